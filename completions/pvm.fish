@@ -1,0 +1,141 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_pvm_global_optspecs
+    string join \n root= o/output= color= config= v/verbose q/quiet c/connect= nova-config= h/help V/version
+end
+
+function __fish_pvm_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_pvm_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_pvm_using_subcommand
+    set -l cmd (__fish_pvm_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c pvm -n "__fish_pvm_needs_command" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_needs_command" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_needs_command" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_needs_command" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_needs_command" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_needs_command" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_needs_command" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_needs_command" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_needs_command" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "migrate" -d 'Move a running guest to DST'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l strict -d 'Let warnings count'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l all -d 'Also devices that no spec matches'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l strict -d 'Let warnings count'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l instance -d 'Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l request -d 'What the flavor asks for, when the domain does not say' -r
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l strict -d 'Let warnings count'
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l all -d 'Show passed checks too'
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l from -d 'Where it runs' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l request -d 'What the flavor asks for, when the domain does not say' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l dry-run -d 'Print the plan and change nothing'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l diff -d 'Show what changes in the XML'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l yes -d 'Do not ask the last question'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l strict -d 'Let warnings count'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "migrate" -d 'Move a running guest to DST'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

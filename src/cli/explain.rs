@@ -1,0 +1,11 @@
+//! `pvm explain`.
+
+use clap::Args;
+
+/// Explain a finding: what it means, how to check by hand, how to fix.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Code of the finding; none lists all codes
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+}

@@ -1,0 +1,112 @@
+//! The command line: clap types only. Man pages and completions are rendered from [`command`].
+
+pub mod check_config;
+pub mod explain;
+pub mod inventory;
+pub mod migrate;
+pub mod preflight;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::outcome::Outcome;
+
+/// Live-migrate KVM guests that own SR-IOV virtual functions.
+///
+/// Checks configurations as Nova would, shows what devices really can, predicts whether a guest can move and why not, and
+/// moves it.
+#[derive(Debug, Parser)]
+#[command(name = "pvm", version, propagate_version = true, max_term_width = 100, after_help = exit_status())]
+pub struct Cli {
+    /// Options of every subcommand.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that stand before or after any subcommand.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", value_hint = clap::ValueHint::DirPath)]
+    pub root: PathBuf,
+    /// How to print the result
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// pvm's own settings [default: /etc/pvm/pvm.yaml, not required]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say less: no notes, no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]
+    #[arg(short, long, global = true, value_name = "URI")]
+    pub connect: Option<String>,
+    /// Nova's configuration on the hosts, repeatable [default: Nova's own search]
+    #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub nova_config: Vec<PathBuf>,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// The same document as YAML
+    Yaml,
+    /// `migrate` only: one JSON event per line
+    Ndjson,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check device_spec and alias as Nova would, and every trap Nova accepts in silence
+    CheckConfig(check_config::CheckConfig),
+    /// Show devices: what is declared, which driver is bound, what the device answers
+    Inventory(inventory::Inventory),
+    /// Say whether guests can move from SRC to DST, every reason if not, and which devices they get
+    Preflight(preflight::Preflight),
+    /// Move a running guest to DST
+    Migrate(migrate::Migrate),
+    /// Explain a finding: what it means, how to check by hand, how to fix
+    Explain(explain::Explain),
+}
+
+/// The whole definition, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The table of exit codes as help text.
+pub fn exit_status() -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from("Exit status:\n");
+    for (outcome, meaning) in Outcome::ALL {
+        let _ = writeln!(text, "  {:>3}  {meaning}", outcome.code());
+    }
+    text
+}

@@ -1,0 +1,26 @@
+//! `pvm preflight`.
+
+use clap::Args;
+
+/// Say whether guests can move from SRC to DST, every reason if not, and which devices they get.
+#[derive(Debug, Args)]
+pub struct Preflight {
+    /// Host the guests run on
+    #[arg(value_name = "SRC")]
+    pub source: String,
+    /// Hosts they could move to
+    #[arg(value_name = "DST", required = true)]
+    pub destinations: Vec<String>,
+    /// Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]
+    #[arg(long, value_name = "NAME")]
+    pub instance: Vec<String>,
+    /// What the flavor asks for, when the domain does not say
+    #[arg(long, value_name = "ALIAS:N,…")]
+    pub request: Option<String>,
+    /// Let warnings count
+    #[arg(long)]
+    pub strict: bool,
+    /// Show passed checks too
+    #[arg(long)]
+    pub all: bool,
+}

@@ -1,0 +1,40 @@
+//! `pvm explain`.
+
+use std::fmt::Write as _;
+
+use super::{Context, Stop};
+use crate::cli::explain::Explain;
+use crate::finding::Rule;
+use crate::outcome::Outcome;
+
+/// Every registry of rules. A rule is added where it is applied; a registry is added here.
+const REGISTRIES: &[&[&Rule]] = &[];
+
+/// Every rule pvm knows, by code.
+pub fn rules() -> Vec<&'static Rule> {
+    let mut all: Vec<_> = REGISTRIES.iter().flat_map(|registry| registry.iter().copied()).collect();
+    all.sort_by_key(|rule| rule.code);
+    all
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Explain) -> anyhow::Result<Outcome> {
+    let rules = rules();
+    let mut text = String::new();
+    match &args.code {
+        Some(code) => {
+            let rule = rules
+                .iter()
+                .find(|rule| rule.code == code)
+                .ok_or_else(|| Stop::unknown(format!("no finding has the code '{code}'; pvm explain lists all")))?;
+            let _ = writeln!(text, "{} ({:?})\n\n{}\n\n{}", rule.code, rule.severity, rule.summary, rule.page.trim());
+        }
+        None => {
+            for rule in rules {
+                let _ = writeln!(text, "{:<36} {}", rule.code, rule.summary);
+            }
+        }
+    }
+    context.printer.result(&text)?;
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,87 @@
+//! The glue: gather facts, call the pure core, hand the result to `output`. No rules and no formatting here.
+
+pub mod check_config;
+pub mod explain;
+pub mod inventory;
+pub mod migrate;
+pub mod preflight;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, Command, Format, Global};
+use crate::outcome::Outcome;
+use crate::output::Printer;
+
+/// What every command gets.
+#[derive(Debug)]
+pub struct Context {
+    /// The global options.
+    pub global: Global,
+    /// Where results and notes go.
+    pub printer: Printer,
+}
+
+/// An error with the outcome it leads to. Errors without one are [`Outcome::Unknown`]: pvm could not find out.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Stop {
+    /// How the run ends.
+    pub outcome: Outcome,
+    /// One sentence with the object's name.
+    pub message: String,
+}
+
+impl Stop {
+    /// Wrong usage.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Usage, message: message.into() }
+    }
+
+    /// A file that is not what it should be, or a deliberate refusal.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Findings, message: message.into() }
+    }
+
+    /// Something that does not exist, cannot be read or cannot be reached.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unknown, message: message.into() }
+    }
+}
+
+/// Runs pvm with these arguments.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // A reader that has gone away is not an error.
+            let _ = e.print();
+            return if asked { Outcome::Fine } else { Outcome::Usage };
+        }
+    };
+    let printer = Printer::new(&cli.global);
+    let context = Context { global: cli.global, printer: printer.clone() };
+    match run(&context, &cli.command) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            printer.complain(&format!("pvm: {}", crate::output::text::printable(&format!("{error:#}"))));
+            error.downcast_ref::<Stop>().map_or(Outcome::Unknown, |stop| stop.outcome)
+        }
+    }
+}
+
+fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
+    if context.global.output == Format::Ndjson && !matches!(command, Command::Migrate(_)) {
+        return Err(Stop::usage("-o ndjson is for migrate only").into());
+    }
+    match command {
+        Command::CheckConfig(args) => check_config::run(context, args),
+        Command::Inventory(args) => inventory::run(context, args),
+        Command::Preflight(args) => preflight::run(context, args),
+        Command::Migrate(args) => migrate::run(context, args),
+        Command::Explain(args) => explain::run(context, args),
+    }
+}

@@ -1,0 +1,84 @@
+//! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
+
+pub mod text;
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::ColorChoice;
+use serde::Serialize;
+
+use crate::cli::{Color, Format, Global};
+
+/// Writes results and notes as the global options ask.
+#[derive(Debug, Clone)]
+pub struct Printer {
+    /// Format of the result.
+    pub format: Format,
+    /// Count of `-v`.
+    pub verbose: u8,
+    /// Whether notes are left out.
+    pub quiet: bool,
+    color: ColorChoice,
+}
+
+impl Printer {
+    /// A printer for these options.
+    pub fn new(global: &Global) -> Self {
+        let color = match global.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { format: global.output, verbose: global.verbose, quiet: global.quiet, color }
+    }
+
+    /// Prints `text` as the result. Colour codes in it are dropped where they are not wanted; a reader that has gone away is
+    /// not an error.
+    pub fn result(&self, text: &str) -> io::Result<()> {
+        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
+        ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    }
+
+    /// Prints one document in JSON or YAML, as the format asks.
+    pub fn document<T: Serialize>(&self, document: &T) -> anyhow::Result<()> {
+        let text = match self.format {
+            Format::Yaml => serde_yaml::to_string(document)?,
+            Format::Table | Format::Json | Format::Ndjson => {
+                let mut text = serde_json::to_string_pretty(document)?;
+                text.push('\n');
+                text
+            }
+        };
+        Ok(self.result(&text)?)
+    }
+
+    /// Prints a line on stderr, unless `-q`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.complain(text);
+        }
+    }
+
+    /// Prints a line on stderr, even with `-q`.
+    pub fn complain(&self, text: &str) {
+        let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
+        // Nothing is left to say where stderr itself cannot be written.
+        let _ = writeln!(err, "{text}");
+    }
+
+    /// Whether people read the result: tables are then as wide as the terminal.
+    pub fn width(&self) -> usize {
+        if io::stdout().is_terminal() {
+            rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(40))
+        } else {
+            80
+        }
+    }
+}
+
+fn ignore_broken_pipe(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,166 @@
+//! Facts of a host itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Unknown;
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// Host name.
+    pub name: String,
+    /// libvirt's host UUID.
+    pub uuid: Option<String>,
+    /// Architecture.
+    pub arch: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Bytes.
+    pub page_size: Option<u64>,
+    /// Daemon version `x.y.z`.
+    pub libvirt: Option<String>,
+    /// Hypervisor version `x.y.z`.
+    pub qemu: Option<String>,
+    /// Whether KVM can be used.
+    pub kvm: Option<bool>,
+    /// libvirt URI the facts came by.
+    pub uri: Option<String>,
+    /// IOMMU.
+    pub iommu: Iommu,
+    /// Whether `/dev/iommu` exists.
+    pub iommufd: Option<bool>,
+    /// Whether debugfs' `vfio` folder could be read.
+    pub debugfs: Option<bool>,
+    /// Kernel lockdown mode.
+    pub lockdown: Option<String>,
+    /// `vfio_pci:` lines of `modules.alias`.
+    pub vfio_aliases: Option<Vec<VfioAlias>>,
+    /// CPU as libvirt tells it.
+    pub cpu: Cpu,
+    /// Domain capabilities XML by `emulator machine`.
+    pub domain_capabilities: BTreeMap<String, String>,
+    /// Machine types, sorted.
+    pub machine_types: Option<Vec<String>>,
+    /// NUMA cells.
+    pub numa_cells: Option<Vec<NumaCell>>,
+    /// Total memory in bytes.
+    pub memory: Option<u64>,
+    /// Free memory in bytes.
+    pub memory_free: Option<u64>,
+    /// Limit of locked memory in bytes for libvirt's guests; `u64::MAX` for none.
+    pub memlock: Option<u64>,
+    /// `apparmor`, `selinux`, `none`.
+    pub security_model: Option<String>,
+    /// `lockd`, `sanlock` or `none`.
+    pub lock_manager: Option<String>,
+    /// Where migrations may come in.
+    pub migration: MigrationEndpoint,
+    /// Active libvirt networks.
+    pub networks: Option<Vec<String>>,
+    /// Bridges.
+    pub bridges: Option<Vec<Bridge>>,
+    /// Active storage pools.
+    pub pools: Option<Vec<String>>,
+    /// The host's clock, RFC 3339 UTC, when the snapshot was taken.
+    pub clock: Option<String>,
+    /// Migrations under way, in or out.
+    pub jobs: Option<u32>,
+    /// Facts that could not be read.
+    pub unknown: Vec<Unknown>,
+}
+
+impl Host {
+    /// Why a fact is unknown.
+    pub fn why_unknown(&self, fact: &str) -> Option<&str> {
+        self.unknown.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())
+    }
+}
+
+/// IOMMU facts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Iommu {
+    /// Whether groups exist.
+    pub enabled: Option<bool>,
+    /// `intel`, `amd`, `smmu`, …
+    pub kind: Option<String>,
+    /// Address width in bits.
+    pub address_bits: Option<u32>,
+    /// Whether it can track dirty pages.
+    pub dirty_tracking: Option<bool>,
+    /// Whether interrupts are remapped.
+    pub interrupt_remapping: Option<bool>,
+    /// `allow_unsafe_interrupts`.
+    pub unsafe_interrupts: Option<bool>,
+}
+
+/// One `vfio_pci:` line of `modules.alias`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VfioAlias {
+    /// The pattern without `vfio_pci:`.
+    pub pattern: String,
+    /// The module.
+    pub module: String,
+}
+
+/// CPU facts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cpu {
+    /// Model.
+    pub model: Option<String>,
+    /// Microcode version.
+    pub microcode: Option<String>,
+    /// libvirt's `<mode name='host-model'>` element of the domain capabilities.
+    pub host_model_xml: Option<String>,
+}
+
+/// One NUMA cell.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NumaCell {
+    /// Node number.
+    pub id: u32,
+    /// Socket.
+    pub socket: Option<u32>,
+    /// CPU numbers.
+    pub cpus: Vec<u32>,
+    /// Bytes.
+    pub memory_total: Option<u64>,
+    /// Bytes.
+    pub memory_free: Option<u64>,
+    /// Free huge pages by page size in bytes.
+    pub hugepages: BTreeMap<u64, u64>,
+}
+
+/// Where migrations may come in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MigrationEndpoint {
+    /// URI transports libvirt offers.
+    pub transports: Option<Vec<String>>,
+    /// Host name libvirt advertises.
+    pub hostname: Option<String>,
+    /// `migration_host` of qemu.conf.
+    pub address: Option<String>,
+    /// `migration_port_min` and `_max`.
+    pub ports: Option<(u16, u16)>,
+    /// Whether TLS certificates for QEMU are in place.
+    pub tls: Option<bool>,
+    /// `migrate_tls_force`.
+    pub tls_force: Option<bool>,
+}
+
+/// A bridge.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bridge {
+    /// Interface name.
+    pub name: String,
+    /// Bytes.
+    pub mtu: Option<u32>,
+}

@@ -1,0 +1,84 @@
+//! The layers of the crate: who may use whom, and how long a file may get.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test reads files and stops at the first surprise"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module, and the modules it may use. `finding` and `pci` are vocabulary for all.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("pci", &[]),
+    ("finding", &[]),
+    ("outcome", &[]),
+    ("source", &["finding"]),
+    ("snapshot", &["finding", "pci"]),
+    ("config", &["finding", "pci", "source", "snapshot"]),
+    ("inventory", &["finding", "pci", "source", "snapshot", "config", "domain"]),
+    ("domain", &["finding", "pci", "snapshot"]),
+    ("plan", &["finding", "pci", "snapshot", "config", "domain"]),
+    ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan"]),
+    ("hypervisor", &["finding", "pci", "snapshot", "domain"]),
+    ("host", &["finding", "pci", "source", "snapshot", "config", "inventory", "domain", "hypervisor"]),
+    ("migrate", &["finding", "pci", "snapshot", "domain", "plan", "preflight", "hypervisor", "outcome"]),
+    ("cli", &["outcome", "pci"]),
+];
+
+/// A file is one noun; past this it is two.
+const MOST_LINES: usize = 600;
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 20, "the sources were not found");
+    found
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for path in all_sources() {
+        let inside = path.strip_prefix(&root).unwrap();
+        let module = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else { continue };
+        let text = fs::read_to_string(&path).unwrap();
+        for used in text.split("crate::").skip(1) {
+            let name: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if !name.is_empty()
+                && name != module
+                && !allowed.contains(&name.as_str())
+                && text.contains(&format!("crate::{name}"))
+            {
+                wrong.push(format!("{} uses crate::{name}", inside.display()));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_stay_short() {
+    let long: Vec<_> = all_sources()
+        .into_iter()
+        .map(|path| (fs::read_to_string(&path).unwrap().lines().count(), path))
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .collect();
+    assert!(long.is_empty(), "longer than {MOST_LINES} lines: {long:#?}");
+}
