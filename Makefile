@@ -1,0 +1,38 @@
+# make demo      build, then see a real virtual machine move between two libvirt hosts on this machine, and back
+# make test      every test that needs no hardware (as root: with two real libvirt hosts)
+# make install   PREFIX=/usr/local DESTDIR=
+
+PREFIX ?= /usr/local
+CARGO ?= cargo
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
+
+BIN = $(CARGO_TARGET_DIR)/release/pvm
+ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
+
+.PHONY: build demo test install
+
+build:
+	$(CARGO) build --release --locked
+
+demo: build
+	tests/demo/demo "$(BIN)"
+
+ifeq ($(ROOT),yes)
+test:
+	tests/two-hosts/two-hosts install
+	$(CARGO) test --locked
+else
+test:
+	@echo "Not root: the tests with two real libvirt hosts are left out. 'sudo make test' runs them too."
+	$(CARGO) test --locked -- --skip two_hosts
+endif
+
+# Installs what `make build` made, so that no compiler runs as root.
+install:
+	@test -x "$(BIN)" || { echo "Run 'make build' first."; exit 1; }
+	install -D -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/pvm"
+	for page in man/*.8; do install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man8/$${page#man/}" || exit 1; done
+	install -D -m 644 completions/pvm.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvm"
+	install -D -m 644 completions/_pvm "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pvm"
+	install -D -m 644 completions/pvm.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish"
