@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod domain;
 pub mod finding;
 pub mod outcome;
 pub mod output;
