@@ -1,0 +1,359 @@
+//! libvirt behind the [`Hypervisor`] trait: the adapter over `virt`.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::{Error, ErrorDomain, ErrorNumber};
+use virt_sys as sys;
+
+use super::raw::{self, Listeners, Parameters};
+use super::{
+    Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, Result,
+    SecretXml, State, Watch, symbols,
+};
+
+/// Seconds between keepalive messages, and how many may stay unanswered: as libvirt's daemons do among themselves.
+const KEEPALIVE: (i32, u32) = (5, 5);
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Libvirt {
+    uri: String,
+    connect: Arc<Connect>,
+    listeners: Listeners,
+}
+
+impl Libvirt {
+    /// Loads libvirt and connects.
+    pub(super) fn open(uri: &str) -> Result<Self> {
+        let error =
+            |failure, message: String| HypervisorError { doing: format!("cannot connect to {uri}"), message, failure };
+        symbols::load().map_err(|why| HypervisorError {
+            doing: "libvirt is not installed on this machine".into(),
+            message: why.into(),
+            failure: Failure::NotInstalled,
+        })?;
+        virt::error::clear_error_callback();
+        raw::start_event_loop().map_err(|why| error(Failure::Other, why))?;
+        raw::c_text(uri).map_err(|why| error(Failure::Other, why))?;
+        let connect = Connect::open(Some(uri)).map_err(|e| {
+            let failure = match e.code().known() {
+                Some(ErrorNumber::AuthFailed | ErrorNumber::AuthCancelled | ErrorNumber::AuthUnavailable) => {
+                    Failure::Refused
+                }
+                _ => Failure::ConnectionLost,
+            };
+            error(failure, one_line(e.message()))
+        })?;
+        let listeners = Listeners::default();
+        // Drivers without a daemon (test:///) have neither; there is no connection that could break.
+        let _ = connect.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1);
+        let _ = raw::tell_close(&connect, &listeners);
+        Ok(Self { uri: uri.to_owned(), connect: Arc::new(connect), listeners })
+    }
+
+    fn error(&self, doing: String, e: &Error) -> HypervisorError {
+        let failure = match e.code().known() {
+            Some(ErrorNumber::NoDomain | ErrorNumber::NoDomainMetadata | ErrorNumber::NoNodeDevice) => Failure::Absent,
+            Some(ErrorNumber::OperationAborted) => Failure::Aborted,
+            _ if e.domain().is(ErrorDomain::Rpc) || !self.connect.is_alive().unwrap_or(false) => {
+                Failure::ConnectionLost
+            }
+            _ => Failure::Other,
+        };
+        HypervisorError { doing, message: one_line(e.message()), failure }
+    }
+
+    /// Runs a call about the host.
+    fn ask<T>(&self, what: &str, call: impl FnOnce(&Connect) -> std::result::Result<T, Error>) -> Result<T> {
+        call(&self.connect).map_err(|e| self.error(format!("{}: cannot read {what}", self.uri), &e))
+    }
+
+    /// Runs a call about one domain.
+    fn with<T>(
+        &self,
+        uuid: &str,
+        what: &str,
+        call: impl FnOnce(&Domain) -> std::result::Result<T, Error>,
+    ) -> Result<T> {
+        let doing = || format!("cannot {what} domain {uuid} on {}", self.uri);
+        raw::c_text(uuid).map_err(|message| HypervisorError { doing: doing(), message, failure: Failure::Absent })?;
+        self.connect
+            .lookup_domain_by_uuid_string(uuid)
+            .and_then(|domain| call(&domain))
+            .map_err(|e| self.error(doing(), &e))
+    }
+
+    fn found(&self, looked_up: std::result::Result<Domain, Error>, doing: &str) -> Result<Option<DomainInfo>> {
+        // A domain can vanish between two calls: then it is as absent as if it had not been there at first.
+        match looked_up.and_then(|domain| describe(&domain)) {
+            Ok(info) => Ok(Some(info)),
+            Err(e) => match self.error(format!("cannot {doing} on {}", self.uri), &e) {
+                HypervisorError { failure: Failure::Absent, .. } => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+}
+
+impl Drop for Libvirt {
+    fn drop(&mut self) {
+        raw::stop_telling_close(&self.connect);
+    }
+}
+
+fn describe(domain: &Domain) -> std::result::Result<DomainInfo, Error> {
+    let (state, reason) = raw::state(domain)?;
+    let persistent = domain.is_persistent()?;
+    Ok(DomainInfo {
+        name: domain.name()?,
+        uuid: domain.uuid_string()?,
+        id: domain.id(),
+        state: State::from_numbers(state, reason),
+        persistent,
+        autostart: persistent && domain.autostart()?,
+    })
+}
+
+/// libvirt puts several errors on several lines; a message of pvm is one sentence.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn affect(affect: Affect) -> u32 {
+    match affect {
+        Affect::Live => sys::VIR_DOMAIN_AFFECT_LIVE,
+        Affect::Config => sys::VIR_DOMAIN_AFFECT_CONFIG,
+    }
+}
+
+fn xml_flags(which: DomainXml) -> sys::virDomainXMLFlags {
+    match which {
+        DomainXml::LiveMigratable => sys::VIR_DOMAIN_XML_MIGRATABLE,
+        DomainXml::Inactive => sys::VIR_DOMAIN_XML_INACTIVE,
+    }
+}
+
+#[derive(Debug)]
+struct Watching {
+    connect: Arc<Connect>,
+    ids: Vec<i32>,
+}
+
+impl Watch for Watching {}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        raw::unwatch(&self.connect, &self.ids);
+    }
+}
+
+impl Hypervisor for Libvirt {
+    fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    fn hostname(&self) -> Result<String> {
+        self.ask("its host name", Connect::hostname)
+    }
+
+    fn libvirt_version(&self) -> Result<u64> {
+        self.ask("its libvirt version", |c| c.lib_version().map(u64::from))
+    }
+
+    fn qemu_version(&self) -> Result<u64> {
+        self.ask("its QEMU version", |c| c.hyp_version().map(u64::from))
+    }
+
+    fn capabilities(&self) -> Result<String> {
+        self.ask("its capabilities", Connect::capabilities)
+    }
+
+    fn domain_capabilities(
+        &self,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virt_type: Option<&str>,
+    ) -> Result<String> {
+        for text in [emulator, arch, machine, virt_type].into_iter().flatten() {
+            raw::c_text(text).map_err(|message| HypervisorError {
+                doing: format!("{}: cannot read domain capabilities", self.uri),
+                message,
+                failure: Failure::Other,
+            })?;
+        }
+        self.ask("domain capabilities", |c| c.domain_capabilities(emulator, arch, machine, virt_type, 0))
+    }
+
+    fn pci_devices(&self) -> Result<Vec<String>> {
+        self.ask("its PCI devices", |c| {
+            let devices = c.list_all_node_devices(sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV)?;
+            // A device can vanish between list and look; the others still count.
+            Ok(devices.iter().filter_map(|device| device.xml_desc(0).ok()).collect())
+        })
+    }
+
+    fn domains(&self) -> Result<Vec<DomainInfo>> {
+        let mut found = self.ask("its domains", |c| {
+            // As above: one that has just gone is left out.
+            Ok(c.list_all_domains(0)?.iter().filter_map(|domain| describe(domain).ok()).collect::<Vec<_>>())
+        })?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
+        if raw::c_text(uuid).is_err() {
+            return Ok(None);
+        }
+        self.found(self.connect.lookup_domain_by_uuid_string(uuid), &format!("look for domain {uuid}"))
+    }
+
+    fn domain_by_name(&self, name: &str) -> Result<Option<DomainInfo>> {
+        if raw::c_text(name).is_err() {
+            return Ok(None);
+        }
+        self.found(self.connect.lookup_domain_by_name(name), &format!("look for domain {name}"))
+    }
+
+    fn xml(&self, uuid: &str, which: DomainXml) -> Result<String> {
+        self.with(uuid, "read the XML of", |d| d.xml_desc(xml_flags(which)))
+    }
+
+    fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
+        self.with(uuid, "read the XML of", |d| d.xml_desc(xml_flags(which) | sys::VIR_DOMAIN_XML_SECURE))
+            .map(SecretXml::new)
+    }
+
+    fn job(&self, uuid: &str) -> Result<Option<Job>> {
+        self.with(uuid, "read the job of", |d| raw::job(d, 0))
+    }
+
+    fn completed_job(&self, uuid: &str) -> Result<Option<Job>> {
+        let flags = sys::VIR_DOMAIN_JOB_STATS_COMPLETED | sys::VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
+        self.with(uuid, "read the last job of", |d| raw::job(d, flags))
+    }
+
+    fn migrate(&self, uuid: &str, request: &MigrateRequest) -> Result<()> {
+        let refuse = |message| HypervisorError {
+            doing: format!("cannot migrate domain {uuid} to {}", request.destination_uri),
+            message,
+            failure: Failure::Other,
+        };
+        let uri = raw::c_text(&request.destination_uri).map_err(refuse)?;
+        let mut texts = vec![(sys::VIR_MIGRATE_PARAM_DEST_XML, request.destination_xml.expose())];
+        texts.extend(request.persistent_xml.as_ref().map(|xml| (sys::VIR_MIGRATE_PARAM_PERSIST_XML, xml.expose())));
+        texts.extend(request.migrate_uri.as_ref().map(|uri| (sys::VIR_MIGRATE_PARAM_URI, uri.as_str())));
+        texts.extend(request.copy_disks.iter().map(|disk| (sys::VIR_MIGRATE_PARAM_MIGRATE_DISKS, disk.as_str())));
+        let texts = texts
+            .into_iter()
+            .map(|(name, value)| Ok((name, raw::c_text(value).map_err(refuse)?)))
+            .collect::<Result<Vec<_>>>()?;
+
+        let mut flags = sys::VIR_MIGRATE_LIVE | sys::VIR_MIGRATE_PEER2PEER | sys::VIR_MIGRATE_ABORT_ON_ERROR;
+        if request.persistent_xml.is_some() {
+            flags |= sys::VIR_MIGRATE_PERSIST_DEST | sys::VIR_MIGRATE_UNDEFINE_SOURCE;
+        }
+        if request.tls {
+            flags |= sys::VIR_MIGRATE_TLS;
+        }
+        if request.parallel.is_some() {
+            flags |= sys::VIR_MIGRATE_PARALLEL;
+        }
+        if !request.copy_disks.is_empty() {
+            flags |= sys::VIR_MIGRATE_NON_SHARED_DISK;
+        }
+        self.with(uuid, "migrate", |domain| {
+            let mut parameters = Parameters::new();
+            for (name, value) in &texts {
+                parameters.text(name, value)?;
+            }
+            if let Some(mebibytes) = request.bandwidth {
+                parameters.long(sys::VIR_MIGRATE_PARAM_BANDWIDTH, mebibytes)?;
+            }
+            if let Some(mebibytes) = request.switchover_bandwidth {
+                parameters.long(sys::VIR_MIGRATE_PARAM_BANDWIDTH_AVAIL_SWITCHOVER, mebibytes)?;
+            }
+            if let Some(connections) = request.parallel {
+                let connections = i32::try_from(connections).unwrap_or(i32::MAX);
+                parameters.int(sys::VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, connections)?;
+            }
+            raw::migrate(domain, &uri, &parameters, flags)
+        })
+    }
+
+    fn abort_job(&self, uuid: &str) -> Result<()> {
+        self.with(uuid, "abort the job of", raw::abort_job)
+    }
+
+    fn set_max_downtime(&self, uuid: &str, milliseconds: u64) -> Result<()> {
+        self.with(uuid, "set the downtime limit of", |d| d.migrate_set_max_downtime(milliseconds, 0))
+    }
+
+    fn suspend(&self, uuid: &str) -> Result<()> {
+        self.with(uuid, "suspend", Domain::suspend)
+    }
+
+    fn resume(&self, uuid: &str) -> Result<()> {
+        self.with(uuid, "resume", Domain::resume)
+    }
+
+    fn destroy(&self, uuid: &str) -> Result<()> {
+        self.with(uuid, "destroy", Domain::destroy)
+    }
+
+    fn undefine(&self, uuid: &str) -> Result<()> {
+        let flags = sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM;
+        self.with(uuid, "undefine", |d| d.undefine_flags(flags))
+    }
+
+    fn set_autostart(&self, uuid: &str, autostart: bool) -> Result<()> {
+        self.with(uuid, "set the autostart of", |d| d.set_autostart(autostart))
+    }
+
+    fn attach_device(&self, uuid: &str, xml: &str, to: Affect) -> Result<()> {
+        raw::c_text(xml).map_err(|message| HypervisorError {
+            doing: format!("cannot attach a device to domain {uuid}"),
+            message,
+            failure: Failure::Other,
+        })?;
+        self.with(uuid, "attach a device to", |d| d.attach_device_flags(xml, affect(to)))
+    }
+
+    fn detach_device(&self, uuid: &str, xml: &str, from: Affect) -> Result<()> {
+        raw::c_text(xml).map_err(|message| HypervisorError {
+            doing: format!("cannot detach a device from domain {uuid}"),
+            message,
+            failure: Failure::Other,
+        })?;
+        self.with(uuid, "detach a device from", |d| d.detach_device_flags(xml, affect(from)))
+    }
+
+    fn metadata(&self, uuid: &str, namespace: &str) -> Result<Option<String>> {
+        let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
+        let read = self.with(uuid, "read the metadata of", |d| {
+            match d.metadata(kind, Some(namespace), sys::VIR_DOMAIN_AFFECT_LIVE) {
+                Err(e) if e.code().is(ErrorNumber::NoDomainMetadata) => Ok(None),
+                other => other.map(Some),
+            }
+        })?;
+        Ok(read)
+    }
+
+    fn set_metadata(&self, uuid: &str, prefix: &str, namespace: &str, element: Option<&str>) -> Result<()> {
+        let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
+        self.with(uuid, "mark", |d| {
+            d.set_metadata(kind, element, Some(prefix), Some(namespace), sys::VIR_DOMAIN_AFFECT_LIVE)
+        })
+    }
+
+    fn watch(&self, uuid: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>> {
+        let ids = self.with(uuid, "watch", |domain| raw::watch(&self.connect, domain, &to))?;
+        self.listeners.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(to);
+        Ok(Box::new(Watching { connect: Arc::clone(&self.connect), ids }))
+    }
+}

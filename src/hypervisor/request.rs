@@ -1,0 +1,66 @@
+//! What is asked of libvirt for a migration.
+
+use std::fmt;
+
+/// Which description of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DomainXml {
+    /// The running one, in the form that is good for another host.
+    LiveMigratable,
+    /// The persistent one.
+    Inactive,
+}
+
+/// Where a device change takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affect {
+    /// The running domain.
+    Live,
+    /// The persistent definition.
+    Config,
+}
+
+/// XML with console passwords. It is passed on to libvirt and never shown: no `Display`, and `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretXml(String);
+
+impl SecretXml {
+    /// Wraps XML that may hold secrets.
+    pub fn new(xml: String) -> Self {
+        Self(xml)
+    }
+
+    /// The XML, for libvirt or the rewriter only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretXml {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretXml({} bytes)", self.0.len())
+    }
+}
+
+/// One live migration. What is not here is never used: post-copy, tunnelled, unsafe.
+#[derive(Debug, Clone)]
+pub struct MigrateRequest {
+    /// URI under which the *source's* daemon reaches the destination's.
+    pub destination_uri: String,
+    /// Where the data goes; `None`: libvirt's choice.
+    pub migrate_uri: Option<String>,
+    /// Live XML for the destination.
+    pub destination_xml: SecretXml,
+    /// Persistent XML for the destination: the domain is defined there, and no longer on the source.
+    pub persistent_xml: Option<SecretXml>,
+    /// Limit in MiB per second.
+    pub bandwidth: Option<u64>,
+    /// Bandwidth that can be counted on at switch-over, in MiB per second.
+    pub switchover_bandwidth: Option<u64>,
+    /// Encrypt the data.
+    pub tls: bool,
+    /// Number of connections.
+    pub parallel: Option<u32>,
+    /// Disks to copy, by target name.
+    pub copy_disks: Vec<String>,
+}
