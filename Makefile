@@ -1,5 +1,6 @@
 # make demo      build, then see a real virtual machine move between two libvirt hosts on this machine, and back
 # make test      every test that needs no hardware (as root: with two real libvirt hosts)
+# make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario)
 # make install   PREFIX=/usr/local DESTDIR=
 
 PREFIX ?= /usr/local
@@ -10,7 +11,7 @@ export CARGO_TARGET_DIR
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
 
-.PHONY: build demo test install
+.PHONY: build demo test lab lab-all install
 
 build:
 	$(CARGO) build --release --locked
@@ -27,6 +28,12 @@ test:
 	@echo "Not root: the tests with two real libvirt hosts are left out. 'sudo make test' runs them too."
 	$(CARGO) test --locked -- --skip two_hosts
 endif
+
+lab: build
+	tests/lab/lab run --pvm "$(BIN)"
+
+lab-all: build
+	tests/lab/lab run --all --pvm "$(BIN)"
 
 # Installs what `make build` made, so that no compiler runs as root.
 install:

@@ -1,0 +1,1 @@
+"""The lab: two emulated hosts between which guests with VFs are migrated."""

@@ -1,0 +1,105 @@
+"""The command line of `lab`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lablib import hosts, pvm
+from lablib.build import LabError, build
+from lablib.cache import run_dir
+from lablib.runner import run_all
+from lablib.scenario import load_all
+
+
+def cmd_build(_args: argparse.Namespace) -> int:
+    build()
+    return 0
+
+
+def cmd_up(_args: argparse.Namespace) -> int:
+    hosts.up(build())
+    return 0
+
+
+def cmd_down(_args: argparse.Namespace) -> int:
+    hosts.down()
+    return 0
+
+
+def cmd_ssh(args: argparse.Namespace) -> int:
+    if not all(host.pid() for host in hosts.HOSTS):
+        raise LabError("the hosts are not up: lab up")
+    config = str(run_dir() / "ssh_config")
+    os.execvp("ssh", ["ssh", "-F", config, f"host-{args.host}", *args.command])
+
+
+def cmd_list(_args: argparse.Namespace) -> int:
+    for scenario in load_all():
+        print(f"{'core' if scenario.core else '    '} {scenario.name:32} {scenario.title}")
+    return 0
+
+
+def cmd_run(args: argparse.Namespace) -> int:
+    scenarios = load_all()
+    names = {s.name for s in scenarios}
+    unknown = [name for name in args.scenario if name not in names]
+    if unknown:
+        raise LabError(f"no scenario {', '.join(unknown)}: lab list")
+    if args.scenario:
+        chosen = [s for s in scenarios if s.name in args.scenario]
+    else:
+        chosen = [s for s in scenarios if s.core or args.all]
+    were_up = all(host.pid() for host in hosts.HOSTS)
+    hosts.up(build())
+    try:
+        if not args.without_pvm:
+            pvm.install(args.pvm)
+        return run_all(chosen, not args.without_pvm, args.verbose)
+    finally:
+        if not were_up and not args.keep:
+            hosts.down()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Commands and their options."""
+    top = argparse.ArgumentParser(prog="lab", description=sys.modules["__main__"].__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def add(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    add("build", cmd_build, "build what is missing or stale")
+    add("up", cmd_up, "start both hosts")
+    add("down", cmd_down, "end both hosts")
+    ssh = add("ssh", cmd_ssh, "a shell, or one command, on a host")
+    ssh.add_argument("host", choices=hosts.ROLES)
+    ssh.add_argument("command", nargs=argparse.REMAINDER)
+    add("list", cmd_list, "name every scenario")
+    run = add("run", cmd_run, "play scenarios: the core ones unless told otherwise")
+    run.add_argument("scenario", nargs="*", help="names of scenarios")
+    run.add_argument("--all", action="store_true", help="every scenario")
+    run.add_argument("--pvm", type=Path, default=default_pvm(), help="the binary to try")
+    run.add_argument("--without-pvm", action="store_true",
+                     help="migrate with libvirt alone: is the lab itself right?")
+    run.add_argument("--keep", action="store_true", help="leave the hosts up")
+    run.add_argument("-v", "--verbose", action="store_true", help="notes on rows that agree, too")
+    return top
+
+
+def default_pvm() -> Path:
+    """Where cargo puts a release build."""
+    tree = Path(__file__).resolve().parents[3]
+    return Path(os.environ.get("CARGO_TARGET_DIR", tree / "target")) / "release/pvm"
+
+
+def main() -> int:
+    """Runs one command; gives the exit code."""
+    args = parser().parse_args()
+    try:
+        return args.run(args)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1

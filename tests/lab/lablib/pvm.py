@@ -1,0 +1,99 @@
+"""pvm on a host: put there, asked, and understood."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lablib.build import LabError
+from lablib.cache import run_dir
+from lablib.hosts import HOST_A, HOST_B, HOSTS, Host
+
+INSTALLED = "/usr/local/bin/pvm"
+LIMIT = 150
+
+# What `pvm migrate` says with its exit code, where the device state does not matter.
+EXIT_WORDS = {
+    1: "refused",
+    2: "wrong usage",
+    3: "unknown",
+    4: "undone",
+    6: "undecided",
+    130: "interrupted",
+}
+
+
+@dataclass
+class Said:
+    """What pvm said in the end, in the lab's words."""
+
+    word: str
+    exit_code: int
+    events: list[dict] = field(default_factory=list)
+    stderr: str = ""
+
+
+def install(binary: Path) -> None:
+    """Puts pvm on both hosts, through the folder they share with this machine."""
+    if not binary.exists():
+        raise LabError(f"there is no {binary}: cargo build --release")
+    shared = run_dir() / "share/pvm"
+    shutil.copy(binary, shared)
+    subprocess.run(["strip", shared], check=False)
+    for host in HOSTS:
+        host.ssh("cp", "/mnt/share/pvm", INSTALLED)
+        host.ssh("pvm", "--version")
+
+
+def document(host: Host, *arguments: str) -> dict:
+    """The JSON document that a pvm command prints."""
+    done = host.ssh("pvm", *arguments, "-o", "json", check=False, timeout=LIMIT)
+    try:
+        return json.loads(done.stdout)
+    except json.JSONDecodeError:
+        text = done.stderr.decode(errors="replace").strip()
+        raise LabError(f"pvm {' '.join(arguments)}: {done.returncode}: {text}") from None
+
+
+def preflight(guest: str, source: Host = HOST_A, destination: Host = HOST_B) -> dict:
+    """The report for one guest, asked on the source."""
+    return document(source, "preflight", "local", destination.name, "--instance", guest)
+
+
+def named_codes(report: dict) -> set[str]:
+    """Codes of the checks that speak against the migration, or for care."""
+    checks = list(report.get("checks", []))
+    for instance in report.get("instances", []):
+        checks += instance.get("checks", [])
+    return {c["code"] for c in checks if c["result"] in ("error", "warning", "unknown")}
+
+
+def planned(report: dict, guest: str) -> dict[str, str]:
+    """Source address -> destination address, as preflight plans it."""
+    for instance in report.get("instances", []):
+        if instance["name"] == guest:
+            return {m["source"]: m["destination"] for m in instance["map"]}
+    return {}
+
+
+def understood(exit_code: int, stdout: bytes, stderr: bytes) -> Said:
+    """What `pvm migrate -o ndjson` said."""
+    events = [json.loads(line) for line in stdout.splitlines() if line.strip()]
+    text = stderr.decode(errors="replace").strip()
+    said = Said(EXIT_WORDS.get(exit_code, f"exit code {exit_code}"), exit_code, events, text)
+    result = events[-1] if events and events[-1].get("event") == "result" else {}
+    if result and result.get("exit_code") != exit_code:
+        said.word = f"exit code {exit_code}, but {result.get('exit_code')} in the result"
+    elif exit_code in (0, 5):
+        said.word = f"moved, {result.get('device_state', 'nothing said')}"
+    return said
+
+
+def migrate(guest: str, *options: str, source: Host = HOST_A, destination: Host = HOST_B) -> Said:
+    """One migration, to its end."""
+    done = source.ssh(
+        "pvm", "migrate", guest, destination.name, "--yes", "-o", "ndjson", *options,
+        check=False, timeout=LIMIT,
+    )
+    return understood(done.returncode, done.stdout, done.stderr)

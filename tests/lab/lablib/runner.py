@@ -1,0 +1,136 @@
+"""Plays scenarios and prints, for each, what was predicted, what was said, what happened."""
+
+import time
+import traceback
+from dataclasses import dataclass, field
+
+from lablib import pvm
+from lablib.build import LabError
+from lablib.guest import full
+from lablib.scenario import Scenario
+from lablib.stage import Stage
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    scenario: Scenario
+    predicted: str = "-"
+    said: str = "-"
+    happened: str = "-"
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def agrees(self) -> bool:
+        """Whether everything was as the scenario declares."""
+        return not self.problems
+
+    def expect(self, what: str, got: object, want: object) -> None:
+        """Notes a problem where these differ."""
+        if got != want:
+            self.problems.append(f"{what}: {got}, not {want}")
+
+
+def play(stage: Stage, row: Row) -> None:
+    """One migration of one guest from a to b, with pvm."""
+    scenario = stage.scenario
+    stage.prepare()
+    report = pvm.preflight(scenario.guest.name)
+    row.predicted = report["verdict"]
+    row.expect("predicted", row.predicted, scenario.predict)
+    missing = set(scenario.codes) - pvm.named_codes(report)
+    if missing:
+        row.problems.append(f"preflight does not name {', '.join(sorted(missing))};"
+                            f" it names {', '.join(sorted(pvm.named_codes(report))) or 'nothing'}")
+    if scenario.predict in ("compatible", "warnings") and scenario.moves:
+        sources = {full(vf.host): vf.slot for vf in scenario.guest.vfs}
+        plan = {sources[s]: d for s, d in pvm.planned(report, scenario.guest.name).items()}
+        row.expect("planned", plan, {s: full(a) for s, a in scenario.moves.items()})
+
+    said = pvm.migrate(scenario.guest.name, *scenario.options)
+    row.said = said.word
+    row.expect("pvm said", said.word, scenario.say)
+    if said.word != scenario.say and said.stderr:
+        row.notes.append(f"pvm: {said.stderr.splitlines()[-1]}")
+    seen = stage.happened()
+    if scenario.predict == "incompatible":
+        row.expect("after pvm refused", seen.word, "stayed")
+        row.problems += seen.problems
+        if not scenario.forced:
+            row.happened = "not tried"
+            return
+        seen = stage.force()
+    finish(row, seen)
+
+
+def play_without_pvm(stage: Stage, row: Row) -> None:
+    """The same migration with libvirt alone: is the lab itself right?"""
+    stage.prepare()
+    finish(row, stage.force())
+
+
+def finish(row: Row, seen) -> None:
+    """Takes over what was seen in the end."""
+    row.happened = seen.word
+    row.expect("happened", seen.word, row.scenario.happen)
+    row.notes += seen.notes
+    row.problems += seen.problems
+
+
+def run_one(scenario: Scenario, with_pvm: bool) -> Row:
+    """Plays one scenario; whatever goes wrong becomes a line in its row."""
+    row = Row(scenario)
+    stage = Stage(scenario)
+    started = time.monotonic()
+    try:
+        if not with_pvm:
+            play_without_pvm(stage, row)
+        else:
+            (scenario.play or play)(stage, row)
+    except (LabError, AssertionError, OSError) as error:
+        row.problems.append(str(error))
+    except Exception:   # a defect of the lab is a row that does not agree, not the end of the run
+        row.problems.append(traceback.format_exc())
+    row.seconds = time.monotonic() - started
+    row.notes += stage.notes
+    return row
+
+
+COLUMNS = ("scenario", "predicted", "pvm said", "happened", "agree", "s")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """The row as texts."""
+    agree = "yes" if row.agrees() else "NO"
+    return (row.scenario.name, row.predicted, row.said, row.happened, agree, f"{row.seconds:.0f}")
+
+
+def table(rows: list[Row]) -> str:
+    """Every row, in columns."""
+    lines = [COLUMNS, *(cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in lines
+    )
+
+
+def run_all(scenarios: list[Scenario], with_pvm: bool, verbose: bool) -> int:
+    """Plays these scenarios one after the other; 0 when every row agrees."""
+    started = time.monotonic()
+    rows = []
+    for scenario in scenarios:
+        row = run_one(scenario, with_pvm)
+        rows.append(row)
+        print(f"{'ok  ' if row.agrees() else 'FAIL'} {scenario.name}: {scenario.title}"
+              f" ({row.seconds:.0f} s)", flush=True)
+        for problem in row.problems:
+            print(f"       {problem}", flush=True)
+        if verbose or not row.agrees():
+            for note in row.notes:
+                print(f"       ({note})", flush=True)
+    bad = [row for row in rows if not row.agrees()]
+    print(f"\n{table(rows)}\n\n{len(rows) - len(bad)} of {len(rows)} rows agree,"
+          f" {time.monotonic() - started:.0f} s")
+    return 1 if bad else 0

@@ -1,0 +1,127 @@
+"""What a scenario declares. One file in `scenarios/` holds one, as `SCENARIO`."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lablib.cache import LAB
+from lablib.guest import Guest, full
+
+if TYPE_CHECKING:
+    from lablib.runner import Row
+    from lablib.stage import Stage
+
+VARIANT = "igbvf_vfio_pci"
+PLAIN = "vfio-pci"
+NETDEV = "igbvf"
+ALL_VFS = [f"{bus}:10.{function}" for bus in ("01", "02") for function in (0, 2, 4, 6)]
+OTHER_DEVICE = "03:00.1"    # VF of an NVMe controller, on the variant driver all the same
+DEFAULT_DRIVER = {
+    "precopy": True, "p2p": True, "dirty_log": True,
+    "ballast_kib": 256, "slow_ms": 0, "fault": "none", "fault_device": "",
+}
+MIGRATABLE = {"vendor_id": "8086", "product_id": "10ca", "live_migratable": "yes"}
+
+
+def nova_conf(*specs: dict[str, str], alias: dict[str, str] | None = None) -> str:
+    """The [pci] section of a nova.conf with these device_specs."""
+    chosen = {"name": "vf", "device_type": "type-VF", **MIGRATABLE} | (alias or {})
+    lines = [f"device_spec = {json.dumps(spec)}" for spec in specs or (MIGRATABLE,)]
+    return "\n".join(["[pci]", *lines, f"alias = {json.dumps(chosen)}", ""])
+
+
+def only(*addresses: str, **tags: str) -> str:
+    """A nova.conf that offers these VFs and no other."""
+    return nova_conf(*(MIGRATABLE | tags | {"address": full(a)} for a in addresses))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a host is prepared, where it differs from the usual."""
+
+    vfs: dict[str, str | None] = field(default_factory=dict)    # address -> driver
+    driver: dict[str, object] = field(default_factory=dict)     # parameters of the variant driver
+    nova: str | None = field(default_factory=nova_conf)
+    debugfs: bool = True
+    guests: tuple[Guest, ...] = ()
+
+    def request(self) -> dict[str, object]:
+        """What `/lab/prepare` reads."""
+        vfs = {full(a): VARIANT for a in [*ALL_VFS, OTHER_DEVICE]}
+        vfs |= {full(a): driver for a, driver in self.vfs.items()}
+        return {
+            "driver": DEFAULT_DRIVER | self.driver,
+            "vfs": vfs,
+            "files": {"/etc/nova/nova.conf": self.nova},
+            "debugfs": self.debugfs,
+            "guests": [{"xml": g.xml(), "persistent": g.persistent} for g in self.guests],
+        }
+
+
+# What pvm may say in the end, by the exit code of `pvm migrate` and what it says of the
+# device state. See `lablib.pvm`.
+MOVED = "moved, verified"
+REFUSED = "refused"
+UNDONE = "undone"
+
+# What may be said, by what preflight predicted: no row may excuse a wrong prediction.
+COHERENT = {
+    "compatible": ("moved", "undone", "interrupted", "undecided"),
+    "warnings": ("moved", "undone", "interrupted", "undecided"),
+    "incompatible": ("refused",),
+    "unknown": ("unknown", "moved"),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is set up, what preflight must predict, and what must happen.
+
+    `moves` says for each guest slot on which VF of the destination it must end. `codes`
+    are the checks that preflight must name. Where preflight refuses, the migration is made
+    with libvirt alone, past pvm's refusal: `happen` is what comes of that. A scenario that
+    is not one migration of one guest from a to b gives its own `play`."""
+
+    guest: Guest
+    predict: str                                    # verdict of preflight
+    happen: str                                     # see lablib.verdict
+    say: str = ""                                   # what pvm migrate must say in the end
+    moves: dict[int, str] = field(default_factory=dict)
+    codes: tuple[str, ...] = ()
+    source: Setup = Setup()
+    destination: Setup = Setup()
+    options: tuple[str, ...] = ()                   # of pvm migrate
+    forced: bool = True                             # False: libvirt alone is not tried
+    core: bool = False
+    play: "Callable[[Stage, Row], None] | None" = None
+    name: str = ""
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.say:
+            say = REFUSED if self.predict == "incompatible" else MOVED
+            object.__setattr__(self, "say", say)
+        if not self.say.startswith(COHERENT[self.predict]):
+            raise ValueError(f"{self.predict} and then {self.say} is a wrong prediction")
+        if self.predict == "incompatible" and self.happen == "moved":
+            raise ValueError("incompatible, and yet it moves: a wrong prediction")
+
+
+def load(path: Path) -> Scenario:
+    """The scenario of one file; its docstring is the title."""
+    spec = importlib.util.spec_from_file_location(f"scenario_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    scenario = module.SCENARIO
+    title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    object.__setattr__(scenario, "name", path.stem.replace("_", "-"))
+    object.__setattr__(scenario, "title", title)
+    return scenario
+
+
+def load_all() -> list[Scenario]:
+    """Every scenario, in the order of the file names."""
+    return [load(path) for path in sorted((LAB / "scenarios").glob("*.py"))]

@@ -1,0 +1,81 @@
+"""The stage of one scenario: both hosts prepared, pvm at hand, and what was seen."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from lablib.build import LabError
+from lablib.hosts import HOST_A, HOST_B, HOSTS, Host
+from lablib.guest import Guest, full
+from lablib.scenario import Scenario, Setup
+from lablib.verdict import Before, Happened, before, happened
+
+GUEST_START_LIMIT = 60.0
+HANG_LIMIT = 25
+
+
+def both(work) -> dict[str, object]:
+    """The same work on both hosts at once."""
+    with ThreadPoolExecutor(len(HOSTS)) as pool:
+        return dict(zip((h.role for h in HOSTS), pool.map(work, HOSTS)))
+
+
+def observe() -> dict[str, dict]:
+    """What is true on both hosts now."""
+    return both(lambda host: host.json("/lab/observe"))
+
+
+class Stage:
+    """One scenario while it plays."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.was: dict[str, Before] = {}
+        self.notes: list[str] = []
+
+    def prepare(self) -> None:
+        """Brings both hosts into the state the scenario starts from."""
+        scenario = self.scenario
+        source = Setup(**vars(scenario.source) | {
+            "guests": (scenario.guest, *scenario.source.guests)})
+        setups = {"a": source, "b": scenario.destination}
+        both(lambda host: host.json("/lab/prepare", ask=setups[host.role].request()))
+        self.remember(scenario.guest, HOST_A)
+
+    def remember(self, guest: Guest, host: Host) -> None:
+        """Waits for the guest to be in order and keeps how it is."""
+        deadline = time.monotonic() + GUEST_START_LIMIT
+        want = {vf.slot for vf in guest.vfs}
+        while True:
+            facts = observe()
+            found = facts[host.role]["guests"].get(guest.name)
+            if found and found["ticking"] and {int(s) for s in found["report"]["vfs"]} == want:
+                self.was[guest.name] = before(guest.name, host.role, facts)
+                return
+            if time.monotonic() > deadline:
+                raise LabError(f"{guest.name} does not come up on {host.name}: {found}")
+
+    def force(self, moves: dict[int, str] | None = None) -> Happened:
+        """The migration with nothing but libvirt."""
+        moves = moves or self.scenario.moves
+        ask = {
+            "guest": self.scenario.guest.name,
+            "to": f"qemu+tcp://{HOST_B.name}/system",
+            "moves": {slot: full(address) for slot, address in moves.items()},
+            "limit": HANG_LIMIT,
+        }
+        answer = HOST_A.json("/lab/force", ask=ask, timeout=HANG_LIMIT + 60)
+        if answer["error"]:
+            self.notes.append(f"libvirt: {answer['error']}")
+        seen = self.happened()
+        if answer["hung"]:
+            seen.word = f"hung, {seen.word}"
+        return seen
+
+    def happened(self, moves: dict[int, str] | None = None) -> Happened:
+        """What has become of the scenario's guest."""
+        scenario = self.scenario
+        ports = {vf.slot for vf in scenario.guest.vfs if vf.port}
+        return happened(
+            scenario.guest.name, self.was[scenario.guest.name], observe(),
+            moves or scenario.moves, ports,
+        )
