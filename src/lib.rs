@@ -17,6 +17,7 @@ pub mod cli;
 pub mod commands;
 pub mod domain;
 pub mod finding;
+pub mod host;
 pub mod hypervisor;
 pub mod outcome;
 pub mod output;

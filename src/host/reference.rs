@@ -1,0 +1,208 @@
+//! `HOST` on the command line: what a name stands for. Pure.
+
+use std::path::{Path, PathBuf};
+
+use super::settings::{HostSettings, Settings};
+
+/// Schemes that open a connection and run nothing the operator did not name: `ext` would run a command.
+const SCHEMES: [&str; 8] =
+    ["qemu", "qemu+unix", "qemu+tcp", "qemu+tls", "qemu+ssh", "qemu+libssh", "qemu+libssh2", "test"];
+
+/// Parameters of a URI that run nothing: `command` and `netcat` would.
+const PARAMETERS: [&str; 11] = [
+    "keyfile",
+    "known_hosts",
+    "known_hosts_verify",
+    "mode",
+    "no_tty",
+    "no_verify",
+    "pkipath",
+    "proxy",
+    "socket",
+    "sshauth",
+    "tls_priority",
+];
+
+/// What a `HOST` stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostRef {
+    /// This machine.
+    Local,
+    /// A saved snapshot.
+    Snapshot(PathBuf),
+    /// A libvirt URI.
+    Uri(String),
+    /// A name from `pvm.yaml`.
+    Configured {
+        /// The name.
+        name: String,
+        /// What `pvm.yaml` says about it.
+        settings: HostSettings,
+    },
+    /// A host name, reached by ssh.
+    Name(String),
+}
+
+/// Why a `HOST` was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostRefError {
+    /// It could be taken for an option of ssh.
+    #[error("host {0:?}: a host name does not begin with '-'")]
+    LeadingDash(String),
+    /// It is nothing that can name a host.
+    #[error("host {0:?}: neither local, a snapshot file, a libvirt URI nor a host name")]
+    NotAName(String),
+    /// A URI with another scheme.
+    #[error("host {uri}: the scheme {scheme:?} is not one of {}", SCHEMES.join(", "))]
+    Scheme {
+        /// The URI.
+        uri: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// A URI with a parameter that is not allowed.
+    #[error("host {uri}: the parameter {parameter:?} is not one of {}", PARAMETERS.join(", "))]
+    Parameter {
+        /// The URI.
+        uri: String,
+        /// The parameter.
+        parameter: String,
+    },
+    /// A URI whose user or host is not a name.
+    #[error("host {0}: the part between '//' and '/' is no host name")]
+    Authority(String),
+}
+
+impl HostRef {
+    /// What `text` stands for.
+    pub fn parse(text: &str, settings: &Settings) -> Result<Self, HostRefError> {
+        if text.starts_with('-') {
+            return Err(HostRefError::LeadingDash(text.to_owned()));
+        }
+        if text == "local" {
+            return Ok(Self::Local);
+        }
+        if text.contains("://") {
+            check_uri(text)?;
+            return Ok(Self::Uri(text.to_owned()));
+        }
+        if let Some(found) = settings.hosts.get(text) {
+            if let Some(uri) = &found.libvirt {
+                check_uri(uri)?;
+            }
+            return Ok(Self::Configured { name: text.to_owned(), settings: found.clone() });
+        }
+        let extension = Path::new(text).extension().and_then(|e| e.to_str());
+        if text.contains('/') || matches!(extension, Some("json" | "yaml")) {
+            return Ok(Self::Snapshot(PathBuf::from(text)));
+        }
+        if !is_host_name(text) {
+            return Err(HostRefError::NotAName(text.to_owned()));
+        }
+        Ok(Self::Name(text.to_owned()))
+    }
+
+    /// The libvirt URI it is reached under; `local` is that of this machine. None: a snapshot file has no libvirt.
+    pub fn libvirt_uri(&self, local: &str) -> Option<String> {
+        match self {
+            Self::Local => Some(local.to_owned()),
+            Self::Snapshot(_) => None,
+            Self::Uri(uri) => Some(uri.clone()),
+            Self::Configured { name, settings } => {
+                Some(settings.libvirt.clone().unwrap_or_else(|| format!("qemu+ssh://{name}/system")))
+            }
+            Self::Name(name) => Some(format!("qemu+ssh://{name}/system")),
+        }
+    }
+
+    /// Where migration data goes to it, if not libvirt's choice.
+    pub fn migrate_uri(&self) -> Option<&str> {
+        match self {
+            Self::Configured { settings, .. } => settings.migrate_uri.as_deref(),
+            Self::Local | Self::Snapshot(_) | Self::Uri(_) | Self::Name(_) => None,
+        }
+    }
+
+    /// What to call it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Local => "local".to_owned(),
+            Self::Snapshot(path) => path.display().to_string(),
+            Self::Uri(name) | Self::Configured { name, .. } | Self::Name(name) => name.clone(),
+        }
+    }
+}
+
+fn is_host_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']' | '@'))
+}
+
+/// Refuses every URI of libvirt that runs a program of the URI's choice.
+pub fn check_uri(uri: &str) -> Result<(), HostRefError> {
+    let (scheme, rest) = uri.split_once("://").ok_or_else(|| HostRefError::NotAName(uri.to_owned()))?;
+    if !SCHEMES.contains(&scheme) {
+        return Err(HostRefError::Scheme { uri: uri.to_owned(), scheme: scheme.to_owned() });
+    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or("");
+    let names_are_names = authority.split('@').all(|part| authority.is_empty() || is_host_name(part));
+    if !names_are_names || uri.chars().any(|c| c.is_control() || c.is_whitespace()) || uri.contains('#') {
+        return Err(HostRefError::Authority(uri.to_owned()));
+    }
+    for pair in query.split(['&', ';']).filter(|pair| !pair.is_empty()) {
+        let parameter = pair.split('=').next().unwrap_or("");
+        if !PARAMETERS.contains(&parameter) {
+            return Err(HostRefError::Parameter { uri: uri.to_owned(), parameter: parameter.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<HostRef, HostRefError> {
+        let settings = Settings::parse("hosts:\n  cmp-a: {libvirt: 'qemu+tls://cmp-a/system', migrate_uri: 'tcp://10.0.0.1'}\n  bad: {libvirt: 'qemu+ext:///system?command=x'}\n").unwrap();
+        HostRef::parse(text, &settings)
+    }
+
+    #[test]
+    fn names_stand_for_what_they_look_like() {
+        assert_eq!(parse("local").unwrap(), HostRef::Local);
+        assert_eq!(parse("./a").unwrap(), HostRef::Snapshot("./a".into()));
+        assert_eq!(parse("a.json").unwrap(), HostRef::Snapshot("a.json".into()));
+        let configured = parse("cmp-a").unwrap();
+        assert_eq!(configured.libvirt_uri("x").unwrap(), "qemu+tls://cmp-a/system");
+        assert_eq!(configured.migrate_uri(), Some("tcp://10.0.0.1"));
+        let named = parse("cmp-b").unwrap();
+        assert_eq!(named.libvirt_uri("x").unwrap(), "qemu+ssh://cmp-b/system");
+        assert_eq!(parse("qemu+tcp://h/system").unwrap().libvirt_uri("x").unwrap(), "qemu+tcp://h/system");
+        assert_eq!(HostRef::Local.libvirt_uri("qemu:///system").unwrap(), "qemu:///system");
+    }
+
+    #[test]
+    fn nothing_that_runs_code_is_a_host() {
+        for text in [
+            "-oProxyCommand=x",
+            "qemu+ext:///system?command=/bin/x",
+            "qemu+ssh://h/system?command=x",
+            "qemu+ssh://h/system?no_tty=1&netcat=x",
+            "qemu+ssh://h/system?no_tty=1;netcat=x",
+            "qemu+ssh://-oProxyCommand=x/system",
+            "qemu+ssh://u@-oProxyCommand=x/system",
+            "qemu+ssh://-l@h/system",
+            "qemu+ssh://%2doProxyCommand=x/system",
+            "http://h/",
+            "a b",
+            "a;b",
+            "a\nb",
+            "",
+            "bad",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! pvm's own settings, `pvm.yaml`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Hosts by name.
+    pub hosts: BTreeMap<String, HostSettings>,
+    /// What `migrate` does when its options do not say.
+    pub defaults: Defaults,
+    /// For hosts without nova.conf: the same entries.
+    pub device_spec: Vec<serde_json::Value>,
+    /// For hosts without nova.conf: the same entries.
+    pub alias: Vec<serde_json::Value>,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostSettings {
+    /// Control connection.
+    pub libvirt: Option<String>,
+    /// Where migration data goes.
+    pub migrate_uri: Option<String>,
+    /// Where its facts come from.
+    pub facts: Option<Facts>,
+    /// Nova's configuration files: on that host with ssh, else local copies.
+    pub config: Vec<PathBuf>,
+}
+
+/// Where a host's facts come from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Facts {
+    /// `ssh`, `libvirt`, or the path of a snapshot.
+    Word(String),
+    /// A command that prints a snapshot.
+    Command {
+        /// Program and arguments; no shell.
+        command: Vec<String>,
+    },
+}
+
+/// What `migrate` does when its options do not say.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    /// Limit of the downtime: `auto`, or a time like `300ms`.
+    pub max_downtime: Option<String>,
+    /// Bandwidth per second: 0 (no limit), a number of MiB, or a size like `100MiB`.
+    pub bandwidth: Option<Size>,
+    /// Whether data is encrypted.
+    pub tls: bool,
+    /// Number of connections; 0: one.
+    pub parallel: u32,
+}
+
+/// A size as a number or in words.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Size {
+    /// A number of MiB.
+    Number(u64),
+    /// With a unit.
+    Text(String),
+}
+
+/// Why the settings could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {why}", path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// The first line of the reader's message.
+        why: String,
+    },
+}
+
+impl Settings {
+    /// Where they are when `--config` does not say.
+    pub const DEFAULT_PATH: &str = "/etc/pvm/pvm.yaml";
+
+    /// Reads a document.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_yaml::from_str(text).map_err(|e| {
+            // The reader draws the source below its first line; a message is one sentence.
+            e.to_string().lines().next().unwrap_or("not readable").to_owned()
+        })
+    }
+
+    /// Reads the file the operator named, or the default one, which need not exist.
+    pub fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
+        let path = named.unwrap_or(Path::new(Self::DEFAULT_PATH));
+        #[expect(clippy::disallowed_methods, reason = "this is where the settings are read")]
+        let read = std::fs::read_to_string(path);
+        match read {
+            Ok(text) => Self::parse(&text).map_err(|why| SettingsError::Bad { path: path.to_owned(), why }),
+            Err(e) if named.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_field() {
+        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel: 2}\ndevice_spec: [{vendor_id: '15b3'}]\n";
+        let settings = Settings::parse(text).unwrap();
+        assert_eq!(settings.hosts["a"].facts, Some(Facts::Word("ssh".into())));
+        assert_eq!(
+            settings.hosts["b"].facts,
+            Some(Facts::Command { command: vec!["ssh".into(), "b".into(), "pvm".into()] })
+        );
+        assert_eq!(settings.defaults.bandwidth, Some(Size::Number(0)));
+        assert!(settings.defaults.tls);
+        assert_eq!(settings.device_spec[0]["vendor_id"], "15b3");
+        assert_eq!(Settings::parse("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_with_its_name() {
+        let error = Settings::parse("hosts:\n  a: {libvrt: x}\n").unwrap_err();
+        assert!(error.contains("libvrt") && !error.contains('\n'), "{error}");
+    }
+}
