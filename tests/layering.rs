@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("pci", &[]),
     ("finding", &[]),
+    ("time", &[]),
     ("outcome", &[]),
     ("source", &["finding"]),
     ("snapshot", &["finding", "pci"]),
@@ -23,7 +24,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan"]),
     ("hypervisor", &["finding", "pci", "snapshot", "domain"]),
     ("host", &["finding", "pci", "source", "snapshot", "config", "inventory", "domain", "hypervisor"]),
-    ("migrate", &["finding", "pci", "snapshot", "domain", "plan", "preflight", "hypervisor", "outcome"]),
+    (
+        "migrate",
+        &[
+            "finding",
+            "pci",
+            "snapshot",
+            "domain",
+            "plan",
+            "preflight",
+            "hypervisor",
+            "outcome",
+            "journal",
+            "proof",
+            "time",
+        ],
+    ),
+    ("proof", &["pci", "time"]),
+    ("journal", &["pci", "time", "proof"]),
     ("cli", &["outcome", "pci"]),
 ];
 

@@ -1,0 +1,35 @@
+//! The journal of migrations: what was going to be done, written before it was, so that a pvm that died can be followed.
+//!
+//! [`record`] is what a line says, [`text`] how it is written and read, [`state`] what the lines come to; all three are pure.
+//! [`store`] keeps the files, [`lock`] keeps two pvm processes apart. One migration in short:
+//!
+//! ```no_run
+//! use pvm::journal::{Entry, Lock, Plan, Store, Subject, new_id, state_directory};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let directory = state_directory()?;
+//! let plan = Plan { id: new_id("1b4e28ba-2fa1-11d2-883f-0016d3cca427"), ..Plan::default() };
+//! let _guest = Lock::take(&directory, &Subject::Guest(plan.instance.uuid.clone()), &format!("migration {}", plan.id))?;
+//! let mut journal = Store::at(&directory).create(plan)?; // no journal, no migration
+//! journal.append(&Entry::Recheck)?; // on disk when it returns; the change comes after
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod lock;
+pub mod record;
+pub mod state;
+pub mod store;
+pub mod text;
+
+mod claims;
+mod fault;
+#[cfg(test)]
+mod store_tests;
+
+pub use claims::{Claim, claims};
+pub use lock::{Lock, LockError, Subject};
+pub use record::{Action, Entry, Host, Instance, Keep, Move, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
+pub use state::{Last, PortState, State};
+pub use store::{Journal, JournalError, Listed, Store, new_id, now, state_directory};
+pub use text::{Parsed, Trouble, parse};

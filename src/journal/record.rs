@@ -1,0 +1,342 @@
+//! The records of a migration's journal. One is written before each change, so whatever is not recorded has not begun.
+//!
+//! They never hold a secret: domain XML is not in them, only the XML of detached ports, which has none.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::pci::PciAddress;
+use crate::proof::Verdict;
+use crate::time::Timestamp;
+
+/// The version of the records this build writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`VERSION`].
+    pub v: u32,
+    /// Position in the journal, from 1.
+    pub seq: u64,
+    /// When it was written, by the clock of the host pvm runs on.
+    pub time: Timestamp,
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// What a record says. `…Intent` and `…Requested` stand before a change, the others after an observation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub enum Entry {
+    /// The first record of every journal: what is going to be done.
+    Plan(Box<Plan>),
+    /// Devices of the destination are about to be claimed for this migration.
+    Claim {
+        /// The map, complete.
+        map: Vec<Move>,
+    },
+    /// Fresh facts were read and the plan still holds. The last record before anything is touched.
+    Recheck,
+    /// A port is about to be unplugged from the guest.
+    UnplugRequested {
+        /// The port, with what is needed to plug it in again.
+        port: Port,
+    },
+    /// The guest has let go of the port.
+    Detached {
+        /// The port's address on the source.
+        source: PciAddress,
+    },
+    /// libvirt is about to be told to migrate.
+    PerformIntent(PerformIntent),
+    /// libvirt answered that a device was taken in between; the migration goes on with another map. Not a phase: the
+    /// records before it stand.
+    Reclaim {
+        /// The new map, complete.
+        map: Vec<Move>,
+    },
+    /// The source was seen paused for migration: the point of no return.
+    Switched,
+    /// libvirt's call returned.
+    PerformReturned {
+        /// Its error; none is success.
+        error: Option<String>,
+        /// Bytes of device state the source sent.
+        vfio_bytes: Option<u64>,
+    },
+    /// The proof was made. A verdict once recorded is not computed again: logs rotate.
+    Verify {
+        /// On which side the devices were looked at.
+        side: Side,
+        /// What came out.
+        verdict: Verdict,
+    },
+    /// A port is about to be plugged in.
+    AttachIntent {
+        /// The port's address on the source.
+        source: PciAddress,
+        /// The device it gets.
+        device: PciAddress,
+    },
+    /// The port is plugged in.
+    Attached {
+        /// The port's address on the source.
+        source: PciAddress,
+        /// The device it has.
+        device: PciAddress,
+    },
+    /// The guest is where it should be; what is left over is about to be removed.
+    Cleanup,
+    /// A step back is about to be made.
+    UndoIntent {
+        /// Which.
+        step: Step,
+    },
+    /// A step back was made.
+    UndoDone {
+        /// Which.
+        step: Step,
+    },
+    /// The operator decided. Holds for every later run of recovery.
+    Decision {
+        /// Which copy to keep.
+        keep: Option<Keep>,
+        /// The source will not come back: it is powered off or fenced.
+        source_is_dead: bool,
+        /// The destination will not come back: it is powered off or fenced.
+        destination_is_dead: bool,
+    },
+    /// Recovery is about to change something. Not a phase: the records before it stand.
+    RecoverIntent {
+        /// Row of the decision table.
+        row: String,
+        /// The change.
+        step: Step,
+    },
+    /// The migration is complete: nothing is left to do.
+    Done {
+        /// What it came to.
+        receipt: Receipt,
+    },
+    /// The migration is undone: nothing is left to do.
+    Undone {
+        /// What it came to.
+        receipt: Receipt,
+    },
+}
+
+impl Entry {
+    /// The record's name, as in the file.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "plan",
+            Self::Claim { .. } => "claim",
+            Self::Recheck => "recheck",
+            Self::UnplugRequested { .. } => "unplug-requested",
+            Self::Detached { .. } => "detached",
+            Self::PerformIntent(_) => "perform-intent",
+            Self::Reclaim { .. } => "reclaim",
+            Self::Switched => "switched",
+            Self::PerformReturned { .. } => "perform-returned",
+            Self::Verify { .. } => "verify",
+            Self::AttachIntent { .. } => "attach-intent",
+            Self::Attached { .. } => "attached",
+            Self::Cleanup => "cleanup",
+            Self::UndoIntent { .. } => "undo-intent",
+            Self::UndoDone { .. } => "undo-done",
+            Self::Decision { .. } => "decision",
+            Self::RecoverIntent { .. } => "recover-intent",
+            Self::Done { .. } => "done",
+            Self::Undone { .. } => "undone",
+        }
+    }
+}
+
+/// What is going to be done.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// The migration's id; also the journal's file name.
+    pub id: String,
+    /// Version of the pvm that wrote it.
+    pub pvm_version: String,
+    /// The guest.
+    pub instance: Instance,
+    /// Where it runs.
+    pub source: Host,
+    /// Where it goes.
+    pub destination: Host,
+    /// The device map.
+    pub map: Vec<Move>,
+    /// Whether pvm holds both connections (no peer to peer).
+    pub direct: bool,
+    /// Whether the guest is persistent on the source: its definition is removed there after the move.
+    pub undefine_source: bool,
+    /// Whether the guest is defined on the destination.
+    pub persist_destination: bool,
+    /// Whether the guest starts with its host.
+    pub autostart: bool,
+    /// Everything else it is done with: options, accepted findings, limits.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+}
+
+/// A guest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// Its UUID, lower case.
+    pub uuid: String,
+}
+
+/// A host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// Its name, as the operator gave it.
+    pub name: String,
+    /// Its libvirt, as this machine reaches it.
+    pub uri: String,
+}
+
+/// What happens to one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// Its address on the source.
+    pub source: PciAddress,
+    /// The device claimed for it on the destination.
+    pub destination: PciAddress,
+    /// Its address in the guest.
+    pub guest_address: Option<PciAddress>,
+    /// How it gets there.
+    pub action: Action,
+}
+
+/// How a device gets there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// With its state.
+    Migrate,
+    /// Unplugged before, another plugged in after.
+    Reattach,
+}
+
+/// A port that is unplugged for the migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its address on the source.
+    pub source: PciAddress,
+    /// libvirt's alias for it.
+    pub alias: Option<String>,
+    /// The element of the source's domain XML.
+    pub source_xml: String,
+    /// The element for the destination.
+    pub destination_xml: String,
+    /// Whether it is in the guest's persistent definition too.
+    pub persistent: bool,
+}
+
+/// The guest as it was when libvirt was told to migrate it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PerformIntent {
+    /// libvirt's id of the running domain on the source.
+    pub domain_id: Option<u32>,
+    /// Its state, in libvirt's word: `running`, `paused`, ….
+    pub state: String,
+    /// The state's reason, in libvirt's word: `booted`, `migrated`, `unpaused`, ….
+    pub reason: String,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+}
+
+/// One of the two hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Where the guest was.
+    Source,
+    /// Where it goes.
+    Destination,
+}
+
+/// Which copy the operator keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The source's.
+    Src,
+    /// The destination's.
+    Dst,
+    /// Neither.
+    None,
+}
+
+/// One change that an undo or a recovery makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// Plug a port in on the source again.
+    ReattachOnSource {
+        /// Its address on the source.
+        source: PciAddress,
+    },
+    /// Plug a port in on the destination.
+    AttachOnDestination {
+        /// Its address on the source.
+        source: PciAddress,
+        /// The device it gets.
+        device: PciAddress,
+    },
+    /// Abort the running job on the source.
+    AbortJob,
+    /// Suspend the source's copy.
+    SuspendSource,
+    /// Let the source's copy run.
+    ResumeSource,
+    /// Let the destination's copy run.
+    ResumeDestination,
+    /// Destroy the source's copy.
+    DestroySource,
+    /// Destroy the destination's copy.
+    DestroyDestination,
+    /// Remove the source's definition.
+    UndefineSource,
+    /// Remove the destination's definition.
+    UndefineDestination,
+    /// Give the claimed devices back.
+    ReleaseClaims,
+}
+
+/// What a migration came to.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Receipt {
+    /// The exit code it ended with.
+    pub exit_code: u8,
+    /// Name of the host the guest runs on; none when nobody knows.
+    pub runs_on: Option<String>,
+    /// One sentence.
+    pub summary: String,
+    /// Time per phase in milliseconds, in order.
+    pub phases: Vec<(String, u64)>,
+    /// From the first record to the last, in milliseconds.
+    pub total_ms: Option<u64>,
+    /// How long the guest stood still, as libvirt reports it.
+    pub downtime_ms: Option<u64>,
+    /// Bytes of memory sent.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of device state sent.
+    pub vfio_bytes: Option<u64>,
+    /// What became of the devices' state.
+    pub verdict: Option<Verdict>,
+    /// The device map as it came to be.
+    pub map: Vec<Move>,
+    /// Ports that could not be plugged in again: addresses on the source.
+    pub missing_ports: Vec<PciAddress>,
+}

@@ -1,0 +1,347 @@
+//! What a journal's records come to: how far the migration is, and what recovery has to know of it. Pure.
+
+use super::record::{Entry, Keep, Move, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
+use crate::pci::PciAddress;
+use crate::proof::Verdict;
+use crate::time::Timestamp;
+
+/// The last phase that was recorded: the first column of the decision table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Last {
+    /// `plan`.
+    Plan,
+    /// `claim`.
+    Claim,
+    /// `recheck`.
+    Recheck,
+    /// `unplug-requested`.
+    UnplugRequested,
+    /// `detached`.
+    Detached,
+    /// `perform-intent`.
+    PerformIntent,
+    /// `switched`.
+    Switched,
+    /// `perform-returned` without an error.
+    Returned,
+    /// `perform-returned` with an error.
+    Failed,
+    /// `verify` of the destination, with the verdict lost.
+    VerifyLost,
+    /// `verify` of the destination, with any other verdict.
+    Verify,
+    /// `attach-intent`.
+    AttachIntent,
+    /// `attached`.
+    Attached,
+    /// `cleanup`.
+    Cleanup,
+    /// `undo-intent` or `undo-done`.
+    Undo,
+    /// `done`.
+    Done,
+    /// `undone`.
+    Undone,
+}
+
+impl Last {
+    /// Every value, in the order of a migration.
+    pub const ALL: &[Self] = &[
+        Self::Plan,
+        Self::Claim,
+        Self::Recheck,
+        Self::UnplugRequested,
+        Self::Detached,
+        Self::PerformIntent,
+        Self::Switched,
+        Self::Returned,
+        Self::Failed,
+        Self::VerifyLost,
+        Self::Verify,
+        Self::AttachIntent,
+        Self::Attached,
+        Self::Cleanup,
+        Self::Undo,
+        Self::Done,
+        Self::Undone,
+    ];
+
+    /// The record's name, for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Claim => "claim",
+            Self::Recheck => "recheck",
+            Self::UnplugRequested => "unplug-requested",
+            Self::Detached => "detached",
+            Self::PerformIntent => "perform-intent",
+            Self::Switched => "switched",
+            Self::Returned => "perform-returned (success)",
+            Self::Failed => "perform-returned (error)",
+            Self::VerifyLost => "verify (lost)",
+            Self::Verify => "verify",
+            Self::AttachIntent => "attach-intent",
+            Self::Attached => "attached",
+            Self::Cleanup => "cleanup",
+            Self::Undo => "undo",
+            Self::Done => "done",
+            Self::Undone => "undone",
+        }
+    }
+}
+
+/// A port and what was done to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortState {
+    /// The port.
+    pub port: Port,
+    /// Whether the guest was seen to have let go of it.
+    pub detached: bool,
+    /// The device it was about to get on the destination.
+    pub attach_intent: Option<PciAddress>,
+    /// The device it has on the destination.
+    pub attached: Option<PciAddress>,
+    /// Whether it was plugged in on the source again.
+    pub reattached: bool,
+}
+
+/// What a journal's records come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// The plan.
+    pub plan: Plan,
+    /// The last phase recorded.
+    pub last: Last,
+    /// When the first record was written.
+    pub begun: Timestamp,
+    /// When the last record was written.
+    pub touched: Timestamp,
+    /// The device map in force; its destinations are claimed until the end.
+    pub map: Vec<Move>,
+    /// Ports, in the order in which they were unplugged.
+    pub ports: Vec<PortState>,
+    /// The guest when libvirt was told to migrate it, and when that was. The last try counts.
+    pub perform: Option<(Timestamp, PerformIntent)>,
+    /// When the source was seen paused for migration.
+    pub switched: Option<Timestamp>,
+    /// What libvirt's call came to: an error, or success.
+    pub returned: Option<Result<(), String>>,
+    /// Bytes of device state the source sent.
+    pub vfio_bytes: Option<u64>,
+    /// The verdict on the destination.
+    pub verdict: Option<Verdict>,
+    /// The verdict on the source, after a late failure.
+    pub source_verdict: Option<Verdict>,
+    /// Steps back that were made.
+    pub undone_steps: Vec<Step>,
+    /// Steps that recovery was about to make.
+    pub recover_steps: Vec<Step>,
+    /// Which copy the operator keeps.
+    pub keep: Option<Keep>,
+    /// Whether the operator said that the source will not come back.
+    pub source_is_dead: bool,
+    /// Whether the operator said that the destination will not come back.
+    pub destination_is_dead: bool,
+    /// The receipt, when it is over.
+    pub receipt: Option<Receipt>,
+}
+
+impl State {
+    /// The state after these records; none when there is no plan, so that nothing had begun.
+    pub fn of(records: &[Record]) -> Option<Self> {
+        let (first, rest) = records.split_first()?;
+        let Entry::Plan(plan) = &first.entry else { return None };
+        let mut state = Self {
+            plan: (**plan).clone(),
+            last: Last::Plan,
+            begun: first.time,
+            touched: first.time,
+            map: plan.map.clone(),
+            ports: Vec::new(),
+            perform: None,
+            switched: None,
+            returned: None,
+            vfio_bytes: None,
+            verdict: None,
+            source_verdict: None,
+            undone_steps: Vec::new(),
+            recover_steps: Vec::new(),
+            keep: None,
+            source_is_dead: false,
+            destination_is_dead: false,
+            receipt: None,
+        };
+        for record in rest {
+            state.apply(record);
+        }
+        Some(state)
+    }
+
+    /// Whether it is over.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.last, Last::Done | Last::Undone)
+    }
+
+    /// Whether recovery was about to make this step.
+    pub fn has_begun(&self, step: &Step) -> bool {
+        self.recover_steps.contains(step)
+    }
+
+    /// Takes one record in.
+    pub fn apply(&mut self, record: &Record) {
+        self.touched = record.time;
+        match &record.entry {
+            // The reader refuses a second plan.
+            Entry::Plan(_) => {}
+            Entry::Claim { map } => {
+                self.map.clone_from(map);
+                self.last = Last::Claim;
+            }
+            Entry::Recheck => self.last = Last::Recheck,
+            Entry::UnplugRequested { port } => {
+                self.ports.push(PortState {
+                    port: port.clone(),
+                    detached: false,
+                    attach_intent: None,
+                    attached: None,
+                    reattached: false,
+                });
+                self.last = Last::UnplugRequested;
+            }
+            Entry::Detached { source } => {
+                self.port(*source, |port| port.detached = true);
+                self.last = Last::Detached;
+            }
+            Entry::PerformIntent(intent) => {
+                self.perform = Some((record.time, intent.clone()));
+                self.switched = None;
+                self.returned = None;
+                self.last = Last::PerformIntent;
+            }
+            Entry::Reclaim { map } => self.map.clone_from(map),
+            Entry::Switched => {
+                self.switched = Some(record.time);
+                self.last = Last::Switched;
+            }
+            Entry::PerformReturned { error, vfio_bytes } => {
+                self.vfio_bytes = *vfio_bytes;
+                self.last = if error.is_some() { Last::Failed } else { Last::Returned };
+                self.returned = Some(error.clone().map_or(Ok(()), Err));
+            }
+            // Made while the guest is being kept on the source: a part of that undo, not a phase of the move.
+            Entry::Verify { side: Side::Source, verdict } => self.source_verdict = Some(verdict.clone()),
+            Entry::Verify { side: Side::Destination, verdict } => {
+                self.last = if verdict.is_lost() { Last::VerifyLost } else { Last::Verify };
+                self.verdict = Some(verdict.clone());
+            }
+            Entry::AttachIntent { source, device } => {
+                self.port(*source, |port| port.attach_intent = Some(*device));
+                self.last = Last::AttachIntent;
+            }
+            Entry::Attached { source, device } => {
+                self.port(*source, |port| port.attached = Some(*device));
+                self.last = Last::Attached;
+            }
+            Entry::Cleanup => self.last = Last::Cleanup,
+            Entry::UndoIntent { .. } => self.last = Last::Undo,
+            Entry::UndoDone { step } => {
+                if let Step::ReattachOnSource { source } = step {
+                    self.port(*source, |port| port.reattached = true);
+                }
+                self.undone_steps.push(step.clone());
+                self.last = Last::Undo;
+            }
+            Entry::Decision { keep, source_is_dead, destination_is_dead } => {
+                self.keep = keep.or(self.keep);
+                self.source_is_dead |= source_is_dead;
+                self.destination_is_dead |= destination_is_dead;
+            }
+            Entry::RecoverIntent { step, .. } => self.recover_steps.push(step.clone()),
+            Entry::Done { receipt } => {
+                self.receipt = Some(receipt.clone());
+                self.last = Last::Done;
+            }
+            Entry::Undone { receipt } => {
+                self.receipt = Some(receipt.clone());
+                self.last = Last::Undone;
+            }
+        }
+    }
+
+    fn port(&mut self, source: PciAddress, change: impl FnOnce(&mut PortState)) {
+        if let Some(port) = self.ports.iter_mut().find(|p| p.port.source == source) {
+            change(port);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(entries: &[Entry]) -> State {
+        let records: Vec<Record> = std::iter::once(Entry::Plan(Box::default()))
+            .chain(entries.iter().cloned())
+            .enumerate()
+            .map(|(i, entry)| Record { v: 1, seq: i as u64 + 1, time: Timestamp(i64::try_from(i).unwrap()), entry })
+            .collect();
+        State::of(&records).unwrap()
+    }
+
+    #[test]
+    fn nothing_recorded_is_no_state() {
+        assert_eq!(State::of(&[]), None);
+    }
+
+    #[test]
+    fn a_new_map_after_a_taken_device_does_not_forget_what_was_unplugged() {
+        let source = "0000:81:00.1".parse().unwrap();
+        let port =
+            Port { source, alias: None, source_xml: String::new(), destination_xml: String::new(), persistent: false };
+        let map = vec![Move {
+            source,
+            destination: "0000:c1:00.2".parse().unwrap(),
+            guest_address: None,
+            action: super::super::record::Action::Reattach,
+        }];
+        let state = state(&[
+            Entry::Claim { map: Vec::new() },
+            Entry::Recheck,
+            Entry::UnplugRequested { port },
+            Entry::Detached { source },
+            Entry::PerformIntent(PerformIntent::default()),
+            Entry::PerformReturned { error: Some("in use".into()), vfio_bytes: None },
+            Entry::Reclaim { map: map.clone() },
+        ]);
+        assert_eq!((state.last, state.map), (Last::Failed, map));
+        assert!(state.ports[0].detached && !state.ports[0].reattached);
+    }
+
+    #[test]
+    fn notes_of_recovery_are_no_phases() {
+        let state = state(&[
+            Entry::PerformIntent(PerformIntent::default()),
+            Entry::Switched,
+            Entry::Decision { keep: Some(Keep::Dst), source_is_dead: false, destination_is_dead: false },
+            Entry::Decision { keep: None, source_is_dead: true, destination_is_dead: false },
+            Entry::RecoverIntent { row: "15".into(), step: Step::SuspendSource },
+            Entry::Verify { side: Side::Source, verdict: Verdict::Verified },
+        ]);
+        assert_eq!((state.last, state.keep), (Last::Switched, Some(Keep::Dst)));
+        assert!(state.source_is_dead && !state.destination_is_dead);
+        assert!(state.has_begun(&Step::SuspendSource) && !state.has_begun(&Step::DestroySource));
+        assert_eq!(state.source_verdict, Some(Verdict::Verified));
+        assert_eq!(state.touched, Timestamp(6));
+    }
+
+    #[test]
+    fn a_second_try_starts_afresh() {
+        let state = state(&[
+            Entry::PerformIntent(PerformIntent { attempt: 1, ..PerformIntent::default() }),
+            Entry::PerformReturned { error: Some("in use".into()), vfio_bytes: None },
+            Entry::PerformIntent(PerformIntent { attempt: 2, ..PerformIntent::default() }),
+        ]);
+        assert_eq!((state.last, state.returned), (Last::PerformIntent, None));
+        assert_eq!(state.perform.unwrap().1.attempt, 2);
+    }
+}

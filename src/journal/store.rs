@@ -1,0 +1,304 @@
+//! The journals on disk: one file per migration, private, append-only, on the disk before the change it announces.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::fault;
+use super::record::{Entry, Plan, Record, VERSION};
+use super::state::State;
+use super::text::{self, Parsed, Trouble};
+use crate::time::Timestamp;
+
+/// Why a journal cannot be written or read. Each names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Neither a state directory nor a home directory is known.
+    #[error("cannot tell where to keep the journal: set XDG_STATE_HOME or HOME")]
+    NoDirectory,
+    /// A directory cannot be made or opened.
+    #[error("cannot use the journal directory {}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file cannot be written. Nothing was begun: no journal, no change.
+    #[error("cannot write the journal {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the journal {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No migration has this id.
+    #[error("no migration has the id '{id}' (in {})", directory.display())]
+    NoSuchMigration {
+        /// The id.
+        id: String,
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
+    /// The file is damaged or from a newer pvm: it is shown, never acted on.
+    #[error("the journal {} cannot be acted on", path.display())]
+    Trouble {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Trouble,
+    },
+}
+
+/// Where pvm keeps its state: `/var/lib/pvm`, or `$XDG_STATE_HOME/pvm` for a user who is not root. A service manager's
+/// `$STATE_DIRECTORY` comes first.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is asked")]
+pub fn state_directory() -> Result<PathBuf, JournalError> {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(directory) = set("STATE_DIRECTORY") {
+        return Ok(directory);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/pvm"));
+    }
+    set("XDG_STATE_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".local/state")))
+        .map(|base| base.join("pvm"))
+        .ok_or(JournalError::NoDirectory)
+}
+
+/// The present moment.
+#[expect(clippy::disallowed_methods, reason = "this is where the clock is asked")]
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A new migration's id: when, and six digits that tell apart what begins in the same second.
+pub fn new_id(uuid: &str) -> String {
+    let now = now();
+    let time: String = now.to_string().chars().take(19).filter(char::is_ascii_digit).collect();
+    let digest = Sha256::digest(format!("{uuid} {} {}", std::process::id(), now.0));
+    format!("{}-{}-{:02x}{:02x}{:02x}", &time[..8], &time[8..], digest[0], digest[1], digest[2])
+}
+
+/// The directory of journals.
+#[derive(Debug, Clone)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+/// One journal of the directory.
+#[derive(Debug)]
+pub struct Listed {
+    /// The migration's id.
+    pub id: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it says; the error when it could not be read.
+    pub content: Result<Parsed, JournalError>,
+}
+
+impl Listed {
+    /// What its records come to; none when nothing had begun.
+    pub fn state(&self) -> Option<State> {
+        State::of(&self.content.as_ref().ok()?.records)
+    }
+
+    /// Whether the migration is over, or had not begun.
+    pub fn is_closed(&self) -> bool {
+        match &self.content {
+            Ok(parsed) => parsed.trouble.is_none() && self.state().is_none_or(|state| state.is_closed()),
+            Err(_) => false,
+        }
+    }
+}
+
+impl Store {
+    /// The store under a state directory. Nothing is made or read yet.
+    pub fn at(state_directory: impl AsRef<Path>) -> Self {
+        Self { directory: state_directory.as_ref().join("migrations") }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn path(&self, id: &str) -> Result<PathBuf, JournalError> {
+        // An id is a file name: nothing that leads out of the directory is one.
+        let safe = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if safe {
+            Ok(self.directory.join(format!("{id}.ndjson")))
+        } else {
+            Err(JournalError::NoSuchMigration { id: id.to_owned(), directory: self.directory.clone() })
+        }
+    }
+
+    /// Begins a journal with its plan, on disk when this returns. `plan.id` is its name; see [`new_id`].
+    pub fn create(&self, plan: Plan) -> Result<Journal, JournalError> {
+        let path = self.path(&plan.id)?;
+        make_directory(&self.directory)?;
+        let failed = |source| JournalError::Write { path: path.clone(), source };
+        let file =
+            OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        sync_directory(&self.directory)?;
+        let mut journal = Journal { id: plan.id.clone(), path, file, length: 0, seq: 0 };
+        journal.append(&Entry::Plan(Box::new(plan)))?;
+        Ok(journal)
+    }
+
+    /// Opens a journal to go on with it. A torn last line is cut off; one that is damaged or newer is refused.
+    pub fn open(&self, id: &str) -> Result<(Journal, Parsed), JournalError> {
+        let path = self.path(id)?;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => {
+                JournalError::NoSuchMigration { id: id.to_owned(), directory: self.directory.clone() }
+            }
+            _ => JournalError::Write { path: path.clone(), source },
+        };
+        let mut file = OpenOptions::new().append(true).read(true).open(&path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|source| JournalError::Read { path: path.clone(), source })?;
+        let parsed = text::parse(&bytes);
+        if let Some(source) = parsed.trouble.clone() {
+            return Err(JournalError::Trouble { path, source });
+        }
+        let mut journal =
+            Journal { id: id.to_owned(), path, file, length: parsed.whole as u64, seq: parsed.records.len() as u64 };
+        if parsed.torn {
+            journal.cut().map_err(|source| JournalError::Write { path: journal.path.clone(), source })?;
+        }
+        Ok((journal, parsed))
+    }
+
+    /// Reads a journal, whatever its condition.
+    pub fn read(&self, id: &str) -> Result<Parsed, JournalError> {
+        let path = self.path(id)?;
+        match read_bytes(&path) {
+            Ok(bytes) => Ok(text::parse(&bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Err(JournalError::NoSuchMigration { id: id.to_owned(), directory: self.directory.clone() })
+            }
+            Err(source) => Err(JournalError::Read { path, source }),
+        }
+    }
+
+    /// Every journal, oldest first. No directory is no journals.
+    pub fn list(&self) -> Result<Vec<Listed>, JournalError> {
+        let failed = |source| JournalError::Directory { path: self.directory.clone(), source };
+        #[expect(clippy::disallowed_methods, reason = "the edge that reads journals")]
+        let entries = match fs::read_dir(&self.directory) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".ndjson")) {
+                ids.push(id.to_owned());
+            }
+        }
+        // Ids begin with the time.
+        ids.sort();
+        Ok(ids
+            .into_iter()
+            .filter_map(|id| Some((self.path(&id).ok()?, id)))
+            .map(|(path, id)| {
+                let content = self.read(&id);
+                Listed { id, path, content }
+            })
+            .collect())
+    }
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    #[expect(clippy::disallowed_methods, reason = "the edge that reads journals")]
+    fs::read(path)
+}
+
+pub(super) fn make_directory(path: &Path) -> Result<(), JournalError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| JournalError::Directory { path: path.to_owned(), source })
+}
+
+fn sync_directory(path: &Path) -> Result<(), JournalError> {
+    #[expect(clippy::disallowed_methods, reason = "a directory is opened to be synced")]
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| JournalError::Directory { path: path.to_owned(), source })
+}
+
+/// One migration's journal, open for writing.
+#[derive(Debug)]
+pub struct Journal {
+    id: String,
+    path: PathBuf,
+    file: File,
+    /// Length of the whole records.
+    length: u64,
+    /// Number of the last record.
+    seq: u64,
+}
+
+impl Journal {
+    /// The migration's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a record. It is on disk when this returns; on an error nothing of it is left, the change it announces must not
+    /// be made, and the next record may be tried.
+    pub fn append(&mut self, entry: &Entry) -> Result<Record, JournalError> {
+        fault::point("before", entry.name());
+        let time = now();
+        let written = self.write(time, entry);
+        written.map_err(|source| JournalError::Write { path: self.path.clone(), source })?;
+        fault::point("after", entry.name());
+        Ok(Record { v: VERSION, seq: self.seq, time, entry: entry.clone() })
+    }
+
+    fn write(&mut self, time: Timestamp, entry: &Entry) -> io::Result<()> {
+        // What an earlier failure could not remove would be damage in front of this record.
+        if self.file.metadata()?.len() != self.length {
+            self.cut()?;
+        }
+        let line = text::line(self.seq + 1, time, entry)?;
+        if let Err(e) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+            // Best effort: a torn line at the end is dropped by every reader, and cut by the next writer.
+            let _ = self.cut();
+            return Err(e);
+        }
+        self.length += line.len() as u64;
+        self.seq += 1;
+        Ok(())
+    }
+
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.seek(io::SeekFrom::End(0))?;
+        self.file.sync_all()
+    }
+}
