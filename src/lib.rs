@@ -23,6 +23,7 @@ pub mod journal;
 pub mod outcome;
 pub mod output;
 pub mod pci;
+pub mod plan;
 pub mod proof;
 pub mod snapshot;
 pub mod time;

@@ -1,0 +1,238 @@
+//! Free devices grouped as Nova groups them (`nova/pci/stats.py`, `PciDeviceStats`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use crate::pci::{PciAddress, PciId};
+use crate::snapshot::{DevType, Device, Snapshot};
+
+/// Tags that do not split pools (`PciDeviceStats.ignored_pool_tags`).
+const IGNORED_TAGS: &[&str] = &["resource_class", "traits"];
+
+/// Keys every pool has besides its tags; `count` and `devices` are equal for all and left out.
+const OWN_KEYS: &[&str] = &["product_id", "vendor_id", "numa_node", "dev_type", "address", "parent_ifname"];
+
+/// A device that a spec matches, with what Nova keeps of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracked<'a> {
+    /// Its address.
+    pub address: PciAddress,
+    /// Vendor.
+    pub vendor_id: PciId,
+    /// Product.
+    pub product_id: PciId,
+    /// Type.
+    pub dev_type: DevType,
+    /// PF of a VF.
+    pub parent: Option<PciAddress>,
+    /// NUMA node.
+    pub numa_node: Option<u32>,
+    /// PF's interface, which Nova knows when the VF has an interface itself.
+    pub parent_ifname: Option<&'a str>,
+    /// Tags of the matching spec.
+    pub tags: &'a BTreeMap<String, Value>,
+}
+
+impl<'a> Tracked<'a> {
+    /// Nova's view of a device of `snapshot`; `None` when no spec matches it or its ids are unknown.
+    pub fn new(device: &'a Device, snapshot: &'a Snapshot) -> Option<Self> {
+        device.spec_index?;
+        let parent = device.parent_addr.and_then(|address| snapshot.device(address));
+        Some(Self {
+            address: device.address,
+            vendor_id: device.vendor_id?,
+            product_id: device.product_id?,
+            dev_type: device.dev_type,
+            parent: device.parent_addr,
+            numa_node: device.numa_node,
+            parent_ifname: device.netdev.as_ref().and(parent).and_then(|pf| pf.netdev.as_deref()),
+            tags: &device.tags,
+        })
+    }
+
+    /// Every device of `snapshot` that a spec matches, in the snapshot's order.
+    pub fn all(snapshot: &'a Snapshot) -> Vec<Self> {
+        snapshot.devices.iter().filter_map(|device| Self::new(device, snapshot)).collect()
+    }
+
+    fn pool_address(&self) -> PciAddress {
+        match (self.dev_type, self.parent) {
+            (DevType::Vf | DevType::Vdpa, Some(parent)) => parent,
+            _ => self.address,
+        }
+    }
+}
+
+/// Devices that Nova takes for the same.
+#[derive(Debug, Clone)]
+pub struct Pool<'a> {
+    /// One of them; all pool keys but the address are equal for all.
+    pub like: Tracked<'a>,
+    /// PF of its VFs, or the device itself.
+    pub address: PciAddress,
+    /// Free devices by index, in order of arrival; Nova takes the last.
+    pub devices: Vec<usize>,
+    keys: usize,
+    tag_set: usize,
+}
+
+impl Pool<'_> {
+    /// The value of a pool key; absent keys are `None`, which no text equals.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        if IGNORED_TAGS.contains(&key) {
+            return None;
+        }
+        match key {
+            // Set after the tags are merged in.
+            "address" => Some(Value::from(self.address.to_string())),
+            "parent_ifname" if self.like.parent_ifname.is_some() => self.like.parent_ifname.map(Value::from),
+            _ => self.like.tags.get(key).cloned().or_else(|| match key {
+                "vendor_id" => Some(Value::from(self.like.vendor_id.to_string())),
+                "product_id" => Some(Value::from(self.like.product_id.to_string())),
+                "dev_type" => Some(Value::from(self.like.dev_type.as_str())),
+                "numa_node" => self.like.numa_node.map(Value::from),
+                "remote_managed" => self.has_remote_managed().then(|| Value::from("false")),
+                _ => None,
+            }),
+        }
+    }
+
+    /// Whether a key's value is this text, without regard to case.
+    pub fn says(&self, key: &str, wanted: &str) -> bool {
+        match key {
+            "vendor_id" => is_id(wanted, self.like.vendor_id),
+            "product_id" => is_id(wanted, self.like.product_id),
+            "dev_type" if !self.like.tags.contains_key(key) => self.like.dev_type.as_str().eq_ignore_ascii_case(wanted),
+            "address" | "parent_ifname" | "numa_node" | "remote_managed" | "resource_class" | "traits" => {
+                matches!(self.value(key), Some(Value::String(has)) if has.to_lowercase() == wanted.to_lowercase())
+            }
+            _ => match self.like.tags.get(key) {
+                Some(Value::String(has)) => has == wanted || has.to_lowercase() == wanted.to_lowercase(),
+                _ => false,
+            },
+        }
+    }
+
+    /// Every pool key with its value, for display and comparison.
+    pub fn fields(&self) -> BTreeMap<String, Value> {
+        let own = OWN_KEYS.iter().copied().filter(|key| *key != "parent_ifname" || self.like.parent_ifname.is_some());
+        let remote = self.has_remote_managed().then_some("remote_managed");
+        let tags = self.like.tags.keys().map(String::as_str).filter(|key| !IGNORED_TAGS.contains(key));
+        own.chain(remote).chain(tags).map(|key| (key.to_owned(), self.value(key).unwrap_or(Value::Null))).collect()
+    }
+
+    fn has_remote_managed(&self) -> bool {
+        self.like.dev_type != DevType::Pci
+    }
+}
+
+/// What becomes of a pool without devices: Nova keeps it when it is used up and drops it when a dependent device leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptied {
+    /// It stays.
+    Stays,
+    /// It goes.
+    Goes,
+}
+
+/// All pools of a host, in Nova's order: fewest keys first, then order of discovery.
+#[derive(Debug, Clone)]
+pub struct Pools<'a> {
+    /// Every device the pools are made of; pools hold indexes into it.
+    pub devices: Vec<Tracked<'a>>,
+    /// The pools.
+    pub list: Vec<Pool<'a>>,
+    tag_set_of: Vec<usize>,
+}
+
+impl<'a> Pools<'a> {
+    /// Groups `devices`, all of them free, in order of discovery.
+    pub fn new(devices: Vec<Tracked<'a>>) -> Self {
+        let tag_set_of = tag_sets(&devices);
+        let mut pools = Self { devices, list: Vec::new(), tag_set_of };
+        let mut index: HashMap<_, usize> = HashMap::new();
+        for device in 0..pools.devices.len() {
+            let tracked = pools.devices[device];
+            let key = (
+                tracked.pool_address(),
+                (tracked.vendor_id, tracked.product_id),
+                tracked.numa_node,
+                tracked.dev_type,
+                tracked.parent_ifname,
+                pools.tag_set_of[device],
+            );
+            let at = *index.entry(key).or_insert_with(|| {
+                pools.list.push(empty_pool(tracked, pools.tag_set_of[device]));
+                pools.list.len() - 1
+            });
+            pools.list[at].devices.push(device);
+        }
+        pools.list.sort_by_key(|pool| pool.keys);
+        pools
+    }
+
+    /// Gives a device back: to the end of its pool, or to a new pool.
+    pub fn add(&mut self, device: usize) {
+        if let Some(at) = self.pool_of(device) {
+            self.list[at].devices.push(device);
+        } else {
+            let mut pool = empty_pool(self.devices[device], self.tag_set_of[device]);
+            pool.devices.push(device);
+            self.list.push(pool);
+            self.list.sort_by_key(|pool| pool.keys);
+        }
+    }
+
+    /// Takes one device out of its pool. False when it was not free.
+    pub fn remove(&mut self, device: usize, emptied: Emptied) -> bool {
+        let Some(at) = self.pool_of(device) else { return false };
+        let Some(position) = self.list[at].devices.iter().rposition(|d| *d == device) else { return false };
+        self.list[at].devices.remove(position);
+        if emptied == Emptied::Goes && self.list[at].devices.is_empty() {
+            self.list.remove(at);
+        }
+        true
+    }
+
+    /// Index of the pool that `device` belongs to, whether it is in there or not.
+    pub fn pool_of(&self, device: usize) -> Option<usize> {
+        let tracked = &self.devices[device];
+        self.list.iter().position(|pool| {
+            pool.address == tracked.pool_address()
+                && pool.tag_set == self.tag_set_of[device]
+                && pool.like.vendor_id == tracked.vendor_id
+                && pool.like.product_id == tracked.product_id
+                && pool.like.numa_node == tracked.numa_node
+                && pool.like.dev_type == tracked.dev_type
+                && pool.like.parent_ifname == tracked.parent_ifname
+        })
+    }
+}
+
+fn is_id(text: &str, id: PciId) -> bool {
+    text.len() == 4 && text.parse() == Ok(id)
+}
+
+fn empty_pool(like: Tracked<'_>, tag_set: usize) -> Pool<'_> {
+    let mut pool = Pool { like, address: like.pool_address(), devices: Vec::new(), keys: 0, tag_set };
+    pool.keys = pool.fields().len();
+    pool
+}
+
+/// For each device the number of its set of tags; equal sets, from whichever spec, have equal numbers.
+fn tag_sets(devices: &[Tracked<'_>]) -> Vec<usize> {
+    fn relevant(tags: &BTreeMap<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+        tags.iter().filter(|(key, _)| !IGNORED_TAGS.contains(&key.as_str()))
+    }
+    let mut distinct: Vec<&BTreeMap<String, Value>> = Vec::new();
+    devices
+        .iter()
+        .map(|device| {
+            distinct.iter().position(|tags| relevant(tags).eq(relevant(device.tags))).unwrap_or_else(|| {
+                distinct.push(device.tags);
+                distinct.len() - 1
+            })
+        })
+        .collect()
+}

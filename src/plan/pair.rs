@@ -1,0 +1,194 @@
+//! What must be equal between a guest's device and the one that takes its place.
+//!
+//! Each rule compares one fact and knows three answers. Planner and checks use the same rules, so that a device the planner
+//! takes is one that the checks pass, if there is any.
+
+use crate::snapshot::{DevType, Device, Snapshot, Supported};
+
+/// One answer of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It fits.
+    Yes,
+    /// It does not.
+    No,
+    /// A fact is missing.
+    Unknown,
+}
+
+/// A device of the source and one of the destination, with their PFs.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// What the guest has.
+    pub source: &'a Device,
+    /// What it would get.
+    pub destination: &'a Device,
+    /// PF of the first.
+    pub source_pf: Option<&'a Device>,
+    /// PF of the second.
+    pub destination_pf: Option<&'a Device>,
+}
+
+impl<'a> Pair<'a> {
+    /// A pair of devices with their PFs.
+    pub fn new(source: (&'a Snapshot, &'a Device), destination: (&'a Snapshot, &'a Device)) -> Self {
+        let pf = |snapshot: &'a Snapshot, device: &'a Device| device.parent_addr.and_then(|pf| snapshot.device(pf));
+        Self {
+            source: source.1,
+            destination: destination.1,
+            source_pf: pf(source.0, source.1),
+            destination_pf: pf(destination.0, destination.1),
+        }
+    }
+}
+
+/// Why a device is not taken, as reports name it.
+#[derive(Debug, Clone, Copy)]
+pub struct PairRule {
+    /// Code of the check that reports it.
+    pub code: &'static str,
+    /// The comparison.
+    pub compare: fn(&Pair<'_>) -> Answer,
+}
+
+/// Rules that a device must pass to take over the state of another.
+pub const RULES: &[PairRule] = &[
+    PairRule { code: "device-identity", compare: identity },
+    PairRule { code: "device-subsystem", compare: subsystem },
+    PairRule { code: "variant-driver", compare: driver },
+    PairRule { code: "probed-migratable", compare: probed },
+    PairRule { code: "migration-flags", compare: flags },
+    PairRule { code: "bar-layout", compare: bars },
+    PairRule { code: "msix-layout", compare: msix },
+    PairRule { code: "capability-list", compare: capabilities },
+    PairRule { code: "firmware-psid", compare: psid },
+    PairRule { code: "vendor-facts", compare: vendor },
+];
+
+fn equal<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> Answer {
+    match (a, b) {
+        (Some(a), Some(b)) if a == b => Answer::Yes,
+        (Some(_), Some(_)) => Answer::No,
+        _ => Answer::Unknown,
+    }
+}
+
+/// The worst of several answers.
+fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
+    answers.into_iter().fold(Answer::Yes, |worst, answer| match (worst, answer) {
+        (Answer::No, _) | (_, Answer::No) => Answer::No,
+        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+        (Answer::Yes, Answer::Yes) => Answer::Yes,
+    })
+}
+
+/// Vendor, product, class, revision and type: QEMU compares the first four late, with the guest already paused.
+pub fn identity(pair: &Pair<'_>) -> Answer {
+    let (s, d) = (pair.source, pair.destination);
+    all([
+        equal(s.vendor_id.as_ref(), d.vendor_id.as_ref()),
+        equal(s.product_id.as_ref(), d.product_id.as_ref()),
+        equal(s.class.as_ref(), d.class.as_ref()),
+        equal(s.revision.as_ref(), d.revision.as_ref()),
+        if s.dev_type == d.dev_type { Answer::Yes } else { Answer::No },
+    ])
+}
+
+/// Subsystem ids, by which guest drivers bind.
+pub fn subsystem(pair: &Pair<'_>) -> Answer {
+    let (s, d) = (pair.source, pair.destination);
+    all([
+        equal(s.subsystem_vendor_id.as_ref(), d.subsystem_vendor_id.as_ref()),
+        equal(s.subsystem_device_id.as_ref(), d.subsystem_device_id.as_ref()),
+    ])
+}
+
+/// The VFIO driver a device has, or gets from libvirt when the guest starts. `-` and `_` are the same in module names.
+pub fn effective_driver(device: &Device) -> Option<String> {
+    let bound = device.migration.variant_driver.as_deref().or_else(|| {
+        device.driver.as_deref().filter(|driver| same_module(driver, "vfio-pci") || device.vfio_dev.is_some())
+    });
+    bound.or(device.candidate_driver.as_deref()).map(|name| name.replace('-', "_"))
+}
+
+/// Whether two names are the same module.
+pub fn same_module(a: &str, b: &str) -> bool {
+    a.len() == b.len()
+        && a.bytes().zip(b.bytes()).all(|(a, b)| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_')))
+}
+
+/// The same variant driver on both sides.
+pub fn driver(pair: &Pair<'_>) -> Answer {
+    let (s, d) = (effective_driver(pair.source), effective_driver(pair.destination));
+    match (s.as_deref(), d.as_deref()) {
+        (Some("vfio_pci"), _) | (_, Some("vfio_pci")) => Answer::No,
+        (s, d) => equal(s.as_ref(), d.as_ref()),
+    }
+}
+
+/// What both devices answer when asked whether they can migrate. A driver's name is no answer.
+pub fn probed(pair: &Pair<'_>) -> Answer {
+    let answer = |device: &Device| match device.migration.supported {
+        Some(Supported::Yes) => Answer::Yes,
+        Some(Supported::No) => Answer::No,
+        None => Answer::Unknown,
+    };
+    all([answer(pair.source), answer(pair.destination)])
+}
+
+/// The same phases and peer-to-peer support.
+pub fn flags(pair: &Pair<'_>) -> Answer {
+    let sorted = |device: &Device| {
+        let mut flags = device.migration.flags.clone()?;
+        flags.retain(|flag| flag != "dirty-tracking");
+        flags.sort();
+        Some(flags)
+    };
+    equal(sorted(pair.source).as_ref(), sorted(pair.destination).as_ref())
+}
+
+/// Base address registers: number, kind and size. QEMU does not compare sizes at all.
+pub fn bars(pair: &Pair<'_>) -> Answer {
+    equal(pair.source.bars.as_ref(), pair.destination.bars.as_ref())
+}
+
+/// The MSI-X table.
+pub fn msix(pair: &Pair<'_>) -> Answer {
+    let known = |device: &Device| device.msix.is_some() || device.why_unknown("msix").is_none();
+    match (&pair.source.msix, &pair.destination.msix) {
+        (s, d) if s == d && known(pair.source) && known(pair.destination) => Answer::Yes,
+        _ if known(pair.source) && known(pair.destination) => Answer::No,
+        _ => Answer::Unknown,
+    }
+}
+
+/// The capability list with its offsets.
+pub fn capabilities(pair: &Pair<'_>) -> Answer {
+    equal(pair.source.capabilities.as_ref(), pair.destination.capabilities.as_ref())
+}
+
+/// The parameter-set id of the card: another one is another card. Only NVIDIA cards have it.
+pub fn psid(pair: &Pair<'_>) -> Answer {
+    if !is_mlx5(pair.source) {
+        return Answer::Yes;
+    }
+    let psid = |device: &'_ Device, pf: Option<&'_ Device>| {
+        device.firmware.as_ref().or_else(|| pf.and_then(|pf| pf.firmware.as_ref())).and_then(|f| f.psid.clone())
+    };
+    equal(psid(pair.source, pair.source_pf).as_ref(), psid(pair.destination, pair.destination_pf).as_ref())
+}
+
+/// Whether the device is driven by mlx5.
+pub fn is_mlx5(device: &Device) -> bool {
+    device.vendor_id.is_some_and(|id| id.0 == 0x15b3) && matches!(device.dev_type, DevType::Vf | DevType::Pf)
+}
+
+/// Facts that only one vendor has (vGPU type, QAT services, queue pairs): what both hosts say must be equal.
+pub fn vendor(pair: &Pair<'_>) -> Answer {
+    let (s, d) = (&pair.source.vendor, &pair.destination.vendor);
+    all(s.iter().map(|(key, value)| match d.get(key) {
+        Some(other) if other == value => Answer::Yes,
+        Some(_) => Answer::No,
+        None => Answer::Unknown,
+    }))
+}
