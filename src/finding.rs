@@ -53,6 +53,12 @@ pub struct Finding {
     /// Column just behind the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_column: Option<usize>,
+    /// First byte of the place in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_byte: Option<usize>,
+    /// The byte just behind the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_byte: Option<usize>,
     /// Host it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -82,6 +88,8 @@ impl Finding {
             column: None,
             end_line: None,
             end_column: None,
+            start_byte: None,
+            end_byte: None,
             host: None,
             device: None,
             instance: None,

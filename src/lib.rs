@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod domain;
 pub mod finding;
 pub mod host;
@@ -26,4 +27,5 @@ pub mod pci;
 pub mod plan;
 pub mod proof;
 pub mod snapshot;
+pub mod source;
 pub mod time;

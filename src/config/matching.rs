@@ -1,0 +1,197 @@
+//! Which spec a device falls under: the first in the list that matches (`Whitelist.device_assignable`). Compiled once;
+//! matching a device allocates nothing.
+
+use super::address::{AddressPattern, Field};
+use super::device_spec::{DeviceSpec, IdPattern};
+use crate::pci::{PciAddress, PciId};
+use crate::snapshot::Device;
+
+/// What matching looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Vendor; unknown matches only `*`.
+    pub vendor_id: Option<PciId>,
+    /// Product, for a VF the VF's own.
+    pub product_id: Option<PciId>,
+    /// Address.
+    pub address: PciAddress,
+    /// PF of a VF.
+    pub parent: Option<PciAddress>,
+    /// Whether it, or for a VF its PF, has a card serial number in its VPD.
+    pub card_serial: bool,
+}
+
+impl View {
+    /// A device of a snapshot; `parent` is its PF, from which a VF has its serial number.
+    pub fn of(device: &Device, parent: Option<&Device>) -> Self {
+        let serial = |d: &Device| {
+            d.vpd.as_ref().is_some_and(|vpd| vpd.card_serial.as_ref().is_some_and(|serial| !serial.is_empty()))
+        };
+        Self {
+            vendor_id: device.vendor_id,
+            product_id: device.product_id,
+            address: device.address,
+            parent: device.parent_addr,
+            card_serial: serial(device) || parent.is_some_and(serial),
+        }
+    }
+}
+
+/// Why a spec does not match a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    /// Another vendor.
+    Vendor,
+    /// Another product.
+    Product,
+    /// Another address.
+    Address,
+    /// `remote_managed` without a serial number.
+    CardSerial,
+    /// `devname` does not exist.
+    Devname,
+    /// The address is outside of what Nova can represent; it skips the device.
+    OutOfRange,
+}
+
+/// Every spec, ready to match.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    specs: Vec<Compiled>,
+}
+
+#[derive(Debug, Clone)]
+struct Compiled {
+    vendor: Id,
+    product: Id,
+    address: Option<Address>,
+    remote_managed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Id {
+    Any,
+    Is(u16),
+    Never,
+}
+
+/// Bus, slot and function are tables; the domain, of which hosts have few, is a field.
+#[derive(Debug, Clone)]
+struct Address {
+    domain: Field,
+    domain_zero: bool,
+    bus: [u64; 4],
+    slot: u32,
+    function: u8,
+    is_pf: bool,
+}
+
+impl Matcher {
+    /// Compiles the specs, in Nova's order.
+    pub fn new<'a>(specs: impl IntoIterator<Item = &'a DeviceSpec>) -> Self {
+        let specs = specs
+            .into_iter()
+            .map(|spec| Compiled {
+                vendor: Id::new(&spec.vendor_id),
+                product: Id::new(&spec.product_id),
+                address: spec.address.as_ref().map(Address::new),
+                remote_managed: spec.remote_managed,
+            })
+            .collect();
+        Self { specs }
+    }
+
+    /// The index of the first spec that matches.
+    pub fn first_match(&self, device: &View) -> Option<usize> {
+        if device.address.domain > 0xffff {
+            return None;
+        }
+        self.specs.iter().position(|spec| spec.miss(device).is_none())
+    }
+
+    /// Why the spec at `index` does not match; `None` when it does.
+    pub fn miss(&self, index: usize, device: &View) -> Option<Miss> {
+        if device.address.domain > 0xffff {
+            return Some(Miss::OutOfRange);
+        }
+        self.specs.get(index).map_or(Some(Miss::Address), |spec| spec.miss(device))
+    }
+
+    /// How many specs there are.
+    pub fn len(&self) -> usize {
+        self.specs.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.specs.is_empty()
+    }
+}
+
+impl Compiled {
+    fn miss(&self, device: &View) -> Option<Miss> {
+        if !self.vendor.matches(device.vendor_id) {
+            return Some(Miss::Vendor);
+        }
+        if !self.product.matches(device.product_id) {
+            return Some(Miss::Product);
+        }
+        let Some(address) = &self.address else { return Some(Miss::Devname) };
+        let by_parent = address.is_pf && device.parent.is_some_and(|parent| address.matches(parent));
+        if !by_parent && !address.matches(device.address) {
+            return Some(Miss::Address);
+        }
+        (self.remote_managed && !device.card_serial).then_some(Miss::CardSerial)
+    }
+}
+
+impl Id {
+    fn new(pattern: &IdPattern) -> Self {
+        match pattern.id {
+            Some(PciId(id)) => Self::Is(id),
+            None if pattern.is_any() => Self::Any,
+            None => Self::Never,
+        }
+    }
+
+    fn matches(self, id: Option<PciId>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Is(wanted) => id == Some(PciId(wanted)),
+            Self::Never => false,
+        }
+    }
+}
+
+impl Address {
+    fn new(pattern: &AddressPattern) -> Self {
+        let [domain, bus, slot, function] = &pattern.fields;
+        let mut table = Self {
+            domain_zero: domain.matches(0, 4),
+            domain: domain.clone(),
+            bus: [0; 4],
+            slot: 0,
+            function: 0,
+            is_pf: pattern.is_pf,
+        };
+        for value in 0..256u32 {
+            if bus.matches(value, 2) {
+                table.bus[value as usize / 64] |= 1 << (value % 64);
+            }
+        }
+        for value in 0..32u32 {
+            table.slot |= u32::from(slot.matches(value, 2)) << value;
+        }
+        for value in 0..8u32 {
+            table.function |= u8::from(function.matches(value, 1)) << value;
+        }
+        table
+    }
+
+    fn matches(&self, address: PciAddress) -> bool {
+        self.bus[usize::from(address.bus) / 64] & (1 << (address.bus % 64)) != 0
+            && self.slot & (1 << address.slot) != 0
+            && self.function & (1 << address.function) != 0
+            && if address.domain == 0 { self.domain_zero } else { self.domain.matches(address.domain, 4) }
+    }
+}
