@@ -282,7 +282,7 @@ def build_image(out: Path, parts: dict[str, Path]) -> None:
 
     (root / "lab").mkdir()
     shutil.copy(parts["guest"] / "guest.elf", root / "lab")
-    for file in ("init", "prepare", "observe", "force"):
+    for file in ("init", "prepare", "observe", "force", "capture", "strike"):
         shutil.copy(LAB / "host" / file, root / "lab")
     for file in ("libvirtd.conf", "qemu.conf"):
         shutil.copy(LAB / "host" / file, root / "etc/libvirt")

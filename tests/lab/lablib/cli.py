@@ -8,6 +8,7 @@ from pathlib import Path
 from lablib import hosts, pvm
 from lablib.build import LabError, build
 from lablib.cache import run_dir
+from lablib.capture import capture
 from lablib.runner import run_all
 from lablib.scenario import load_all
 
@@ -34,6 +35,12 @@ def cmd_ssh(args: argparse.Namespace) -> int:
     os.execvp("ssh", ["ssh", "-F", config, f"host-{args.host}", *args.command])
 
 
+def cmd_capture(args: argparse.Namespace) -> int:
+    hosts.up(build())
+    capture(args.folder)
+    return 0
+
+
 def cmd_list(_args: argparse.Namespace) -> int:
     for scenario in load_all():
         print(f"{'core' if scenario.core else '    '} {scenario.name:32} {scenario.title}")
@@ -50,6 +57,8 @@ def cmd_run(args: argparse.Namespace) -> int:
         chosen = [s for s in scenarios if s.name in args.scenario]
     else:
         chosen = [s for s in scenarios if s.core or args.all]
+    if args.without_pvm:
+        chosen = [s for s in chosen if s.forced and s.play is None]
     were_up = all(host.pid() for host in hosts.HOSTS)
     hosts.up(build())
     try:
@@ -77,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
     ssh = add("ssh", cmd_ssh, "a shell, or one command, on a host")
     ssh.add_argument("host", choices=hosts.ROLES)
     ssh.add_argument("command", nargs=argparse.REMAINDER)
+    fixtures = add("capture", cmd_capture, "write what pvm reads on both hosts into a folder")
+    fixtures.add_argument("folder", type=Path)
     add("list", cmd_list, "name every scenario")
     run = add("run", cmd_run, "play scenarios: the core ones unless told otherwise")
     run.add_argument("scenario", nargs="*", help="names of scenarios")

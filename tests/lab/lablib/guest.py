@@ -47,6 +47,7 @@ class Guest:
     vfs: tuple[Vf, ...] = ()
     name: str = "guest"
     persistent: bool = False
+    started: bool = True        # False: defined, and left off
     deaf: bool = False          # does not acknowledge hot-unplug
     memory_mib: int = 32
     metadata: str = ""

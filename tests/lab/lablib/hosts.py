@@ -50,11 +50,19 @@ class Host:
             return None
         return pid if f"pvm-lab-{self.role}".encode() in command else None
 
+    def ssh_argv(self, *command: str) -> list[str]:
+        """How this machine runs a command on the host; its arguments arrive as they are."""
+        return ["ssh", "-F", str(run_dir() / "ssh_config"), self.name, "--", shlex.join(command)]
+
     def ssh(self, *command: str, data: bytes | None = None, timeout: float = 120,
             check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        """Runs a command on the host; its arguments arrive as they are."""
-        argv = ["ssh", "-F", str(run_dir() / "ssh_config"), self.name, "--", shlex.join(command)]
-        done = subprocess.run(argv, input=data or b"", capture_output=True, timeout=timeout)
+        """Runs a command on the host."""
+        try:
+            done = subprocess.run(self.ssh_argv(*command), input=data or b"",
+                                  capture_output=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            what = shlex.join(command)[:200]
+            raise LabError(f"{self.name}: {what}: no end after {timeout:.0f} s") from None
         if check and done.returncode:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise LabError(f"{self.name}: {shlex.join(command)[:200]}: {said}")
@@ -155,19 +163,45 @@ def free_port() -> int:
 def start(host: Host, parts: Artefacts) -> int:
     """Starts one host; gives the port of its secure shell."""
     port = free_port()
-    for stale in ("console", "qmp"):
-        host.file(stale).unlink(missing_ok=True)
-    environment = os.environ | {
+    environment = {
         "QEMU_MODULE_DIR": str(parts.rootfs / "usr/lib/x86_64-linux-gnu/qemu"),
         "TMPDIR": str(run_dir()),
     }
+    command = {"argv": machine(host, parts, port), "env": environment}
+    host.file("command").write_text(json.dumps(command))
+    launch(host)
+    return port
+
+
+def launch(host: Host) -> None:
+    """Starts one host with the command line it was given first."""
+    for stale in ("console", "qmp"):
+        host.file(stale).unlink(missing_ok=True)
+    command = json.loads(host.file("command").read_text())
     with open(host.file("errors"), "wb") as errors:
         process = subprocess.Popen(
-            machine(host, parts, port), cwd=run_dir(), env=environment,
+            command["argv"], cwd=run_dir(), env=os.environ | command["env"],
             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
         )
     host.file("pid").write_text(str(process.pid))
-    return port
+
+
+def kill(host: Host) -> None:
+    """Ends one host as a power cut would."""
+    close_ssh(host)
+    pid = host.pid()
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        while host.pid():
+            time.sleep(0.02)
+    host.file("pid").unlink(missing_ok=True)
+
+
+def close_ssh(host: Host) -> None:
+    """Ends the connection that ssh keeps open to a host."""
+    if (run_dir() / f"ssh-{host.name}").exists():
+        subprocess.run(["ssh", "-F", run_dir() / "ssh_config", "-O", "exit", host.name],
+                       capture_output=True, check=False)
 
 
 def wait_ready(host: Host) -> str:
@@ -222,15 +256,7 @@ def up(parts: Artefacts) -> None:
 def down() -> None:
     """Ends both hosts; nothing of them is kept but their consoles."""
     for host in HOSTS:
-        if (run_dir() / f"ssh-{host.name}").exists():
-            subprocess.run(["ssh", "-F", run_dir() / "ssh_config", "-O", "exit", host.name],
-                           capture_output=True, check=False)
-        pid = host.pid()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-            while host.pid():
-                time.sleep(0.05)
-        host.file("pid").unlink(missing_ok=True)
+        kill(host)
     for leftover in ("peer.sock", "share"):
         path = run_dir() / leftover
         if path.is_dir():

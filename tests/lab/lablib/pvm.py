@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,10 +92,59 @@ def understood(exit_code: int, stdout: bytes, stderr: bytes) -> Said:
     return said
 
 
+def command(guest: str, destination: str, options: tuple[str, ...]) -> list[str]:
+    """The command line of one migration."""
+    return ["pvm", "migrate", guest, destination, "--yes", "-o", "ndjson", *options]
+
+
 def migrate(guest: str, *options: str, source: Host = HOST_A, destination: Host = HOST_B) -> Said:
-    """One migration, to its end."""
-    done = source.ssh(
-        "pvm", "migrate", guest, destination.name, "--yes", "-o", "ndjson", *options,
-        check=False, timeout=LIMIT,
-    )
+    """One migration, to its end, ordered on the source."""
+    argv = command(guest, destination.name, options)
+    done = source.ssh(*argv, check=False, timeout=LIMIT)
     return understood(done.returncode, done.stdout, done.stderr)
+
+
+def migrate_struck(
+    guest: str, at: str, target: str, *options: str, source: Host = HOST_A,
+    destination: Host = HOST_B,
+) -> Said:
+    """One migration in which, at an event such as `phase=perform`, pvm itself ("self") or
+    the process of a pid file is killed on the host."""
+    argv = ["/lab/strike", at, target, *command(guest, destination.name, options)]
+    done = source.ssh(*argv, check=False, timeout=LIMIT)
+    if b"strike: no event" in done.stderr:
+        raise LabError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
+    return understood(done.returncode, done.stdout, done.stderr)
+
+
+def migrate_watched(
+    guest: str, at: str, strike: Callable[[], None], *options: str, on: Host = HOST_A,
+    destination: Host = HOST_B,
+) -> Said:
+    """One migration in which, at an event, something is done from outside the hosts."""
+    key, value = at.split("=")
+    argv = on.ssh_argv(*command(guest, destination.name, options))
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    stdout, struck = b"", False
+    watchdog = threading.Timer(LIMIT, process.kill)
+    watchdog.start()
+    try:
+        for line in process.stdout:
+            stdout += line
+            if not struck and json.loads(line).get(key) == value:
+                struck = True
+                strike()
+        stderr = process.stderr.read()
+    finally:
+        watchdog.cancel()
+    if not struck:
+        raise LabError(f"no event had {at}: {stderr.decode(errors='replace').strip()}")
+    return understood(process.wait(), stdout, stderr)
+
+
+def recover(on: Host = HOST_A, *options: str) -> Said:
+    """Lets pvm finish or undo what it can without being told more."""
+    done = on.ssh("pvm", "recover", "--auto", *options, check=False, timeout=LIMIT)
+    word = "recovered" if done.returncode == 0 else f"recover: {EXIT_WORDS.get(done.returncode)}"
+    return Said(word, done.returncode, stderr=done.stderr.decode(errors="replace").strip())

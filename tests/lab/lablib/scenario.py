@@ -26,6 +26,9 @@ DEFAULT_DRIVER = {
 MIGRATABLE = {"vendor_id": "8086", "product_id": "10ca", "live_migratable": "yes"}
 
 
+PORT = {"vendor_id": "8086", "product_id": "10ca", "physical_network": "physnet1"}
+
+
 def nova_conf(*specs: dict[str, str], alias: dict[str, str] | None = None) -> str:
     """The [pci] section of a nova.conf with these device_specs."""
     chosen = {"name": "vf", "device_type": "type-VF", **MIGRATABLE} | (alias or {})
@@ -57,7 +60,10 @@ class Setup:
             "vfs": vfs,
             "files": {"/etc/nova/nova.conf": self.nova},
             "debugfs": self.debugfs,
-            "guests": [{"xml": g.xml(), "persistent": g.persistent} for g in self.guests],
+            "guests": [
+                {"xml": g.xml(), "persistent": g.persistent, "started": g.started}
+                for g in self.guests
+            ],
         }
 
 
@@ -69,6 +75,7 @@ UNDONE = "undone"
 
 # What may be said, by what preflight predicted: no row may excuse a wrong prediction.
 COHERENT = {
+    "-": ("-",),    # nothing to predict
     "compatible": ("moved", "undone", "interrupted", "undecided"),
     "warnings": ("moved", "undone", "interrupted", "undecided"),
     "incompatible": ("refused",),
@@ -95,6 +102,7 @@ class Scenario:
     destination: Setup = Setup()
     options: tuple[str, ...] = ()                   # of pvm migrate
     forced: bool = True                             # False: libvirt alone is not tried
+    forced_managed: str | None = None               # `managed` on the destination, when it is
     core: bool = False
     play: "Callable[[Stage, Row], None] | None" = None
     name: str = ""
@@ -102,7 +110,7 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if not self.say:
-            say = REFUSED if self.predict == "incompatible" else MOVED
+            say = {"incompatible": REFUSED, "-": "-"}.get(self.predict, MOVED)
             object.__setattr__(self, "say", say)
         if not self.say.startswith(COHERENT[self.predict]):
             raise ValueError(f"{self.predict} and then {self.say} is a wrong prediction")
@@ -110,18 +118,21 @@ class Scenario:
             raise ValueError("incompatible, and yet it moves: a wrong prediction")
 
 
-def load(path: Path) -> Scenario:
-    """The scenario of one file; its docstring is the title."""
+def load(path: Path) -> list[Scenario]:
+    """The scenarios of one file: `SCENARIO`, or `SCENARIOS` by what follows the file's name."""
     spec = importlib.util.spec_from_file_location(f"scenario_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    scenario = module.SCENARIO
     title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
-    object.__setattr__(scenario, "name", path.stem.replace("_", "-"))
-    object.__setattr__(scenario, "title", title)
-    return scenario
+    stem = path.stem.replace("_", "-")
+    several = getattr(module, "SCENARIOS", None)
+    found = {"": module.SCENARIO} if several is None else several
+    for suffix, scenario in found.items():
+        object.__setattr__(scenario, "name", f"{stem}-{suffix}" if suffix else stem)
+        object.__setattr__(scenario, "title", f"{title}: {suffix}" if suffix else title)
+    return list(found.values())
 
 
 def load_all() -> list[Scenario]:
     """Every scenario, in the order of the file names."""
-    return [load(path) for path in sorted((LAB / "scenarios").glob("*.py"))]
+    return [s for path in sorted((LAB / "scenarios").glob("*.py")) for s in load(path)]

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from lablib.build import LabError
 from lablib.hosts import HOST_A, HOST_B, HOSTS, Host
@@ -10,7 +11,7 @@ from lablib.scenario import Scenario, Setup
 from lablib.verdict import Before, Happened, before, happened
 
 GUEST_START_LIMIT = 60.0
-HANG_LIMIT = 25
+HANG_LIMIT = 18
 
 
 def both(work) -> dict[str, object]:
@@ -30,6 +31,7 @@ class Stage:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.was: dict[str, Before] = {}
+        self.home = "a"     # where the guest was before the move that is judged
         self.notes: list[str] = []
 
     def prepare(self) -> None:
@@ -61,6 +63,7 @@ class Stage:
             "guest": self.scenario.guest.name,
             "to": f"qemu+tcp://{HOST_B.name}/system",
             "moves": {slot: full(address) for slot, address in moves.items()},
+            "managed": self.scenario.forced_managed,
             "limit": HANG_LIMIT,
         }
         answer = HOST_A.json("/lab/force", ask=ask, timeout=HANG_LIMIT + 60)
@@ -75,7 +78,5 @@ class Stage:
         """What has become of the scenario's guest."""
         scenario = self.scenario
         ports = {vf.slot for vf in scenario.guest.vfs if vf.port}
-        return happened(
-            scenario.guest.name, self.was[scenario.guest.name], observe(),
-            moves or scenario.moves, ports,
-        )
+        was = replace(self.was[scenario.guest.name], host=self.home)
+        return happened(scenario.guest.name, was, observe(), moves or scenario.moves, ports)
