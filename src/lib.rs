@@ -20,6 +20,7 @@ pub mod domain;
 pub mod finding;
 pub mod host;
 pub mod hypervisor;
+pub mod inventory;
 pub mod journal;
 pub mod outcome;
 pub mod output;

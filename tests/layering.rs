@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["finding"]),
     ("snapshot", &["finding", "pci"]),
     ("config", &["finding", "pci", "source", "snapshot"]),
-    ("inventory", &["finding", "pci", "source", "snapshot", "config", "domain"]),
+    ("inventory", &["finding", "pci", "source", "snapshot", "config", "domain", "time"]),
     ("domain", &["finding", "pci", "snapshot"]),
     ("plan", &["finding", "pci", "snapshot", "config", "domain"]),
     ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan"]),

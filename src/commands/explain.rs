@@ -8,7 +8,7 @@ use crate::finding::Rule;
 use crate::outcome::Outcome;
 
 /// Every registry of rules. A rule is added where it is applied; a registry is added here.
-const REGISTRIES: &[&[&Rule]] = &[crate::config::rules::ALL];
+const REGISTRIES: &[&[&Rule]] = &[crate::config::rules::ALL, crate::inventory::RULES];
 
 /// Every rule pvm knows, by code.
 pub fn rules() -> Vec<&'static Rule> {

@@ -1,10 +1,132 @@
 //! `pvm inventory`.
 
-use super::{Context, Stop};
+use serde::Serialize;
+
+use super::Context;
+use super::hosts::{Hosts, stop};
+use crate::cli::Format;
 use crate::cli::inventory::Inventory;
+use crate::finding::Severity;
+use crate::host::{self, HostError, HostRef};
 use crate::outcome::Outcome;
+use crate::output::inventory::{self as table, View};
+use crate::snapshot::Snapshot;
 
 /// Runs the command.
-pub fn run(_context: &Context, _args: &Inventory) -> anyhow::Result<Outcome> {
-    Err(Stop::unknown("inventory is under construction").into())
+pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
+    let hosts = Hosts::new(context)?;
+    let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let view = View { all: args.all, width: context.printer.width() };
+    if let [only] = asked.as_slice() {
+        let snapshot = host::gather(only, &hosts.options).map_err(stop)?;
+        print_one(context, &snapshot, view)?;
+        return Ok(outcome(std::iter::once(&snapshot), args.strict));
+    }
+    let answers = gather_all(&asked, &hosts);
+    print_all(context, &asked, &answers, view)?;
+    if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+        let kind = error.kind();
+        return Ok(match kind {
+            host::ErrorKind::Unknown => Outcome::Unknown,
+            host::ErrorKind::Refused => Outcome::Findings,
+        });
+    }
+    Ok(outcome(answers.iter().flatten(), args.strict))
+}
+
+/// Each host on its own thread; one failure does not hide the others.
+fn gather_all(asked: &[HostRef], hosts: &Hosts) -> Vec<Result<Snapshot, HostError>> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            asked.iter().map(|host| scope.spawn(move || host::gather(host, &hosts.options))).collect();
+        workers
+            .into_iter()
+            .map(|worker| match worker.join() {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+/// The tree could be read: only findings decide, and only with `--strict` do warnings.
+fn outcome<'a>(snapshots: impl Iterator<Item = &'a Snapshot>, strict: bool) -> Outcome {
+    let worst = snapshots.flat_map(|s| &s.findings).map(|f| f.severity).max();
+    match worst {
+        Some(Severity::Error) => Outcome::Findings,
+        Some(Severity::Warning) if strict => Outcome::Findings,
+        _ => Outcome::Fine,
+    }
+}
+
+fn print_one(context: &Context, snapshot: &Snapshot, view: View) -> anyhow::Result<()> {
+    match context.printer.format {
+        Format::Table => {
+            context.printer.result(&table::render(snapshot, view))?;
+            complain(context, snapshot);
+        }
+        Format::Json | Format::Yaml | Format::Ndjson => context.printer.document(snapshot)?,
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Inventories<'a> {
+    schema: &'static str,
+    hosts: Vec<Answer<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'a> {
+    Snapshot(&'a Snapshot),
+    Error { name: String, error: String },
+}
+
+fn print_all(
+    context: &Context,
+    asked: &[HostRef],
+    answers: &[Result<Snapshot, HostError>],
+    view: View,
+) -> anyhow::Result<()> {
+    if context.printer.format != Format::Table {
+        let hosts = asked
+            .iter()
+            .zip(answers)
+            .map(|(host, answer)| match answer {
+                Ok(snapshot) => Answer::Snapshot(snapshot),
+                Err(error) => Answer::Error { name: host.label(), error: sentence(error) },
+            })
+            .collect();
+        return context.printer.document(&Inventories { schema: "pvm.inventories/1", hosts });
+    }
+    for (host, answer) in asked.iter().zip(answers) {
+        match answer {
+            Ok(snapshot) => {
+                context.printer.result(&format!("{}\n", table::heading(&host.label())))?;
+                print_one(context, snapshot, view)?;
+                context.printer.result("\n")?;
+            }
+            Err(error) => context.printer.complain(&table::heading(&sentence(error))),
+        }
+    }
+    Ok(())
+}
+
+fn sentence(error: &HostError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Findings go to stderr: the table is the result.
+fn complain(context: &Context, snapshot: &Snapshot) {
+    for line in table::findings(snapshot) {
+        context.printer.note(&line);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod check_config;
 pub mod explain;
+pub mod hosts;
 pub mod inventory;
 pub mod migrate;
 pub mod preflight;

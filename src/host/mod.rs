@@ -1,7 +1,122 @@
-//! Hosts as the operator names them.
+//! Hosts as the operator names them, and where their snapshots come from: this machine, a saved document, another host by
+//! ssh, or libvirt alone.
+//!
+//! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
+pub mod file;
 pub mod reference;
 pub mod settings;
+pub mod ssh;
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::inventory;
+use crate::snapshot::{Snapshot, Via};
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
+
+/// How to gather.
+#[derive(Debug, Clone)]
+pub struct GatherOptions {
+    /// File-system root of `local`.
+    pub root: PathBuf,
+    /// libvirt of the local host, when the user named one.
+    pub connect: Option<String>,
+    /// Nova's configuration, on whichever host it is.
+    pub nova_config: Vec<PathBuf>,
+    /// How long another host may take.
+    pub time_limit: Duration,
+}
+
+impl Default for GatherOptions {
+    fn default() -> Self {
+        Self { root: PathBuf::from("/"), connect: None, nova_config: Vec::new(), time_limit: Duration::from_secs(60) }
+    }
+}
+
+/// What kind of "no" an error is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Does not exist, cannot be read or cannot be reached.
+    Unknown,
+    /// Not what it should be, or refused on purpose.
+    Refused,
+}
+
+/// Why there is no snapshot of a host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A file that is missing or cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A document that is not a snapshot.
+    #[error("{origin} is not a snapshot (pvm inventory -o json): {why}")]
+    Malformed {
+        /// Where the document came from.
+        origin: String,
+        /// Why it is not.
+        why: String,
+    },
+    /// Another host did not answer.
+    #[error("cannot ask {host}: {why}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// This machine's own tree.
+    #[error(transparent)]
+    Inventory(#[from] inventory::InventoryError),
+}
+
+impl HostError {
+    /// What kind of "no" it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Malformed { .. } => ErrorKind::Refused,
+            Self::Read { .. } | Self::Unreachable { .. } | Self::Inventory(_) => ErrorKind::Unknown,
+        }
+    }
+}
+
+/// Takes the snapshot of `host`.
+pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    match host {
+        HostRef::Local => local(options),
+        HostRef::Snapshot(path) => file::load(path),
+        HostRef::Name(name) => ssh::by_ssh(name, &[], options),
+        HostRef::Configured { name, settings } => match &settings.facts {
+            None => ssh::by_ssh(name, &settings.config, options),
+            Some(Facts::Word(word)) if word == "ssh" => ssh::by_ssh(name, &settings.config, options),
+            Some(Facts::Word(word)) if word == "libvirt" => Err(no_libvirt(name)),
+            Some(Facts::Word(path)) => file::load(Path::new(path)),
+            Some(Facts::Command { command }) => ssh::by_command(name, command, options),
+        },
+        HostRef::Uri(uri) => match host.ssh_target() {
+            Some(target) => ssh::by_ssh(target, &[], options),
+            None if uri.contains(":///") => local(options),
+            None => Err(no_libvirt(uri)),
+        },
+    }
+}
+
+fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let mut snapshot = inventory::read(&options.root)?;
+    snapshot.via = Via::Local;
+    Ok(snapshot)
+}
+
+fn no_libvirt(host: &str) -> HostError {
+    HostError::Unreachable {
+        host: host.to_owned(),
+        why: "facts by libvirt alone are not built into this pvm".to_owned(),
+    }
+}

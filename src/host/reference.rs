@@ -123,6 +123,15 @@ impl HostRef {
         }
     }
 
+    /// `[user@]host` of a URI that goes by ssh to its usual port: the same host answers for its facts.
+    pub fn ssh_target(&self) -> Option<&str> {
+        let Self::Uri(uri) = self else { return None };
+        let (scheme, rest) = uri.split_once("://")?;
+        let authority = rest.split(['/', '?']).next().unwrap_or("");
+        let by_ssh = scheme.ends_with("ssh") || scheme.ends_with("ssh2");
+        (by_ssh && !authority.is_empty() && !authority.contains([':', '['])).then_some(authority)
+    }
+
     /// What to call it.
     pub fn label(&self) -> String {
         match self {
@@ -181,6 +190,14 @@ mod tests {
         assert_eq!(named.libvirt_uri("x").unwrap(), "qemu+ssh://cmp-b/system");
         assert_eq!(parse("qemu+tcp://h/system").unwrap().libvirt_uri("x").unwrap(), "qemu+tcp://h/system");
         assert_eq!(HostRef::Local.libvirt_uri("qemu:///system").unwrap(), "qemu:///system");
+    }
+
+    #[test]
+    fn facts_come_the_way_the_uri_goes() {
+        assert_eq!(parse("qemu+ssh://root@h/system").unwrap().ssh_target(), Some("root@h"));
+        for text in ["qemu+ssh://h:22/system", "qemu+tls://h/system", "qemu:///system", "h"] {
+            assert_eq!(parse(text).unwrap().ssh_target(), None, "{text}");
+        }
     }
 
     #[test]

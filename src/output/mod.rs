@@ -1,5 +1,6 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
+pub mod inventory;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};

@@ -14,6 +14,10 @@ pub use device::{Declared, DevType, Device, Migration, Supported};
 pub use domain::{Domain, Hostdev, HostdevKind};
 pub use host::Host;
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
@@ -87,8 +91,10 @@ pub struct Snapshot {
     /// The parsed Nova configuration.
     pub config: ConfigDoc,
     /// Every PCI function, ascending by address.
+    #[serde(deserialize_with = "bounded")]
     pub devices: Vec<Device>,
     /// Every domain, by name. Empty with an entry in `unknown` when libvirt did not answer.
+    #[serde(deserialize_with = "bounded")]
     pub domains: Vec<Domain>,
     /// Placement as Nova would report it.
     pub placement: Vec<Provider>,
@@ -114,4 +120,33 @@ impl Snapshot {
     pub fn why_unknown(&self, fact: &str) -> Option<&str> {
         self.unknown.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())
     }
+}
+
+/// More entries than any host has devices or domains: a longer list is an attack on memory, not a snapshot.
+pub const MOST_ENTRIES: usize = 1 << 17;
+
+/// Reads a list of at most [`MOST_ENTRIES`].
+fn bounded<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Entries<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = list.next_element()? {
+                if entries.len() == MOST_ENTRIES {
+                    return Err(A::Error::custom(format_args!("a list of more than {MOST_ENTRIES} entries")));
+                }
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+
+    deserializer.deserialize_seq(Entries(PhantomData))
 }

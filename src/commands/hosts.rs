@@ -1,0 +1,56 @@
+//! `HOST` arguments: what all commands that take hosts share.
+
+use super::{Context, Stop};
+use crate::host::{ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
+
+/// Hosts and how to gather their facts, from the global options.
+#[derive(Debug)]
+pub struct Hosts {
+    /// pvm's settings.
+    pub settings: Settings,
+    /// How to gather.
+    pub options: GatherOptions,
+}
+
+impl Hosts {
+    /// Reads pvm's settings.
+    pub fn new(context: &Context) -> anyhow::Result<Self> {
+        let global = &context.global;
+        // With another root, this machine's own settings are not part of the answer.
+        let settings = if global.config.is_none() && global.root != std::path::Path::new("/") {
+            Settings::default()
+        } else {
+            settings(global.config.as_deref())?
+        };
+        let options = GatherOptions {
+            root: global.root.clone(),
+            connect: global.connect.clone(),
+            nova_config: global.nova_config.clone(),
+            ..GatherOptions::default()
+        };
+        Ok(Self { settings, options })
+    }
+
+    /// Reads one `HOST` argument.
+    pub fn parse(&self, text: &str) -> anyhow::Result<HostRef> {
+        Ok(HostRef::parse(text, &self.settings).map_err(|e| Stop::refused(e.to_string()))?)
+    }
+}
+
+fn settings(path: Option<&std::path::Path>) -> anyhow::Result<Settings> {
+    Settings::load(path).map_err(|error| {
+        let refused = matches!(error, SettingsError::Bad { .. });
+        let message = format!("{:#}", anyhow::Error::new(error));
+        if refused { Stop::refused(message).into() } else { Stop::unknown(message).into() }
+    })
+}
+
+/// The error as it ends the run.
+pub fn stop(error: HostError) -> Stop {
+    let kind = error.kind();
+    let message = format!("{:#}", anyhow::Error::new(error));
+    match kind {
+        ErrorKind::Unknown => Stop::unknown(message),
+        ErrorKind::Refused => Stop::refused(message),
+    }
+}

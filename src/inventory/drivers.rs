@@ -1,0 +1,131 @@
+//! VFIO drivers: the table of those in the kernel, and which of them libvirt would choose for a device.
+
+use crate::snapshot::host::VfioAlias;
+
+/// What is known of one in-tree VFIO driver. A name proves nothing: the table says what a driver can do at best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownDriver {
+    /// Its name with underscores.
+    pub name: &'static str,
+    /// Whether it implements migration at all.
+    pub migrates: bool,
+    /// Whether it tracks dirty pages itself.
+    pub dirty_tracking: bool,
+    /// What it offers when it migrates.
+    pub flags: &'static [&'static str],
+}
+
+const STOP_P2P: &[&str] = &["stop-copy", "p2p"];
+const ALL: &[&str] = &["stop-copy", "p2p", "pre-copy"];
+
+/// In-tree VFIO drivers, from the kernel's `drivers/vfio/pci/`.
+pub const KNOWN: &[KnownDriver] = &[
+    KnownDriver { name: "mlx5_vfio_pci", migrates: true, dirty_tracking: true, flags: ALL },
+    KnownDriver { name: "hisi_acc_vfio_pci", migrates: true, dirty_tracking: false, flags: &["stop-copy", "pre-copy"] },
+    KnownDriver { name: "pds_vfio_pci", migrates: true, dirty_tracking: true, flags: STOP_P2P },
+    KnownDriver { name: "virtio_vfio_pci", migrates: true, dirty_tracking: false, flags: STOP_P2P },
+    KnownDriver { name: "qat_vfio_pci", migrates: true, dirty_tracking: false, flags: ALL },
+    KnownDriver { name: "xe_vfio_pci", migrates: true, dirty_tracking: false, flags: STOP_P2P },
+    KnownDriver { name: "nvgrace_gpu_vfio_pci", migrates: false, dirty_tracking: false, flags: &[] },
+    KnownDriver { name: "ism_vfio_pci", migrates: false, dirty_tracking: false, flags: &[] },
+    KnownDriver { name: "vfio_pci", migrates: false, dirty_tracking: false, flags: &[] },
+];
+
+/// The table's entry for a driver; `-` and `_` are the same (`xe-vfio-pci` is module `xe_vfio_pci`).
+pub fn known(driver: &str) -> Option<&'static KnownDriver> {
+    let name = driver.replace('-', "_");
+    KNOWN.iter().find(|k| k.name == name)
+}
+
+/// Whether this is the driver without device knowledge.
+pub fn is_plain(driver: &str) -> bool {
+    driver == "vfio-pci" || driver == "vfio_pci"
+}
+
+/// The `vfio_pci:` lines of `modules.alias`.
+pub fn aliases(modules_alias: &str) -> Vec<VfioAlias> {
+    modules_alias
+        .lines()
+        .filter_map(|line| {
+            let (pattern, module) = line.strip_prefix("alias vfio_pci:")?.split_once(' ')?;
+            Some(VfioAlias { pattern: pattern.to_owned(), module: module.trim().to_owned() })
+        })
+        .collect()
+}
+
+/// The module libvirt would choose for a device with this modalias: the match with the fewest wildcards
+/// (libvirt: `virPCIDeviceFindBestVFIOVariant`).
+pub fn candidate<'a>(aliases: &'a [VfioAlias], modalias: &str) -> Option<&'a str> {
+    let device = modalias.strip_prefix("pci:")?;
+    aliases
+        .iter()
+        .filter(|alias| matches(alias.pattern.as_bytes(), device.as_bytes()))
+        .min_by_key(|alias| alias.pattern.bytes().filter(|b| *b == b'*').count())
+        .map(|alias| alias.module.as_str())
+}
+
+/// `fnmatch` for the one wildcard these lines have. Linear: after a star only the last star is ever tried again.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, from)) = star else { return false };
+                p = at + 1;
+                t = from + 1;
+                star = Some((at, from + 1));
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# Aliases extracted from modules themselves.\n\
+        alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\n\
+        alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n\
+        alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n";
+
+    #[test]
+    fn the_most_exact_line_wins() {
+        let aliases = aliases(FILE);
+        assert_eq!(aliases.len(), 2);
+        let mlx5 = "pci:v000015B3d0000101Esv000015B3sd00000001bc02sc00i00";
+        assert_eq!(candidate(&aliases, mlx5), Some("mlx5_vfio_pci"));
+        assert_eq!(candidate(&aliases, "pci:v00008086d000010CAsv1sd1bc02sc00i00"), Some("vfio_pci"));
+        assert_eq!(candidate(&aliases, "usb:v1"), None);
+        assert_eq!(candidate(&aliases[1..], "pci:v00008086d000010CAsv1sd1bc02sc00i00"), None);
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, text, yes) in [
+            ("a*c", "abbc", true),
+            ("a*c", "abb", false),
+            ("*", "", true),
+            ("ab*b*d", "abxbbd", true),
+            ("a", "ab", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), yes, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn dashes_and_underscores_are_one_name() {
+        assert_eq!(known("xe-vfio-pci").unwrap().name, "xe_vfio_pci");
+        assert!(is_plain("vfio-pci") && !known("vfio-pci").unwrap().migrates);
+        assert_eq!(known("igbvf_vfio_pci"), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! The tables of `pvm inventory`: devices grouped by their PF, readable without colour, 80 columns wide.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Row, Table, presets};
+
+use super::text::printable;
+use crate::pci::PciAddress;
+use crate::snapshot::device::{Declared, DevType, Device, Supported};
+use crate::snapshot::{Snapshot, Unknown};
+
+/// Past this, VFs of one PF that say the same share a row.
+const ROWS_PER_PF: usize = 16;
+
+/// What the reader wants to see.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Also devices that no spec matches.
+    pub all: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+/// A line to part hosts.
+pub fn heading(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+/// The findings, one line each, with remedies.
+pub fn findings(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    for finding in &snapshot.findings {
+        lines.push(
+            printable(&format!("{}: {} [{}]", word(finding.severity), finding.message, finding.code)).into_owned(),
+        );
+        for line in finding.remedy.iter().flat_map(|remedy| remedy.lines()) {
+            lines.push(format!("  {}", printable(line)));
+        }
+    }
+    lines
+}
+
+fn word(severity: crate::finding::Severity) -> &'static str {
+    match severity {
+        crate::finding::Severity::Info => "note",
+        crate::finding::Severity::Warning => "warning",
+        crate::finding::Severity::Error => "error",
+    }
+}
+
+/// The table with its summary line.
+pub fn render(snapshot: &Snapshot, view: View) -> String {
+    let shown = shown(snapshot, view);
+    let mut text = String::new();
+    if shown.is_empty() {
+        let _ = writeln!(text, "No SR-IOV device and no device that a device_spec matches (--all shows every device).");
+    } else {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(view.width).unwrap_or(80));
+        table.set_header(["DEVICE", "IDS", "DRIVER", "DECLARED", "MIGRATES", "NODE", "USED BY"]);
+        for group in groups(&shown) {
+            add_group(&mut table, &group);
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 1));
+        }
+        for line in table.lines() {
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+    let _ = writeln!(text, "\n{}", summary(snapshot));
+    text
+}
+
+fn shown(snapshot: &Snapshot, view: View) -> Vec<&Device> {
+    let has_specs = !snapshot.config.device_specs.is_empty();
+    let parents: Vec<PciAddress> =
+        snapshot.devices.iter().filter(|d| d.spec_index.is_some()).filter_map(|d| d.parent_addr).collect();
+    let wanted = |device: &&Device| {
+        view.all
+            || device.spec_index.is_some()
+            || parents.contains(&device.address)
+            || (!has_specs && device.dev_type != DevType::Pci)
+    };
+    snapshot.devices.iter().filter(wanted).collect()
+}
+
+/// A PF with its VFs, or a device alone.
+struct Group<'a> {
+    head: Option<&'a Device>,
+    vfs: Vec<&'a Device>,
+}
+
+fn groups<'a>(shown: &[&'a Device]) -> Vec<Group<'a>> {
+    let mut by_head: BTreeMap<PciAddress, Group<'a>> = BTreeMap::new();
+    for device in shown {
+        let key = device.parent_addr.unwrap_or(device.address);
+        let group = by_head.entry(key).or_insert_with(|| Group { head: None, vfs: Vec::new() });
+        if device.parent_addr.is_some() {
+            group.vfs.push(device);
+        } else {
+            group.head = Some(device);
+        }
+    }
+    by_head.into_values().collect()
+}
+
+fn add_group(table: &mut Table, group: &Group<'_>) {
+    if let Some(head) = group.head {
+        let mut row = cells(head);
+        if let Some(sriov) = &head.sriov {
+            row[6] = format!("{} of {} VFs", sriov.num, sriov.total);
+        }
+        table.add_row(Row::from(row));
+    }
+    let indent = if group.head.is_some() { "  " } else { "" };
+    if group.vfs.len() <= ROWS_PER_PF {
+        for vf in &group.vfs {
+            let mut row = cells(vf);
+            row[0].insert_str(0, indent);
+            table.add_row(Row::from(row));
+        }
+        return;
+    }
+    let mut alike: BTreeMap<[String; 6], Vec<&Device>> = BTreeMap::new();
+    for vf in &group.vfs {
+        let [_, rest @ ..] = cells(vf);
+        alike.entry(rest).or_default().push(vf);
+    }
+    let mut rows: Vec<_> = alike.into_iter().collect();
+    rows.sort_by_key(|(_, vfs)| vfs.first().map(|vf| vf.address));
+    for (rest, vfs) in rows {
+        let first = vfs.first().map(|vf| vf.address.to_string()).unwrap_or_default();
+        let name = if vfs.len() == 1 { first } else { format!("{first} +{}", vfs.len() - 1) };
+        let mut row = vec![format!("{indent}{name}")];
+        row.extend(rest);
+        table.add_row(Row::from(row));
+    }
+}
+
+fn cells(device: &Device) -> [String; 7] {
+    let ids = match (device.vendor_id, device.product_id) {
+        (Some(vendor), Some(product)) => format!("{vendor}:{product}"),
+        _ => "?".to_owned(),
+    };
+    let declared = match device.declared {
+        Declared::Unset if device.spec_index.is_none() => "-",
+        other => other.as_str(),
+    };
+    [
+        device.address.to_string(),
+        ids,
+        device.driver.as_deref().map_or_else(|| "-".to_owned(), |d| printable(d).into_owned()),
+        declared.to_owned(),
+        migrates(device),
+        device.numa_node.map_or_else(|| "-".to_owned(), |n| n.to_string()),
+        used_by(device),
+    ]
+}
+
+/// What the device answers, and whether it was asked.
+fn migrates(device: &Device) -> String {
+    let how = match device.migration.asked.get("supported").map(String::as_str) {
+        Some("driver-table") => "inferred",
+        _ => "asked",
+    };
+    match device.migration.supported {
+        Some(Supported::Yes) => format!("yes, {how}"),
+        Some(Supported::No) => format!("no, {how}"),
+        None if device.dev_type == DevType::Pf => "-".to_owned(),
+        None => "unknown".to_owned(),
+    }
+}
+
+fn used_by(device: &Device) -> String {
+    match &device.used_by {
+        None => "?".to_owned(),
+        Some(domains) if domains.is_empty() => "free".to_owned(),
+        Some(domains) => {
+            let names: Vec<_> = domains.iter().map(|d| printable(&d.name).into_owned()).collect();
+            names.join(", ")
+        }
+    }
+}
+
+fn summary(snapshot: &Snapshot) -> String {
+    let of = |dev_type| snapshot.devices.iter().filter(|d| d.dev_type == dev_type).count();
+    let vfs = || snapshot.devices.iter().filter(|d| d.dev_type == DevType::Vf);
+    let answer = |wanted| vfs().filter(|d| d.migration.supported == wanted).count();
+    let name = if snapshot.host.name.is_empty() { "this host" } else { snapshot.host.name.as_str() };
+    let mut text = format!(
+        "{}: {} devices, {} PFs, {} VFs",
+        printable(name),
+        snapshot.devices.len(),
+        of(DevType::Pf),
+        of(DevType::Vf)
+    );
+    if vfs().next().is_some() {
+        let _ = write!(
+            text,
+            " ({} can migrate, {} cannot, {} unknown)",
+            answer(Some(Supported::Yes)),
+            answer(Some(Supported::No)),
+            answer(None)
+        );
+    }
+    text.push('.');
+    let why: Vec<&Unknown> = snapshot.host.unknown.iter().filter(|u| u.fact == "debugfs").collect();
+    if answer(None) > 0
+        && let Some(unknown) = why.first()
+    {
+        let _ = write!(text, "\nVFs could not be asked: {}.", printable(&unknown.why));
+    }
+    text
+}
