@@ -27,6 +27,7 @@ pub mod output;
 pub mod pci;
 pub mod plan;
 pub mod proof;
+pub mod recover;
 pub mod snapshot;
 pub mod source;
 pub mod time;

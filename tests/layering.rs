@@ -42,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("proof", &["pci", "time"]),
     ("journal", &["pci", "time", "proof"]),
+    ("recover", &["pci", "time", "proof", "journal", "hypervisor", "outcome"]),
     ("cli", &["outcome", "pci"]),
 ];
 

@@ -1,0 +1,106 @@
+//! Who runs the guest after a migration whose pvm died, and what to do about it.
+//!
+//! [`answer`] turns what the hosts say into the columns of the decision table, [`table`] is the table, [`decide`] takes the
+//! first row that fits. All pure; carrying a decision out is the command's work.
+
+pub mod action;
+pub mod answer;
+pub mod table;
+
+#[cfg(test)]
+mod table_tests;
+
+pub use action::{Action, Changes, Choices, Exit};
+pub use answer::{Answer, Job, Seen, perform_intent};
+pub use table::{Condition, Row, TABLE};
+
+use crate::journal::{Keep, Last, State};
+
+/// What the table is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Situation {
+    /// Whether the journal is damaged or newer.
+    pub trouble: bool,
+    /// The last record.
+    pub last: Last,
+    /// What the source answers.
+    pub source: Answer,
+    /// What the destination answers.
+    pub destination: Answer,
+    /// The job on the source.
+    pub job: Job,
+    /// Whether every port is still in the guest on the source.
+    pub ports_there: bool,
+    /// Whether QEMU's log proves that the guest never ran on the destination.
+    pub never_ran: bool,
+    /// Which copy the operator keeps.
+    pub keep: Option<Keep>,
+}
+
+impl Situation {
+    /// The situation of a migration whose hosts were seen like this. `never_ran` is proved apart.
+    pub fn of(journal: &State, source: &Seen, destination: &Seen, never_ran: bool) -> Self {
+        Self {
+            trouble: false,
+            last: journal.last,
+            source: answer::source(source, journal),
+            destination: answer::destination(destination, journal),
+            job: match source {
+                // A source that is dead has no job.
+                Seen::Unreachable(_) if journal.source_is_dead => Job::None,
+                Seen::Unreachable(_) | Seen::Absent | Seen::Present { .. } => source.job(),
+            },
+            ports_there: answer::ports_there(source, journal),
+            never_ran,
+            keep: journal.keep,
+        }
+    }
+}
+
+/// What the table answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision {
+    /// The row.
+    pub row: &'static Row,
+    /// What to do: the row's action, or what the operator chose.
+    pub action: Action,
+    /// How the run ends.
+    pub exit: Exit,
+    /// Whether it may be done with nobody there.
+    pub auto: bool,
+}
+
+/// Takes the first row that fits.
+pub fn decide(situation: Situation) -> Decision {
+    let row = TABLE.iter().find(|row| fits(row, situation)).unwrap_or(&table::LAST_ROW);
+    let chosen = situation.keep.and_then(|keep| row.choices.iter().find(|(choice, _)| *choice == keep));
+    match chosen {
+        Some((_, action)) => Decision { row, action: *action, exit: exit_of_choice(*action), auto: false },
+        None => Decision { row, action: row.action, exit: row.exit, auto: row.auto },
+    }
+}
+
+/// How a run ends that carries out the operator's choice.
+const fn exit_of_choice(action: Action) -> Exit {
+    match action {
+        Action::DestroySourceAndFinish | Action::ResumeDestination => Exit::FineUnlessMissing,
+        Action::GiveUp => Exit::Ends(crate::outcome::Outcome::Incomplete),
+        _ => Exit::UndoneUnlessLost,
+    }
+}
+
+fn fits(row: &Row, situation: Situation) -> bool {
+    fn has<T: PartialEq>(cells: &[T], cell: &T) -> bool {
+        cells.is_empty() || cells.contains(cell)
+    }
+    has(row.last, &situation.last)
+        && has(row.source, &situation.source)
+        && has(row.destination, &situation.destination)
+        && has(row.job, &situation.job)
+        && match row.condition {
+            Condition::Always => true,
+            Condition::JournalInTrouble => situation.trouble,
+            Condition::PortsThere => situation.ports_there,
+            Condition::NeverRan => situation.never_ran,
+        }
+}
