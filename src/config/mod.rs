@@ -12,6 +12,7 @@ pub mod device_spec;
 pub mod ini;
 pub mod json;
 mod json_error;
+pub mod lint;
 pub mod machine;
 pub mod matching;
 pub mod node;
@@ -181,16 +182,28 @@ impl ParsedConfig {
         if self.files.is_empty() || self.diagnostics.iter().any(unknown) { None } else { Some(true) }
     }
 
-    /// Whether all of a place may be shown.
+    /// Whether all lines that a place touches may be shown to people. Brackets and blanks around what may be shown do no harm.
     pub fn is_visible(&self, span: Span) -> bool {
-        let mut at = span.start;
-        // Visible places are in file order within a file.
+        let file = self.sources.file(span.file);
+        let first = file.position(span.start).line;
+        let last = file.position(span.end.max(span.start)).line;
+        let (mut at, end) = (file.line_range(first).start, file.line_range(last).end);
+        let harmless = |range: std::ops::Range<usize>| {
+            file.text.get(range).is_some_and(|text| text.bytes().all(|b| b" \t[]{},-'\"\r\n".contains(&b)))
+        };
         for place in self.visible.iter().filter(|place| place.file == span.file) {
-            if place.start <= at && at <= place.end {
-                at = at.max(place.end);
+            if place.end <= at {
+                continue;
             }
+            if place.start >= end {
+                break;
+            }
+            if !harmless(at..place.start.max(at)) {
+                return false;
+            }
+            at = place.end;
         }
-        at >= span.end
+        at >= end || harmless(at..end)
     }
 
     /// The configuration as a document.
@@ -340,7 +353,10 @@ fn visible(id: FileId, file: &SourceFile, ini: &Ini) -> Vec<Span> {
     }
     for assignment in &ini.assignments {
         if options::KNOWN.iter().any(|def| def.is_set_by(assignment)) {
-            places.push(assignment.key.span.to(assignment.value.whole()));
+            let place = assignment.key.span.to(assignment.value.whole());
+            let start = file.line_range(file.position(place.start).line).start;
+            let end = file.line_range(file.position(place.end).line).end;
+            places.push(Span::new(id, start, end));
         }
     }
     places.sort_unstable();

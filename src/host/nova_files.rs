@@ -74,7 +74,7 @@ fn conf_files(dir: &Path) -> Result<Vec<PathBuf>, NovaFileError> {
         let path = entry.map_err(failed)?.path();
         // A shell's glob: hidden files do not count.
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.ends_with(".conf") && !name.starts_with('.') {
+        if path.extension().is_some_and(|e| e == "conf") && !name.starts_with('.') {
             files.push(path);
         }
     }

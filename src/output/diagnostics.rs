@@ -1,0 +1,177 @@
+//! Findings for people: the line of the file, underlined, and what to write instead.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+
+use super::text::printable;
+use crate::config::ParsedConfig;
+use crate::finding::Severity;
+use crate::source::{Diagnostic, FileId, Label};
+
+/// Renders one finding. Lines that may hold secrets are named, not shown.
+pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let message = printable(&diagnostic.message).into_owned();
+    let mut group = level.primary_title(message).id(diagnostic.rule.code).elements(places(diagnostic, config));
+    if let Some(device) = &diagnostic.device {
+        group = group.element(Level::NOTE.message(format!("device {}", printable(device))));
+    }
+    if let Some(note) = &diagnostic.note {
+        group = group.element(Level::NOTE.message(lines(note)));
+    }
+    if let Some(error) = &diagnostic.nova_error {
+        group = group
+            .element(Level::NOTE.with_name("nova").message(printable(&shortened(&error.to_string())).into_owned()));
+    }
+    if let Some(remedy) = &diagnostic.remedy {
+        group = group.element(Level::HELP.message(lines(remedy)));
+    }
+    let mut text = Renderer::styled().term_width(width).render(&[group]);
+    text.push_str("\n\n");
+    text
+}
+
+/// One line that counts what was found.
+pub fn summary(diagnostics: &[Diagnostic], config: &ParsedConfig) -> String {
+    let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let mut text = String::new();
+    let verdict = match config.nova_accepts() {
+        Some(true) => "Nova takes this configuration",
+        Some(false) => "Nova refuses this configuration",
+        None => "whether Nova takes this configuration is not known",
+    };
+    let _ = write!(
+        text,
+        "{verdict}: {}, {}",
+        plural(config.device_specs.len(), "device spec", "s"),
+        plural(config.document().aliases.len(), "alias", "es")
+    );
+    for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "note")] {
+        if count(severity) > 0 {
+            let _ = write!(text, ", {}", plural(count(severity), word, "s"));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Lines of one file that are shown together, and what is labelled in them (true: the primary place).
+type Run<'a> = (FileId, Range<usize>, Vec<(bool, &'a Label)>);
+
+fn plural(n: usize, word: &str, ending: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { ending })
+}
+
+/// Snippets of every place that may be shown, grouped by runs of lines; of the others only file, line and column.
+fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig) -> Vec<Element<'a>> {
+    let mut elements = Vec::new();
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    let labels = diagnostic.primary.iter().map(|label| (true, label));
+    for (primary, label) in labels.chain(diagnostic.related.iter().map(|label| (false, label))) {
+        let file = config.sources.file(label.span.file);
+        let (start, end) = (file.position(label.span.start), file.position(label.span.end));
+        if !config.is_visible(label.span) {
+            let name = printable(&file.name).into_owned();
+            elements.push(Origin::path(name).line(start.line).char_column(start.column).into());
+            continue;
+        }
+        let lines = start.line..end.line + 1;
+        let touching = runs
+            .iter_mut()
+            .find(|(id, run, _)| *id == label.span.file && lines.start <= run.end + 1 && run.start <= lines.end + 1);
+        match touching {
+            Some((_, run, labels)) => {
+                *run = run.start.min(lines.start)..run.end.max(lines.end);
+                labels.push((primary, label));
+            }
+            None => runs.push((label.span.file, lines, vec![(primary, label)])),
+        }
+    }
+    for (id, lines, labels) in runs {
+        let file = config.sources.file(id);
+        let start = file.line_range(lines.start).start;
+        let end = file.line_range(lines.end - 1).end;
+        let annotations = labels.into_iter().map(|(primary, label)| {
+            let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let span = label.span.start - start..label.span.end.max(label.span.start) - start;
+            kind.span(span).label(printable(&label.text).into_owned())
+        });
+        let snippet: Snippet<'a, Annotation<'a>> = Snippet::source(&file.text[start..end])
+            .line_start(lines.start)
+            .path(printable(&file.name).into_owned())
+            .annotations(annotations);
+        elements.push(snippet.into());
+    }
+    elements
+}
+
+/// Several lines stay several lines; everything else is made safe.
+fn lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// Nova repeats whole values in its errors.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 200;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    text.chars().take(MOST).chain(['…']).collect()
+}
+
+/// Renders findings and their summary.
+pub fn report(diagnostics: &[Diagnostic], config: &ParsedConfig, width: usize) -> String {
+    let mut text: String = diagnostics.iter().map(|d| render(d, config, width)).collect();
+    text.push_str(&summary(diagnostics, config));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Input, Machine, NoHost, load};
+
+    fn shown(name: &str, text: &str) -> String {
+        let input = Input { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+        let config = load(vec![input], &NoHost, &Machine::default());
+        let text = report(&config.diagnostics, &config, 100);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn underlines_what_it_names() {
+        let text = shown(
+            "nova.conf",
+            "[pci]\ndevice_spec = {\n  \"vendor_id\": \"15b3\",\n  \"live_migratable\": \"maybe\"}\n",
+        );
+        insta::assert_snapshot!(text, @r#"
+        error[spec-boolean]: live_migratable must be a boolean word, not 'maybe'
+         --> nova.conf:4:22
+          |
+        4 |   "live_migratable": "maybe"}
+          |                      ^^^^^^^ not a boolean word
+          |
+          = note: Nova takes yes, true, on, 1 or no, false, off, 0
+          = nova: PciConfigInvalidSpec: Invalid [pci]device_spec config: Cannot parse tag 'live_migratable': Unrecognized value 'maybe', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true…
+          = help: "live_migratable": "yes" or "live_migratable": "no"
+
+        Nova refuses this configuration: 0 device specs, 0 aliases, 1 error
+        "#);
+    }
+
+    #[test]
+    fn never_shows_a_line_outside_pci() {
+        let text = shown(
+            "nova.conf",
+            "[database]\nconnection = mysql://nova:s3cret@db/nova\n  s3cret\n\n  s3cret s3cret\n[x\ns3cret = s3cret\n",
+        );
+        assert!(text.contains("nova.conf:5:3"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
