@@ -1,10 +1,7 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
-<<<<<<< HEAD
-pub mod inventory;
-=======
 pub mod diagnostics;
->>>>>>> 9773a9b (check-config: show every error where it stands)
+pub mod inventory;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};
