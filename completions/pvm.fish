@@ -99,6 +99,10 @@ complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s h -l help -d 'Prin
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l from -d 'Where it runs' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l request -d 'What the flavor asks for, when the domain does not say' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms [default: libvirt\'s limit]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l timeout -d 'Abort and undo after this time, like 10m, except during switch-over [default: no limit]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l parallel -d 'Number of connections the data takes' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
@@ -114,6 +118,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l dry-run -d 'Print th
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l diff -d 'Show what changes in the XML'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l yes -d 'Do not ask the last question'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l strict -d 'Let warnings count'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l tls -d 'Encrypt the data'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s v -l verbose -d 'Say more'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s q -l quiet -d 'Say less: no notes, no progress'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s h -l help -d 'Print help (see more with \'--help\')'

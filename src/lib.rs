@@ -22,6 +22,7 @@ pub mod host;
 pub mod hypervisor;
 pub mod inventory;
 pub mod journal;
+pub mod migrate;
 pub mod outcome;
 pub mod output;
 pub mod pci;

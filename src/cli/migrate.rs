@@ -1,5 +1,7 @@
 //! `pvm migrate`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 /// Move a running guest to DST, with rewritten XML.
@@ -29,4 +31,74 @@ pub struct Migrate {
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,
+    /// How long the guest may stand still at switch-over, like 300ms [default: libvirt's limit]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub max_downtime: Option<Duration>,
+    /// How much data may flow per second, like 100MiB [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
+    pub bandwidth: Option<u64>,
+    /// Abort and undo after this time, like 10m, except during switch-over [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<Duration>,
+    /// Encrypt the data
+    #[arg(long)]
+    pub tls: bool,
+    /// Number of connections the data takes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub parallel: Option<u32>,
+}
+
+/// A time with its unit: `300ms`, `90s`, `10m`, `1h`.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("a time is a whole number with ms, s, m or h, like 300ms or 10m".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a time begins with a whole number, like 300ms")?;
+    match number.checked_mul(milliseconds) {
+        None => Err("that is too long".into()),
+        Some(0) => Err("a limit of nothing is no limit: leave the option out".into()),
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+    }
+}
+
+/// A bandwidth per second in whole MiB, which is what libvirt counts in: `100MiB`, `2GiB`.
+pub fn parse_bandwidth(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let mebibytes = match unit {
+        "MiB" | "MiB/s" => 1,
+        "GiB" | "GiB/s" => 1024,
+        _ => return Err("a bandwidth is a whole number of MiB or GiB per second, like 100MiB".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a bandwidth begins with a whole number, like 100MiB")?;
+    match number.checked_mul(mebibytes) {
+        None => Err("that is too much".into()),
+        Some(0) => Err("a limit of nothing is no limit: leave the option out".into()),
+        Some(mebibytes) => Ok(mebibytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_have_units() {
+        assert_eq!(parse_time("300ms"), Ok(Duration::from_millis(300)));
+        assert_eq!(parse_time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_bandwidth("2GiB"), Ok(2048));
+        assert_eq!(parse_bandwidth("1MiB/s"), Ok(1));
+        for bad in ["", "10", "ms", "0s", "1.5s", "99999999999999999999h", "18446744073709551615h", "-1s"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "10", "10MB", "0MiB", "18446744073709551615GiB"] {
+            assert!(parse_bandwidth(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -25,6 +25,15 @@ pub struct Context {
     pub printer: Printer,
 }
 
+impl Context {
+    /// libvirt of this machine.
+    pub fn local_uri(&self) -> String {
+        #[expect(clippy::disallowed_methods, reason = "libvirt's own variable is part of the command line")]
+        let named = || std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
+        self.global.connect.clone().or_else(named).unwrap_or_else(|| "qemu:///system".to_owned())
+    }
+}
+
 /// An error with the outcome it leads to. Errors without one are [`Outcome::Unknown`]: pvm could not find out.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

@@ -130,13 +130,6 @@ fn affect(affect: Affect) -> u32 {
     }
 }
 
-fn xml_flags(which: DomainXml) -> sys::virDomainXMLFlags {
-    match which {
-        DomainXml::LiveMigratable => sys::VIR_DOMAIN_XML_MIGRATABLE,
-        DomainXml::Inactive => sys::VIR_DOMAIN_XML_INACTIVE,
-    }
-}
-
 #[derive(Debug)]
 struct Watching {
     connect: Arc<Connect>,
@@ -221,12 +214,20 @@ impl Hypervisor for Libvirt {
     }
 
     fn xml(&self, uuid: &str, which: DomainXml) -> Result<String> {
-        self.with(uuid, "read the XML of", |d| d.xml_desc(xml_flags(which)))
+        let flags = match which {
+            // Not the migratable form: that one holds passwords whether they are asked for or not.
+            DomainXml::Live => 0,
+            DomainXml::Inactive => sys::VIR_DOMAIN_XML_INACTIVE,
+        };
+        self.with(uuid, "read the XML of", |d| d.xml_desc(flags))
     }
 
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
-        self.with(uuid, "read the XML of", |d| d.xml_desc(xml_flags(which) | sys::VIR_DOMAIN_XML_SECURE))
-            .map(SecretXml::new)
+        let flags = match which {
+            DomainXml::Live => sys::VIR_DOMAIN_XML_SECURE | sys::VIR_DOMAIN_XML_MIGRATABLE,
+            DomainXml::Inactive => sys::VIR_DOMAIN_XML_SECURE | sys::VIR_DOMAIN_XML_INACTIVE,
+        };
+        self.with(uuid, "read the XML of", |d| d.xml_desc(flags)).map(SecretXml::new)
     }
 
     fn job(&self, uuid: &str) -> Result<Option<Job>> {

@@ -102,6 +102,25 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn qemu_version(&self) -> Result<u64>;
     /// Capabilities XML of the host.
     fn capabilities(&self) -> Result<String>;
+    /// UUID of the host: two connections to the same host give the same one.
+    fn host_uuid(&self) -> Result<String> {
+        let text = self.capabilities()?;
+        roxmltree::Document::parse(&text)
+            .ok()
+            .and_then(|document| {
+                let mut nodes = document.root_element().children();
+                let host = nodes.find(|node| node.has_tag_name("host"))?;
+                host.children()
+                    .find(|node| node.has_tag_name("uuid"))?
+                    .text()
+                    .map(|uuid| uuid.trim().to_ascii_lowercase())
+            })
+            .ok_or_else(|| HypervisorError {
+                doing: format!("{}: cannot read its UUID", self.uri()),
+                message: "its capabilities name none".into(),
+                failure: Failure::Other,
+            })
+    }
     /// Domain capabilities XML; `None` takes libvirt's default.
     fn domain_capabilities(
         &self,
@@ -120,7 +139,8 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn domain_by_name(&self, name: &str) -> Result<Option<DomainInfo>>;
     /// XML of a domain without security info.
     fn xml(&self, uuid: &str, which: DomainXml) -> Result<String>;
-    /// XML of a domain with security info: console passwords.
+    /// XML of a domain with security info (console passwords), the live one in the form that is good for another host:
+    /// libvirt gives that form with its secrets only.
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml>;
     /// The job on a domain; `None`: none is running.
     fn job(&self, uuid: &str) -> Result<Option<Job>>;

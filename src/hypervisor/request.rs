@@ -5,8 +5,8 @@ use std::fmt;
 /// Which description of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DomainXml {
-    /// The running one, in the form that is good for another host.
-    LiveMigratable,
+    /// The running one.
+    Live,
     /// The persistent one.
     Inactive,
 }

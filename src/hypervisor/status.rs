@@ -89,22 +89,30 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())?;
-        let why = match self {
+impl State {
+    /// The reason in libvirt's word, where pvm tells it apart.
+    pub fn reason(self) -> &'static str {
+        match self {
             Self::Running(RunReason::Migrated) | Self::ShutOff { migrated: true } => "migrated",
             Self::Running(RunReason::Unpaused) => "unpaused",
             Self::Running(RunReason::MigrationCanceled) => "migration canceled",
             Self::Paused(PauseReason::Migration) => "migrating",
             Self::Paused(PauseReason::StartingUp) => "starting up",
-            Self::Paused(PauseReason::User) => "by user",
+            Self::Paused(PauseReason::User) => "user",
             Self::Running(RunReason::Other(_))
             | Self::Paused(PauseReason::Other(_))
             | Self::ShutOff { migrated: false }
-            | Self::Other(_) => return Ok(()),
-        };
-        write!(f, " ({why})")
+            | Self::Other(_) => "other",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            "other" => f.write_str(self.word()),
+            reason => write!(f, "{} ({reason})", self.word()),
+        }
     }
 }
 

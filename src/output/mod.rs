@@ -1,7 +1,9 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
 pub mod diagnostics;
+pub mod diff;
 pub mod inventory;
+pub mod progress;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};
@@ -66,6 +68,13 @@ impl Printer {
         let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nothing is left to say where stderr itself cannot be written.
         let _ = writeln!(err, "{text}");
+    }
+
+    /// Asks on stderr; the answer follows on the same line.
+    pub fn ask(&self, text: &str) {
+        let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
+        // As for a complaint.
+        let _ = write!(err, "{text}").and_then(|()| err.flush());
     }
 
     /// Whether people read the result: tables are then as wide as the terminal.

@@ -1,0 +1,552 @@
+//! Does what [`step`](super::step) decides, with two hypervisors, and tells what happens.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::event::{Event, Progress, What};
+use super::order::Order;
+use super::step::{Action, Answer, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
+use crate::domain::read;
+use crate::domain::rewrite::{rewrite, rewrite_persistent};
+use crate::hypervisor::{
+    self, DomainXml, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, PauseReason, RunReason, SecretXml,
+    Watch,
+};
+use crate::journal::{self, Entry, Journal, PerformIntent, Receipt, Side, Step};
+use crate::outcome::Outcome;
+use crate::proof::Verdict;
+
+/// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How long to wait for the final numbers of a job that is over.
+const LAST_NUMBERS: Duration = Duration::from_millis(300);
+
+/// What reaches a running migration from other threads.
+#[derive(Debug)]
+pub enum Note {
+    /// The source's daemon told something.
+    Happened(Happened),
+    /// libvirt's call returned.
+    Returned(hypervisor::Result<()>),
+    /// The operator asked for the end.
+    Stop,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// The exit code's meaning.
+    pub outcome: Outcome,
+    /// What it came to.
+    pub receipt: Receipt,
+}
+
+/// The two daemons.
+#[derive(Debug, Clone, Copy)]
+pub struct Hosts<'a> {
+    /// Where the guest runs.
+    pub source: &'a dyn Hypervisor,
+    /// Where it goes.
+    pub destination: &'a dyn Hypervisor,
+}
+
+/// The line to a running migration: its sender is for signals.
+#[derive(Debug)]
+pub struct Line {
+    sender: Sender<Note>,
+    receiver: Receiver<Note>,
+}
+
+impl Line {
+    /// A new one.
+    pub fn new() -> Self {
+        let (sender, receiver) = mpsc::channel();
+        Self { sender, receiver }
+    }
+
+    /// For other threads.
+    pub fn sender(&self) -> Sender<Note> {
+        self.sender.clone()
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Migrates one guest, recording each change in `journal` before it is made. Every event goes to `tell`; the last one is the
+/// result.
+pub fn run(hosts: Hosts<'_>, order: &Order, journal: &mut Journal, line: &Line, tell: &mut dyn FnMut(&Event)) -> Ended {
+    let terms = Terms { ports: 0, require_proof: false, paused: order.paused };
+    let mut engine = Engine {
+        hosts,
+        order,
+        journal,
+        line,
+        tell,
+        state: State::new(terms),
+        started: now(),
+        phase: (Phase::Plan, now()),
+        phases: Vec::new(),
+        job: None,
+        verdict: None,
+    };
+    let mut news = News::Start;
+    loop {
+        let (state, actions) = step(engine.state.clone(), news);
+        engine.state = state;
+        engine.enter_phase();
+        let mut next = None;
+        for action in actions {
+            match action {
+                Action::End(end) => return engine.end(&end),
+                other => next = Some(engine.act(&other)),
+            }
+        }
+        news = match next {
+            Some(Some(news)) => news,
+            Some(None) | None => engine.wait(),
+        };
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the engine measures its phases")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+struct Engine<'a> {
+    hosts: Hosts<'a>,
+    order: &'a Order,
+    journal: &'a mut Journal,
+    line: &'a Line,
+    tell: &'a mut dyn FnMut(&Event),
+    state: State,
+    started: Instant,
+    phase: (Phase, Instant),
+    phases: Vec<(Phase, u64)>,
+    job: Option<Job>,
+    verdict: Option<Verdict>,
+}
+
+impl Engine<'_> {
+    fn say(&mut self, what: What) {
+        let event = Event { time: journal::now(), id: self.order.id.clone(), phase: self.phase.0, what };
+        (self.tell)(&event);
+    }
+
+    fn enter_phase(&mut self) {
+        let phase = self.state.phase();
+        if phase == self.phase.0 {
+            return;
+        }
+        self.phases.push((self.phase.0, milliseconds(self.phase.1.elapsed())));
+        self.phase = (phase, now());
+        if phase != Phase::Done {
+            self.say(What::Begun);
+        }
+    }
+
+    /// Writes a record that announces a change. Without it the change is not made.
+    fn announce(&mut self, entry: &Entry) -> Result<(), String> {
+        self.journal.append(entry).map(|_| ()).map_err(|e| one_line(&e))
+    }
+
+    /// Writes a record of what was seen or cannot be left out any more: a failure changes nothing but is told.
+    fn note_down(&mut self, entry: &Entry) {
+        if let Err(message) = self.announce(entry) {
+            self.say(What::Note { message });
+        }
+    }
+
+    fn end(&mut self, end: &End) -> Ended {
+        let runs_on = match end.place {
+            Place::Source => Some(self.order.source.name.clone()),
+            Place::Destination => Some(self.order.destination.name.clone()),
+            Place::Unclear => None,
+        };
+        let number = |name| self.job.as_ref().and_then(|job| job.get(name));
+        let receipt = Receipt {
+            exit_code: end.outcome.code(),
+            summary: message(self.order, end),
+            runs_on,
+            phases: self
+                .phases
+                .iter()
+                .filter(|(phase, _)| *phase != Phase::Plan)
+                .map(|(phase, time)| (phase.name().to_owned(), *time))
+                .collect(),
+            total_ms: Some(milliseconds(self.started.elapsed())),
+            downtime_ms: number("downtime"),
+            memory_bytes: number("memory_processed"),
+            vfio_bytes: number("vfio_data_transferred"),
+            verdict: self.verdict.clone(),
+            map: self.order.map.clone(),
+            missing_ports: Vec::new(),
+        };
+        match end.place {
+            Place::Destination => self.note_down(&Entry::Done { receipt: receipt.clone() }),
+            Place::Source => self.note_down(&Entry::Undone { receipt: receipt.clone() }),
+            // The journal stays open for a decision.
+            Place::Unclear => {}
+        }
+        self.say(What::Result(Box::new(receipt.clone())));
+        Ended { outcome: end.outcome, receipt }
+    }
+
+    /// Does one thing. `None`: its news come later.
+    fn act(&mut self, action: &Action) -> Option<News> {
+        match action {
+            Action::Claim => Some(self.claim()),
+            Action::Recheck => Some(match self.recheck() {
+                News::Rechecked => match self.announce(&Entry::Recheck) {
+                    Ok(()) => News::Rechecked,
+                    Err(why) => News::Failed { why, outcome: Outcome::Unknown },
+                },
+                failed => failed,
+            }),
+            Action::Perform => Some(self.perform()),
+            Action::Abort(by) => {
+                self.abort(*by);
+                None
+            }
+            Action::Ask => Some(News::Answered {
+                source: self.ask(self.hosts.source),
+                destination: self.ask(self.hosts.destination),
+            }),
+            Action::SuspendSource => {
+                if let Err(e) = self.hosts.source.suspend(&self.order.instance.uuid) {
+                    self.say(What::Note { message: format!("the source's copy could not be suspended: {e}") });
+                }
+                None
+            }
+            Action::Prove { on_source } => Some(self.prove(*on_source)),
+            Action::CleanUp => Some(self.clean_up()),
+            Action::Release => {
+                self.note_down(&Entry::UndoIntent { step: Step::ReleaseClaims });
+                self.note_down(&Entry::UndoDone { step: Step::ReleaseClaims });
+                Some(News::Undone { done: true })
+            }
+            // The terms above name no ports, so that none is asked for.
+            Action::Detach(_) | Action::Attach(_) | Action::Reattach(_) | Action::End(_) => None,
+        }
+    }
+
+    /// Waits for somebody outside.
+    fn wait(&mut self) -> News {
+        loop {
+            match self.line.receiver.recv() {
+                Ok(Note::Stop) => return News::Stop(Stopped::Operator),
+                // Late news of a job that is over.
+                Ok(Note::Happened(_) | Note::Returned(_)) => {}
+                Err(_) => unreachable!("the line keeps a sender of its own"),
+            }
+        }
+    }
+
+    fn claim(&mut self) -> News {
+        match self.announce(&Entry::Claim { map: self.order.map.clone() }) {
+            Ok(()) => News::Claimed,
+            Err(why) => News::Failed { why, outcome: Outcome::Unknown },
+        }
+    }
+
+    fn recheck(&mut self) -> News {
+        let uuid = &self.order.instance.uuid;
+        let failed = |why: String, outcome| News::Failed { why, outcome };
+        let fresh = match self.hosts.source.domain(uuid) {
+            Ok(Some(fresh)) => fresh,
+            Ok(None) => return failed("the guest is gone from the source".into(), Outcome::Findings),
+            Err(e) => return failed(e.to_string(), Outcome::Unknown),
+        };
+        let as_planned = match fresh.state {
+            hypervisor::State::Running(_) => !self.order.paused,
+            hypervisor::State::Paused(PauseReason::User) => self.order.paused,
+            _ => false,
+        };
+        if !as_planned {
+            return failed(format!("the guest is {} now", fresh.state), Outcome::Findings);
+        }
+        match self.hosts.source.job(uuid) {
+            Ok(None) => {}
+            Ok(Some(_)) => return failed("another job runs on the guest".into(), Outcome::Findings),
+            Err(e) => return failed(e.to_string(), Outcome::Unknown),
+        }
+        match self.hosts.destination.domain(uuid) {
+            Ok(Some(there)) if there.state.is_active() => {
+                failed(format!("a guest with this UUID is {} on the destination", there.state), Outcome::Findings)
+            }
+            Ok(_) => News::Rechecked,
+            Err(e) => failed(e.to_string(), Outcome::Unknown),
+        }
+    }
+
+    /// The request, with the XML of this moment and its passwords, or why it cannot be made.
+    fn request(&self) -> Result<MigrateRequest, String> {
+        let read = |which| self.hosts.source.secret_xml(&self.order.instance.uuid, which).map_err(|e| e.to_string());
+        let live = read(DomainXml::Live)?;
+        let destination_xml = rewrite(live.expose(), &self.order.mapping).map_err(|e| e.to_string())?;
+        let persistent_xml = if self.order.persistent {
+            let inactive = read(DomainXml::Inactive)?;
+            let (xml, _) = rewrite_persistent(inactive.expose(), &self.order.mapping).map_err(|e| e.to_string())?;
+            Some(SecretXml::new(xml))
+        } else {
+            None
+        };
+        let options = &self.order.options;
+        Ok(MigrateRequest {
+            destination_uri: self.order.destination_uri.clone(),
+            migrate_uri: self.order.migrate_uri.clone(),
+            destination_xml: SecretXml::new(destination_xml),
+            persistent_xml,
+            bandwidth: options.bandwidth,
+            switchover_bandwidth: None,
+            tls: options.tls,
+            parallel: options.parallel,
+            copy_disks: Vec::new(),
+        })
+    }
+
+    fn perform(&mut self) -> News {
+        let prepared = self.request().and_then(|request| {
+            let watch = self.watch().map_err(|e| e.to_string())?;
+            if let Some(limit) = self.order.options.max_downtime {
+                let uuid = &self.order.instance.uuid;
+                self.hosts.source.set_max_downtime(uuid, milliseconds(limit)).map_err(|e| e.to_string())?;
+            }
+            let now = self.hosts.source.domain(&self.order.instance.uuid).map_err(|e| e.to_string())?;
+            let now = now.ok_or("the guest is gone from the source")?;
+            self.announce(&Entry::PerformIntent(PerformIntent {
+                domain_id: now.id,
+                state: now.state.word().to_owned(),
+                reason: now.state.reason().to_owned(),
+                attempt: 1,
+            }))?;
+            Ok((request, watch))
+        });
+        let (request, watch) = match prepared {
+            Ok(prepared) => prepared,
+            Err(why) => return News::Returned(Some(why)),
+        };
+        let returned = std::thread::scope(|scope| {
+            let (source, uuid, sender) = (self.hosts.source, &self.order.instance.uuid, self.line.sender());
+            scope.spawn(move || {
+                // The line outlives this scope: there is always somebody to hear it.
+                let _ = sender.send(Note::Returned(source.migrate(uuid, &request)));
+            });
+            self.follow()
+        });
+        self.last_numbers();
+        drop(watch);
+        let error = returned.err().map(|e| e.message);
+        let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
+        self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
+        News::Returned(error)
+    }
+
+    fn watch(&self) -> hypervisor::Result<Box<dyn Watch>> {
+        let (sender, receiver) = mpsc::channel();
+        let watch = self.hosts.source.watch(&self.order.instance.uuid, sender)?;
+        let line = self.line.sender();
+        // Ends when the watch is dropped, which drops the last sender.
+        std::thread::spawn(move || {
+            for happened in receiver {
+                if line.send(Note::Happened(happened)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(watch)
+    }
+
+    /// Follows the running job to its return. News on the way go through the pure step at once.
+    fn follow(&mut self) -> hypervisor::Result<()> {
+        let mut limit = self.order.options.timeout;
+        loop {
+            match self.line.receiver.recv_timeout(POLL) {
+                Ok(Note::Returned(result)) => return result,
+                Ok(Note::Happened(Happened::SwitchedOver)) => self.switched(),
+                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
+                Ok(Note::Happened(_)) => {}
+                Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
+                Err(RecvTimeoutError::Timeout) => self.poll(),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
+            }
+            if limit.is_some_and(|limit| self.started.elapsed() > limit) {
+                limit = None;
+                self.news(News::Stop(Stopped::Timeout));
+            }
+        }
+    }
+
+    fn switched(&mut self) {
+        self.news(News::Switched);
+        self.note_down(&Entry::Switched);
+        self.say(What::SwitchedOver);
+    }
+
+    fn news(&mut self, news: News) {
+        let (state, actions) = step(self.state.clone(), news);
+        self.state = state;
+        for action in actions {
+            if let Action::Abort(by) = action {
+                self.abort(by);
+            }
+        }
+    }
+
+    fn abort(&mut self, by: Stopped) {
+        let why = match by {
+            Stopped::Operator => "interrupted",
+            Stopped::Timeout => "the time limit ran out",
+        };
+        self.say(What::Stopping { why: why.into() });
+        if let Err(e) = self.hosts.source.abort_job(&self.order.instance.uuid) {
+            self.say(What::Note { message: format!("the job could not be aborted: {e}") });
+        }
+    }
+
+    /// Reads the job's numbers. A daemon that is busy with switch-over may stay silent: that is no error.
+    fn poll(&mut self) {
+        let progress = match self.hosts.source.job(&self.order.instance.uuid) {
+            Ok(Some(job)) => progress(&job),
+            Ok(None) | Err(_) => Progress::default(),
+        };
+        let elapsed_ms = milliseconds(self.phase.1.elapsed());
+        self.say(What::Progress(Progress { elapsed_ms, ..progress }));
+    }
+
+    /// The final numbers come as an event beside the call's return; the destination keeps some of them too.
+    fn last_numbers(&mut self) {
+        let until = now() + LAST_NUMBERS;
+        while self.job.is_none() {
+            match self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
+                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
+                Ok(Note::Happened(Happened::SwitchedOver)) => self.switched(),
+                Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
+                Ok(Note::Happened(_) | Note::Returned(_)) => {}
+                Err(_) => break,
+            }
+        }
+        if self.job.is_none() {
+            self.job = self.hosts.destination.completed_job(&self.order.instance.uuid).ok().flatten();
+        }
+    }
+
+    fn ask(&self, host: &dyn Hypervisor) -> Answer {
+        match host.domain(&self.order.instance.uuid) {
+            Ok(None) => Answer::Absent,
+            Err(HypervisorError { .. }) => Answer::Unreachable,
+            Ok(Some(info)) => match info.state {
+                hypervisor::State::Running(RunReason::Migrated) if host.uri() == self.hosts.destination.uri() => {
+                    Answer::Arrived
+                }
+                hypervisor::State::Running(_) => Answer::Runs,
+                hypervisor::State::Paused(PauseReason::Migration) => Answer::Held,
+                hypervisor::State::ShutOff { .. } => Answer::Off,
+                hypervisor::State::Paused(_) | hypervisor::State::Other(_) => Answer::Other,
+            },
+        }
+    }
+
+    /// What became of the devices' state.
+    fn prove(&mut self, on_source: bool) -> News {
+        let moves_state = self.order.map.iter().any(|moved| moved.action == journal::Action::Migrate);
+        let verdict = if !moves_state {
+            Verdict::NothingToProve
+        } else if on_source {
+            Verdict::not_verified("the source's logs were not read")
+        } else {
+            match self.devices_as_planned() {
+                Ok(()) => Verdict::not_verified("the destination's logs were not read"),
+                Err(why) => Verdict::not_verified(why),
+            }
+        };
+        let side = if on_source { Side::Source } else { Side::Destination };
+        self.note_down(&Entry::Verify { side, verdict: verdict.clone() });
+        let proof = if verdict.is_lost() {
+            Proof::Lost
+        } else if verdict.is_certain() {
+            Proof::Certain
+        } else {
+            Proof::Open
+        };
+        self.verdict = Some(verdict);
+        News::Proved(proof)
+    }
+
+    /// Whether the guest on the destination has the devices of the map.
+    fn devices_as_planned(&self) -> Result<(), String> {
+        let wanted: BTreeSet<_> = self.order.mapping.changes.iter().map(|change| change.to).collect();
+        let xml = self.hosts.destination.xml(&self.order.instance.uuid, DomainXml::Live);
+        let described = read::read(&xml.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+        let found: BTreeSet<_> = described.hostdevs.iter().filter_map(|device| device.source).collect();
+        if found == wanted { Ok(()) } else { Err("the guest has other devices than planned".into()) }
+    }
+
+    fn clean_up(&mut self) -> News {
+        self.note_down(&Entry::Cleanup);
+        if self.order.autostart
+            && let Err(e) = self.hosts.destination.set_autostart(&self.order.instance.uuid, true)
+        {
+            self.say(What::Note { message: format!("autostart was not carried over: {e}") });
+        }
+        News::Cleaned
+    }
+}
+
+fn progress(job: &Job) -> Progress {
+    let number = |name| job.get(name).unwrap_or(0);
+    Progress {
+        elapsed_ms: number("time_elapsed"),
+        memory_total: number("memory_total"),
+        memory_processed: number("memory_processed"),
+        memory_remaining: number("memory_remaining"),
+        device_bytes: number("vfio_data_transferred"),
+        disk_processed: number("disk_processed"),
+        disk_remaining: number("disk_remaining"),
+        rate: number("memory_bps") + number("disk_bps"),
+        iteration: number("memory_iteration"),
+    }
+}
+
+fn message(order: &Order, end: &End) -> String {
+    let (instance, source, destination) = (&order.instance.name, &order.source.name, &order.destination.name);
+    let why = end.why.as_deref().unwrap_or("no reason is known");
+    match (end.place, end.outcome) {
+        (Place::Destination, Outcome::Fine) => format!("{instance} runs on {destination}"),
+        (Place::Destination, _) => {
+            format!("{instance} runs on {destination}, but the state of its devices is lost or not proved")
+        }
+        (Place::Source, Outcome::Findings | Outcome::Unknown) => {
+            format!("{instance} stays on {source}, nothing was changed: {why}")
+        }
+        (Place::Source, Outcome::Incomplete) => {
+            format!("{instance} stays on {source}, but its devices are not proved: {why}")
+        }
+        (Place::Source, _) => format!("{instance} stays on {source}, all was undone: {why}"),
+        (Place::Unclear, _) => {
+            let id = &order.id;
+            format!("where {instance} runs is not clear: {why}; nothing is released, see: pvm recover {id}")
+        }
+    }
+}
+
+/// An error with its causes, in one sentence.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,17 @@
+//! Moving one guest: the phases, what undoes them, and what is said on the way.
+//!
+//! [`step`] decides what comes next and is pure; [`engine`] does it and tells [`event`]s. What a migration that lost its pvm
+//! needs is decided elsewhere, from the journal.
+
+pub mod engine;
+pub mod event;
+pub mod lookup;
+pub mod order;
+pub mod step;
+#[cfg(test)]
+mod step_tests;
+
+pub use engine::{Ended, Hosts, Line, Note, run};
+pub use event::{Event, Progress, What};
+pub use order::{Options, Order};
+pub use step::Phase;

@@ -1,0 +1,201 @@
+//! The progress of a migration: a bar on a terminal, a line every few seconds elsewhere, one JSON object per line for
+//! machines.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Printer;
+use super::text::printable;
+use crate::cli::Format;
+use crate::migrate::{Event, Phase, Progress, What};
+use crate::time::Timestamp;
+
+/// Between two lines of progress where there is no terminal.
+const LINE_EVERY_MS: i64 = 3000;
+
+/// Shows events as they come.
+#[derive(Debug)]
+pub struct Reporter {
+    printer: Printer,
+    shown: Shown,
+    begun: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Bar(ProgressBar),
+    Lines { last: Option<Timestamp> },
+    Json,
+    Nothing,
+}
+
+impl Reporter {
+    /// One for where stdout and stderr go.
+    pub fn new(printer: &Printer) -> Self {
+        let shown = if printer.format == Format::Ndjson {
+            Shown::Json
+        } else if printer.quiet {
+            Shown::Nothing
+        } else if io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            // The clock runs on while the daemon is silent, as it is during switch-over.
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar.set_style(style("{spinner} {elapsed_precise} {msg}"));
+            Shown::Bar(bar)
+        } else {
+            Shown::Lines { last: None }
+        };
+        Self { printer: printer.clone(), shown, begun: None }
+    }
+
+    /// Shows one event.
+    pub fn show(&mut self, event: &Event) {
+        let begun = *self.begun.get_or_insert(event.time);
+        match &mut self.shown {
+            Shown::Nothing => {}
+            Shown::Json => {
+                // An event is plain data: it serialises. A reader that has gone away is not an error.
+                if let Ok(line) = serde_json::to_string(event) {
+                    let _ = self.printer.result(&format!("{line}\n"));
+                }
+            }
+            Shown::Bar(bar) => show_bar(bar, event),
+            Shown::Lines { last } => {
+                if let What::Progress(_) = event.what {
+                    // Switch-over and short migrations need no numbers.
+                    if event.time.since(last.unwrap_or(begun)) < LINE_EVERY_MS {
+                        return;
+                    }
+                    *last = Some(event.time);
+                }
+                if let Some(text) = line(event) {
+                    let seconds = event.time.since(begun) / 1000;
+                    self.printer.note(&format!("[{:02}:{:02}] {}", seconds / 60, seconds % 60, printable(&text)));
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away, before anything else is printed.
+    pub fn finish(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is a constant")
+}
+
+fn show_bar(bar: &ProgressBar, event: &Event) {
+    match &event.what {
+        What::Progress(progress) if progress.memory_total > 0 && event.phase == Phase::Perform => {
+            bar.set_style(style("{spinner} {elapsed_precise} {wide_bar} {percent:>3}% {msg}"));
+            bar.set_length(progress.memory_total);
+            bar.set_position(progress.memory_total.saturating_sub(progress.memory_remaining));
+            bar.set_message(numbers(progress));
+        }
+        What::Progress(_) => {}
+        What::Result(_) => bar.finish_and_clear(),
+        What::Begun | What::SwitchedOver | What::Stopping { .. } | What::Note { .. } | What::Undoing { .. } => {
+            if let Some(text) = line(event) {
+                let text = printable(&text).into_owned();
+                if matches!(event.what, What::Begun) {
+                    bar.set_message(text);
+                } else {
+                    bar.println(text);
+                }
+            }
+        }
+    }
+}
+
+/// One event in words.
+fn line(event: &Event) -> Option<String> {
+    Some(match &event.what {
+        What::Begun => match event.phase {
+            Phase::Claim => "claiming devices on the destination".into(),
+            Phase::Recheck => "checking again".into(),
+            Phase::Detach => "unplugging ports".into(),
+            Phase::Perform => "migrating".into(),
+            Phase::Verify => "asking both hosts".into(),
+            Phase::Attach => "plugging ports in".into(),
+            Phase::Cleanup => "cleaning up".into(),
+            Phase::Undo => "undoing".into(),
+            Phase::Plan | Phase::Done => return None,
+        },
+        What::Progress(progress) if progress.memory_total > 0 => numbers(progress),
+        What::Progress(_) => "waiting for the daemon".into(),
+        What::SwitchedOver => "switch-over: the guest stands still on the source".into(),
+        What::Stopping { why } => format!("{why}: aborting the migration, then undoing"),
+        What::Note { message } => message.clone(),
+        What::Undoing { step } => format!("undoing: {step}"),
+        What::Result(_) => return None,
+    })
+}
+
+fn numbers(progress: &Progress) -> String {
+    let mut text = format!("memory {} left", bytes(progress.memory_remaining));
+    if progress.disk_remaining > 0 {
+        text = format!("{text}, disks {} left", bytes(progress.disk_remaining));
+    }
+    if progress.device_bytes > 0 {
+        text = format!("{text}, device state {} sent", bytes(progress.device_bytes));
+    }
+    if progress.iteration > 1 {
+        text = format!("{text}, pass {}", progress.iteration);
+    }
+    if progress.rate > 0 {
+        let left = progress.memory_remaining + progress.disk_remaining;
+        text = format!("{text}, {}/s, about {} s", bytes(progress.rate), left.div_ceil(progress.rate));
+    }
+    text
+}
+
+/// A number of bytes for people: three digits at most, and a unit.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    // In units of 1/1024 of the next smaller unit, so that whole numbers suffice.
+    let mut scaled = count;
+    let mut unit = 0;
+    while scaled >= 1024 * 1024 && unit + 1 < UNITS.len() {
+        scaled /= 1024;
+        unit += 1;
+    }
+    let (whole, tenth) = (scaled / 1024, scaled % 1024 * 10 / 1024);
+    if whole < 10 { format!("{whole}.{tenth} {}", UNITS[unit]) } else { format!("{whole} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_short() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1024), "1.0 KiB");
+        assert_eq!(bytes(1_572_864), "1.5 MiB");
+        assert_eq!(bytes(100 << 20), "100 MiB");
+        assert_eq!(bytes(5 << 40), "5.0 TiB");
+        assert_eq!(bytes(u64::MAX), "15 EiB");
+    }
+
+    #[test]
+    fn device_state_is_a_counter_apart_from_memory() {
+        let progress = Progress {
+            memory_total: 1 << 30,
+            memory_remaining: 512 << 20,
+            device_bytes: 262_336,
+            rate: 128 << 20,
+            iteration: 2,
+            ..Progress::default()
+        };
+        assert_eq!(numbers(&progress), "memory 512 MiB left, device state 256 KiB sent, pass 2, 128 MiB/s, about 4 s");
+    }
+}

@@ -1,0 +1,178 @@
+//! Two real libvirt hosts for a test, and the guest whose number and counter show that it was kept alive.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "shared by several tests; a test runs programs and stops at the first surprise"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// The two hosts. They end with this value, or with the test's process, however it ends.
+pub struct TwoHosts {
+    dir: tempfile::TempDir,
+}
+
+/// What `pvm` said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Said {
+    pub fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The events of `-o ndjson`.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Fails with everything that was said unless the exit code is this one.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Fails unless stderr holds this.
+    #[track_caller]
+    pub fn complains(self, words: &str) -> Self {
+        assert!(self.stderr.contains(words), "no {words:?} in {self:#?}");
+        self
+    }
+}
+
+/// One line of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    pub number: String,
+    pub counter: u64,
+}
+
+pub fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/two-hosts/two-hosts")
+}
+
+impl TwoHosts {
+    pub fn up() -> Self {
+        Self::up_with("", "")
+    }
+
+    /// With lines added to libvirtd.conf and qemu.conf of both hosts.
+    pub fn up_with(libvirtd: &str, qemu: &str) -> Self {
+        let hosts = Self { dir: tempfile::tempdir().unwrap() };
+        fs::write(hosts.path("libvirtd.conf"), libvirtd).unwrap();
+        fs::write(hosts.path("qemu.conf"), qemu).unwrap();
+        let process = std::process::id().to_string();
+        hosts.command("up", &["--for", &process]);
+        for (host, peer) in [("a", "b"), ("b", "a")] {
+            let settings =
+                format!("hosts:\n  host-{peer}: {{libvirt: 'qemu+tcp://host-{peer}/system', facts: libvirt}}\n");
+            fs::write(hosts.path(&format!("host-{host}/etc/pvm/pvm.yaml")), settings).unwrap();
+        }
+        hosts
+    }
+
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.dir.path().join(inside)
+    }
+
+    /// A command of the harness, which must succeed. What it printed.
+    #[track_caller]
+    pub fn command(&self, command: &str, args: &[&str]) -> String {
+        let output = Command::new(script()).arg(command).arg(self.dir.path()).args(args).output().unwrap();
+        assert!(output.status.success(), "two-hosts {command} {args:?}: {:#?}", Said::of(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[track_caller]
+    pub fn virsh(&self, host: &str, args: &[&str]) -> String {
+        self.command("virsh", &[&[host], args].concat())
+    }
+
+    /// Starts a guest and waits for its first word.
+    #[track_caller]
+    pub fn guest(&self, host: &str, name: &str, words: &[&str]) -> Life {
+        self.command("guest", &[&[host, name], words].concat());
+        self.life(host, name, None)
+    }
+
+    /// `pvm` on a host, to be run or spawned.
+    pub fn pvm(&self, host: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(script());
+        command.args(["exec", self.dir.path().to_str().unwrap(), host, env!("CARGO_BIN_EXE_pvm")]).args(args);
+        command.stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// Runs `pvm` on a host.
+    pub fn run(&self, host: &str, args: &[&str]) -> Said {
+        Said::of(&self.pvm(host, args).output().unwrap())
+    }
+
+    /// The guest's last line there. With `before`: waits for a higher counter; fails if the number is another one, if the
+    /// guest's memory is damaged, or if it stands still.
+    #[track_caller]
+    pub fn life(&self, host: &str, name: &str, before: Option<&Life>) -> Life {
+        let limit = Instant::now() + Duration::from_secs(20);
+        let log = self.path(&format!("host-{host}/var/log/libvirt/qemu/{name}-serial.log"));
+        loop {
+            let text = fs::read(&log).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
+            assert!(!text.contains("DAMAGED"), "{name} on {host}: its memory changed: {text}");
+            let last = text.lines().filter_map(Life::parse).next_back();
+            match (last, before) {
+                (Some(now), None) => return now,
+                (Some(now), Some(before)) if now.counter > before.counter => {
+                    assert_eq!(now.number, before.number, "{name} on {host} is another guest");
+                    return now;
+                }
+                _ => assert!(Instant::now() < limit, "{name} on {host} stands still: {text}"),
+            }
+            // The guest prints four lines a second to a file.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The journals on a host: name and text.
+    pub fn journals(&self, host: &str) -> Vec<(String, String)> {
+        let Ok(entries) = fs::read_dir(self.path(&format!("host-{host}/var/lib/pvm/migrations"))) else {
+            return Vec::new();
+        };
+        let mut found: Vec<_> = entries
+            .map(|entry| entry.unwrap())
+            .map(|e| (e.file_name().to_string_lossy().into_owned(), fs::read_to_string(e.path()).unwrap()))
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+impl Drop for TwoHosts {
+    fn drop(&mut self) {
+        // A failure here must not hide that of the test.
+        let _ = Command::new(script()).arg("down").arg(self.dir.path()).status();
+    }
+}
+
+impl Life {
+    /// A whole line: the last one may be half written.
+    fn parse(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix("guest: number=")?;
+        let (number, rest) = rest.split_once(" counter=")?;
+        let (counter, _) = rest.split_once(" memory=ok")?;
+        Some(Self { number: number.to_owned(), counter: counter.parse().ok()? })
+    }
+}

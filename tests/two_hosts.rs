@@ -1,0 +1,118 @@
+//! `pvm migrate` between two real libvirt daemons, with real QEMU guests. Needs root and the packages that
+//! `tests/two-hosts/two-hosts install` installs; a missing part is a failure.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test runs programs and stops at the first surprise"
+)]
+
+#[path = "two-hosts/harness.rs"]
+mod harness;
+
+use std::fs;
+
+use harness::TwoHosts;
+
+/// The guest of the harness as a persistent one, with a console password.
+fn persistent_guest(hosts: &TwoHosts, name: &str, password: &str) {
+    let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/guest.xml")).unwrap();
+    let graphics = format!("<graphics type='vnc' autoport='yes' passwd='{password}'/>");
+    let xml =
+        template.replace("@NAME@", name).replace("@WORDS@", "").replace("</devices>", &format!("{graphics}</devices>"));
+    let file = hosts.path(&format!("{name}.xml"));
+    fs::write(&file, xml).unwrap();
+    hosts.virsh("a", &["define", file.to_str().unwrap()]);
+}
+
+#[test]
+fn a_guest_moves_there_and_back_and_goes_on_counting() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+
+    let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(0);
+    assert_eq!(said.stdout, "demo runs on host-b.\n");
+    let between = hosts.life("b", "demo", Some(&before));
+    assert_eq!(hosts.virsh("a", &["list", "--all", "--name"]).trim(), "");
+
+    let said = hosts.run("b", &["migrate", "demo", "host-a", "--yes", "-o", "ndjson"]).ends(0);
+    hosts.life("a", "demo", Some(&between));
+    assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "");
+    let events = said.events();
+    let last = events.last().unwrap();
+    assert_eq!((&last["event"], &last["exit_code"], &last["runs_on"]), (&"result".into(), &0.into(), &"host-a".into()));
+    assert!(last["downtime_ms"].as_u64().is_some(), "{last}");
+    assert!(events.iter().any(|e| e["event"] == "switched-over"), "{events:#?}");
+
+    for host in ["a", "b"] {
+        let journals = hosts.journals(host);
+        assert_eq!(journals.len(), 1);
+        assert!(journals[0].1.lines().last().unwrap().contains("\"record\":\"done\""), "{journals:?}");
+    }
+}
+
+#[test]
+fn definition_autostart_and_password_move_along_and_the_password_is_nowhere_else() {
+    let hosts = TwoHosts::up();
+    persistent_guest(&hosts, "kept", "s3cr3tpw");
+    hosts.virsh("a", &["autostart", "kept"]);
+    hosts.virsh("a", &["start", "kept"]);
+    let before = hosts.life("a", "kept", None);
+
+    let plan = hosts.run("a", &["migrate", "kept", "host-b", "--dry-run", "--diff", "-v"]).ends(0);
+    let document = hosts.run("a", &["migrate", "kept", "host-b", "--dry-run", "-o", "json"]).ends(0);
+    assert_eq!(hosts.journals("a"), [], "a dry run writes nothing");
+    let said = hosts.run("a", &["migrate", "kept", "host-b", "--yes", "-o", "json", "-v"]).ends(0);
+    hosts.life("b", "kept", Some(&before));
+
+    let receipt: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((&receipt["schema"], &receipt["runs_on"]), (&"pvm.migrate/1".into(), &"host-b".into()));
+    assert_eq!(hosts.virsh("a", &["list", "--all", "--name"]).trim(), "", "the definition stayed behind");
+    let info = hosts.virsh("b", &["dominfo", "kept"]);
+    assert!(info.contains("Persistent:     yes") && info.contains("Autostart:      enable"), "{info}");
+    for which in [&["--security-info"][..], &["--security-info", "--inactive"]] {
+        let xml = hosts.virsh("b", &[&["dumpxml", "kept"], which].concat());
+        assert!(xml.contains("passwd='s3cr3tpw'"), "the password is lost: {xml}");
+    }
+    let everything = format!("{plan:?}{document:?}{said:?}{:?}", hosts.journals("a"));
+    assert!(!everything.contains("s3cr3tpw"), "{everything}");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_in_one_sentence_and_changes_nothing() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    persistent_guest(&hosts, "off", "x");
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["demo", "local", "--yes"], 1, "source and destination are the same host"),
+        (&["demo", "qemu+tcp://host-a/system", "--yes"], 1, "source and destination are the same host"),
+        (&["off", "host-b", "--yes"], 1, "off on host-a.test is shutoff: only a running guest migrates"),
+        (&["nothing", "host-b", "--yes"], 3, "host-a.test has no guest \"nothing\""),
+        (&["demo", "qemu+tcp://host-b:1/system", "--yes"], 3, "Connection refused"),
+        (&["demo", "qemu+tcp://nowhere.test/system", "--yes"], 3, "cannot connect to qemu+tcp://nowhere.test/system"),
+        (&["demo", "host-b"], 2, "would have to ask whether to go on: add --yes"),
+        (&["demo", "qemu+ext:///system?command=true", "--yes"], 2, "the scheme \"qemu+ext\" is not one of"),
+        (&["demo", "host-b", "--root", "/nowhere", "--yes"], 2, "does not go with --root"),
+    ];
+    for (args, code, words) in cases {
+        let said = hosts.run("a", &[&["-q", "migrate"], args].concat()).ends(code).complains(words);
+        assert_eq!(said.stderr.lines().count(), 1, "{said:#?}");
+        assert_eq!(said.stdout, "", "{said:#?}");
+    }
+    hosts.life("a", "demo", Some(&before));
+    assert_eq!(hosts.journals("a"), []);
+    assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "");
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_guest_where_it_was() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    // The destination lacks the guest's kernel: QEMU does not start there.
+    fs::remove_file(hosts.path("host-b/var/lib/libvirt/images/guest.elf")).unwrap();
+    let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(4);
+    assert!(said.stderr.contains("demo stays on host-a.test, all was undone"), "{said:#?}");
+    hosts.life("a", "demo", Some(&before));
+    assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "");
+    assert!(hosts.journals("a")[0].1.lines().last().unwrap().contains("\"record\":\"undone\""));
+}
