@@ -42,7 +42,7 @@ fn a_guest_moves_there_and_back_and_goes_on_counting() {
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["exit_code"], &last["runs_on"]), (&"result".into(), &0.into(), &"host-a".into()));
     assert!(last["downtime_ms"].as_u64().is_some(), "{last}");
-    assert!(events.iter().any(|e| e["event"] == "switched-over"), "{events:#?}");
+    assert!(events.iter().any(|e| e["event"] == "switched"), "{events:#?}");
 
     for host in ["a", "b"] {
         let journals = hosts.journals(host);

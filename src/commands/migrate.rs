@@ -14,7 +14,7 @@ use crate::host::{HostRef, Settings};
 use crate::hypervisor::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::journal::{self, Journal, Lock, LockError, Receipt, Store, Subject};
 use crate::migrate::lookup::{self, LookupError};
-use crate::migrate::{self, Hosts, Line, Note, Options, Order};
+use crate::migrate::{self, Conclusion, Hosts, Line, Note, Options, Order};
 use crate::outcome::Outcome;
 use crate::output::Printer;
 use crate::output::diff::diff;
@@ -302,7 +302,7 @@ struct Document<'a> {
     source: &'a journal::Host,
     destination: &'a journal::Host,
     #[serde(flatten)]
-    receipt: &'a Receipt,
+    conclusion: Conclusion,
 }
 
 fn show_result(context: &Context, order: &Order, receipt: &Receipt) -> anyhow::Result<()> {
@@ -315,7 +315,7 @@ fn show_result(context: &Context, order: &Order, receipt: &Receipt) -> anyhow::R
             instance: &order.instance,
             source: &order.source,
             destination: &order.destination,
-            receipt,
+            conclusion: Conclusion::of(receipt.clone()),
         }),
         Format::Table if receipt.exit_code == 0 => {
             context.printer.result(&format!("{}.\n", receipt.summary))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::event::{Event, Progress, What};
+use super::event::{Conclusion, Event, Progress, What};
 use super::order::Order;
 use super::step::{Action, Answer, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
 use crate::domain::read;
@@ -194,7 +194,7 @@ impl Engine<'_> {
             // The journal stays open for a decision.
             Place::Unclear => {}
         }
-        self.say(What::Result(Box::new(receipt.clone())));
+        self.say(What::Result(Box::new(Conclusion::of(receipt.clone()))));
         Ended { outcome: end.outcome, receipt }
     }
 
@@ -386,7 +386,7 @@ impl Engine<'_> {
     fn switched(&mut self) {
         self.news(News::Switched);
         self.note_down(&Entry::Switched);
-        self.say(What::SwitchedOver);
+        self.say(What::Switched);
     }
 
     fn news(&mut self, news: News) {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::step::Phase;
 use crate::journal::Receipt;
+use crate::proof::Verdict;
 use crate::time::Timestamp;
 
 /// Something that happened in a migration.
@@ -29,7 +30,7 @@ pub enum What {
     /// How far the data is.
     Progress(Progress),
     /// The CPUs on the source have stopped: the point of no return.
-    SwitchedOver,
+    Switched,
     /// Somebody or a limit asked for the end; the job is being aborted.
     Stopping {
         /// Why.
@@ -46,7 +47,7 @@ pub enum What {
         step: String,
     },
     /// The end; the last event.
-    Result(Box<Receipt>),
+    Result(Box<Conclusion>),
 }
 
 /// How far the data is, as libvirt counts.
@@ -70,4 +71,27 @@ pub struct Progress {
     pub rate: u64,
     /// Pass over the memory, from 1.
     pub iteration: u64,
+}
+
+/// The end of a migration: its receipt, with the verdict on the devices' state in one word.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Conclusion {
+    /// `verified`, `lost`, `not verified`, or `nothing to prove`.
+    pub device_state: Option<&'static str>,
+    /// The receipt.
+    #[serde(flatten)]
+    pub receipt: Receipt,
+}
+
+impl Conclusion {
+    /// Of this receipt.
+    pub fn of(receipt: Receipt) -> Self {
+        let device_state = receipt.verdict.as_ref().map(|verdict| match verdict {
+            Verdict::NothingToProve => "nothing to prove",
+            Verdict::Verified => "verified",
+            Verdict::Lost { .. } => "lost",
+            Verdict::NotVerified { .. } => "not verified",
+        });
+        Self { device_state, receipt }
+    }
 }

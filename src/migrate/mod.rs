@@ -12,6 +12,6 @@ pub mod step;
 mod step_tests;
 
 pub use engine::{Ended, Hosts, Line, Note, run};
-pub use event::{Event, Progress, What};
+pub use event::{Conclusion, Event, Progress, What};
 pub use order::{Options, Order};
 pub use step::Phase;

@@ -100,7 +100,7 @@ fn show_bar(bar: &ProgressBar, event: &Event) {
         }
         What::Progress(_) => {}
         What::Result(_) => bar.finish_and_clear(),
-        What::Begun | What::SwitchedOver | What::Stopping { .. } | What::Note { .. } | What::Undoing { .. } => {
+        What::Begun | What::Switched | What::Stopping { .. } | What::Note { .. } | What::Undoing { .. } => {
             if let Some(text) = line(event) {
                 let text = printable(&text).into_owned();
                 if matches!(event.what, What::Begun) {
@@ -129,7 +129,7 @@ fn line(event: &Event) -> Option<String> {
         },
         What::Progress(progress) if progress.memory_total > 0 => numbers(progress),
         What::Progress(_) => "waiting for the daemon".into(),
-        What::SwitchedOver => "switch-over: the guest stands still on the source".into(),
+        What::Switched => "switch-over: the guest stands still on the source".into(),
         What::Stopping { why } => format!("{why}: aborting the migration, then undoing"),
         What::Note { message } => message.clone(),
         What::Undoing { step } => format!("undoing: {step}"),
