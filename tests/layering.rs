@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("proof", &["pci", "time"]),
+    ("proof", &["pci", "time", "snapshot"]),
     ("journal", &["pci", "time", "proof"]),
     ("recover", &["pci", "time", "proof", "journal", "hypervisor", "outcome"]),
     ("cli", &["outcome", "pci"]),
