@@ -109,6 +109,11 @@ impl Matcher {
         self.specs.iter().position(|spec| spec.miss(device).is_none())
     }
 
+    /// Whether Nova skips the device with an error: its domain has more than four digits, and some spec looks at addresses.
+    pub fn skips(&self, device: &View) -> bool {
+        device.address.domain > 0xffff && self.specs.iter().any(|spec| spec.address.is_some())
+    }
+
     /// Why the spec at `index` does not match; `None` when it does.
     pub fn miss(&self, index: usize, device: &View) -> Option<Miss> {
         if device.address.domain > 0xffff {

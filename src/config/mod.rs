@@ -38,7 +38,7 @@ use serde_json::Value as Json;
 
 use crate::finding::Severity;
 use crate::snapshot::{ConfigDoc, OptionDoc, Unknown};
-use crate::source::{Diagnostic, FileId, MappedText, SourceFile, Sources, Span, Spanned};
+use crate::source::{Diagnostic, FileId, MappedText, NovaError, SourceFile, Sources, Span, Spanned};
 use device_spec::Surroundings;
 use ini::{Assignment, End, Ini};
 use node::Node;
@@ -113,8 +113,21 @@ pub struct ParsedConfig {
     pub options: BTreeMap<String, OptionValue>,
     /// What is wrong, in reading order.
     pub diagnostics: Vec<Diagnostic>,
+    /// Who would refuse it, and with which words first.
+    pub refusals: Refusals,
     /// Places that may be shown to people: nova.conf holds passwords elsewhere.
     visible: Vec<Span>,
+}
+
+/// The first thing Nova would say, by what it reads: nova-api reads aliases alone.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals {
+    /// Files, and options with one value.
+    pub files: Option<NovaError>,
+    /// `device_spec`.
+    pub device_specs: Option<NovaError>,
+    /// `alias`.
+    pub aliases: Option<NovaError>,
 }
 
 /// An option with one value.
@@ -159,10 +172,15 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
         config.files.push(ini);
     }
     config.read_options(machine);
+    config.refusals.files = first_refusal(&config.diagnostics);
+    let before = config.diagnostics.len();
     config.spec_entries = config.entries(&options::DEVICE_SPEC, machine, &trees);
-    config.alias_entries = config.entries(&options::ALIAS, machine, &trees);
     config.read_specs(host);
+    config.refusals.device_specs = first_refusal(&config.diagnostics[before..]);
+    let before = config.diagnostics.len();
+    config.alias_entries = config.entries(&options::ALIAS, machine, &trees);
     config.read_aliases();
+    config.refusals.aliases = first_refusal(&config.diagnostics[before..]);
     config
 }
 
@@ -174,7 +192,8 @@ impl ParsedConfig {
 
     /// Whether Nova would start with these files; `None` when that cannot be said.
     pub fn nova_accepts(&self) -> Option<bool> {
-        if self.diagnostics.iter().any(|d| d.severity == Severity::Error && d.nova_error.is_some()) {
+        let Refusals { files, device_specs, aliases } = &self.refusals;
+        if files.is_some() || device_specs.is_some() || aliases.is_some() {
             return Some(false);
         }
         let unknown =
@@ -318,6 +337,10 @@ impl ParsedConfig {
         let pci_in_placement = self.is_on(&options::PCI_IN_PLACEMENT);
         alias::check_together(&self.aliases, pci_in_placement, &mut self.diagnostics);
     }
+}
+
+fn first_refusal(diagnostics: &[Diagnostic]) -> Option<NovaError> {
+    diagnostics.iter().find_map(|d| d.nova_error.clone().filter(|_| d.severity == Severity::Error))
 }
 
 fn entry(assignment: &Assignment, text: Option<MappedText>) -> Entry {

@@ -1,8 +1,8 @@
 //! `pci_passthrough:alias` of a flavor: what it asks for (`_translate_alias_to_requests`), and whether the API takes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::python;
+use super::{placement_names, python};
 use crate::snapshot::AliasDoc;
 use crate::source::NovaError;
 
@@ -79,6 +79,56 @@ pub fn requests(text: &str, aliases: &[AliasDoc], policy: Option<&str>) -> Resul
         .collect()
 }
 
+/// What Placement is asked for one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Resource class, of which one is wanted.
+    pub resource_class: String,
+    /// Traits the provider must have.
+    pub required: BTreeSet<String>,
+    /// Traits it must not have.
+    pub forbidden: BTreeSet<String>,
+}
+
+/// Which request groups to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Groups {
+    /// As Nova sends them: `live_migratable` is left to the scheduler's filter.
+    Nova,
+    /// As the specification's option would: the trait required for yes, forbidden for no.
+    Specification,
+}
+
+/// One group per device (`nova/objects/request_spec.py`), with `pci_in_placement`.
+pub fn placement_groups(requests: &[Request], which: Groups) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for request in requests {
+        let Some(spec) = request.specs.first() else { continue };
+        let text = |key: &str| spec.get(key).map_or("", String::as_str);
+        let mut group = Group {
+            resource_class: placement_names::resource_class(
+                spec.get("resource_class").map(String::as_str),
+                text("vendor_id"),
+                text("product_id"),
+            ),
+            required: placement_names::traits(text("traits")),
+            forbidden: BTreeSet::new(),
+        };
+        if which == Groups::Specification {
+            match text("live_migratable") {
+                "true" => group.required.insert(LIVE_MIGRATABLE_TRAIT.to_owned()),
+                "false" => group.forbidden.insert(LIVE_MIGRATABLE_TRAIT.to_owned()),
+                _ => false,
+            };
+        }
+        groups.extend((0..request.count).map(|_| group.clone()));
+    }
+    groups
+}
+
+/// The trait of devices whose spec says yes.
+pub const LIVE_MIGRATABLE_TRAIT: &str = "HW_PCI_LIVE_MIGRATABLE";
+
 /// Whether the flavor API takes the text: all of it is `[^:]+:\d+(?:\s*,\s*[^:]+:\d+)*`.
 pub fn api_accepts(text: &str) -> bool {
     let pieces: Vec<&str> = text.split(':').collect();
@@ -99,7 +149,7 @@ pub fn api_accepts(text: &str) -> bool {
 }
 
 /// The NUMA policies a flavor or an image may ask for.
-const POLICIES: [&str; 4] = ["required", "legacy", "preferred", "socket"];
+pub const POLICIES: [&str; 4] = ["required", "legacy", "preferred", "socket"];
 
 /// The policy that replaces the aliases' own: `hw:pci_numa_affinity_policy` of the flavor, `hw_pci_numa_affinity_policy` of the
 /// image (`nova/virt/hardware.py`, `get_pci_numa_policy_constraint`).
@@ -119,5 +169,14 @@ pub fn affinity_policy(flavor: Option<&str>, image: Option<&str>) -> Result<Opti
             Err(NovaError::new("InvalidPCINUMAAffinity", format!("Invalid PCI NUMA affinity configured: {policy}")))
         }
         policy => Ok(policy.map(str::to_owned)),
+    }
+}
+
+/// Whether the flavor API takes an extra spec with this value; it checks the two it knows about PCI devices.
+pub fn api_accepts_extra_spec(key: &str, value: &str) -> bool {
+    match key {
+        "pci_passthrough:alias" => api_accepts(value),
+        "hw:pci_numa_affinity_policy" => POLICIES.contains(&value),
+        _ => true,
     }
 }

@@ -72,14 +72,18 @@ fn conf_files(dir: &Path) -> Result<Vec<PathBuf>, NovaFileError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        // A shell's glob: hidden files do not count.
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.extension().is_some_and(|e| e == "conf") && !name.starts_with('.') {
+        if counts_in_directory(&path) {
             files.push(path);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file of a directory is read: a shell's `*.conf`, which leaves hidden files out.
+pub fn counts_in_directory(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "conf")
+        && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
 }
 
 fn read_one(path: &Path) -> Result<Input, NovaFileError> {
