@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outcome",
             "journal",
             "proof",
+            "recover",
             "time",
         ],
     ),

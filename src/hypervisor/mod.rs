@@ -72,7 +72,7 @@ pub struct DomainInfo {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happened {
     /// Its CPUs were stopped for switch-over: the point of no return.
-    SwitchedOver,
+    Switched,
     /// Its CPUs were started again.
     Resumed,
     /// It is gone from that host, or does not run there any more.

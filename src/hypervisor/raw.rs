@@ -230,7 +230,7 @@ unsafe extern "C" fn on_lifecycle(
     data: *mut c_void,
 ) -> c_int {
     let happened = match (c_uint::try_from(event), c_uint::try_from(detail)) {
-        (Ok(sys::VIR_DOMAIN_EVENT_SUSPENDED), Ok(sys::VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)) => Happened::SwitchedOver,
+        (Ok(sys::VIR_DOMAIN_EVENT_SUSPENDED), Ok(sys::VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)) => Happened::Switched,
         (Ok(sys::VIR_DOMAIN_EVENT_RESUMED), _) => Happened::Resumed,
         (Ok(sys::VIR_DOMAIN_EVENT_STOPPED), _) => Happened::Stopped,
         _ => return 0,

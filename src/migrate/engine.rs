@@ -5,20 +5,23 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::event::{Conclusion, Event, Progress, What};
+use super::look::look;
 use super::order::Order;
-use super::step::{Action, Answer, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
+use super::step::{Action, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
 use crate::domain::read;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
-use crate::hypervisor::{
-    self, DomainXml, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, PauseReason, RunReason, SecretXml,
-    Watch,
-};
-use crate::journal::{self, Entry, Journal, PerformIntent, Receipt, Side, Step};
+use crate::hypervisor::{self, DomainXml, Happened, Hypervisor, Job, MigrateRequest, PauseReason, SecretXml, Watch};
+use crate::journal::record::VERSION;
+use crate::journal::{self, Entry, Journal, Receipt, Record, Side, Step};
 use crate::outcome::Outcome;
 use crate::proof::Verdict;
+use crate::recover::answer::{self, Answer, perform_intent};
 
 /// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
 const POLL: Duration = Duration::from_millis(250);
+
+/// How long the two hosts may take to agree on where the guest is, once libvirt's call has returned.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// How long to wait for the final numbers of a job that is over.
 const LAST_NUMBERS: Duration = Duration::from_millis(300);
@@ -81,7 +84,7 @@ impl Default for Line {
 /// Migrates one guest, recording each change in `journal` before it is made. Every event goes to `tell`; the last one is the
 /// result.
 pub fn run(hosts: Hosts<'_>, order: &Order, journal: &mut Journal, line: &Line, tell: &mut dyn FnMut(&Event)) -> Ended {
-    let terms = Terms { ports: 0, require_proof: false, paused: order.paused };
+    let terms = Terms { ports: 0, require_proof: false };
     let mut engine = Engine {
         hosts,
         order,
@@ -92,6 +95,7 @@ pub fn run(hosts: Hosts<'_>, order: &Order, journal: &mut Journal, line: &Line, 
         started: now(),
         phase: (Phase::Plan, now()),
         phases: Vec::new(),
+        recorded: recorded(order),
         job: None,
         verdict: None,
     };
@@ -114,6 +118,13 @@ pub fn run(hosts: Hosts<'_>, order: &Order, journal: &mut Journal, line: &Line, 
     }
 }
 
+/// What the journal says when its plan is all there is.
+fn recorded(order: &Order) -> journal::State {
+    let plan = Entry::Plan(Box::new(order.journal_plan()));
+    let record = Record { v: VERSION, seq: 1, time: journal::now(), entry: plan };
+    journal::State::of(&[record]).expect("a journal that begins with its plan has a state")
+}
+
 #[expect(clippy::disallowed_methods, reason = "the engine measures its phases")]
 fn now() -> Instant {
     Instant::now()
@@ -129,6 +140,8 @@ struct Engine<'a> {
     started: Instant,
     phase: (Phase, Instant),
     phases: Vec<(Phase, u64)>,
+    /// What the journal says so far.
+    recorded: journal::State,
     job: Option<Job>,
     verdict: Option<Verdict>,
 }
@@ -153,7 +166,9 @@ impl Engine<'_> {
 
     /// Writes a record that announces a change. Without it the change is not made.
     fn announce(&mut self, entry: &Entry) -> Result<(), String> {
-        self.journal.append(entry).map(|_| ()).map_err(|e| one_line(&e))
+        let record = self.journal.append(entry).map_err(|e| one_line(&e))?;
+        self.recorded.apply(&record);
+        Ok(())
     }
 
     /// Writes a record of what was seen or cannot be left out any more: a failure changes nothing but is told.
@@ -214,10 +229,7 @@ impl Engine<'_> {
                 self.abort(*by);
                 None
             }
-            Action::Ask => Some(News::Answered {
-                source: self.ask(self.hosts.source),
-                destination: self.ask(self.hosts.destination),
-            }),
+            Action::Ask => Some(self.ask()),
             Action::SuspendSource => {
                 if let Err(e) = self.hosts.source.suspend(&self.order.instance.uuid) {
                     self.say(What::Note { message: format!("the source's copy could not be suspended: {e}") });
@@ -320,12 +332,7 @@ impl Engine<'_> {
             }
             let now = self.hosts.source.domain(&self.order.instance.uuid).map_err(|e| e.to_string())?;
             let now = now.ok_or("the guest is gone from the source")?;
-            self.announce(&Entry::PerformIntent(PerformIntent {
-                domain_id: now.id,
-                state: now.state.word().to_owned(),
-                reason: now.state.reason().to_owned(),
-                attempt: 1,
-            }))?;
+            self.announce(&Entry::PerformIntent(perform_intent(&now, 1)))?;
             Ok((request, watch))
         });
         let (request, watch) = match prepared {
@@ -369,7 +376,7 @@ impl Engine<'_> {
         loop {
             match self.line.receiver.recv_timeout(POLL) {
                 Ok(Note::Returned(result)) => return result,
-                Ok(Note::Happened(Happened::SwitchedOver)) => self.switched(),
+                Ok(Note::Happened(Happened::Switched)) => self.switched(),
                 Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
                 Ok(Note::Happened(_)) => {}
                 Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
@@ -422,34 +429,41 @@ impl Engine<'_> {
 
     /// The final numbers come as an event beside the call's return; the destination keeps some of them too.
     fn last_numbers(&mut self) {
-        let until = now() + LAST_NUMBERS;
-        while self.job.is_none() {
-            match self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
-                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
-                Ok(Note::Happened(Happened::SwitchedOver)) => self.switched(),
-                Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
-                Ok(Note::Happened(_) | Note::Returned(_)) => {}
-                Err(_) => break,
-            }
+        if self.job.is_none() {
+            self.pause(LAST_NUMBERS);
         }
         if self.job.is_none() {
             self.job = self.hosts.destination.completed_job(&self.order.instance.uuid).ok().flatten();
         }
     }
 
-    fn ask(&self, host: &dyn Hypervisor) -> Answer {
-        match host.domain(&self.order.instance.uuid) {
-            Ok(None) => Answer::Absent,
-            Err(HypervisorError { .. }) => Answer::Unreachable,
-            Ok(Some(info)) => match info.state {
-                hypervisor::State::Running(RunReason::Migrated) if host.uri() == self.hosts.destination.uri() => {
-                    Answer::Arrived
-                }
-                hypervisor::State::Running(_) => Answer::Runs,
-                hypervisor::State::Paused(PauseReason::Migration) => Answer::Held,
-                hypervisor::State::ShutOff { .. } => Answer::Off,
-                hypervisor::State::Paused(_) | hypervisor::State::Other(_) => Answer::Other,
-            },
+    /// Asks both hosts until their answers tell where the guest is, or until they have had time enough.
+    fn ask(&mut self) -> News {
+        let until = now() + SETTLE;
+        loop {
+            let uuid = &self.order.instance.uuid;
+            let source = answer::source(&look(self.hosts.source, uuid), &self.recorded);
+            let destination = answer::destination(&look(self.hosts.destination, uuid), &self.recorded);
+            let split = source == Answer::RunUnchanged && destination == Answer::RunMigrated;
+            let silent = source == Answer::Unreachable || destination == Answer::Unreachable;
+            let clear = Place::of(source, destination) != Place::Unclear;
+            if clear || split || silent || now() > until {
+                return News::Answered { source, destination };
+            }
+            self.pause(POLL);
+        }
+    }
+
+    /// Lets time pass, hearing what comes meanwhile.
+    fn pause(&mut self, time: Duration) {
+        let until = now() + time;
+        while let Ok(note) = self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
+            match note {
+                Note::Happened(Happened::Switched) => self.switched(),
+                Note::Happened(Happened::JobCompleted(job)) => self.job = Some(job),
+                Note::Stop => self.news(News::Stop(Stopped::Operator)),
+                Note::Happened(_) | Note::Returned(_) => {}
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod event;
+pub mod look;
 pub mod lookup;
 pub mod order;
 pub mod step;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+use crate::recover::Answer;
 
 /// The phases, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,25 +59,6 @@ pub enum Stopped {
     Operator,
     /// The operator's time limit.
     Timeout,
-}
-
-/// What one host's daemon answers for the guest. Unreachable is never absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// Not known there.
-    Absent,
-    /// Defined, not running.
-    Off,
-    /// Its CPUs run there, and a migration brought it.
-    Arrived,
-    /// Its CPUs run there as before, or again after a failed migration.
-    Runs,
-    /// Stopped for a migration.
-    Held,
-    /// Paused by somebody, as it was before, or in another state.
-    Other,
-    /// The daemon does not answer.
-    Unreachable,
 }
 
 /// What the proof of the devices' state came to.
@@ -193,6 +175,20 @@ pub enum Place {
     Unclear,
 }
 
+impl Place {
+    /// By what both hosts say.
+    pub const fn of(source: Answer, destination: Answer) -> Self {
+        const fn gone(answer: Answer) -> bool {
+            matches!(answer, Answer::Absent | Answer::Off | Answer::OffMigrated)
+        }
+        match (source, destination) {
+            (source, Answer::RunMigrated) if gone(source) => Self::Destination,
+            (Answer::RunUnchanged, destination) if gone(destination) => Self::Source,
+            _ => Self::Unclear,
+        }
+    }
+}
+
 /// What is asked for beyond the move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Terms {
@@ -200,8 +196,6 @@ pub struct Terms {
     pub ports: usize,
     /// Whether a state that could not be proved counts as a failure.
     pub require_proof: bool,
-    /// Whether the guest is paused and stays so.
-    pub paused: bool,
 }
 
 /// Where a migration stands.
@@ -327,37 +321,27 @@ impl State {
     }
 
     fn answered(mut self, source: Answer, destination: Answer) -> (Self, Vec<Action>) {
-        let arrived = match destination {
-            Answer::Arrived => true,
-            // A guest that was paused arrives paused.
-            Answer::Other | Answer::Held => self.terms.paused,
-            _ => false,
-        };
-        let stays = match source {
-            Answer::Runs => true,
-            Answer::Other => self.terms.paused,
-            _ => false,
-        };
-        let gone = |answer| matches!(answer, Answer::Absent | Answer::Off);
-        if gone(source) && arrived {
+        match Place::of(source, destination) {
             // What libvirt's call said does not matter: it is there.
-            self.failure = None;
-            return self.go(At::Proving { on_source: false }, Action::Prove { on_source: false });
-        }
-        if stays && gone(destination) && self.failure.is_some() {
-            if self.switched {
-                // QEMU may have reset the devices on its way back.
-                return self.go(At::Proving { on_source: true }, Action::Prove { on_source: true });
+            Place::Destination => {
+                self.failure = None;
+                return self.go(At::Proving { on_source: false }, Action::Prove { on_source: false });
             }
-            let ports = self.detached;
-            return self.undo_from(ports);
+            Place::Source if self.failure.is_some() => {
+                if self.switched {
+                    // QEMU may have reset the devices on its way back.
+                    return self.go(At::Proving { on_source: true }, Action::Prove { on_source: true });
+                }
+                let ports = self.detached;
+                return self.undo_from(ports);
+            }
+            Place::Source | Place::Unclear => {}
         }
-        let split = source == Answer::Runs && destination == Answer::Arrived;
         let why = self.failure.take().map_or(String::new(), |(why, _)| format!("{why}; "));
-        let seen = format!("{why}the source says {source:?} and the destination {destination:?}");
-        self.failure = Some((if split { format!("{seen}: two copies ran") } else { seen }, Outcome::Undecided));
+        let seen = format!("{why}the source {}, and the destination {}", source.words(), destination.words());
+        self.failure = Some((seen, Outcome::Undecided));
         let (state, mut actions) = self.end(Outcome::Undecided, Place::Unclear);
-        if split {
+        if source == Answer::RunUnchanged && destination == Answer::RunMigrated {
             actions.insert(0, Action::SuspendSource);
         }
         (state, actions)

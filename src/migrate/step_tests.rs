@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::step::{Action, Answer, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
+use super::step::{Action, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
 use crate::outcome::Outcome;
+use crate::recover::Answer;
 
 /// Runs to the end. Each action is answered by `answer`; the actions in order.
 fn play(terms: Terms, mut answer: impl FnMut(&Action) -> Vec<News>) -> (Vec<Action>, End) {
@@ -33,7 +34,7 @@ fn fine(action: &Action) -> Vec<News> {
         Action::Recheck => vec![News::Rechecked],
         Action::Detach(_) => vec![News::Detached],
         Action::Perform => vec![News::Switched, News::Returned(None)],
-        Action::Ask => vec![News::Answered { source: Answer::Absent, destination: Answer::Arrived }],
+        Action::Ask => vec![News::Answered { source: Answer::Absent, destination: Answer::RunMigrated }],
         Action::Prove { .. } => vec![News::Proved(Proof::Certain)],
         Action::Attach(_) => vec![News::Attached { done: true }],
         Action::CleanUp => vec![News::Cleaned],
@@ -45,12 +46,12 @@ fn fine(action: &Action) -> Vec<News> {
 fn returned_failed(action: &Action) -> Vec<News> {
     match action {
         Action::Perform => vec![News::Returned(Some("no".into()))],
-        Action::Ask => vec![News::Answered { source: Answer::Runs, destination: Answer::Absent }],
+        Action::Ask => vec![News::Answered { source: Answer::RunUnchanged, destination: Answer::Absent }],
         other => fine(other),
     }
 }
 
-const TWO_PORTS: Terms = Terms { ports: 2, require_proof: false, paused: false };
+const TWO_PORTS: Terms = Terms { ports: 2, require_proof: false };
 
 #[test]
 fn a_good_run_goes_through_every_phase() {
@@ -116,7 +117,7 @@ fn an_interrupt_between_two_ports_plugs_the_first_in_again() {
 fn two_running_copies_suspend_the_source_and_release_nothing() {
     let split = |action: &Action| match action {
         Action::Perform => vec![News::Switched, News::Returned(Some("client socket is closed".into()))],
-        Action::Ask => vec![News::Answered { source: Answer::Runs, destination: Answer::Arrived }],
+        Action::Ask => vec![News::Answered { source: Answer::RunUnchanged, destination: Answer::RunMigrated }],
         other => fine(other),
     };
     let (actions, end) = play(TWO_PORTS, split);
@@ -152,15 +153,7 @@ fn a_lost_answer_is_not_a_failure_when_the_guest_is_there() {
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
-    prop::sample::select(vec![
-        Answer::Absent,
-        Answer::Off,
-        Answer::Arrived,
-        Answer::Runs,
-        Answer::Held,
-        Answer::Other,
-        Answer::Unreachable,
-    ])
+    prop::sample::select(Answer::ALL)
 }
 
 proptest! {
@@ -169,7 +162,6 @@ proptest! {
     #[test]
     fn invariants(
         ports in 0_usize..4,
-        paused: bool,
         fails_at in 0_usize..12,
         stop_at in 0_usize..12,
         switched: bool,
@@ -179,7 +171,7 @@ proptest! {
         plugged: bool,
         lost: bool,
     ) {
-        let terms = Terms { ports, require_proof: false, paused };
+        let terms = Terms { ports, require_proof: false };
         let mut count = 0;
         let mut has_switched = false;
         let (actions, end) = play(terms, |action| {
@@ -216,8 +208,8 @@ proptest! {
         match end.place {
             Place::Destination => {
                 prop_assert_eq!((attached, reattached), (ports, 0));
-                prop_assert!(matches!(destination, Answer::Arrived | Answer::Held | Answer::Other));
-                prop_assert!(matches!(source, Answer::Absent | Answer::Off));
+                prop_assert_eq!(destination, Answer::RunMigrated);
+                prop_assert!(matches!(source, Answer::Absent | Answer::Off | Answer::OffMigrated));
             }
             Place::Source => {
                 prop_assert_eq!(attached, 0);
@@ -234,7 +226,7 @@ proptest! {
         if end.outcome == Outcome::Fine {
             prop_assert!(!lost && (plugged || ports == 0));
         }
-        let split = source == Answer::Runs && destination == Answer::Arrived;
+        let split = source == Answer::RunUnchanged && destination == Answer::RunMigrated;
         let asked = actions.contains(&Action::Ask);
         prop_assert_eq!(actions.contains(&Action::SuspendSource), split && asked);
     }
