@@ -481,7 +481,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__preflight)
-            opts="-o -v -q -c -h -V --instance --request --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --instance --request --port --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -492,6 +492,10 @@ _pvm() {
                     return 0
                     ;;
                 --request)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod output;
 pub mod pci;
 pub mod plan;
+pub mod preflight;
 pub mod proof;
 pub mod recover;
 pub mod snapshot;

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::pci::PciAddress;
+
 /// Say whether guests can move from SRC to DST, every reason if not, and which devices they get.
 #[derive(Debug, Args)]
 pub struct Preflight {
@@ -17,6 +19,9 @@ pub struct Preflight {
     /// What the flavor asks for, when the domain does not say
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
+    /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
+    #[arg(long, value_name = "ADDRESS")]
+    pub port: Vec<PciAddress>,
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,

@@ -6,9 +6,16 @@ use super::{Context, Stop};
 use crate::cli::explain::Explain;
 use crate::finding::Rule;
 use crate::outcome::Outcome;
+use crate::preflight;
 
 /// Every registry of rules. A rule is added where it is applied; a registry is added here.
-const REGISTRIES: &[&[&Rule]] = &[crate::config::rules::ALL, crate::inventory::RULES];
+const REGISTRIES: &[&[&Rule]] = &[
+    crate::config::rules::ALL,
+    crate::inventory::RULES,
+    preflight::host::RULES,
+    preflight::instance::RULES,
+    preflight::device::RULES,
+];
 
 /// Every rule pvm knows, by code.
 pub fn rules() -> Vec<&'static Rule> {

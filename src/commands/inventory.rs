@@ -22,7 +22,7 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
         print_one(context, &snapshot, view)?;
         return Ok(outcome(std::iter::once(&snapshot), args.strict));
     }
-    let answers = gather_all(&asked, &hosts);
+    let answers = host::gather_all(&asked, &hosts.options);
     print_all(context, &asked, &answers, view)?;
     if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
         let kind = error.kind();
@@ -32,21 +32,6 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
         });
     }
     Ok(outcome(answers.iter().flatten(), args.strict))
-}
-
-/// Each host on its own thread; one failure does not hide the others.
-fn gather_all(asked: &[HostRef], hosts: &Hosts) -> Vec<Result<Snapshot, HostError>> {
-    std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            asked.iter().map(|host| scope.spawn(move || host::gather(host, &hosts.options))).collect();
-        workers
-            .into_iter()
-            .map(|worker| match worker.join() {
-                Ok(answer) => answer,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
 }
 
 /// The tree could be read: only findings decide, and only with `--strict` do warnings.

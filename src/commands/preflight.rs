@@ -1,10 +1,55 @@
 //! `pvm preflight`.
 
+use super::hosts::{Hosts, stop};
 use super::{Context, Stop};
 use crate::cli::preflight::Preflight;
+use crate::host;
 use crate::outcome::Outcome;
+use crate::output::preflight as output;
+use crate::plan::Wishes;
+use crate::preflight::{self, Compatibility, Question, Report};
+use crate::snapshot::Snapshot;
 
 /// Runs the command.
-pub fn run(_context: &Context, _args: &Preflight) -> anyhow::Result<Outcome> {
-    Err(Stop::unknown("preflight is under construction").into())
+pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
+    let hosts = Hosts::new(context)?;
+    let asked = std::iter::once(&args.source).chain(&args.destinations).map(|text| hosts.parse(text));
+    let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut snapshots = host::gather_all(&asked, &hosts.options).into_iter();
+    let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host").into()) };
+    let source = source.map_err(stop)?;
+    let domains = named(&source, &args.instance)?;
+    let mut reports = Vec::new();
+    for destination in snapshots {
+        let destination = destination.map_err(stop)?;
+        let question = Question {
+            domains: domains.clone(),
+            wishes: Wishes { request: args.request.as_deref(), ports: &args.port },
+            all: args.all,
+            ..Question::default()
+        };
+        reports.push(preflight::run(&source, &destination, &question));
+    }
+    // Best first; equal ones as they were named.
+    reports.sort_by_key(Report::rank);
+    output::print(&context.printer, &reports)?;
+    Ok(outcome(reports[0].verdict, args.strict))
+}
+
+/// The exit code of a verdict.
+fn outcome(verdict: Compatibility, strict: bool) -> Outcome {
+    match verdict {
+        Compatibility::Incompatible => Outcome::Findings,
+        Compatibility::Unknown => Outcome::Unknown,
+        Compatibility::Warnings if strict => Outcome::Findings,
+        Compatibility::Warnings | Compatibility::Compatible => Outcome::Fine,
+    }
+}
+
+/// The guests that were named, by index; none when none was.
+fn named(source: &Snapshot, names: &[String]) -> Result<Option<Vec<usize>>, Stop> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    names.iter().map(|name| source.find_domain(name).map_err(Stop::unknown)).collect::<Result<_, _>>().map(Some)
 }

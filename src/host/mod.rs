@@ -109,6 +109,20 @@ pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostE
     }
 }
 
+/// Each host on its own thread, in the order asked; one failure does not hide the others.
+pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snapshot, HostError>> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = asked.iter().map(|host| scope.spawn(move || gather(host, options))).collect();
+        workers
+            .into_iter()
+            .map(|worker| match worker.join() {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
 fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
     let mut snapshot = inventory::read(&options.root)?;
     snapshot.via = Via::Local;

@@ -3,6 +3,7 @@
 pub mod diagnostics;
 pub mod diff;
 pub mod inventory;
+pub mod preflight;
 pub mod progress;
 pub mod text;
 

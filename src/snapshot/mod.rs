@@ -116,6 +116,23 @@ impl Snapshot {
         self.devices.dedup_by_key(|d| d.address);
     }
 
+    /// Index of the domain with this name, UUID, or Nova display name if only one has it; else a sentence that says why not.
+    pub fn find_domain(&self, name: &str) -> Result<usize, String> {
+        let by = |is: &dyn Fn(&Domain) -> bool| -> Vec<usize> {
+            self.domains.iter().enumerate().filter(|(_, domain)| is(domain)).map(|(at, _)| at).collect()
+        };
+        let exact = by(&|domain| domain.name == name || domain.uuid.eq_ignore_ascii_case(name));
+        let displayed = by(&|domain| domain.nova.as_ref().is_some_and(|nova| nova.name.as_deref() == Some(name)));
+        match (exact.as_slice(), displayed.as_slice()) {
+            ([only], _) | ([], [only]) => Ok(*only),
+            ([], []) => Err(match self.why_unknown("domains") {
+                Some(why) => format!("the domains of {} are not known: {why}", self.host.name),
+                None => format!("{} has no domain {name:?}", self.host.name),
+            }),
+            _ => Err(format!("{} has several domains {name:?}: give the UUID", self.host.name)),
+        }
+    }
+
     /// Why a fact of the snapshot itself is unknown.
     pub fn why_unknown(&self, fact: &str) -> Option<&str> {
         self.unknown.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())

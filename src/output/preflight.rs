@@ -1,0 +1,176 @@
+//! The report of `pvm preflight` for people: verdict, map, then only what needs attention.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Printer;
+use super::text::printable;
+use crate::cli::Format;
+use crate::plan::{Action, MapEntry};
+use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
+
+/// Several destinations in one document.
+#[derive(Serialize)]
+struct Reports<'a> {
+    schema: &'static str,
+    destinations: &'a [Report],
+}
+
+/// Prints the reports, best destination first.
+pub fn print(printer: &Printer, reports: &[Report]) -> anyhow::Result<()> {
+    match (printer.format, reports) {
+        (Format::Table, _) => {
+            let mut text = String::new();
+            if reports.len() > 1 {
+                summary(&mut text, reports);
+            }
+            for report in reports {
+                if !text.is_empty() {
+                    text.push('\n');
+                }
+                render(&mut text, report);
+            }
+            printer.result(&text)?;
+            Ok(())
+        }
+        (Format::Json | Format::Yaml | Format::Ndjson, [only]) => printer.document(only),
+        (Format::Json | Format::Yaml | Format::Ndjson, all) => {
+            printer.document(&Reports { schema: "pvm.preflights/1", destinations: all })
+        }
+    }
+}
+
+fn summary(text: &mut String, reports: &[Report]) {
+    text.push_str("Best first:\n");
+    for report in reports {
+        let can = report.instances.iter().filter(|i| i.verdict < Compatibility::Unknown).count();
+        let _ = writeln!(
+            text,
+            "  {:<20} {:<13} {can} of {} guests",
+            printable(&report.destination),
+            report.verdict.as_str(),
+            report.instances.len()
+        );
+    }
+}
+
+fn render(text: &mut String, report: &Report) {
+    let _ = writeln!(
+        text,
+        "{} -> {}: {}",
+        printable(&report.source),
+        printable(&report.destination),
+        paint(report.verdict)
+    );
+    for row in &report.checks {
+        check(text, row);
+    }
+    if report.instances.is_empty() {
+        text.push_str("  no guest with a host device\n");
+    }
+    for instance in &report.instances {
+        guest(text, instance);
+    }
+    if !report.capacity.is_empty() {
+        text.push_str("\nroom for devices that guests hold:\n");
+        for kind in &report.capacity {
+            let _ = writeln!(
+                text,
+                "  {}: {} of {} to {}, {} of {} back",
+                printable(&kind.kind),
+                kind.to_destination,
+                kind.source_used,
+                printable(&report.destination),
+                kind.to_source,
+                kind.destination_used
+            );
+        }
+    }
+}
+
+fn guest(text: &mut String, instance: &InstanceReport) {
+    let _ =
+        writeln!(text, "\n{} ({}): {}", printable(&instance.name), printable(&instance.uuid), paint(instance.verdict));
+    for entry in &instance.map {
+        let _ = writeln!(text, "  {}", map_line(entry));
+    }
+    if !instance.nova.map.is_empty() && differs(instance) {
+        let pairs: Vec<String> = instance.nova.map.iter().map(|(s, d)| format!("{s} -> {d}")).collect();
+        let _ = writeln!(text, "  Nova would take {}", pairs.join(", "));
+    }
+    if let Some(estimate) = &instance.estimate {
+        let _ = writeln!(
+            text,
+            "  about {:.0} s, paused about {} ms ({}; {})",
+            estimate.seconds, estimate.downtime_ms, estimate.source, estimate.error
+        );
+    }
+    for row in &instance.checks {
+        check(text, row);
+    }
+}
+
+/// Whether Nova's claim pairs a device with another one than pvm's map.
+fn differs(instance: &InstanceReport) -> bool {
+    instance.nova.map.iter().any(|(source, destination)| {
+        instance.map.iter().any(|entry| entry.source == *source && entry.destination != *destination)
+    })
+}
+
+fn map_line(entry: &MapEntry) -> String {
+    let mut line = format!("{} -> {}", entry.source, entry.destination);
+    if let Some(address) = entry.guest_address {
+        let _ = write!(line, "  guest {address}");
+    }
+    line.push_str(match entry.action {
+        Action::Migrate => "  migrate",
+        Action::Reattach => "  detach and attach",
+    });
+    for (label, value) in [("", &entry.variant_driver), ("alias ", &entry.alias)] {
+        if let Some(value) = value {
+            let _ = write!(line, "  {label}{}", printable(value));
+        }
+    }
+    if let Some(managed) = entry.managed {
+        line.push_str(if managed { "  managed" } else { "  unmanaged" });
+    }
+    line
+}
+
+fn check(text: &mut String, row: &Row) {
+    let mut line = format!("  {} {}", word(row.result), row.code);
+    if let Some(device) = &row.device {
+        let _ = write!(line, " {}", printable(device));
+    }
+    if !row.message.is_empty() {
+        let _ = write!(line, ": {}", printable(&row.message));
+    } else if let (Some(source), Some(destination)) = (&row.source, &row.destination) {
+        let _ = write!(line, ": {}", printable(source));
+        if destination != source && !destination.is_empty() {
+            let _ = write!(line, " | {}", printable(destination));
+        }
+    }
+    let _ = writeln!(text, "{line}");
+    for remedy in row.remedy.iter().flat_map(|remedy| remedy.lines()) {
+        let _ = writeln!(text, "      {}", printable(remedy));
+    }
+}
+
+fn word(result: CheckResult) -> String {
+    let (open, close) = match result {
+        CheckResult::Error => ("\u{1b}[1;31m", "\u{1b}[0m"),
+        CheckResult::Warning | CheckResult::Unknown => ("\u{1b}[33m", "\u{1b}[0m"),
+        CheckResult::Ok | CheckResult::Info => ("", ""),
+    };
+    format!("{open}{:<7}{close}", result.as_str())
+}
+
+fn paint(verdict: Compatibility) -> String {
+    let color = match verdict {
+        Compatibility::Compatible => "32",
+        Compatibility::Warnings | Compatibility::Unknown => "33",
+        Compatibility::Incompatible => "1;31",
+    };
+    format!("\u{1b}[{color}m{}\u{1b}[0m", verdict.as_str())
+}

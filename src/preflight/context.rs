@@ -1,0 +1,135 @@
+//! What checks see: two snapshots, a guest of the first, one of its devices with the one that would take its place.
+
+use crate::domain::guest::Guest;
+use crate::plan::instance::Held;
+use crate::plan::pair::Pair;
+use crate::plan::{InstancePlan, Role};
+use crate::snapshot::host::Host;
+use crate::snapshot::{Domain, Snapshot};
+
+use super::verdict::Verdict;
+
+/// Two hosts.
+#[derive(Debug, Clone, Copy)]
+pub struct Hosts<'a> {
+    /// Where the guests run.
+    pub source: &'a Snapshot,
+    /// Where they would go.
+    pub destination: &'a Snapshot,
+}
+
+/// One guest between them.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'a> {
+    /// The hosts.
+    pub hosts: Hosts<'a>,
+    /// The guest.
+    pub domain: &'a Domain,
+    /// Its definition, when it can be read.
+    pub guest: &'a Guest,
+    /// Its plan.
+    pub plan: &'a InstancePlan<'a>,
+}
+
+/// One device of a guest and the one that would take its place.
+#[derive(Debug, Clone, Copy)]
+pub struct DevicePair<'a> {
+    /// The guest.
+    pub instance: &'a Instance<'a>,
+    /// What it holds.
+    pub held: &'a Held<'a>,
+    /// Both devices.
+    pub pair: Pair<'a>,
+}
+
+impl DevicePair<'_> {
+    /// Whether the device's state moves: a port without it is detached and attached.
+    pub fn migrates(&self) -> bool {
+        self.held.role != Role::Port || self.held.port_migrates
+    }
+
+    /// Whether the guest's XML makes libvirt program MAC and VLAN of the VF.
+    pub fn is_interface(&self) -> bool {
+        self.held.hostdev.kind != crate::snapshot::HostdevKind::Hostdev
+    }
+}
+
+impl<'a> Instance<'a> {
+    /// Host of the guest.
+    pub fn source(&self) -> &'a Host {
+        &self.hosts.source.host
+    }
+
+    /// Where it would go.
+    pub fn destination(&self) -> &'a Host {
+        &self.hosts.destination.host
+    }
+
+    /// Whether it holds a PCI function of the host.
+    pub fn has_vfio(&self) -> bool {
+        !self.plan.held.is_empty()
+    }
+}
+
+/// A version `x.y.z`; missing numbers are 0, words behind it are left out (`6.7.0-arch1`).
+pub fn version(text: &str) -> Option<(u64, u64, u64)> {
+    let mut parts = text.split(['.', '-', '+', '~', ' ', ':', '_']);
+    let first = parts.next()?.parse().ok()?;
+    let mut next = || parts.next().and_then(|part| part.parse().ok());
+    let (second, third) = (next(), next());
+    Some((first, second.unwrap_or(0), third.unwrap_or(0)))
+}
+
+/// A fact of a host that nobody could read.
+pub fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
+    let why = host.why_unknown(fact).map_or(String::new(), |why| format!(": {why}"));
+    Verdict::unknown(format!("{} does not tell {what}{why}", name(host)))
+        .remedy(format!("on {}: pvm inventory -o json, as root", name(host)))
+}
+
+/// A host's name for sentences.
+pub fn name(host: &Host) -> &str {
+    if host.name.is_empty() { "a host without a name" } else { &host.name }
+}
+
+/// Both hosts' values of a fact, or what is missing.
+pub fn both<'a, T>(
+    hosts: Hosts<'a>,
+    fact: &str,
+    what: &str,
+    get: impl Fn(&'a Host) -> Option<T>,
+) -> Result<(T, T), Vec<Verdict>> {
+    let (source, destination) = (&hosts.source.host, &hosts.destination.host);
+    match (get(source), get(destination)) {
+        (Some(s), Some(d)) => Ok((s, d)),
+        (None, _) => Err(vec![missing(source, fact, what)]),
+        (_, None) => Err(vec![missing(destination, fact, what)]),
+    }
+}
+
+/// Bytes in the largest unit that keeps them readable.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut value = count;
+    while value >= 1024 * 10 && unit + 1 < UNITS.len() {
+        value /= 1024;
+        unit += 1;
+    }
+    format!("{value} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_versions() {
+        assert_eq!(version("10.0.2"), Some((10, 0, 2)));
+        assert_eq!(version("6.12.57+deb13-amd64"), Some((6, 12, 57)));
+        assert_eq!(version("6.7-rc1"), Some((6, 7, 0)));
+        assert_eq!(version("x"), None);
+        assert_eq!(bytes(16 << 20), "16 MiB");
+        assert_eq!(bytes(200 << 30), "200 GiB");
+    }
+}

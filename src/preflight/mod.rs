@@ -1,0 +1,90 @@
+//! Preflight: can this guest move there, every reason if not, and what to do about each.
+//!
+//! A check is a constant with a rule and a function from facts to verdicts; it lives in a file of its own and has one line in
+//! its list. Checks never read anything but two snapshots and a plan made from them.
+
+pub mod context;
+pub mod device;
+pub mod host;
+pub mod instance;
+pub mod report;
+pub mod run;
+pub mod verdict;
+
+pub use report::{InstanceReport, Report};
+pub use run::{Question, run};
+pub use verdict::{CheckResult, Compatibility, Row, Verdict};
+
+use crate::finding::Rule;
+use context::{DevicePair, Hosts, Instance};
+
+/// One check.
+#[derive(Debug)]
+pub struct Check {
+    /// Code, weight, summary and page.
+    pub rule: Rule,
+    /// What it looks at.
+    pub run: Run,
+    /// Whether libvirt or QEMU check it again before the guest is paused.
+    pub rechecked: bool,
+    /// Whether `--ignore` may name it: a device that is another device cannot be ignored.
+    pub ignorable: bool,
+}
+
+/// What a check looks at. An empty list means that it does not concern the case.
+#[derive(Debug, Clone, Copy)]
+pub enum Run {
+    /// Two hosts, whatever the guest.
+    Hosts(fn(Hosts<'_>) -> Vec<Verdict>),
+    /// Two hosts, for guests with VFIO devices.
+    VfioHosts(fn(Hosts<'_>) -> Vec<Verdict>),
+    /// One guest.
+    Instance(fn(&Instance<'_>) -> Vec<Verdict>),
+    /// One device and the one that takes its place.
+    Device(fn(&DevicePair<'_>) -> Vec<Verdict>),
+}
+
+impl Check {
+    /// A check by pvm alone.
+    pub const fn new(rule: Rule, run: Run) -> Self {
+        Self { rule, run, rechecked: false, ignorable: true }
+    }
+
+    /// libvirt or QEMU check it again before the guest is paused.
+    #[must_use]
+    pub const fn rechecked(mut self) -> Self {
+        self.rechecked = true;
+        self
+    }
+
+    /// `--ignore` cannot name it.
+    #[must_use]
+    pub const fn never_ignored(mut self) -> Self {
+        self.ignorable = false;
+        self
+    }
+}
+
+/// Every check, in the order of reports.
+pub const CHECKS: &[&[&Check]] = &[host::CHECKS, instance::CHECKS, device::CHECKS];
+
+/// Every check by itself.
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().flat_map(|list| list.iter().copied())
+}
+
+/// Whether `--ignore` may name this check.
+pub fn may_be_ignored(code: &str) -> bool {
+    checks().any(|check| check.rule.code == code && check.ignorable)
+}
+
+/// The rules of a list of checks, for `pvm explain`.
+pub const fn rules_of<const N: usize>(checks: &[&'static Check]) -> [&'static Rule; N] {
+    let mut rules = [&checks[0].rule; N];
+    let mut at = 0;
+    while at < N {
+        rules[at] = &checks[at].rule;
+        at += 1;
+    }
+    rules
+}

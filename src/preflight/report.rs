@@ -1,0 +1,95 @@
+//! The document `pvm.preflight/1`.
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::{Compatibility, Row};
+use crate::plan::{MapEntry, NovaAnswer, Unmet};
+use crate::snapshot::Unknown;
+
+/// The schema this build writes.
+pub const SCHEMA: &str = "pvm.preflight/1";
+
+/// What preflight says about two hosts and guests of the first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Name of the host the guests run on.
+    pub source: String,
+    /// Name of the host they would go to.
+    pub destination: String,
+    /// The worst of all.
+    pub verdict: Compatibility,
+    /// What concerns the hosts, whatever the guest.
+    pub checks: Vec<Row>,
+    /// One per guest.
+    pub instances: Vec<InstanceReport>,
+    /// How many devices of each kind could move each way; absent when a guest was named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacity: Vec<Capacity>,
+    /// Facts that the verdict waits for.
+    #[serde(default)]
+    pub unknown: Vec<Unknown>,
+}
+
+impl Report {
+    /// What makes one destination better than another: fewer guests that cannot move, then fewer remarks.
+    pub fn rank(&self) -> (usize, Compatibility, usize) {
+        let cannot = self.instances.iter().filter(|i| i.verdict >= Compatibility::Unknown).count();
+        let remarks = self.checks.len() + self.instances.iter().map(|i| i.checks.len()).sum::<usize>();
+        (cannot, self.verdict, remarks)
+    }
+}
+
+/// What preflight says about one guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// Name.
+    pub name: String,
+    /// UUID.
+    pub uuid: String,
+    /// The worst of its checks and those of the hosts.
+    pub verdict: Compatibility,
+    /// Which device it gets for each it has; empty when there is no map.
+    pub map: Vec<MapEntry>,
+    /// Its checks.
+    pub checks: Vec<Row>,
+    /// What Nova would do.
+    pub nova: NovaAnswer,
+    /// Requests that cannot be met together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet: Option<Unmet>,
+    /// How long it will take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+}
+
+/// How long a migration will take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Memory and device state.
+    pub bytes: u64,
+    /// At the assumed rate, without memory written again meanwhile.
+    pub seconds: f64,
+    /// For the state that moves while the guest is paused.
+    pub downtime_ms: u64,
+    /// What it rests on.
+    pub source: String,
+    /// How far off it may be, as a factor either way.
+    pub error: String,
+}
+
+/// How many devices of one kind could move each way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// `vendor:product` and driver.
+    pub kind: String,
+    /// Devices that guests of the source hold.
+    pub source_used: usize,
+    /// Of those, how many the destination has room for.
+    pub to_destination: usize,
+    /// Devices that guests of the destination hold.
+    pub destination_used: usize,
+    /// Of those, how many the source has room for.
+    pub to_source: usize,
+}

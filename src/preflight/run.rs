@@ -1,0 +1,165 @@
+//! Runs every check on two snapshots and makes the report.
+
+use std::collections::BTreeSet;
+
+use super::context::{DevicePair, Hosts, Instance};
+use super::report::{InstanceReport, Report, SCHEMA};
+use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
+use super::{CHECKS, Check, Run};
+use crate::domain::guest::{self, Guest};
+use crate::finding::Severity;
+use crate::pci::PciAddress;
+use crate::plan::pair::Pair;
+use crate::plan::{InstancePlan, Known, Planner, Wishes};
+use crate::snapshot::{Domain, Snapshot, Unknown};
+
+/// What is asked of preflight.
+#[derive(Debug, Clone, Default)]
+pub struct Question<'a> {
+    /// Guests by index in the source's list; none named: every one with a PCI or mediated host device.
+    pub domains: Option<Vec<usize>>,
+    /// What the operator says about them.
+    pub wishes: Wishes<'a>,
+    /// Devices of the destination not to be taken.
+    pub excluded: BTreeSet<PciAddress>,
+    /// Keep passed checks.
+    pub all: bool,
+}
+
+/// Answers for two hosts.
+pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -> Report {
+    let planner = Planner::new(source, destination, question.excluded.clone());
+    let mut known = Known::default();
+    let hosts = Hosts { source, destination };
+    let chosen: Vec<&Domain> = match &question.domains {
+        Some(list) => list.iter().filter_map(|at| source.domains.get(*at)).collect(),
+        None => source.domains.iter().filter(|domain| !domain.hostdevs.is_empty()).collect(),
+    };
+    let plans: Vec<InstancePlan<'_>> =
+        chosen.iter().map(|domain| planner.plan(domain, &question.wishes, &mut known)).collect();
+    let vfio = plans.iter().any(|plan| !plan.held.is_empty());
+    let (host_rows, vfio_rows) = host_rows(hosts, vfio);
+    let mut instances: Vec<InstanceReport> = plans
+        .iter()
+        .map(|plan| {
+            let vfio = if plan.held.is_empty() { &[][..] } else { &vfio_rows };
+            instance_report(hosts, plan, &host_rows, vfio, question.all)
+        })
+        .collect();
+    instances.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
+    let mut checks = host_rows;
+    checks.extend(vfio_rows);
+    let verdict = instances.iter().map(|i| i.verdict).max().unwrap_or_else(|| verdict::worst(&checks));
+    let unknown = unknown(&checks, &instances);
+    if !question.all {
+        checks.retain(|row| row.result != CheckResult::Ok);
+    }
+    Report {
+        schema: SCHEMA.to_owned(),
+        source: source.host.name.clone(),
+        destination: destination.host.name.clone(),
+        verdict,
+        checks,
+        instances,
+        capacity: Vec::new(),
+        unknown,
+    }
+}
+
+fn host_rows(hosts: Hosts<'_>, vfio: bool) -> (Vec<Row>, Vec<Row>) {
+    let mut always = Vec::new();
+    let mut with_vfio = Vec::new();
+    for check in CHECKS.iter().flat_map(|list| list.iter()) {
+        match check.run {
+            Run::Hosts(run) => always.extend(run(hosts).into_iter().map(|v| row(check, v, None, None))),
+            Run::VfioHosts(run) if vfio => {
+                with_vfio.extend(run(hosts).into_iter().map(|v| row(check, v, None, None)));
+            }
+            Run::VfioHosts(_) | Run::Instance(_) | Run::Device(_) => {}
+        }
+    }
+    (always, with_vfio)
+}
+
+fn instance_report(
+    hosts: Hosts<'_>,
+    plan: &InstancePlan<'_>,
+    host_rows: &[Row],
+    vfio_rows: &[Row],
+    all: bool,
+) -> InstanceReport {
+    let domain = plan.domain;
+    let read = domain.xml.as_deref().map(guest::read);
+    let empty = Guest::default();
+    let guest = match &read {
+        Some(Ok(guest)) => guest,
+        Some(Err(_)) | None => &empty,
+    };
+    let instance = Instance { hosts, domain, guest, plan };
+    let mut rows = Vec::new();
+    for check in CHECKS.iter().flat_map(|list| list.iter()) {
+        match check.run {
+            Run::Instance(run) => {
+                rows.extend(run(&instance).into_iter().map(|v| row(check, v, Some(domain), None)));
+            }
+            Run::Device(run) => {
+                for held in &plan.held {
+                    let (Some(source), Some(target)) = (held.device, held.target) else { continue };
+                    let pair = Pair::new((hosts.source, source), (hosts.destination, target));
+                    let device = DevicePair { instance: &instance, held, pair };
+                    rows.extend(run(&device).into_iter().map(|v| row(check, v, Some(domain), Some(held.address))));
+                }
+            }
+            Run::Hosts(_) | Run::VfioHosts(_) => {}
+        }
+    }
+    let verdict = verdict::worst(rows.iter().chain(host_rows).chain(vfio_rows));
+    if !all {
+        rows.retain(|row| row.result != CheckResult::Ok);
+    }
+    InstanceReport {
+        name: domain.name.clone(),
+        uuid: domain.uuid.clone(),
+        verdict,
+        map: plan.map.clone().unwrap_or_default(),
+        checks: rows,
+        nova: plan.nova.clone(),
+        unmet: plan.unmet.clone(),
+        estimate: None,
+    }
+}
+
+fn row(check: &Check, verdict: Verdict, domain: Option<&Domain>, device: Option<PciAddress>) -> Row {
+    let severity = verdict.severity.unwrap_or(check.rule.severity);
+    let result = match (verdict.answer, severity) {
+        (Answer::Pass, _) => CheckResult::Ok,
+        (Answer::Unknown, _) => CheckResult::Unknown,
+        (Answer::Fail, Severity::Info) => CheckResult::Info,
+        (Answer::Fail, Severity::Warning) => CheckResult::Warning,
+        (Answer::Fail, Severity::Error) => CheckResult::Error,
+    };
+    Row {
+        code: check.rule.code.to_owned(),
+        result,
+        severity,
+        source: verdict.source,
+        destination: verdict.destination,
+        message: verdict.message,
+        remedy: verdict.remedy.filter(|_| result != CheckResult::Ok),
+        instance: domain.map(|domain| domain.name.clone()),
+        device: verdict.device.or_else(|| device.map(|device| device.to_string())),
+        rechecked: check.rechecked,
+    }
+}
+
+/// The facts that the verdict waits for, each once.
+fn unknown(hosts: &[Row], instances: &[InstanceReport]) -> Vec<Unknown> {
+    let mut seen = BTreeSet::new();
+    hosts
+        .iter()
+        .chain(instances.iter().flat_map(|instance| &instance.checks))
+        .filter(|row| row.result == CheckResult::Unknown && row.compatibility() == Compatibility::Unknown)
+        .filter(|row| seen.insert((row.code.clone(), row.message.clone())))
+        .map(|row| Unknown::new(row.code.clone(), row.message.clone()))
+        .collect()
+}
