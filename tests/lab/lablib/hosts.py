@@ -184,6 +184,9 @@ def launch(host: Host) -> None:
             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
         )
     host.file("pid").write_text(str(process.pid))
+    # The kernel shows a new command line a moment after the call that started it returned.
+    while host.pid() is None and process.poll() is None:
+        time.sleep(0.01)
 
 
 def kill(host: Host) -> None:

@@ -23,6 +23,7 @@ EXIT_WORDS = {
     4: "undone",
     6: "undecided",
     130: "interrupted",
+    137: "killed",
 }
 
 
@@ -119,11 +120,11 @@ def migrate_struck(
 
 def migrate_watched(
     guest: str, at: str, strike: Callable[[], None], *options: str, on: Host = HOST_A,
-    destination: Host = HOST_B,
+    to: str = HOST_B.name,
 ) -> Said:
     """One migration in which, at an event, something is done from outside the hosts."""
     key, value = at.split("=")
-    argv = on.ssh_argv(*command(guest, destination.name, options))
+    argv = on.ssh_argv(*command(guest, to, options))
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     stdout, struck = b"", False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lablib import pvm
 from lablib.build import LabError
 from lablib.guest import full
+from lablib.hosts import HOST_A, Host
 from lablib.scenario import Scenario
 from lablib.stage import Stage
 
@@ -69,6 +70,17 @@ def play_without_pvm(stage: Stage, row: Row) -> None:
     """The same migration with libvirt alone: is the lab itself right?"""
     stage.prepare()
     finish(row, stage.force())
+
+
+def recover(stage: Stage, row: Row, said: pvm.Said, on: Host = HOST_A) -> None:
+    """What a fault left open is settled by pvm recover; then nothing may be left to settle."""
+    row.said = said.word
+    if said.exit_code not in (0, 4):
+        after = pvm.recover(on)
+        stage.note(after.stderr)
+        row.said += f", {after.word}"
+        row.expect("pvm recover", after.word, "recovered")
+    row.expect("pvm recover, once more", pvm.recover(on).word, "recovered")
 
 
 def finish(row: Row, seen) -> None:

@@ -129,7 +129,7 @@ def load(path: Path) -> list[Scenario]:
     found = {"": module.SCENARIO} if several is None else several
     for suffix, scenario in found.items():
         object.__setattr__(scenario, "name", f"{stem}-{suffix}" if suffix else stem)
-        object.__setattr__(scenario, "title", f"{title}: {suffix}" if suffix else title)
+        object.__setattr__(scenario, "title", f"{title} ({suffix})" if suffix else title)
     return list(found.values())
 
 

@@ -56,6 +56,10 @@ class Stage:
             if time.monotonic() > deadline:
                 raise LabError(f"{guest.name} does not come up on {host.name}: {found}")
 
+    def note(self, text: str) -> None:
+        """Keeps what somebody said, for whoever reads the row."""
+        self.notes += text.splitlines()[-3:]
+
     def force(self, moves: dict[int, str] | None = None) -> Happened:
         """The migration with nothing but libvirt."""
         moves = moves or self.scenario.moves

@@ -1,0 +1,50 @@
+"""The network between the hosts is cut for a while, then pvm recover settles what is open."""
+
+from collections.abc import Callable
+
+from lablib import faults, pvm
+from lablib.guest import Guest, Vf
+from lablib.runner import Row, finish, recover
+from lablib.scenario import Scenario, Setup, only
+from lablib.stage import Stage
+
+LONGER_THAN_KEEPALIVE = 20
+
+
+def cut(at: str) -> Callable[[Stage, Row], None]:
+    """Cut at this event."""
+
+    def play(stage: Stage, row: Row) -> None:
+        stage.prepare()
+        name = stage.scenario.guest.name
+        try:
+            said = pvm.migrate_watched(name, at, faults.cut_for(LONGER_THAN_KEEPALIVE),
+                                       *stage.scenario.options)
+        finally:
+            faults.join()
+        stage.note(said.stderr)
+        recover(stage, row, said)
+        finish(row, stage.happened())
+
+    return play
+
+
+def scenario(at: str, happen: str, slow_ms: int = 0) -> Scenario:
+    """Slow enough for the cut to come in time."""
+    return Scenario(
+        guest=Guest(vfs=(Vf("01:10.0"),)),
+        source=Setup(driver={"slow_ms": slow_ms}),
+        destination=Setup(nova=only("02:10.2")),
+        moves={5: "02:10.2"},
+        options=("--bandwidth", "1MiB"),
+        predict="-",
+        happen=happen,
+        play=cut(at),
+    )
+
+
+SCENARIOS = {
+    "in-perform": scenario("phase=perform", "stayed"),
+    "in-switch-over": scenario("event=switched", "stayed", slow_ms=4000),
+    "in-verify": scenario("phase=verify", "moved"),
+}
