@@ -46,6 +46,7 @@ HOST_PACKAGES = [
     "qemu-utils",
     "udev",
 ]
+IMAGE_BYTES = 1 << 30
 KERNEL_PACKAGE = "linux-source-6.12"
 
 # Release of Debian -> whether libvirt and QEMU have to come from its backports.
@@ -91,23 +92,27 @@ def run(*argv: str | Path, log: Path | None = None, **options) -> None:
 
 def release() -> str:
     """This machine's release: the hosts run the same, so that pvm's libraries fit."""
-    facts = dict(
-        line.rstrip().split("=", 1) for line in open("/etc/os-release") if "=" in line
-    )
+    lines = Path("/etc/os-release").read_text().splitlines()
+    facts = dict(line.split("=", 1) for line in lines if "=" in line)
     name = facts.get("VERSION_CODENAME", "").strip('"')
     if name not in RELEASES:
         known = ", ".join(sorted(RELEASES))
-        raise LabError(f"this machine runs {name or 'an unknown system'}; the lab is built from"
-                       f" Debian ({known}): run it there or in a container of it")
+        raise LabError(
+            f"this machine runs {name or 'an unknown system'}; the lab is built from"
+            f" Debian ({known}): run it there or in a container of it"
+        )
     return name
 
 
 def sources(name: str) -> str:
     """Package sources for this release, from the same mirrors as this machine's own."""
+
     def site(codename: str) -> str | None:
         out = subprocess.run(
             ["apt-get", "indextargets", "--format", "$(SITE)", f"Codename: {codename}"],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.split()
         return out[0] if out else None
 
@@ -161,12 +166,18 @@ def build_kernel(out: Path) -> None:
         (apt / folder).mkdir(parents=True)
     (apt / "sources.list").write_text(sources(release()))
     options = [
-        "-o", f"Dir::Etc::SourceList={apt / 'sources.list'}",
-        "-o", "Dir::Etc::SourceParts=/dev/null",
-        "-o", f"Dir::State={apt / 'state'}",
-        "-o", "Dir::State::Status=/var/lib/dpkg/status",
-        "-o", f"Dir::Cache={apt / 'cache'}",
-        "-o", "APT::Sandbox::User=root",
+        "-o",
+        f"Dir::Etc::SourceList={apt / 'sources.list'}",
+        "-o",
+        "Dir::Etc::SourceParts=/dev/null",
+        "-o",
+        f"Dir::State={apt / 'state'}",
+        "-o",
+        "Dir::State::Status=/var/lib/dpkg/status",
+        "-o",
+        f"Dir::Cache={apt / 'cache'}",
+        "-o",
+        "APT::Sandbox::User=root",
     ]
     run("apt-get", *options, "update")
     run("apt-get", *options, "download", KERNEL_PACKAGE, cwd=apt)
@@ -195,7 +206,8 @@ def check_config(wanted: Path, got: Path) -> None:
     """Every option that was asked for has to be on: a silent drop costs hours later."""
     have = set(got.read_text().splitlines())
     lost = [
-        line for line in wanted.read_text().splitlines()
+        line
+        for line in wanted.read_text().splitlines()
         if line.startswith("CONFIG_") and not line.endswith("=n") and line not in have
     ]
     if lost:
@@ -204,7 +216,16 @@ def check_config(wanted: Path, got: Path) -> None:
 
 def prune_tree(tree: Path) -> None:
     """Leaves of a built kernel tree what is needed to build a driver against it."""
-    keep = {"arch", "include", "scripts", "tools", ".config", "Makefile", "Module.symvers", "Kbuild"}
+    keep = {
+        "arch",
+        "include",
+        "scripts",
+        "tools",
+        ".config",
+        "Makefile",
+        "Module.symvers",
+        "Kbuild",
+    }
     for entry in tree.iterdir():
         if entry.name in keep:
             continue
@@ -252,7 +273,7 @@ def build_rootfs(out: Path) -> None:
             '--setup-hook=mkdir -p "$1/etc/apt/preferences.d"',
             f'--setup-hook=cp "{pin}" "$1/etc/apt/preferences.d/backports"',
         ]
-    command += [name, out / "root", *sources(name).splitlines()]
+    command += [name, str(out / "root"), *sources(name).splitlines()]
     run(*command, log=out / "build.log")
     shutil.rmtree(scratch)
     for junk in ("var/cache/apt", "var/lib/apt/lists", "usr/share/qemu-efi-aarch64"):
@@ -273,8 +294,9 @@ def build_image(out: Path, parts: dict[str, Path]) -> None:
     """The disk both hosts start from: the root file system with our parts put in."""
     root = out / "root"
     run("cp", "-a", "--reflink=auto", parts["rootfs"] / "root", root)
-    shutil.copytree(parts["kernel"] / "lib/modules", root / "lib/modules", symlinks=True,
-                    dirs_exist_ok=True)
+    shutil.copytree(
+        parts["kernel"] / "lib/modules", root / "lib/modules", symlinks=True, dirs_exist_ok=True
+    )
     version = next((root / "lib/modules").iterdir())
     (version / "updates").mkdir()
     shutil.copy(parts["driver"] / "igbvf_vfio_pci.ko", version / "updates")
@@ -299,10 +321,10 @@ def build_image(out: Path, parts: dict[str, Path]) -> None:
     (home / "known_hosts").write_text(f"host-a,host-b {public}\n")
 
     image = out / "disk.img"
-    with open(image, "wb") as file:
-        file.truncate(1 << 30)
-    run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum", "-m", "0",
-        "-E", "lazy_itable_init=1,nodiscard", "-d", root, image)
+    image.touch()
+    os.truncate(image, IMAGE_BYTES)
+    options = "-q -t ext4 -O ^has_journal,^metadata_csum -m 0 -E lazy_itable_init=1,nodiscard"
+    run("mke2fs", *options.split(), "-d", root, image)
     shutil.rmtree(root)
 
 

@@ -17,8 +17,12 @@ STATE = Scenario(
         vfs={"01:10.4": PLAIN, "01:10.6": None, "02:10.0": NETDEV},
         nova=nova_conf(
             MIGRATABLE | {"address": "0000:01:10.*"},
-            {"vendor_id": "8086", "product_id": "10ca", "address": "0000:02:10.*",
-             "physical_network": "physnet1"},
+            {
+                "vendor_id": "8086",
+                "product_id": "10ca",
+                "address": "0000:02:10.*",
+                "physical_network": "physnet1",
+            },
         ),
     ),
     predict="compatible",

@@ -93,8 +93,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("scenario", nargs="*", help="names of scenarios")
     run.add_argument("--all", action="store_true", help="every scenario")
     run.add_argument("--pvm", type=Path, default=default_pvm(), help="the binary to try")
-    run.add_argument("--without-pvm", action="store_true",
-                     help="migrate with libvirt alone: is the lab itself right?")
+    run.add_argument(
+        "--without-pvm",
+        action="store_true",
+        help="migrate with libvirt alone: is the lab itself right?",
+    )
     run.add_argument("--keep", action="store_true", help="leave the hosts up")
     run.add_argument("-v", "--verbose", action="store_true", help="notes on rows that agree, too")
     return top

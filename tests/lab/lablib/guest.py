@@ -15,12 +15,12 @@ def full(address: str) -> str:
 class Vf:
     """A VF of a guest: where it sits on the host and in the guest."""
 
-    host: str                   # 01:10.0
-    slot: int = 5               # on the guest's bus 0
-    interface: bool = False     # <interface type='hostdev'>, as Nova makes a port
+    host: str  # 01:10.0
+    slot: int = 5  # on the guest's bus 0
+    interface: bool = False  # <interface type='hostdev'>, as Nova makes a port
     managed: bool = False
-    model: str | None = None    # <driver model='...'/>
-    port: bool = False          # is to be detached and re-attached, not migrated
+    model: str | None = None  # <driver model='...'/>
+    port: bool = False  # is to be detached and re-attached, not migrated
 
     def xml(self) -> str:
         """The device in libvirt's words."""
@@ -29,15 +29,21 @@ class Vf:
         source = f"domain='0x0000' bus='0x{bus}' slot='0x{slot}' function='0x{function}'"
         model = f" model='{self.model}'" if self.model else ""
         managed = "yes" if self.managed else "no"
-        tail = (f"<driver name='vfio'{model}/><alias name='ua-vf{self.slot}'/>"
-                f"<address type='pci' domain='0x0000' bus='0x00' slot='0x{self.slot:02x}'"
-                " function='0x0'/>")
+        tail = (
+            f"<driver name='vfio'{model}/><alias name='ua-vf{self.slot}'/>"
+            f"<address type='pci' domain='0x0000' bus='0x00' slot='0x{self.slot:02x}'"
+            " function='0x0'/>"
+        )
         if self.interface:
-            return (f"<interface type='hostdev' managed='{managed}'>"
-                    f"<mac address='52:54:00:dd:00:{self.slot:02x}'/>"
-                    f"<source><address type='pci' {source}/></source>{tail}</interface>")
-        return (f"<hostdev mode='subsystem' type='pci' managed='{managed}'>"
-                f"<source><address {source}/></source>{tail}</hostdev>")
+            return (
+                f"<interface type='hostdev' managed='{managed}'>"
+                f"<mac address='52:54:00:dd:00:{self.slot:02x}'/>"
+                f"<source><address type='pci' {source}/></source>{tail}</interface>"
+            )
+        return (
+            f"<hostdev mode='subsystem' type='pci' managed='{managed}'>"
+            f"<source><address {source}/></source>{tail}</hostdev>"
+        )
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class Guest:
     vfs: tuple[Vf, ...] = ()
     name: str = "guest"
     persistent: bool = False
-    started: bool = True        # False: defined, and left off
-    deaf: bool = False          # does not acknowledge hot-unplug
+    started: bool = True  # False: defined, and left off
+    deaf: bool = False  # does not acknowledge hot-unplug
     memory_mib: int = 32
     metadata: str = ""
     uuid: str = field(init=False)

@@ -54,12 +54,14 @@ class Host:
         """How this machine runs a command on the host; its arguments arrive as they are."""
         return ["ssh", "-F", str(run_dir() / "ssh_config"), self.name, "--", shlex.join(command)]
 
-    def ssh(self, *command: str, data: bytes | None = None, timeout: float = 120,
-            check: bool = True) -> subprocess.CompletedProcess[bytes]:
+    def ssh(
+        self, *command: str, data: bytes | None = None, timeout: float = 120, check: bool = True
+    ) -> subprocess.CompletedProcess[bytes]:
         """Runs a command on the host."""
         try:
-            done = subprocess.run(self.ssh_argv(*command), input=data or b"",
-                                  capture_output=True, timeout=timeout)
+            done = subprocess.run(
+                self.ssh_argv(*command), input=data or b"", capture_output=True, timeout=timeout
+            )
         except subprocess.TimeoutExpired:
             what = shlex.join(command)[:200]
             raise LabError(f"{self.name}: {what}: no end after {timeout:.0f} s") from None
@@ -78,7 +80,7 @@ class Host:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(20)
             here = os.getcwd()
-            os.chdir(run_dir())     # a socket's path is short
+            os.chdir(run_dir())  # a socket's path is short
             try:
                 link.connect(f"{self.role}.qmp")
             finally:
@@ -106,51 +108,66 @@ def qemu(rootfs: Path) -> list[str]:
     if not loader.exists():
         loader = rootfs / "lib64/ld-linux-x86-64.so.2"
     return [
-        str(loader), "--inhibit-cache", "--library-path", libraries, str(rootfs / QEMU_ENTRY),
-        "-L", str(rootfs / "usr/share/seabios"),
-        "-L", str(rootfs / "usr/share/qemu"),
+        str(loader),
+        "--inhibit-cache",
+        "--library-path",
+        libraries,
+        str(rootfs / QEMU_ENTRY),
+        "-L",
+        str(rootfs / "usr/share/seabios"),
+        "-L",
+        str(rootfs / "usr/share/qemu"),
     ]
 
 
 def machine(host: Host, parts: Artefacts, port: int) -> list[str]:
     """The command line of one host, to be run in the run folder."""
     n = host.number
-    peer = {1: "server=on", 2: "server=off,reconnect-ms=500"}[n]
-    kernel_line = (
-        "console=ttyS0 root=/dev/vda rw init=/lab/init quiet loglevel=4 panic=-1"
+    mac = f"romfile=,mac=52:54:00:{{}}:00:0{n}"
+    peer = "server=on" if host == HOST_A else "server=off,reconnect-ms=500"
+    options = [
+        f"-name pvm-lab-{host.role}",
+        f"-uuid 00000000-0000-4000-8000-{n:012d}",
+        "-accel tcg,thread=multi",
+        "-cpu max,la57=off",
+        "-smp 1",
+        f"-m {MEMORY_MIB}",
+        "-machine q35",
+        "-device intel-iommu,intremap=on",
+        "-nodefaults",
+        "-display none",
+        "-no-reboot",
+        f"-serial file:{host.role}.console",
+        f"-qmp unix:{host.role}.qmp,server=on,wait=off",
+        f"-kernel {parts.kernel}",
+        "-append console=ttyS0 root=/dev/vda rw init=/lab/init quiet loglevel=4 panic=-1"
         " intel_iommu=on tsc=reliable"
-        f" lab.role={host.role} lab.number={n} lab.vfs={VFS_PER_PF}"
-    )
-    command = qemu(parts.rootfs) + [
-        "-name", f"pvm-lab-{host.role}", "-uuid", f"00000000-0000-4000-8000-{n:012d}",
-        "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "1",
-        "-m", str(MEMORY_MIB), "-machine", "q35", "-device", "intel-iommu,intremap=on",
-        "-nodefaults", "-display", "none", "-no-reboot",
-        "-serial", f"file:{host.role}.console",
-        "-qmp", f"unix:{host.role}.qmp,server=on,wait=off",
-        "-kernel", str(parts.kernel), "-append", kernel_line,
-        "-drive", f"file={parts.image},format=raw,if=none,id=disk,snapshot=on",
-        "-device", "virtio-blk-pci,drive=disk,addr=2",
-        "-netdev", f"user,id=control,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
-        "-device", f"virtio-net-pci,netdev=control,addr=3,romfile=,mac=52:54:00:aa:00:0{n}",
-        "-netdev", f"stream,id=peer,{peer},addr.type=unix,addr.path=peer.sock",
-        "-device", f"virtio-net-pci,id=peer-nic,netdev=peer,addr=4,romfile=,mac=52:54:00:bb:00:0{n}",
-        "-fsdev", "local,id=share,path=share,security_model=none",
-        "-device", "virtio-9p-pci,fsdev=share,mount_tag=share,addr=5",
+        f" lab.role={host.role} lab.number={n} lab.vfs={VFS_PER_PF}",
+        # The disk starts the same every time; what is written to it is forgotten.
+        f"-drive file={parts.image},format=raw,if=none,id=disk,snapshot=on",
+        "-device virtio-blk-pci,drive=disk,addr=2",
+        # From this machine to the host, and nothing else.
+        f"-netdev user,id=control,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
+        f"-device virtio-net-pci,netdev=control,addr=3,{mac.format('aa')}",
+        # From host to host.
+        f"-netdev stream,id=peer,{peer},addr.type=unix,addr.path=peer.sock",
+        f"-device virtio-net-pci,id=peer-nic,netdev=peer,addr=4,{mac.format('bb')}",
+        "-fsdev local,id=share,path=share,security_model=none",
+        "-device virtio-9p-pci,fsdev=share,mount_tag=share,addr=5",
     ]
     for pf in (1, 2):
-        command += [
-            "-device", f"pcie-root-port,id=port{pf},chassis={pf},slot={pf},addr={7 + pf}",
-            "-netdev", f"user,id=wire{pf},restrict=on",
-            "-device", f"igb,bus=port{pf},netdev=wire{pf},romfile=,mac=52:54:00:cc:0{n}:0{pf}",
+        options += [
+            f"-device pcie-root-port,id=port{pf},chassis={pf},slot={pf},addr={7 + pf}",
+            f"-netdev user,id=wire{pf},restrict=on",
+            f"-device igb,bus=port{pf},netdev=wire{pf},romfile=,mac=52:54:00:cc:0{n}:0{pf}",
         ]
-    command += [
-        "-device", "pcie-root-port,id=port3,chassis=3,slot=3,addr=10",
-        "-device", "nvme-subsys,id=nvm,nqn=lab",
-        "-device", "nvme,bus=port3,serial=lab,subsys=nvm,sriov_max_vfs=1,max_ioqpairs=4,"
-                   "msix_qsize=5,sriov_vq_flexible=2,sriov_vi_flexible=1",
+    options += [
+        "-device pcie-root-port,id=port3,chassis=3,slot=3,addr=10",
+        "-device nvme-subsys,id=nvm,nqn=lab",
+        "-device nvme,bus=port3,serial=lab,subsys=nvm,sriov_max_vfs=1,max_ioqpairs=4,"
+        "msix_qsize=5,sriov_vq_flexible=2,sriov_vi_flexible=1",
     ]
-    return command
+    return qemu(parts.rootfs) + [word for option in options for word in option.split(" ", 1)]
 
 
 def free_port() -> int:
@@ -180,8 +197,13 @@ def launch(host: Host) -> None:
     command = json.loads(host.file("command").read_text())
     with open(host.file("errors"), "wb") as errors:
         process = subprocess.Popen(
-            command["argv"], cwd=run_dir(), env=os.environ | command["env"],
-            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
+            command["argv"],
+            cwd=run_dir(),
+            env=os.environ | command["env"],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
         )
     host.file("pid").write_text(str(process.pid))
     # The kernel shows a new command line a moment after the call that started it returned.
@@ -203,8 +225,11 @@ def kill(host: Host) -> None:
 def close_ssh(host: Host) -> None:
     """Ends the connection that ssh keeps open to a host."""
     if (run_dir() / f"ssh-{host.name}").exists():
-        subprocess.run(["ssh", "-F", run_dir() / "ssh_config", "-O", "exit", host.name],
-                       capture_output=True, check=False)
+        subprocess.run(
+            ["ssh", "-F", run_dir() / "ssh_config", "-O", "exit", host.name],
+            capture_output=True,
+            check=False,
+        )
 
 
 def wait_ready(host: Host) -> str:
@@ -238,7 +263,8 @@ ControlPersist 600
 """
     known.write_text("".join(f"{h.name} {public}\n" for h in HOSTS))
     blocks = "".join(
-        f"Host {h.name}\n  Port {p}\n  HostKeyAlias {h.name}\n" for h, p in zip(HOSTS, ports)
+        f"Host {h.name}\n  Port {p}\n  HostKeyAlias {h.name}\n"
+        for h, p in zip(HOSTS, ports, strict=True)
     )
     (run_dir() / "ssh_config").write_text(blocks + "Host *\n" + text)
 

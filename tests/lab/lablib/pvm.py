@@ -106,7 +106,11 @@ def migrate(guest: str, *options: str, source: Host = HOST_A, destination: Host 
 
 
 def migrate_struck(
-    guest: str, at: str, target: str, *options: str, source: Host = HOST_A,
+    guest: str,
+    at: str,
+    target: str,
+    *options: str,
+    source: Host = HOST_A,
     destination: Host = HOST_B,
 ) -> Said:
     """One migration in which, at an event such as `phase=perform`, pvm itself ("self") or
@@ -119,14 +123,20 @@ def migrate_struck(
 
 
 def migrate_watched(
-    guest: str, at: str, strike: Callable[[], None], *options: str, on: Host = HOST_A,
+    guest: str,
+    at: str,
+    strike: Callable[[], None],
+    *options: str,
+    on: Host = HOST_A,
     to: str = HOST_B.name,
 ) -> Said:
     """One migration in which, at an event, something is done from outside the hosts."""
     key, value = at.split("=")
     argv = on.ssh_argv(*command(guest, to, options))
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout and process.stderr
     stdout, struck = b"", False
     watchdog = threading.Timer(LIMIT, process.kill)
     watchdog.start()

@@ -43,8 +43,10 @@ def play(stage: Stage, row: Row) -> None:
     row.expect("predicted", row.predicted, scenario.predict)
     missing = set(scenario.codes) - pvm.named_codes(report)
     if missing:
-        row.problems.append(f"preflight does not name {', '.join(sorted(missing))};"
-                            f" it names {', '.join(sorted(pvm.named_codes(report))) or 'nothing'}")
+        row.problems.append(
+            f"preflight does not name {', '.join(sorted(missing))};"
+            f" it names {', '.join(sorted(pvm.named_codes(report))) or 'nothing'}"
+        )
     if scenario.predict in ("compatible", "warnings") and scenario.moves:
         sources = {full(vf.host): vf.slot for vf in scenario.guest.vfs}
         plan = {sources[s]: d for s, d in pvm.planned(report, scenario.guest.name).items()}
@@ -103,7 +105,7 @@ def run_one(scenario: Scenario, with_pvm: bool) -> Row:
             (scenario.play or play)(stage, row)
     except (LabError, AssertionError, OSError) as error:
         row.problems.append(str(error))
-    except Exception:   # a defect of the lab is a row that does not agree, not the end of the run
+    except Exception:  # a defect of the lab is a row that does not agree, not the end of the run
         row.problems.append(traceback.format_exc())
     row.seconds = time.monotonic() - started
     row.notes += stage.notes
@@ -124,7 +126,8 @@ def table(rows: list[Row]) -> str:
     lines = [COLUMNS, *(cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in lines
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     )
 
 
@@ -135,14 +138,19 @@ def run_all(scenarios: list[Scenario], with_pvm: bool, verbose: bool) -> int:
     for scenario in scenarios:
         row = run_one(scenario, with_pvm)
         rows.append(row)
-        print(f"{'ok  ' if row.agrees() else 'FAIL'} {scenario.name}: {scenario.title}"
-              f" ({row.seconds:.0f} s)", flush=True)
+        print(
+            f"{'ok  ' if row.agrees() else 'FAIL'} {scenario.name}: {scenario.title}"
+            f" ({row.seconds:.0f} s)",
+            flush=True,
+        )
         for problem in row.problems:
             print(f"       {problem}", flush=True)
         if verbose or not row.agrees():
             for note in row.notes:
                 print(f"       ({note})", flush=True)
     bad = [row for row in rows if not row.agrees()]
-    print(f"\n{table(rows)}\n\n{len(rows) - len(bad)} of {len(rows)} rows agree,"
-          f" {time.monotonic() - started:.0f} s")
+    print(
+        f"\n{table(rows)}\n\n{len(rows) - len(bad)} of {len(rows)} rows agree,"
+        f" {time.monotonic() - started:.0f} s"
+    )
     return 1 if bad else 0

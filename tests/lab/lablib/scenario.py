@@ -18,10 +18,15 @@ VARIANT = "igbvf_vfio_pci"
 PLAIN = "vfio-pci"
 NETDEV = "igbvf"
 ALL_VFS = [f"{bus}:10.{function}" for bus in ("01", "02") for function in (0, 2, 4, 6)]
-OTHER_DEVICE = "03:00.1"    # VF of an NVMe controller, on the variant driver all the same
+OTHER_DEVICE = "03:00.1"  # VF of an NVMe controller, on the variant driver all the same
 DEFAULT_DRIVER = {
-    "precopy": True, "p2p": True, "dirty_log": True,
-    "ballast_kib": 256, "slow_ms": 0, "fault": "none", "fault_device": "",
+    "precopy": True,
+    "p2p": True,
+    "dirty_log": True,
+    "ballast_kib": 256,
+    "slow_ms": 0,
+    "fault": "none",
+    "fault_device": "",
 }
 MIGRATABLE = {"vendor_id": "8086", "product_id": "10ca", "live_migratable": "yes"}
 
@@ -45,15 +50,15 @@ def only(*addresses: str, **tags: str) -> str:
 class Setup:
     """How a host is prepared, where it differs from the usual."""
 
-    vfs: dict[str, str | None] = field(default_factory=dict)    # address -> driver
-    driver: dict[str, object] = field(default_factory=dict)     # parameters of the variant driver
+    vfs: dict[str, str | None] = field(default_factory=dict)  # address -> driver
+    driver: dict[str, object] = field(default_factory=dict)  # parameters of the variant driver
     nova: str | None = field(default_factory=nova_conf)
     debugfs: bool = True
     guests: tuple[Guest, ...] = ()
 
     def request(self) -> dict[str, object]:
         """What `/lab/prepare` reads."""
-        vfs = {full(a): VARIANT for a in [*ALL_VFS, OTHER_DEVICE]}
+        vfs: dict[str, str | None] = {full(a): VARIANT for a in [*ALL_VFS, OTHER_DEVICE]}
         vfs |= {full(a): driver for a, driver in self.vfs.items()}
         return {
             "driver": DEFAULT_DRIVER | self.driver,
@@ -75,7 +80,7 @@ UNDONE = "undone"
 
 # What may be said, by what preflight predicted: no row may excuse a wrong prediction.
 COHERENT = {
-    "-": ("-",),    # nothing to predict
+    "-": ("-",),  # nothing to predict
     "compatible": ("moved", "undone", "interrupted", "undecided"),
     "warnings": ("moved", "undone", "interrupted", "undecided"),
     "incompatible": ("refused",),
@@ -93,16 +98,16 @@ class Scenario:
     is not one migration of one guest from a to b gives its own `play`."""
 
     guest: Guest
-    predict: str                                    # verdict of preflight
-    happen: str                                     # see lablib.verdict
-    say: str = ""                                   # what pvm migrate must say in the end
+    predict: str  # verdict of preflight
+    happen: str  # see lablib.verdict
+    say: str = ""  # what pvm migrate must say in the end
     moves: dict[int, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
     source: Setup = Setup()
     destination: Setup = Setup()
-    options: tuple[str, ...] = ()                   # of pvm migrate
-    forced: bool = True                             # False: libvirt alone is not tried
-    forced_managed: str | None = None               # `managed` on the destination, when it is
+    options: tuple[str, ...] = ()  # of pvm migrate
+    forced: bool = True  # False: libvirt alone is not tried
+    forced_managed: str | None = None  # `managed` on the destination, when it is
     core: bool = False
     play: "Callable[[Stage, Row], None] | None" = None
     name: str = ""
@@ -121,6 +126,7 @@ class Scenario:
 def load(path: Path) -> list[Scenario]:
     """The scenarios of one file: `SCENARIO`, or `SCENARIOS` by what follows the file's name."""
     spec = importlib.util.spec_from_file_location(f"scenario_{path.stem}", path)
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -1,23 +1,26 @@
 """The stage of one scenario: both hosts prepared, pvm at hand, and what was seen."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 from lablib.build import LabError
-from lablib.hosts import HOST_A, HOST_B, HOSTS, Host
 from lablib.guest import Guest, full
+from lablib.hosts import HOST_A, HOST_B, HOSTS, ROLES, Host
 from lablib.scenario import Scenario, Setup
 from lablib.verdict import Before, Happened, before, happened
 
+T = TypeVar("T")
 GUEST_START_LIMIT = 60.0
-HANG_LIMIT = 18
+MIGRATION_LIMIT = 120
 
 
-def both(work) -> dict[str, object]:
+def both(work: Callable[[Host], T]) -> dict[str, T]:
     """The same work on both hosts at once."""
     with ThreadPoolExecutor(len(HOSTS)) as pool:
-        return dict(zip((h.role for h in HOSTS), pool.map(work, HOSTS)))
+        return dict(zip(ROLES, pool.map(work, HOSTS), strict=True))
 
 
 def observe() -> dict[str, dict]:
@@ -31,14 +34,15 @@ class Stage:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.was: dict[str, Before] = {}
-        self.home = "a"     # where the guest was before the move that is judged
+        self.home = "a"  # where the guest was before the move that is judged
         self.notes: list[str] = []
 
     def prepare(self) -> None:
         """Brings both hosts into the state the scenario starts from."""
         scenario = self.scenario
-        source = Setup(**vars(scenario.source) | {
-            "guests": (scenario.guest, *scenario.source.guests)})
+        source = Setup(
+            **vars(scenario.source) | {"guests": (scenario.guest, *scenario.source.guests)}
+        )
         setups = {"a": source, "b": scenario.destination}
         both(lambda host: host.json("/lab/prepare", ask=setups[host.role].request()))
         self.remember(scenario.guest, HOST_A)
@@ -68,9 +72,9 @@ class Stage:
             "to": f"qemu+tcp://{HOST_B.name}/system",
             "moves": {slot: full(address) for slot, address in moves.items()},
             "managed": self.scenario.forced_managed,
-            "limit": HANG_LIMIT,
+            "limit": MIGRATION_LIMIT,
         }
-        answer = HOST_A.json("/lab/force", ask=ask, timeout=HANG_LIMIT + 60)
+        answer = HOST_A.json("/lab/force", ask=ask, timeout=MIGRATION_LIMIT + 90)
         if answer["error"]:
             self.notes.append(f"libvirt: {answer['error']}")
         seen = self.happened()

@@ -1,20 +1,23 @@
 """What happened to a guest, told from both hosts and from the guest itself, never from pvm."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from lablib.guest import full
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Before:
     """A guest as it was before anything was done to it."""
 
-    host: str                       # role of the host it ran on
+    host: str  # role of the host it ran on
     nonce: str
     persistent: bool
-    written: dict[int, str]         # guest slot -> what the guest wrote into that VF
-    devices: dict[int, str]         # guest slot -> address on the host
-    drivers: dict[str, dict[str, str | None]]   # role -> address -> driver
+    written: dict[int, str]  # guest slot -> what the guest wrote into that VF
+    devices: dict[int, str]  # guest slot -> address on the host
+    drivers: dict[str, dict[str, str | None]]  # role -> address -> driver
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Happened:
     problems: list[str] = field(default_factory=list)
 
 
-def by_slot(found: dict[str, str]) -> dict[int, str]:
+def by_slot(found: dict[str, T]) -> dict[int, T]:
     """JSON has no numbers as keys."""
     return {int(slot): value for slot, value in found.items()}
 
@@ -40,7 +43,11 @@ def before(name: str, role: str, facts: dict[str, dict]) -> Before:
     if not guest["ticking"] or bad or report["memory"] != "ok":
         raise AssertionError(f"the guest is not in order before the migration: {guest}")
     return Before(
-        role, report["nonce"], guest["persistent"], written, by_slot(guest["devices"]),
+        role,
+        report["nonce"],
+        guest["persistent"],
+        written,
+        by_slot(guest["devices"]),
         {r: f["vfs"] for r, f in facts.items()},
     )
 
@@ -73,7 +80,8 @@ def happened(
         note(f"nonce {was.nonce} -> {report['nonce']}, memory {report['memory']}")
     kept = by_slot(report["vfs"])
     lost = [
-        slot for slot, value in was.written.items()
+        slot
+        for slot, value in was.written.items()
         if slot not in ports and (slot not in kept or kept[slot]["read"] != value)
     ]
     dark = [s for s in ports if s not in kept or kept[s]["read"] != kept[s]["written"]]
@@ -99,7 +107,7 @@ def leftovers(
     was: Before, found: dict[str, dict | None], role: str, devices: dict[int, str]
 ) -> list[str]:
     """What must not be, wherever the guest runs now."""
-    guest = found[role]
+    guest = found[role] or {}
     problems = []
     if guest["persistent"] != was.persistent:
         problems.append(f"persistent: {was.persistent} -> {guest['persistent']}")

@@ -7,7 +7,8 @@ SCENARIO = Scenario(
     core=True,
     guest=Guest(vfs=(Vf("01:10.0"),)),
     destination=Setup(
-        nova=only("02:10.0"), guests=(Guest(name="other", vfs=(Vf("02:10.0"),)),),
+        nova=only("02:10.0"),
+        guests=(Guest(name="other", vfs=(Vf("02:10.0"),)),),
     ),
     moves={5: "02:10.0"},
     predict="incompatible",

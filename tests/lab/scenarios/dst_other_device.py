@@ -7,8 +7,12 @@ SCENARIO = Scenario(
     guest=Guest(vfs=(Vf("01:10.0"),)),
     destination=Setup(
         nova=nova_conf(
-            {"vendor_id": "1b36", "product_id": "0010", "address": "0000:03:00.1",
-             "live_migratable": "yes"},
+            {
+                "vendor_id": "1b36",
+                "product_id": "0010",
+                "address": "0000:03:00.1",
+                "live_migratable": "yes",
+            },
         ),
     ),
     moves={5: OTHER_DEVICE},

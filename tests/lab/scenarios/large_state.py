@@ -21,6 +21,11 @@ def scenario(*options: str, **differs) -> Scenario:
 SCENARIOS = {
     "": scenario(happen="moved"),
     "limited": scenario(
-        "--max-downtime", "100ms", "--timeout", "25s", say=UNDONE, happen="stayed",
+        "--max-downtime",
+        "100ms",
+        "--timeout",
+        "25s",
+        say=UNDONE,
+        happen="stayed",
     ),
 }

@@ -18,8 +18,9 @@ def cut(at: str) -> Callable[[Stage, Row], None]:
         stage.prepare()
         name = stage.scenario.guest.name
         try:
-            said = pvm.migrate_watched(name, at, faults.cut_for(LONGER_THAN_KEEPALIVE),
-                                       *stage.scenario.options)
+            said = pvm.migrate_watched(
+                name, at, faults.cut_for(LONGER_THAN_KEEPALIVE), *stage.scenario.options
+            )
         finally:
             faults.join()
         stage.note(said.stderr)

@@ -33,7 +33,9 @@ def compare(row: Row, device: dict, driver: dict[str, object], must_know: bool) 
         row.expect(f"{address} flags", set(flags or []), offered(driver))
     log = migration["dirty_tracking"]
     if must_know:
-        row.expect(f"{address} device dirty tracking", log == "device", driver.get("dirty_log", True))
+        row.expect(
+            f"{address} device dirty tracking", log == "device", driver.get("dirty_log", True)
+        )
 
 
 def probing(how: str, driver: dict[str, object], hide: str | None) -> Callable:
@@ -61,9 +63,7 @@ def probing(how: str, driver: dict[str, object], hide: str | None) -> Callable:
     return play
 
 
-def scenario(
-    how: str, hide: str | None = None, debugfs: bool = True, **driver: object
-) -> Scenario:
+def scenario(how: str, hide: str | None = None, debugfs: bool = True, **driver: object) -> Scenario:
     """One way to ask, of devices with these parameters."""
     return Scenario(
         guest=Guest(vfs=(Vf("01:10.0"),)),

@@ -30,11 +30,13 @@ def scenario(at: str, happen: str, core: bool = False) -> Scenario:
         ),
         source=Setup(
             nova=nova_conf(
-                MIGRATABLE | {"address": "0000:01:10.*"}, PORT | {"address": "0000:02:10.*"}),
+                MIGRATABLE | {"address": "0000:01:10.*"}, PORT | {"address": "0000:02:10.*"}
+            ),
         ),
         destination=Setup(
             nova=nova_conf(
-                MIGRATABLE | {"address": "0000:01:10.2"}, PORT | {"address": "0000:02:10.4"}),
+                MIGRATABLE | {"address": "0000:01:10.2"}, PORT | {"address": "0000:02:10.4"}
+            ),
         ),
         moves={5: "01:10.2", 6: "02:10.4"},
         predict="-",
