@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lablib.cache import LAB, artefact, cache_dir, content_key, locked
+from lablib.cache import LAB, LabError, artefact, cache_dir, content_key, locked
 
 # Command on this machine -> Debian package that has it.
 TOOLS = {
@@ -61,10 +61,6 @@ Package: *
 Pin: release n={release}-backports
 Pin-Priority: 100
 """
-
-
-class LabError(Exception):
-    """The lab cannot go on; the message says why."""
 
 
 @dataclass(frozen=True)

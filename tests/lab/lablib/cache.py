@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+
+class LabError(Exception):
+    """The lab cannot go on; the message says why."""
+
+
 LAB = Path(__file__).resolve().parent.parent
 KEPT_VERSIONS = 3
 
@@ -48,6 +53,20 @@ def locked(name: str) -> Iterator[None]:
     cache_dir().mkdir(parents=True, exist_ok=True)
     with open(cache_dir() / f".{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def hosts_taken() -> Iterator[None]:
+    """One user at a time per pair of hosts."""
+    run_dir().mkdir(parents=True, exist_ok=True)
+    with open(run_dir() / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(
+                f"somebody else uses the hosts of {run_dir()}: PVM_LAB_RUN names other ones"
+            ) from None
         yield
 
 

@@ -4,7 +4,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from lablib.build import LabError
+from lablib.cache import LabError
 from lablib.guest import Guest, Vf
 from lablib.hosts import HOSTS
 from lablib.scenario import MIGRATABLE, NETDEV, PLAIN, Scenario, Setup, nova_conf

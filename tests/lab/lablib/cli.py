@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from lablib import hosts, pvm
-from lablib.build import LabError, build
-from lablib.cache import run_dir
+from lablib.build import build
+from lablib.cache import LabError, hosts_taken, run_dir
 from lablib.capture import capture
 from lablib.runner import run_all
-from lablib.scenario import load_all
+from lablib.scenario import Scenario, load_all
 
 
 def cmd_build(_args: argparse.Namespace) -> int:
@@ -36,8 +36,9 @@ def cmd_ssh(args: argparse.Namespace) -> int:
 
 
 def cmd_capture(args: argparse.Namespace) -> int:
-    hosts.up(build())
-    capture(args.folder)
+    with hosts_taken():
+        hosts.up(build())
+        capture(args.folder)
     return 0
 
 
@@ -47,7 +48,8 @@ def cmd_list(_args: argparse.Namespace) -> int:
     return 0
 
 
-def cmd_run(args: argparse.Namespace) -> int:
+def chosen_scenarios(args: argparse.Namespace) -> list[Scenario]:
+    """The scenarios that were asked for."""
     scenarios = load_all()
     names = {s.name for s in scenarios}
     unknown = [name for name in args.scenario if name not in names]
@@ -59,6 +61,17 @@ def cmd_run(args: argparse.Namespace) -> int:
         chosen = [s for s in scenarios if s.core or args.all]
     if args.without_pvm:
         chosen = [s for s in chosen if s.forced and s.play is None]
+    return chosen
+
+
+def cmd_run(args: argparse.Namespace) -> int:
+    chosen = chosen_scenarios(args)
+    with hosts_taken():
+        return play(chosen, args)
+
+
+def play(chosen: list[Scenario], args: argparse.Namespace) -> int:
+    """Plays them; hosts that were not up before are ended again."""
     were_up = all(host.pid() for host in hosts.HOSTS)
     hosts.up(build())
     try:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lablib.build import LabError
-from lablib.cache import run_dir
+from lablib.cache import LabError, run_dir
 from lablib.hosts import HOST_A, HOST_B, HOSTS, Host
 
 INSTALLED = "/usr/local/bin/pvm"

@@ -5,7 +5,7 @@ import traceback
 from dataclasses import dataclass, field
 
 from lablib import pvm
-from lablib.build import LabError
+from lablib.cache import LabError
 from lablib.guest import full
 from lablib.hosts import HOST_A, Host
 from lablib.scenario import Scenario

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from lablib.build import LabError
+from lablib.cache import LabError
 from lablib.guest import Guest, full
 from lablib.hosts import HOST_A, HOST_B, HOSTS, ROLES, Host
 from lablib.scenario import Scenario, Setup
