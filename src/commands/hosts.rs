@@ -1,6 +1,7 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
 use super::{Context, Stop};
+use crate::cli::Global;
 use crate::host::{ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
 
 /// Hosts and how to gather their facts, from the global options.
@@ -24,7 +25,7 @@ impl Hosts {
         };
         let options = GatherOptions {
             root: global.root.clone(),
-            connect: global.connect.clone(),
+            connect: connect(global),
             nova_config: global.nova_config.clone(),
             ..GatherOptions::default()
         };
@@ -35,6 +36,22 @@ impl Hosts {
     pub fn parse(&self, text: &str) -> anyhow::Result<HostRef> {
         Ok(HostRef::parse(text, &self.settings).map_err(|e| Stop::refused(e.to_string()))?)
     }
+}
+
+/// libvirt of the local host: with another root only when it was named, because the tree is not this machine's.
+fn connect(global: &Global) -> Option<String> {
+    let fixture = global.root != std::path::Path::new("/");
+    match &global.connect {
+        Some(uri) => Some(uri.clone()),
+        None if fixture => None,
+        None => Some(local_uri()),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an edge: libvirt's own variable")]
+fn local_uri() -> String {
+    let named = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
+    named.unwrap_or_else(|| "qemu:///system".to_owned())
 }
 
 fn settings(path: Option<&std::path::Path>) -> anyhow::Result<Settings> {

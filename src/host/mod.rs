@@ -4,6 +4,7 @@
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
 pub mod file;
+pub mod libvirt;
 pub mod nova_files;
 pub mod reference;
 pub mod settings;
@@ -12,7 +13,8 @@ pub mod ssh;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::inventory;
+use crate::hypervisor;
+use crate::inventory::{self, Probe};
 use crate::snapshot::{Snapshot, Via};
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
@@ -22,8 +24,10 @@ pub use settings::{Facts, HostSettings, Settings, SettingsError};
 pub struct GatherOptions {
     /// File-system root of `local`.
     pub root: PathBuf,
-    /// libvirt of the local host, when the user named one.
+    /// libvirt of the local host; `None`: it is not contacted.
     pub connect: Option<String>,
+    /// How far devices are asked.
+    pub probe: Probe,
     /// Nova's configuration, on whichever host it is.
     pub nova_config: Vec<PathBuf>,
     /// How long another host may take.
@@ -32,7 +36,13 @@ pub struct GatherOptions {
 
 impl Default for GatherOptions {
     fn default() -> Self {
-        Self { root: PathBuf::from("/"), connect: None, nova_config: Vec::new(), time_limit: Duration::from_secs(60) }
+        Self {
+            root: PathBuf::from("/"),
+            connect: None,
+            probe: Probe::Passive,
+            nova_config: Vec::new(),
+            time_limit: Duration::from_secs(60),
+        }
     }
 }
 
@@ -103,7 +113,7 @@ pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostE
         },
         HostRef::Uri(uri) => match host.ssh_target() {
             Some(target) => ssh::by_ssh(target, &[], options),
-            None if uri.contains(":///") => local(options),
+            None if uri.contains(":///") => local(&GatherOptions { connect: Some(uri.clone()), ..options.clone() }),
             None => Err(no_libvirt(uri)),
         },
     }
@@ -124,8 +134,18 @@ pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snap
 }
 
 fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
-    let mut snapshot = inventory::read(&options.root)?;
+    let mut snapshot = inventory::read(&options.root, options.probe)?;
     snapshot.via = Via::Local;
+    match &options.connect {
+        None => {
+            libvirt::without(&mut snapshot, "libvirt was not asked, because the tree below --root is another machine's");
+        }
+        Some(uri) => match hypervisor::open(uri) {
+            Ok(daemon) => libvirt::add(&mut snapshot, daemon.as_ref()),
+            Err(error) => libvirt::without(&mut snapshot, &error.to_string()),
+        },
+    }
+    inventory::conclude(&mut snapshot, options.probe);
     Ok(snapshot)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use super::config_space::{self, ConfigSpace};
 use super::sysfs::{Node, Tree};
-use super::{drivers, resource, uevent, vpd};
+use super::{drivers, probe, resource, uevent, vpd};
 use crate::pci::{PciAddress, PciId};
 use crate::snapshot::Unknown;
 use crate::snapshot::device::{DevType, Device, Sriov};
@@ -28,6 +28,8 @@ pub struct ReadDevice {
 pub struct Shared {
     /// `vfioN` by device, from `/sys/class/vfio-dev`.
     pub vfio_devs: std::collections::HashMap<PciAddress, String>,
+    /// Whether debugfs can be asked.
+    pub debugfs: bool,
 }
 
 struct Reader<'a> {
@@ -46,6 +48,9 @@ pub fn read(tree: &Tree, address: PciAddress, shared: &Shared) -> io::Result<Rea
     reader.placement(tree);
     reader.regions();
     reader.interface();
+    if shared.debugfs && reader.found.device.vfio_dev.is_some() {
+        probe::debugfs(tree, &mut reader.found.device);
+    }
     Ok(reader.found)
 }
 

@@ -6,8 +6,10 @@ pub mod config_space;
 pub mod device;
 pub mod drivers;
 pub mod facts;
+pub mod probe;
 pub mod resource;
 pub mod sysfs;
+pub mod tagging;
 pub mod uevent;
 pub mod vpd;
 
@@ -18,8 +20,9 @@ use std::path::{Path, PathBuf};
 use crate::finding::{Finding, Rule, Severity};
 use crate::pci::PciAddress;
 use crate::snapshot::device::{DevType, Device};
-use crate::snapshot::{SCHEMA, Snapshot, Unknown, Via};
+use crate::snapshot::{Host, SCHEMA, Snapshot, Unknown, Via};
 use device::{ReadDevice, Shared};
+pub use probe::Probe;
 use sysfs::Tree;
 
 const DEVICES: &str = "sys/bus/pci/devices";
@@ -86,8 +89,9 @@ pub fn open(root: &Path) -> Result<Tree, InventoryError> {
     Tree::open(root).map_err(|source| InventoryError::Root { root: root.to_owned(), source })
 }
 
-/// Reads all that the kernel says below `root`: devices and host facts. Configuration and domains are not in it yet.
-pub fn read(root: &Path) -> Result<Snapshot, InventoryError> {
+/// Reads all that the kernel says below `root`: devices and host facts. Configuration and domains are not in it yet; once
+/// they are, [`conclude`] ends it.
+pub fn read(root: &Path, probe: Probe) -> Result<Snapshot, InventoryError> {
     let tree = open(root)?;
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
@@ -99,11 +103,22 @@ pub fn read(root: &Path) -> Result<Snapshot, InventoryError> {
         host: facts::read(&tree),
         ..Snapshot::default()
     };
-    read_devices(&tree, root, &mut snapshot)?;
+    read_devices(&tree, root, probe, &mut snapshot)?;
     Ok(snapshot)
 }
 
-fn read_devices(tree: &Tree, root: &Path, snapshot: &mut Snapshot) -> Result<(), InventoryError> {
+/// Draws the conclusions that need everything: what the devices answered, and what does not fit together.
+pub fn conclude(snapshot: &mut Snapshot, probe: Probe) {
+    let Snapshot { devices, domains, host, .. } = snapshot;
+    if probe != Probe::None {
+        probe::qemu(devices, domains);
+    }
+    for device in devices {
+        probe::conclude(device, host, probe);
+    }
+}
+
+fn read_devices(tree: &Tree, root: &Path, probe: Probe, snapshot: &mut Snapshot) -> Result<(), InventoryError> {
     let names = match tree.node(DEVICES).and_then(|node| node.names()) {
         Ok(names) => names,
         // A machine without PCI has sysfs all the same, and an empty list is an answer.
@@ -121,7 +136,8 @@ fn read_devices(tree: &Tree, root: &Path, snapshot: &mut Snapshot) -> Result<(),
     }
     addresses.sort_unstable();
     addresses.dedup();
-    let shared = Shared { vfio_devs: vfio_devs(tree) };
+    let debugfs = probe != Probe::None && snapshot.host.debugfs == Some(true);
+    let shared = Shared { vfio_devs: vfio_devs(tree), debugfs };
     let mut layouts = HashMap::new();
     for (address, read) in in_parallel(tree, &addresses, &shared) {
         match read {
@@ -148,9 +164,14 @@ fn read_devices(tree: &Tree, root: &Path, snapshot: &mut Snapshot) -> Result<(),
     number_vfs(tree, &mut snapshot.devices, &layouts);
     connect_groups(&mut snapshot.devices);
     for device in &mut snapshot.devices {
+        device.candidate_driver = candidate(&snapshot.host, device);
         device.socket = device.numa_node.and_then(|node| facts::socket_of(&snapshot.host, node));
     }
     Ok(())
+}
+
+fn candidate(host: &Host, device: &Device) -> Option<String> {
+    drivers::candidate(host.vfio_aliases.as_ref()?, device.modalias.as_ref()?).map(str::to_owned)
 }
 
 fn in_parallel(tree: &Tree, addresses: &[PciAddress], shared: &Shared) -> Vec<(PciAddress, io::Result<ReadDevice>)> {

@@ -7,8 +7,8 @@ use comfy_table::{ContentArrangement, Row, Table, presets};
 
 use super::text::printable;
 use crate::pci::PciAddress;
+use crate::snapshot::Snapshot;
 use crate::snapshot::device::{Declared, DevType, Device, Supported};
-use crate::snapshot::{Snapshot, Unknown};
 
 /// Past this, VFs of one PF that say the same share a row.
 const ROWS_PER_PF: usize = 16;
@@ -207,11 +207,12 @@ fn summary(snapshot: &Snapshot) -> String {
         );
     }
     text.push('.');
-    let why: Vec<&Unknown> = snapshot.host.unknown.iter().filter(|u| u.fact == "debugfs").collect();
-    if answer(None) > 0
-        && let Some(unknown) = why.first()
-    {
-        let _ = write!(text, "\nVFs could not be asked: {}.", printable(&unknown.why));
+    if let Some(why) = snapshot.why_unknown("domains") {
+        let _ = write!(text, "\nWho uses which device is unknown: {}.", printable(why));
+    }
+    let unasked = vfs().find_map(|d| d.why_unknown("migration.supported").map(|why| (d.address, why)));
+    if let Some((address, why)) = unasked {
+        let _ = write!(text, "\n{address} could not be asked: {}.", printable(why));
     }
     text
 }

@@ -179,9 +179,13 @@ impl Device {
         self.used_by.as_ref().map(Vec::is_empty)
     }
 
-    /// Why a fact is unknown.
+    /// Why a fact is unknown; facts of [`Migration`] by `migration.NAME`.
     pub fn why_unknown(&self, fact: &str) -> Option<&str> {
-        self.unknown.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())
+        let (list, fact) = match fact.strip_prefix("migration.") {
+            Some(inner) => (&self.migration.unknown, inner),
+            None => (&self.unknown, fact),
+        };
+        list.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())
     }
 }
 
@@ -315,6 +319,8 @@ pub struct Migration {
     pub state: Option<String>,
     /// Which rung answered which fact: `debugfs`, `qemu`, `devlink`, `ioctl`, `driver-table`.
     pub asked: BTreeMap<String, String>,
+    /// Facts of this object that nobody answered.
+    pub unknown: Vec<Unknown>,
 }
 
 /// A domain that uses a device.
