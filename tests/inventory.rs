@@ -96,6 +96,16 @@ fn the_captured_host_gives_the_facts_that_were_captured_with_it() {
     for (fact, value) in expected.as_object().unwrap() {
         assert_eq!(&vf[fact], value, "{fact}");
     }
+    assert_eq!(vf["declared"], "yes");
+    assert_eq!(vf["candidate_driver"], "igbvf_vfio_pci");
+    let answer = |address: &str| device(&snapshot, address)["migration"]["supported"].clone();
+    assert_eq!(answer("0000:01:10.2"), "yes", "debugfs has a migration folder");
+    assert_eq!(answer("0000:01:10.4"), "no", "debugfs has a folder without migration");
+    assert_eq!(answer("0000:02:10.0"), Value::Null, "not bound to VFIO, so nobody could be asked");
+    // 01:10.2 was never opened: its state reads ERROR, which is then no fact.
+    assert_eq!(device(&snapshot, "0000:01:10.2")["migration"]["state"], Value::Null);
+    assert_eq!(device(&snapshot, "0000:01:10.0")["migration"]["state"], "RUNNING");
+    assert!(!snapshot.to_string().contains("secret"), "nothing else of nova.conf is in the snapshot");
     assert_eq!(device(&snapshot, "0000:02:10.2")["driver"], Value::Null);
     assert_eq!(device(&snapshot, "0000:01:10.4")["migration"]["variant_driver"], Value::Null);
     assert_eq!(device(&snapshot, "0000:01:10.4")["vf_index"], 2);

@@ -1,6 +1,8 @@
 //! `pvm inventory`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+use crate::pci::PciAddress;
 
 /// Show devices: what is declared, which driver is bound, what the device answers.
 #[derive(Debug, Args)]
@@ -11,7 +13,22 @@ pub struct Inventory {
     /// Also devices that no spec matches
     #[arg(long)]
     pub all: bool,
+    /// How far to go to ask devices
+    #[arg(long, value_name = "HOW", default_value = "passive")]
+    pub probe: Probing,
+    /// Only this PF with all its VFs
+    #[arg(long, value_name = "ADDRESS")]
+    pub pf: Option<PciAddress>,
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,
+}
+
+/// How far to go to ask devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Probing {
+    /// Not at all
+    None,
+    /// Without opening them: debugfs, the QEMU that runs them, the table of drivers
+    Passive,
 }

@@ -2,14 +2,12 @@
 
 use super::{Context, Stop};
 use crate::cli::Global;
-use crate::host::{ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
+use crate::host::{self, ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
 
 /// Hosts and how to gather their facts, from the global options.
 #[derive(Debug)]
 pub struct Hosts {
-    /// pvm's settings.
-    pub settings: Settings,
-    /// How to gather.
+    /// How to gather, pvm's settings among it.
     pub options: GatherOptions,
 }
 
@@ -27,14 +25,15 @@ impl Hosts {
             root: global.root.clone(),
             connect: connect(global),
             nova_config: global.nova_config.clone(),
+            settings,
             ..GatherOptions::default()
         };
-        Ok(Self { settings, options })
+        Ok(Self { options })
     }
 
     /// Reads one `HOST` argument.
     pub fn parse(&self, text: &str) -> anyhow::Result<HostRef> {
-        Ok(HostRef::parse(text, &self.settings).map_err(|e| Stop::refused(e.to_string()))?)
+        Ok(HostRef::parse(text, &self.options.settings).map_err(|e| Stop::refused(e.to_string()))?)
     }
 }
 
@@ -62,10 +61,16 @@ fn settings(path: Option<&std::path::Path>) -> anyhow::Result<Settings> {
     })
 }
 
+/// The error with its causes, in one sentence.
+pub fn stop_text(error: &HostError) -> String {
+    host::configure::sentence(error)
+}
+
 /// The error as it ends the run.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
 pub fn stop(error: HostError) -> Stop {
     let kind = error.kind();
-    let message = format!("{:#}", anyhow::Error::new(error));
+    let message = stop_text(&error);
     match kind {
         ErrorKind::Unknown => Stop::unknown(message),
         ErrorKind::Refused => Stop::refused(message),

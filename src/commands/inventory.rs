@@ -2,23 +2,33 @@
 
 use serde::Serialize;
 
-use super::Context;
-use super::hosts::{Hosts, stop};
+use super::hosts::{Hosts, stop, stop_text};
+use super::{Context, Stop};
 use crate::cli::Format;
-use crate::cli::inventory::Inventory;
+use crate::cli::inventory::{Inventory, Probing};
 use crate::finding::Severity;
 use crate::host::{self, HostError, HostRef};
+use crate::inventory::Probe;
 use crate::outcome::Outcome;
 use crate::output::inventory::{self as table, View};
 use crate::snapshot::Snapshot;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
-    let hosts = Hosts::new(context)?;
+    let mut hosts = Hosts::new(context)?;
+    hosts.options.probe = match args.probe {
+        Probing::None => Probe::None,
+        Probing::Passive => Probe::Passive,
+    };
     let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
-    let view = View { all: args.all, width: context.printer.width() };
+    let view = View { all: args.all, pf: args.pf, width: context.printer.width() };
     if let [only] = asked.as_slice() {
         let snapshot = host::gather(only, &hosts.options).map_err(stop)?;
+        if let Some(pf) = args.pf
+            && snapshot.device(pf).is_none()
+        {
+            return Err(Stop::unknown(format!("{} has no device {pf}", only.label())).into());
+        }
         print_one(context, &snapshot, view)?;
         return Ok(outcome(std::iter::once(&snapshot), args.strict));
     }
@@ -80,7 +90,7 @@ fn print_all(
             .zip(answers)
             .map(|(host, answer)| match answer {
                 Ok(snapshot) => Answer::Snapshot(snapshot),
-                Err(error) => Answer::Error { name: host.label(), error: sentence(error) },
+                Err(error) => Answer::Error { name: host.label(), error: stop_text(error) },
             })
             .collect();
         return context.printer.document(&Inventories { schema: "pvm.inventories/1", hosts });
@@ -92,21 +102,10 @@ fn print_all(
                 print_one(context, snapshot, view)?;
                 context.printer.result("\n")?;
             }
-            Err(error) => context.printer.complain(&table::heading(&sentence(error))),
+            Err(error) => context.printer.complain(&table::heading(&stop_text(error))),
         }
     }
     Ok(())
-}
-
-fn sentence(error: &HostError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Findings go to stderr: the table is the result.

@@ -3,6 +3,7 @@
 //!
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
+pub mod configure;
 pub mod file;
 pub mod libvirt;
 pub mod nova_files;
@@ -30,6 +31,8 @@ pub struct GatherOptions {
     pub probe: Probe,
     /// Nova's configuration, on whichever host it is.
     pub nova_config: Vec<PathBuf>,
+    /// pvm's own settings: entries for hosts without Nova.
+    pub settings: Settings,
     /// How long another host may take.
     pub time_limit: Duration,
 }
@@ -41,6 +44,7 @@ impl Default for GatherOptions {
             connect: None,
             probe: Probe::Passive,
             nova_config: Vec::new(),
+            settings: Settings::default(),
             time_limit: Duration::from_secs(60),
         }
     }
@@ -83,6 +87,9 @@ pub enum HostError {
         /// Why.
         why: String,
     },
+    /// Nova's configuration, which the user named.
+    #[error(transparent)]
+    NovaConfig(nova_files::NovaFileError),
     /// This machine's own tree.
     #[error(transparent)]
     Inventory(#[from] inventory::InventoryError),
@@ -93,7 +100,9 @@ impl HostError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Malformed { .. } => ErrorKind::Refused,
-            Self::Read { .. } | Self::Unreachable { .. } | Self::Inventory(_) => ErrorKind::Unknown,
+            Self::Read { .. } | Self::Unreachable { .. } | Self::NovaConfig(_) | Self::Inventory(_) => {
+                ErrorKind::Unknown
+            }
         }
     }
 }
@@ -136,9 +145,13 @@ pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snap
 fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
     let mut snapshot = inventory::read(&options.root, options.probe)?;
     snapshot.via = Via::Local;
+    configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
     match &options.connect {
         None => {
-            libvirt::without(&mut snapshot, "libvirt was not asked, because the tree below --root is another machine's");
+            libvirt::without(
+                &mut snapshot,
+                "libvirt was not asked, because the tree below --root is another machine's",
+            );
         }
         Some(uri) => match hypervisor::open(uri) {
             Ok(daemon) => libvirt::add(&mut snapshot, daemon.as_ref()),

@@ -203,8 +203,8 @@ fn debugfs(tree: &Tree, host: &mut Host) {
             host.debugfs = Some(false);
             return;
         }
-        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => "only root may read debugfs",
-        Err(_) => "sys/kernel/debug cannot be read",
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => "only root may read debugfs: run pvm as root",
+        Err(_) => "there is no sys/kernel/debug",
     };
     host.unknown.push(Unknown::new("debugfs", why));
 }

@@ -163,7 +163,11 @@ fn read_devices(tree: &Tree, root: &Path, probe: Probe, snapshot: &mut Snapshot)
     }
     number_vfs(tree, &mut snapshot.devices, &layouts);
     connect_groups(&mut snapshot.devices);
+    let no_aliases = snapshot.host.why_unknown("vfio_aliases").map(str::to_owned);
     for device in &mut snapshot.devices {
+        if let Some(why) = &no_aliases {
+            device.unknown.push(Unknown::new("candidate_driver", why.as_str()));
+        }
         device.candidate_driver = candidate(&snapshot.host, device);
         device.socket = device.numa_node.and_then(|node| facts::socket_of(&snapshot.host, node));
     }

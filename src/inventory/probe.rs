@@ -158,10 +158,7 @@ fn why_not_asked(device: &Device, host: &Host, probe: Probe) -> String {
     match host.debugfs {
         Some(true) => format!("debugfs has no entry for it; {active}"),
         Some(false) => format!("this kernel has no VFIO debugfs; {active}"),
-        None => match host.why_unknown("debugfs") {
-            Some(why) => format!("{why}; run pvm as root"),
-            None => "debugfs was not read".to_owned(),
-        },
+        None => host.why_unknown("debugfs").unwrap_or("debugfs was not read").to_owned(),
     }
 }
 

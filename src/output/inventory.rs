@@ -18,6 +18,8 @@ const ROWS_PER_PF: usize = 16;
 pub struct View {
     /// Also devices that no spec matches.
     pub all: bool,
+    /// Only this PF, with a row for each of its VFs.
+    pub pf: Option<PciAddress>,
     /// Columns of the terminal.
     pub width: usize,
 }
@@ -61,7 +63,7 @@ pub fn render(snapshot: &Snapshot, view: View) -> String {
         table.set_width(u16::try_from(view.width).unwrap_or(80));
         table.set_header(["DEVICE", "IDS", "DRIVER", "DECLARED", "MIGRATES", "NODE", "USED BY"]);
         for group in groups(&shown) {
-            add_group(&mut table, &group);
+            add_group(&mut table, &group, view.pf.is_some());
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 1));
@@ -79,6 +81,9 @@ fn shown(snapshot: &Snapshot, view: View) -> Vec<&Device> {
     let parents: Vec<PciAddress> =
         snapshot.devices.iter().filter(|d| d.spec_index.is_some()).filter_map(|d| d.parent_addr).collect();
     let wanted = |device: &&Device| {
+        if let Some(pf) = view.pf {
+            return device.address == pf || device.parent_addr == Some(pf);
+        }
         view.all
             || device.spec_index.is_some()
             || parents.contains(&device.address)
@@ -107,7 +112,7 @@ fn groups<'a>(shown: &[&'a Device]) -> Vec<Group<'a>> {
     by_head.into_values().collect()
 }
 
-fn add_group(table: &mut Table, group: &Group<'_>) {
+fn add_group(table: &mut Table, group: &Group<'_>, every_row: bool) {
     if let Some(head) = group.head {
         let mut row = cells(head);
         if let Some(sriov) = &head.sriov {
@@ -116,7 +121,7 @@ fn add_group(table: &mut Table, group: &Group<'_>) {
         table.add_row(Row::from(row));
     }
     let indent = if group.head.is_some() { "  " } else { "" };
-    if group.vfs.len() <= ROWS_PER_PF {
+    if every_row || group.vfs.len() <= ROWS_PER_PF {
         for vf in &group.vfs {
             let mut row = cells(vf);
             row[0].insert_str(0, indent);
@@ -146,6 +151,7 @@ fn cells(device: &Device) -> [String; 7] {
         _ => "?".to_owned(),
     };
     let declared = match device.declared {
+        Declared::Unset if device.why_unknown("declared").is_some() => "unknown",
         Declared::Unset if device.spec_index.is_none() => "-",
         other => other.as_str(),
     };
@@ -169,8 +175,9 @@ fn migrates(device: &Device) -> String {
     match device.migration.supported {
         Some(Supported::Yes) => format!("yes, {how}"),
         Some(Supported::No) => format!("no, {how}"),
-        None if device.dev_type == DevType::Pf => "-".to_owned(),
-        None => "unknown".to_owned(),
+        None if device.why_unknown("migration.supported").is_some() => "unknown".to_owned(),
+        // Nobody asks a device that is neither a VF nor given to VFIO.
+        None => "-".to_owned(),
     }
 }
 
