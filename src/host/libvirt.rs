@@ -83,7 +83,7 @@ fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
     };
     let active = info.state.is_active();
     if active {
-        found.xml = known(daemon.xml(&info.uuid, DomainXml::LiveMigratable), "xml", &mut found.unknown);
+        found.xml = known(daemon.xml(&info.uuid, DomainXml::Live), "xml", &mut found.unknown);
     }
     if info.persistent {
         found.inactive_xml = known(daemon.xml(&info.uuid, DomainXml::Inactive), "inactive_xml", &mut found.unknown);
