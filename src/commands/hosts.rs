@@ -1,7 +1,6 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
 use super::{Context, Stop};
-use crate::cli::Global;
 use crate::host::{self, ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
 
 /// Hosts and how to gather their facts, from the global options.
@@ -23,7 +22,7 @@ impl Hosts {
         };
         let options = GatherOptions {
             root: global.root.clone(),
-            connect: connect(global),
+            connect: connect(context),
             nova_config: global.nova_config.clone(),
             settings,
             ..GatherOptions::default()
@@ -38,19 +37,14 @@ impl Hosts {
 }
 
 /// libvirt of the local host: with another root only when it was named, because the tree is not this machine's.
-fn connect(global: &Global) -> Option<String> {
+fn connect(context: &Context) -> Option<String> {
+    let global = &context.global;
     let fixture = global.root != std::path::Path::new("/");
     match &global.connect {
         Some(uri) => Some(uri.clone()),
         None if fixture => None,
-        None => Some(local_uri()),
+        None => Some(context.local_uri()),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "an edge: libvirt's own variable")]
-fn local_uri() -> String {
-    let named = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
-    named.unwrap_or_else(|| "qemu:///system".to_owned())
 }
 
 fn settings(path: Option<&std::path::Path>) -> anyhow::Result<Settings> {
