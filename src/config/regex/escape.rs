@@ -123,9 +123,10 @@ impl Parser {
             return Err(RegexError::new("missing {"));
         }
         let name = self.until('}', "character name")?.to_ascii_uppercase();
-        let digits = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"];
-        if let Some(value) = name.strip_prefix("DIGIT ").and_then(|word| digits.iter().position(|d| *d == word)) {
-            return Ok(u32::from('0') + value as u32);
+        let words = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"];
+        if let Some(word) = name.strip_prefix("DIGIT ") {
+            let found = words.into_iter().zip('0'..='9').find(|(known, _)| *known == word);
+            return found.map(|(_, digit)| u32::from(digit)).ok_or_else(|| unknown(&name));
         }
         let letter = |prefix: &str| match name.strip_prefix(prefix)?.as_bytes() {
             [letter @ b'A'..=b'Z'] => Some(*letter),
@@ -134,10 +135,14 @@ impl Parser {
         letter("LATIN CAPITAL LETTER ")
             .or_else(|| letter("LATIN SMALL LETTER ").map(|c| c.to_ascii_lowercase()))
             .map(u32::from)
-            .ok_or_else(|| RegexError::new(format!("undefined character name {name}")))
+            .ok_or_else(|| unknown(&name))
     }
 }
 
 fn bad(c: char) -> RegexError {
     RegexError::new(format!("bad escape \\{c}"))
+}
+
+fn unknown(name: &str) -> RegexError {
+    RegexError::new(format!("undefined character name {name}"))
 }

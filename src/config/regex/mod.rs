@@ -88,11 +88,13 @@ impl Regex {
 
     /// Whether it matches the number printed with `width` digits.
     pub fn matches_number(&self, value: u32, width: usize) -> bool {
-        let digits: Vec<u8> = (0..8u32)
-            .rev()
-            .map(|place| (place, (value >> (place * 4)) & 0xf))
-            .skip_while(|&(place, digit)| digit == 0 && place as usize >= width.max(1))
-            .map(|(_, digit)| digit as u8)
+        let digits: Vec<u8> = value
+            .to_be_bytes()
+            .into_iter()
+            .flat_map(|byte| [byte >> 4, byte & 0xf])
+            .enumerate()
+            .skip_while(|&(place, digit)| digit == 0 && 8 - place > width.max(1))
+            .map(|(_, digit)| digit)
             .collect();
         run::matches(&self.body, self.groups, &digits)
     }
