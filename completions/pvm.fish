@@ -43,7 +43,10 @@ complete -c pvm -n "__fish_pvm_needs_command" -f -a "check-config" -d 'Check dev
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "migrate" -d 'Move a running guest to DST'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "recover" -d 'Finish or undo a migration whose pvm died'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "evidence" -d 'Print what this host has written about a guest'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
@@ -127,6 +130,46 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s v -l verbose -d 'Say
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s q -l quiet -d 'Say less: no notes, no progress'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l keep -d 'Where the table asks: which copy of the guest to keep' -r -f -a "src\t'The source\'s'
+dst\t'The destination\'s'
+none\t'Neither: give the guest up'"
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l auto -d 'Every migration that is not finished, but only what is safe with nobody there'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l abort -d 'End the migration if it is alive and not in switch-over'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l source-is-dead -d 'The source is powered off or fenced and does not run the guest any more'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -l destination-is-dead -d 'The destination is powered off or fenced and does not run the guest any more'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand recover" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l on -d 'Where it runs now' -r
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l since -d 'When the migration began, like 2026-11-23T06:24:00Z' -r
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l sent -d 'Bytes of device state the source sent, when pvm did not make the migration (`vfio_data_transferred` of virsh domjobinfo --completed --rawstats, on the source)' -r
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
@@ -142,9 +185,28 @@ complete -c pvm -n "__fish_pvm_using_subcommand explain" -s v -l verbose -d 'Say
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -s q -l quiet -d 'Say less: no notes, no progress'
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -s V -l version -d 'Print version'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "migrate" -d 'Move a running guest to DST'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l since -d 'From when on, like 2026-11-23T06:24:00Z' -r
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'"
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "migrate" -d 'Move a running guest to DST'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "recover" -d 'Finish or undo a migration whose pvm died'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "evidence" -d 'Print what this host has written about a guest'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["finding", "pci", "snapshot", "config", "domain"]),
     ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan"]),
     ("hypervisor", &["finding", "pci", "snapshot", "domain"]),
-    ("host", &["finding", "pci", "source", "snapshot", "config", "inventory", "domain", "hypervisor"]),
+    ("host", &["finding", "pci", "source", "snapshot", "config", "inventory", "domain", "hypervisor", "proof", "time"]),
     (
         "migrate",
         &[
@@ -43,8 +43,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("proof", &["pci", "time", "snapshot"]),
     ("journal", &["pci", "time", "proof"]),
-    ("recover", &["pci", "time", "proof", "journal", "hypervisor", "outcome"]),
-    ("cli", &["outcome", "pci"]),
+    ("recover", &["pci", "time", "proof", "journal", "hypervisor", "domain", "outcome"]),
+    ("cli", &["outcome", "pci", "time"]),
 ];
 
 /// A file is one noun; past this it is two.

@@ -1,10 +1,13 @@
 //! The command line: clap types only. Man pages and completions are rendered from [`command`].
 
 pub mod check_config;
+pub mod evidence;
 pub mod explain;
 pub mod inventory;
 pub mod migrate;
 pub mod preflight;
+pub mod recover;
+pub mod verify;
 
 use std::path::PathBuf;
 
@@ -92,8 +95,15 @@ pub enum Command {
     Preflight(preflight::Preflight),
     /// Move a running guest to DST
     Migrate(migrate::Migrate),
+    /// Finish or undo a migration whose pvm died
+    Recover(recover::Recover),
+    /// Say whether the state of a guest's devices arrived
+    Verify(verify::Verify),
     /// Explain a finding: what it means, how to check by hand, how to fix
     Explain(explain::Explain),
+    /// Print what this host has written about a guest
+    #[command(hide = true)]
+    Evidence(evidence::Evidence),
 }
 
 /// The whole definition, for man pages and completions.

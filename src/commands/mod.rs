@@ -1,11 +1,14 @@
 //! The glue: gather facts, call the pure core, hand the result to `output`. No rules and no formatting here.
 
 pub mod check_config;
+pub mod evidence;
 pub mod explain;
 pub mod hosts;
 pub mod inventory;
 pub mod migrate;
 pub mod preflight;
+pub mod recover;
+pub mod verify;
 
 use std::ffi::OsString;
 
@@ -87,11 +90,18 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
     if context.global.output == Format::Ndjson && !matches!(command, Command::Migrate(_)) {
         return Err(Stop::usage("-o ndjson is for migrate only").into());
     }
+    let is_recovery = matches!(command, Command::Recover(_) | Command::Evidence(_));
+    if !is_recovery && context.global.root == std::path::Path::new("/") {
+        recover::remind(&context.printer);
+    }
     match command {
         Command::CheckConfig(args) => check_config::run(context, args),
         Command::Inventory(args) => inventory::run(context, args),
         Command::Preflight(args) => preflight::run(context, args),
         Command::Migrate(args) => migrate::run(context, args),
+        Command::Recover(args) => recover::run(context, args),
+        Command::Verify(args) => verify::run(context, args),
         Command::Explain(args) => explain::run(context, args),
+        Command::Evidence(args) => evidence::run(context, args),
     }
 }

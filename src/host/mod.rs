@@ -4,6 +4,7 @@
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
 pub mod configure;
+pub mod evidence;
 pub mod file;
 pub mod libvirt;
 pub mod nova_files;

@@ -41,7 +41,15 @@ pub fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Resul
     run(command, name, options.time_limit)
 }
 
-fn run(mut command: Command, host: &str, limit: Duration) -> Result<Snapshot, HostError> {
+fn run(command: Command, host: &str, limit: Duration) -> Result<Snapshot, HostError> {
+    let bytes = answer(command, host, limit)?;
+    let mut snapshot = file::parse(&bytes, false, &format!("the answer of {host}"))?;
+    snapshot.via = Via::Ssh;
+    Ok(snapshot)
+}
+
+/// What a program prints, or why it printed nothing in time.
+pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Result<Vec<u8>, HostError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let unreachable = |why: String| HostError::Unreachable { host: host.to_owned(), why };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -69,9 +77,7 @@ fn run(mut command: Command, host: &str, limit: Duration) -> Result<Snapshot, Ho
         };
         return Err(unreachable(why));
     }
-    let mut snapshot = file::parse(&bytes, false, &format!("the answer of {host}"))?;
-    snapshot.via = Via::Ssh;
-    Ok(snapshot)
+    Ok(bytes)
 }
 
 fn collect(stream: Option<impl Read + Send + 'static>, limit: u64) -> mpsc::Receiver<Vec<u8>> {

@@ -110,6 +110,16 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Whether some process holds the lock on `subject`. Takes and makes nothing.
+    pub fn is_held(state_directory: impl AsRef<Path>, subject: &Subject) -> bool {
+        let path = state_directory.as_ref().join("locks").join(subject.file_name());
+        let Ok(file) = OpenOptions::new().read(true).open(path) else { return false };
+        // Shared, and given back at once: a taker at this very moment is told that it is held, and can ask again.
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is held; if that fails, a free lock file is left, which is harmless.
@@ -133,6 +143,7 @@ mod tests {
         let guest = Subject::Guest("1B4E28BA-2FA1-11D2-883F-0016D3CCA427".into());
         let lock = Lock::take(dir.path(), &guest, "migration x").unwrap();
         let same = Subject::Guest("1b4e28ba-2fa1-11d2-883f-0016d3cca427".into());
+        assert!(Lock::is_held(dir.path(), &same) && !Lock::is_held(dir.path(), &device("0000:c1:00.7")));
         let refused = Lock::take(dir.path(), &same, "another").unwrap_err();
         let expected = format!("another pvm is at work there: pid {}, migration x", std::process::id());
         assert_eq!(refused.to_string(), expected);
@@ -141,6 +152,7 @@ mod tests {
         let left: Vec<_> =
             std::fs::read_dir(dir.path().join("locks")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, ["device-cmp-b1-0000_3ac1_3a00_2e7.lock"]);
+        assert!(!Lock::is_held(dir.path(), &same));
         Lock::take(dir.path(), &same, "another").unwrap();
     }
 

@@ -74,6 +74,11 @@ pub enum Entry {
         /// What came out.
         verdict: Verdict,
     },
+    /// The proof was made while the source did not answer. Not a phase: the records before it stand.
+    Proof {
+        /// What came out on the destination.
+        verdict: Verdict,
+    },
     /// A port is about to be plugged in.
     AttachIntent {
         /// The port's address on the source.
@@ -142,6 +147,7 @@ impl Entry {
             Self::Switched => "switched",
             Self::PerformReturned { .. } => "perform-returned",
             Self::Verify { .. } => "verify",
+            Self::Proof { .. } => "proof",
             Self::AttachIntent { .. } => "attach-intent",
             Self::Attached { .. } => "attached",
             Self::Cleanup => "cleanup",

@@ -234,6 +234,7 @@ impl State {
                 self.last = if verdict.is_lost() { Last::VerifyLost } else { Last::Verify };
                 self.verdict = Some(verdict.clone());
             }
+            Entry::Proof { verdict } => self.verdict = Some(verdict.clone()),
             Entry::AttachIntent { source, device } => {
                 self.port(*source, |port| port.attach_intent = Some(*device));
                 self.last = Last::AttachIntent;

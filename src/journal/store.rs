@@ -301,4 +301,10 @@ impl Journal {
         self.file.seek(io::SeekFrom::End(0))?;
         self.file.sync_all()
     }
+
+    /// Breaks the journal, for tests of what follows from that.
+    #[cfg(test)]
+    pub(crate) fn replace_file(&mut self, file: File) {
+        self.file = file;
+    }
 }

@@ -153,6 +153,7 @@ mod tests {
             Entry::PerformReturned { error: Some("operation failed".into()), vfio_bytes: Some(262_336) },
             Entry::Verify { side: Side::Destination, verdict: Verdict::Lost { why: "reset".into() } },
             Entry::Verify { side: Side::Source, verdict: Verdict::Verified },
+            Entry::Proof { verdict: Verdict::not_verified("no answer") },
             Entry::AttachIntent { source, device },
             Entry::Attached { source, device },
             Entry::Cleanup,

@@ -114,6 +114,10 @@ fn judge(
         .or_else(|| {
             (received.asked < question.running).then(|| "the logs were read before the guest ran again".to_owned())
         })
+        .or_else(|| {
+            (evidence.since > earliest)
+                .then(|| format!("the clock of {} is too far behind this machine's", evidence.host))
+        })
         .or_else(|| kernel_complaint(evidence, question.devices, earliest));
     missing.map_or(Verdict::Verified, Verdict::not_verified)
 }

@@ -136,20 +136,11 @@ impl Seen {
 
 /// The record of the guest as it is now, for [`crate::journal::Entry::PerformIntent`].
 pub fn perform_intent(info: &DomainInfo, attempt: u32) -> PerformIntent {
-    PerformIntent { domain_id: info.id, state: info.state.word().to_owned(), reason: reason_word(info.state), attempt }
-}
-
-/// A state's reason as one word that tells every reason from every other.
-fn reason_word(state: Now) -> String {
-    match state {
-        Now::Running(RunReason::Migrated) | Now::ShutOff { migrated: true } => "migrated".to_owned(),
-        Now::Running(RunReason::Unpaused) => "unpaused".to_owned(),
-        Now::Running(RunReason::MigrationCanceled) => "migration-canceled".to_owned(),
-        Now::Paused(PauseReason::Migration) => "migration".to_owned(),
-        Now::Paused(PauseReason::StartingUp) => "starting-up".to_owned(),
-        Now::Paused(PauseReason::User) => "user".to_owned(),
-        Now::Running(RunReason::Other(n)) | Now::Paused(PauseReason::Other(n)) | Now::Other(n) => format!("other-{n}"),
-        Now::ShutOff { migrated: false } => "off".to_owned(),
+    PerformIntent {
+        domain_id: info.id,
+        state: info.state.word().to_owned(),
+        reason: info.state.reason().to_owned(),
+        attempt,
     }
 }
 
@@ -161,10 +152,8 @@ pub fn source(seen: &Seen, journal: &State) -> Answer {
     }
     // Before libvirt was told to migrate, there is nothing to compare with: it runs there, as it did.
     let same = journal.perform.as_ref().is_none_or(|(_, then)| then.domain_id.is_none() || then.domain_id == *id);
-    let as_then = journal
-        .perform
-        .as_ref()
-        .is_none_or(|(_, then)| then.state == state.word() && then.reason == reason_word(*state));
+    let as_then =
+        journal.perform.as_ref().is_none_or(|(_, then)| then.state == state.word() && then.reason == state.reason());
     let began_paused = began_paused(journal);
     match state {
         Now::Running(_) if !same => Answer::RunOther,
@@ -298,7 +287,6 @@ mod tests {
         assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 3), Answer::RunUnchanged);
         assert_eq!(answer(BOOTED, 4), Answer::RunOther, "started anew");
         assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 4), Answer::RunOther);
-        assert_eq!(answer(Now::Running(RunReason::Other(3)), 3), Answer::RunOther);
         assert_eq!(answer(Now::Running(RunReason::Migrated), 3), Answer::RunMigrated);
         assert_eq!(answer(MIGRATING, 3), Answer::PausedMigration);
         assert_eq!(answer(MIGRATING, 4), Answer::PausedOther);

@@ -1,17 +1,24 @@
 //! Who runs the guest after a migration whose pvm died, and what to do about it.
 //!
 //! [`answer`] turns what the hosts say into the columns of the decision table, [`table`] is the table, [`decide`] takes the
-//! first row that fits. All pure; carrying a decision out is the command's work.
+//! first row that fits; all pure. [`run`] looks at the hosts and carries the decision out, through the hypervisor's trait.
 
 pub mod action;
 pub mod answer;
+pub mod look;
+pub mod run;
 pub mod table;
+pub mod words;
 
+mod carry_out;
+#[cfg(test)]
+mod run_tests;
 #[cfg(test)]
 mod table_tests;
 
 pub use action::{Action, Changes, Choices, Exit};
 pub use answer::{Answer, Job, Seen, perform_intent};
+pub use run::{Orders, Recovered, Recovery, World};
 pub use table::{Condition, Row, TABLE};
 
 use crate::journal::{Keep, Last, State};

@@ -1,0 +1,334 @@
+//! `pvm recover`: list what waits, finish or undo one, or do unattended what is safe.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::hosts::Hosts;
+use super::{Context, Stop};
+use crate::cli::Format;
+use crate::cli::recover::{Copy, Recover};
+use crate::host::{HostRef, evidence};
+use crate::hypervisor::{self, Hypervisor};
+use crate::journal::{
+    self, Journal, JournalError, Keep, Listed, Lock, LockError, Side, State, Store, Subject, now, state_directory,
+};
+use crate::outcome::Outcome;
+use crate::output::Printer;
+use crate::output::text::printable;
+use crate::proof::Received;
+use crate::recover::{Orders, Recovered, Recovery, World};
+use crate::time::Timestamp;
+
+/// One migration, as `-o json` shows it.
+#[derive(Debug, Default, Serialize)]
+struct Entry {
+    id: String,
+    instance: Option<journal::Instance>,
+    source: Option<journal::Host>,
+    destination: Option<journal::Host>,
+    last_record: Option<&'static str>,
+    begun: Option<Timestamp>,
+    touched: Option<Timestamp>,
+    /// A pvm is at work on it.
+    under_way: bool,
+    /// Why its journal cannot be acted on.
+    trouble: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: &'static str,
+    migrations: Vec<Entry>,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Recover) -> anyhow::Result<Outcome> {
+    if context.global.root != std::path::Path::new("/") {
+        return Err(Stop::usage("recover works on real hosts: it does not go with --root").into());
+    }
+    let directory = state_directory()?;
+    let store = Store::at(&directory);
+    let orders = Orders {
+        auto: args.auto,
+        keep: args.keep.as_ref().map(|copy| match copy {
+            Copy::Src => Keep::Src,
+            Copy::Dst => Keep::Dst,
+            Copy::None => Keep::None,
+        }),
+        abort: args.abort,
+        source_is_dead: args.source_is_dead,
+        destination_is_dead: args.destination_is_dead,
+    };
+    let (entries, outcome) = match &args.id {
+        Some(id) => one(context, &store, &directory, id, orders)?,
+        None if args.auto => all(context, &store, &directory, orders)?,
+        None => (list(context, &store, &directory)?, Outcome::Fine),
+    };
+    if context.printer.format != Format::Table {
+        context.printer.document(&Document { schema: "pvm.recover/1", migrations: entries })?;
+    }
+    Ok(outcome)
+}
+
+/// What every other command says in one line when a migration waits.
+pub fn remind(printer: &Printer) {
+    // Without a state directory there is nothing to be reminded of, and it is not this command's business.
+    let Ok(directory) = state_directory() else { return };
+    let Ok(listed) = Store::at(&directory).list() else { return };
+    for journal in listed.iter().filter(|journal| !journal.is_closed()) {
+        match journal.state() {
+            Some(state) if is_held(&directory, &state) => {}
+            Some(state) => printer.note(&format!(
+                "pvm: migration {} of {} is not finished: pvm recover {}",
+                journal.id,
+                printable(&state.plan.instance.name),
+                journal.id
+            )),
+            None => printer.note(&format!("pvm: the journal of migration {} needs a look: pvm recover", journal.id)),
+        }
+    }
+}
+
+fn is_held(directory: &std::path::Path, state: &State) -> bool {
+    Lock::is_held(directory, &Subject::Guest(state.plan.instance.uuid.clone()))
+}
+
+fn list(context: &Context, store: &Store, directory: &std::path::Path) -> anyhow::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for journal in store.list()?.iter().filter(|journal| !journal.is_closed()) {
+        let entry = entry(journal, directory);
+        if context.printer.format == Format::Table {
+            context.printer.result(&line(&entry))?;
+        }
+        entries.push(entry);
+    }
+    if entries.is_empty() {
+        context.printer.note("No migration waits.");
+    }
+    Ok(entries)
+}
+
+fn entry(journal: &Listed, directory: &std::path::Path) -> Entry {
+    let trouble = match &journal.content {
+        Ok(parsed) => parsed.trouble.as_ref().map(ToString::to_string),
+        Err(e) => Some(e.to_string()),
+    };
+    let mut entry = Entry { id: journal.id.clone(), trouble, ..Entry::default() };
+    if let Some(state) = journal.state() {
+        entry.under_way = is_held(directory, &state);
+        entry.last_record = Some(state.last.name());
+        entry.begun = Some(state.begun);
+        entry.touched = Some(state.touched);
+        entry.instance = Some(state.plan.instance);
+        entry.source = Some(state.plan.source);
+        entry.destination = Some(state.plan.destination);
+    }
+    entry
+}
+
+fn line(entry: &Entry) -> String {
+    let name = |host: &Option<journal::Host>| host.as_ref().map_or("?", |host| host.name.as_str()).to_owned();
+    let mut text = format!(
+        "{}  {} from {} to {}; last record: {}",
+        entry.id,
+        entry.instance.as_ref().map_or("?", |instance| instance.name.as_str()),
+        name(&entry.source),
+        name(&entry.destination),
+        entry.last_record.unwrap_or("none"),
+    );
+    if let Some(touched) = entry.touched {
+        let _ = write!(text, ", {touched}");
+    }
+    if entry.under_way {
+        text += "; under way";
+    }
+    if let Some(trouble) = &entry.trouble {
+        let _ = write!(text, "; {trouble}");
+    }
+    format!("{}\n", printable(&text))
+}
+
+fn one(
+    context: &Context,
+    store: &Store,
+    directory: &std::path::Path,
+    id: &str,
+    orders: Orders,
+) -> anyhow::Result<(Vec<Entry>, Outcome)> {
+    let parsed = store.read(id)?;
+    if let Some(trouble) = &parsed.trouble {
+        // Row 0b: shown, never acted on.
+        let path = store.directory().join(format!("{id}.ndjson"));
+        for record in &parsed.records {
+            context.printer.note(&format!("  {} {}", record.time, record.entry.name()));
+        }
+        let message = format!("{}: {trouble}; it is shown only, nothing was changed", path.display());
+        return Err(Stop { outcome: Outcome::Incomplete, message }.into());
+    }
+    let Some(state) = State::of(&parsed.records) else {
+        context.printer.note(&format!("{id}: nothing had begun."));
+        return Ok((Vec::new(), Outcome::Fine));
+    };
+    let lock = match take_lock(directory, &state) {
+        Ok(lock) => lock,
+        Err(e @ LockError::Held { .. }) => return Err(Stop::unknown(format!("{id}: {e}")).into()),
+        Err(e) => return Err(e.into()),
+    };
+    // Read again: only now nobody else writes.
+    let (mut journal, parsed) = store.open(id)?;
+    if parsed.torn {
+        context
+            .printer
+            .note("  row 0a: the last line of the journal is torn and was dropped: its effect had not begun.");
+    }
+    let state = State::of(&parsed.records).ok_or_else(|| Stop::unknown(format!("{id}: nothing had begun")))?;
+    let (recovered, state) = recover(context, &mut journal, state, orders)?;
+    drop(lock);
+    let outcome = recovered.outcome;
+    let entry = Entry {
+        id: id.to_owned(),
+        instance: Some(state.plan.instance),
+        source: Some(state.plan.source),
+        destination: Some(state.plan.destination),
+        last_record: Some(state.last.name()),
+        begun: Some(state.begun),
+        touched: Some(state.touched),
+        row: Some(recovered.row),
+        exit_code: Some(outcome.code()),
+        closed: Some(recovered.closed),
+        summary: Some(recovered.summary),
+        ..Entry::default()
+    };
+    Ok((vec![entry], outcome))
+}
+
+fn take_lock(directory: &std::path::Path, state: &State) -> Result<Lock, LockError> {
+    let purpose = format!("recovery of migration {}", state.plan.id);
+    Lock::take(directory, &Subject::Guest(state.plan.instance.uuid.clone()), &purpose)
+}
+
+/// Every migration that waits, one after the other; one that fails does not keep the others from being seen to.
+fn all(
+    context: &Context,
+    store: &Store,
+    directory: &std::path::Path,
+    orders: Orders,
+) -> anyhow::Result<(Vec<Entry>, Outcome)> {
+    let mut entries = Vec::new();
+    let mut worst = Outcome::Fine;
+    for listed in store.list()?.iter().filter(|journal| !journal.is_closed()) {
+        if listed.state().is_some_and(|state| is_held(directory, &state)) {
+            continue;
+        }
+        match one(context, store, directory, &listed.id, orders) {
+            Ok((more, outcome)) => {
+                entries.extend(more);
+                worst = graver(worst, outcome);
+            }
+            Err(error) => {
+                context.printer.complain(&format!("pvm: {}", printable(&format!("{error:#}"))));
+                let outcome = error.downcast_ref::<Stop>().map_or(Outcome::Unknown, |stop| stop.outcome);
+                worst = graver(worst, outcome);
+            }
+        }
+    }
+    Ok((entries, worst))
+}
+
+/// The outcome that needs somebody more. Undoing unattended is what it is for: fine.
+fn graver(one: Outcome, other: Outcome) -> Outcome {
+    let weight = |outcome| match outcome {
+        Outcome::Undecided => 4,
+        Outcome::Incomplete => 3,
+        Outcome::Unknown => 2,
+        Outcome::Findings | Outcome::Usage => 1,
+        Outcome::Fine | Outcome::Undone | Outcome::Interrupted => 0,
+    };
+    let worst = if weight(other) > weight(one) { other } else { one };
+    if weight(worst) == 0 { Outcome::Fine } else { worst }
+}
+
+fn recover(
+    context: &Context,
+    journal: &mut Journal,
+    state: State,
+    orders: Orders,
+) -> anyhow::Result<(Recovered, State)> {
+    let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone() };
+    let recovered = Recovery::new(&mut world, journal, state, orders).run().map_err(stop)?;
+    let state = Store::at(state_directory()?).read(journal.id())?;
+    let state = State::of(&state.records).ok_or_else(|| Stop::unknown("the journal was removed"))?;
+    let sentence = printable(&recovered.summary).into_owned();
+    if recovered.outcome == Outcome::Fine || recovered.closed {
+        world.say(&format!("{}: {sentence}.", journal.id()));
+    } else {
+        context.printer.complain(&format!("pvm: {}: {sentence}", journal.id()));
+    }
+    Ok((recovered, state))
+}
+
+/// Without its journal nothing was done, but how far it was before is not known here.
+fn stop(error: JournalError) -> Stop {
+    let message = format!("{:#}", anyhow::Error::new(error));
+    Stop { outcome: Outcome::Undecided, message }
+}
+
+/// The hosts of a journal, as this machine reaches them.
+struct RealWorld<'a> {
+    context: &'a Context,
+    hosts: Hosts,
+    state: State,
+}
+
+impl RealWorld<'_> {
+    fn host(&self, side: Side) -> &journal::Host {
+        match side {
+            Side::Source => &self.state.plan.source,
+            Side::Destination => &self.state.plan.destination,
+        }
+    }
+}
+
+impl World for RealWorld<'_> {
+    fn connect(&self, side: Side) -> Result<Box<dyn Hypervisor>, String> {
+        hypervisor::open(&self.host(side).uri).map_err(|e| e.to_string())
+    }
+
+    fn evidence(&self, side: Side, since: Timestamp) -> Received {
+        let host = self.host(side);
+        // The local host is recorded under its own name.
+        let reference = if host.uri.contains(":///") {
+            Ok(HostRef::Local)
+        } else {
+            self.hosts.parse(&host.name).map_err(|e| e.to_string())
+        };
+        match reference {
+            Ok(reference) => evidence::ask(&reference, &self.hosts.options, &self.state.plan.instance.name, since, now),
+            Err(why) => Received { asked: now(), answered: now(), content: Err(why) },
+        }
+    }
+
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn say(&mut self, line: &str) {
+        let line = printable(line);
+        if self.context.printer.format == Format::Table {
+            // A reader that has gone away does not stop a recovery.
+            let _ = self.context.printer.result(&format!("{line}\n"));
+        } else {
+            self.context.printer.note(&line);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `pvm verify`.
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::hosts::Hosts;
+use super::{Context, Stop};
+use crate::cli::Format;
+use crate::cli::verify::Verify;
+use crate::domain::read;
+use crate::host::{HostRef, evidence};
+use crate::hypervisor::{self, DomainXml};
+use crate::journal::{Listed, State, Store, now, state_directory};
+use crate::migrate::lookup::{self, LookupError};
+use crate::outcome::Outcome;
+use crate::output::text::printable;
+use crate::pci::PciAddress;
+use crate::proof::{Question, Verdict, arrived};
+use crate::snapshot::HostdevKind;
+use crate::time::Timestamp;
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    instance: &'a str,
+    uuid: &'a str,
+    host: &'a str,
+    since: Timestamp,
+    devices: &'a [PciAddress],
+    vfio_bytes: Option<u64>,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
+    let hosts = Hosts::new(context)?;
+    let host = hosts.parse(&args.on)?;
+    let Some(uri) = host.libvirt_uri(&context.local_uri()) else {
+        return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.on)).into());
+    };
+    let label = host.label();
+    let hypervisor = hypervisor::open(&uri).with_context(|| format!("cannot reach {label}"))?;
+    let guest = lookup::find(hypervisor.as_ref(), &label, &args.instance).map_err(|e| match e {
+        LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
+        LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
+    })?;
+    if !guest.state.is_active() {
+        return Err(Stop::refused(format!("{} does not run on {label}: it is {}", guest.name, guest.state)).into());
+    }
+    let xml = hypervisor.xml(&guest.uuid, DomainXml::Live)?;
+    let described = read::read(&xml).with_context(|| format!("the definition of {}", guest.name))?;
+    let devices: Vec<PciAddress> =
+        described.hostdevs.iter().filter(|d| d.kind != HostdevKind::Mdev).filter_map(|d| d.source).collect();
+    let vfio_bytes = args
+        .sent
+        .or_else(|| hypervisor.completed_job(&guest.uuid).ok()??.get("vfio_data_transferred"))
+        .or_else(|| recorded_bytes(&guest.uuid, args.since));
+    let received = evidence::ask(&host, &hosts.options, &guest.name, args.since, now);
+    // It has been seen running, so the logs are later than that.
+    let question = Question { devices: &devices, since: args.since, running: received.asked, vfio_bytes };
+    let verdict = arrived(&received, &question);
+    if context.printer.format == Format::Table {
+        let text = format!("{} on {label}: {verdict}", guest.name);
+        context.printer.result(&format!("{}\n", printable(&text)))?;
+    } else {
+        context.printer.document(&Document {
+            schema: "pvm.verify/1",
+            instance: &guest.name,
+            uuid: &guest.uuid,
+            host: if host == HostRef::Local { "local" } else { &label },
+            since: args.since,
+            devices: &devices,
+            vfio_bytes,
+            verdict: &verdict,
+        })?;
+    }
+    Ok(match verdict {
+        Verdict::Verified | Verdict::NothingToProve => Outcome::Fine,
+        Verdict::Lost { .. } => Outcome::Incomplete,
+        Verdict::NotVerified { .. } => Outcome::Unknown,
+    })
+}
+
+/// What the journal of a migration that pvm made since then says was sent.
+fn recorded_bytes(uuid: &str, since: Timestamp) -> Option<u64> {
+    let listed = Store::at(state_directory().ok()?).list().ok()?;
+    let states = listed.iter().filter_map(Listed::state);
+    let mut states = states.filter(|s: &State| s.plan.instance.uuid == uuid && s.touched >= since);
+    states.next_back()?.vfio_bytes
+}

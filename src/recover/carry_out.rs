@@ -1,0 +1,339 @@
+//! The actions of the table.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Seen};
+use super::run::{Next, Recovery};
+use super::{Action, Decision, answer, words};
+use crate::hypervisor::{Affect, Hypervisor, HypervisorError};
+use crate::journal::{self, Entry, JournalError, PortState, Side, Step, now};
+use crate::outcome::Outcome;
+use crate::pci::PciAddress;
+use crate::proof::{self, Question, Verdict};
+
+/// How long a left-over incoming process is watched before it is destroyed.
+const LEFT_OVER: Duration = Duration::from_secs(60);
+/// How long the guest is given to let go of a port.
+const UNPLUG: Duration = Duration::from_secs(60);
+/// Between two looks while waiting.
+const STEP: Duration = Duration::from_secs(2);
+
+impl Recovery<'_> {
+    /// Does what the table says. `source` and `destination` are what was seen for it.
+    pub(super) fn act(
+        &mut self,
+        action: Action,
+        decision: &Decision,
+        source: &Seen,
+        destination: &Seen,
+    ) -> Result<Next, JournalError> {
+        let guest = self.state.plan.instance.name.clone();
+        let nothing = || match decision.exit {
+            super::Exit::Ends(outcome) => Next::End(outcome, "nothing was changed".into()),
+            super::Exit::FineUnlessMissing | super::Exit::UndoneUnlessLost | super::Exit::Again => {
+                Next::End(Outcome::Undecided, "nothing was changed".into())
+            }
+        };
+        match action {
+            Action::Nothing => Ok(nothing()),
+            Action::Show | Action::ShowXml => {
+                self.show();
+                Ok(nothing())
+            }
+            Action::ReleaseClaims => {
+                let place = matches!(source, Seen::Present { state, .. } if state.is_active()).then_some(Side::Source);
+                self.close(Outcome::Fine, place, format!("nothing had been touched, {guest} is where it was"))
+            }
+            Action::WaitForUnplug => Ok(self.wait_for_unplug()),
+            Action::ReattachOnSource | Action::Undo => self.undo(action, source),
+            Action::Follow | Action::WaitForSwitchover => self.follow(decision, source),
+            Action::Finish => self.prove_arrival(),
+            Action::DestroySourceAndFinish => self.destroy(decision, Side::Source, source),
+            Action::ResumeSource => self.resume_source(decision),
+            Action::DestroyIncoming => self.destroy_incoming(decision),
+            Action::SuspendSource => self.suspend_source(decision, source),
+            Action::DestroyDestinationAndKeepSource => self.keep_source(decision, destination),
+            Action::GiveUp => match self.destroy(decision, Side::Source, source)? {
+                Next::Again => self.close(Outcome::Incomplete, None, format!("{guest} was given up: it runs nowhere")),
+                end @ Next::End(..) => Ok(end),
+            },
+            Action::RecordProof => self.record_proof(),
+            Action::ResumeDestination => self.resume_destination(decision, destination),
+            Action::AttachInDefinition => self.attach(destination, Affect::Config),
+            Action::Attach => self.attach(destination, Affect::Live),
+            Action::Close => self.close(Outcome::Fine, None, format!("{guest} was moved on by others")),
+            Action::CleanUp => self.clean_up(Outcome::Fine),
+        }
+    }
+
+    /// Calls a host. `Err`: its words.
+    fn call(
+        &mut self,
+        side: Side,
+        call: impl FnOnce(&dyn Hypervisor, &str) -> Result<(), HypervisorError>,
+    ) -> Result<(), String> {
+        let uuid = self.state.plan.instance.uuid.clone();
+        self.host(side).and_then(|host| call(host, &uuid).map_err(|e| e.to_string()))
+    }
+
+    fn show(&mut self) {
+        for line in words::commands(&self.state) {
+            self.world.say(&line);
+        }
+        for port in self.state.ports.clone() {
+            self.world.say(&format!("    port {}:", port.port.source));
+            for line in port.port.source_xml.lines() {
+                self.world.say(&format!("      {line}"));
+            }
+        }
+    }
+
+    /// Makes the proof on one side.
+    fn prove(&mut self, side: Side) -> Verdict {
+        let devices: Vec<PciAddress> = self
+            .state
+            .map
+            .iter()
+            .filter(|m| m.action == journal::Action::Migrate)
+            .map(|m| if side == Side::Source { m.source } else { m.destination })
+            .collect();
+        if devices.is_empty() {
+            return Verdict::NothingToProve;
+        }
+        let vfio_bytes = self.state.vfio_bytes;
+        let (since, running) = (self.performed(), now());
+        let received = self.world.evidence(side, since);
+        let question = Question { devices: &devices, since, running, vfio_bytes };
+        match side {
+            Side::Source => proof::stayed(&received, &question),
+            Side::Destination => proof::arrived(&received, &question),
+        }
+    }
+
+    fn prove_arrival(&mut self) -> Result<Next, JournalError> {
+        // A verdict once recorded stands: logs rotate.
+        let verdict = match self.state.verdict.clone() {
+            Some(verdict) => verdict,
+            None => self.prove(Side::Destination),
+        };
+        self.world.say(&format!("  Device state: {verdict}."));
+        self.record(&Entry::Verify { side: Side::Destination, verdict })?;
+        Ok(Next::Again)
+    }
+
+    fn record_proof(&mut self) -> Result<Next, JournalError> {
+        if self.state.verdict.is_none() {
+            let verdict = self.prove(Side::Destination);
+            self.world.say(&format!("  Device state: {verdict}."));
+            // What could not be shown now may be shown later.
+            if verdict.is_lost() || verdict.is_certain() {
+                self.record(&Entry::Proof { verdict })?;
+            }
+        }
+        let (source, destination) = (&self.state.plan.source.name, &self.state.plan.destination.name);
+        let summary = format!("it runs on {destination}; {source} does not answer and may run it too");
+        Ok(Next::End(Outcome::Undecided, summary))
+    }
+
+    /// Destroys one copy after a last look: it has to be as it was when the table was asked.
+    fn destroy(&mut self, decision: &Decision, side: Side, seen: &Seen) -> Result<Next, JournalError> {
+        if self.look_at(side) != *seen {
+            return Ok(Next::Again);
+        }
+        let step = if side == Side::Source { Step::DestroySource } else { Step::DestroyDestination };
+        self.announce(decision, step)?;
+        Ok(match self.call(side, |host, uuid| host.destroy(uuid)) {
+            Ok(()) => Next::Again,
+            Err(why) => Next::End(Outcome::Undecided, why),
+        })
+    }
+
+    fn destroy_incoming(&mut self, decision: &Decision) -> Result<Next, JournalError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let (source, destination) = (self.look_at(Side::Source), self.look_at(Side::Destination));
+            let as_before = answer::source(&source, &self.state) == Answer::RunUnchanged
+                && source.job() == answer::Job::None
+                && answer::destination(&destination, &self.state) == Answer::Incoming;
+            if !as_before {
+                return Ok(Next::Again);
+            }
+            if waited >= LEFT_OVER {
+                return self.destroy(decision, Side::Destination, &destination);
+            }
+            self.world.pause(STEP);
+            waited += STEP;
+        }
+    }
+
+    fn suspend_source(&mut self, decision: &Decision, source: &Seen) -> Result<Next, JournalError> {
+        if answer::source(source, &self.state) != Answer::PausedByPvm {
+            self.announce(decision, Step::SuspendSource)?;
+            if let Err(why) = self.call(Side::Source, |host, uuid| host.suspend(uuid)) {
+                return Ok(Next::End(Outcome::Undecided, format!("it runs twice and could not be suspended: {why}")));
+            }
+        }
+        self.show();
+        let plan = &self.state.plan;
+        let summary = format!(
+            "{} is on {} (suspended) and on {} (running): decide with --keep src or --keep dst",
+            plan.instance.name, plan.source.name, plan.destination.name
+        );
+        Ok(Next::End(Outcome::Undecided, summary))
+    }
+
+    fn resume_source(&mut self, decision: &Decision) -> Result<Next, JournalError> {
+        self.announce(decision, Step::ResumeSource)?;
+        if let Err(why) = self.call(Side::Source, |host, uuid| host.resume(uuid)) {
+            return Ok(Next::End(Outcome::Undecided, why));
+        }
+        // From here on it is an undo.
+        self.record(&Entry::UndoDone { step: Step::ResumeSource })?;
+        Ok(Next::Again)
+    }
+
+    fn resume_destination(&mut self, decision: &Decision, destination: &Seen) -> Result<Next, JournalError> {
+        let refused = |why: String| Ok(Next::End(Outcome::Undecided, why));
+        if answer::destination(destination, &self.state) != Answer::PausedMigration {
+            return refused("it still waits for its state: it cannot be resumed".into());
+        }
+        let verdict = self.prove(Side::Destination);
+        if !verdict.is_certain() {
+            return refused(format!("it is not resumed, its device state is {verdict}"));
+        }
+        self.announce(decision, Step::ResumeDestination)?;
+        match self.call(Side::Destination, |host, uuid| host.resume(uuid)) {
+            Ok(()) => Ok(Next::Again),
+            Err(why) => refused(why),
+        }
+    }
+
+    fn keep_source(&mut self, decision: &Decision, destination: &Seen) -> Result<Next, JournalError> {
+        if let end @ Next::End(..) = self.destroy(decision, Side::Destination, destination)? {
+            return Ok(end);
+        }
+        match self.look_at(Side::Destination) {
+            Seen::Absent => {}
+            Seen::Present { state, .. } if !state.is_active() => {}
+            // Not what was to be destroyed, or not destroyed: the table decides anew.
+            Seen::Present { .. } | Seen::Unreachable(_) => return Ok(Next::Again),
+        }
+        let source = self.look_at(Side::Source);
+        if answer::source(&source, &self.state) == Answer::PausedByPvm {
+            return self.resume_source(decision);
+        }
+        self.record(&Entry::UndoDone { step: Step::DestroyDestination })?;
+        Ok(Next::Again)
+    }
+
+    fn wait_for_unplug(&mut self) -> Next {
+        let mut waited = Duration::ZERO;
+        while waited < UNPLUG {
+            self.world.pause(STEP);
+            waited += STEP;
+            let seen = self.look_at(Side::Source);
+            if !answer::ports_there(&seen, &self.state) {
+                return Next::Again;
+            }
+        }
+        Next::End(
+            Outcome::Incomplete,
+            "the guest still has the port it was asked to give back; it may yet obey, so the record stays open".into(),
+        )
+    }
+
+    /// Makes the source whole again and closes.
+    fn undo(&mut self, action: Action, source: &Seen) -> Result<Next, JournalError> {
+        let switched = self.state.switched.is_some();
+        if switched && self.state.source_verdict.is_none() {
+            let verdict = self.prove(Side::Source);
+            self.world.say(&format!("  Device state: {verdict}."));
+            self.record(&Entry::Verify { side: Side::Source, verdict })?;
+        }
+        let there = match source {
+            Seen::Present { devices, .. } => devices.clone(),
+            Seen::Absent | Seen::Unreachable(_) => Vec::new(),
+        };
+        let missing: Vec<PortState> =
+            self.state.ports.iter().filter(|p| !p.reattached && !there.contains(&p.port.source)).cloned().collect();
+        for PortState { port, .. } in missing {
+            let step = Step::ReattachOnSource { source: port.source };
+            self.record(&Entry::UndoIntent { step: step.clone() })?;
+            let plugged =
+                self.call(Side::Source, |host, uuid| host.attach_device(uuid, &port.source_xml, Affect::Live));
+            if let Err(why) = plugged {
+                let summary = format!("the port {} is missing on the source: {why}", port.source);
+                return Ok(Next::End(Outcome::Incomplete, summary));
+            }
+            self.record(&Entry::UndoDone { step })?;
+        }
+        let (guest, host) = (self.state.plan.instance.name.clone(), self.state.plan.source.name.clone());
+        let verdict = self.state.source_verdict.clone().filter(|_| switched);
+        match verdict {
+            Some(verdict) if !verdict.is_certain() => {
+                let summary = format!("{guest} runs on {host}; the state of its devices is {verdict}");
+                self.close(Outcome::Incomplete, Some(Side::Source), summary)
+            }
+            Some(_) | None => {
+                let outcome = if action == Action::ReattachOnSource { Outcome::Fine } else { Outcome::Undone };
+                self.close(outcome, Some(Side::Source), format!("{guest} runs on {host}, all is undone"))
+            }
+        }
+    }
+
+    /// Plugs missing ports in on the destination, then cleans up and closes.
+    fn attach(&mut self, destination: &Seen, affect: Affect) -> Result<Next, JournalError> {
+        let there = match destination {
+            Seen::Present { devices, .. } => devices.clone(),
+            Seen::Absent | Seen::Unreachable(_) => Vec::new(),
+        };
+        for PortState { port, attached, attach_intent, .. } in self.state.ports.clone() {
+            let planned = self.state.map.iter().find(|m| m.source == port.source).map(|m| m.destination);
+            let Some(device) = attached.or(attach_intent).or(planned) else {
+                let summary = format!("the port {} is missing: no device is planned for it", port.source);
+                return Ok(Next::End(Outcome::Incomplete, summary));
+            };
+            if !there.contains(&device) {
+                self.record(&Entry::AttachIntent { source: port.source, device })?;
+                let plugged =
+                    self.call(Side::Destination, |host, uuid| host.attach_device(uuid, &port.destination_xml, affect));
+                if let Err(why) = plugged {
+                    let summary = format!("the port {} is missing on the destination: {why}", port.source);
+                    return Ok(Next::End(Outcome::Incomplete, summary));
+                }
+            }
+            if attached != Some(device) {
+                self.record(&Entry::Attached { source: port.source, device })?;
+            }
+        }
+        let lost = self.state.verdict.as_ref().is_some_and(Verdict::is_lost);
+        self.clean_up(if lost { Outcome::Incomplete } else { Outcome::Fine })
+    }
+
+    /// Removes what the move leaves over, and closes.
+    fn clean_up(&mut self, outcome: Outcome) -> Result<Next, JournalError> {
+        self.record(&Entry::Cleanup)?;
+        if self.state.plan.undefine_source && !self.state.source_is_dead {
+            // The definition goes only where it is off: a copy that runs is another row's matter.
+            let off = matches!(self.look_at(Side::Source), Seen::Present { state, .. } if !state.is_active());
+            if off && let Err(why) = self.call(Side::Source, |host, uuid| host.undefine(uuid)) {
+                let summary = format!("its old definition is still on the source: {why}");
+                return Ok(Next::End(Outcome::Incomplete, summary));
+            }
+        }
+        if self.state.plan.autostart && self.state.plan.persist_destination {
+            let carried = self.call(Side::Destination, |host, uuid| host.set_autostart(uuid, true));
+            if let Err(why) = carried {
+                return Ok(Next::End(Outcome::Incomplete, format!("autostart was not carried over: {why}")));
+            }
+        }
+        let (guest, host) = (&self.state.plan.instance.name, &self.state.plan.destination.name);
+        let summary = match &self.state.verdict {
+            Some(verdict) if verdict.is_lost() => {
+                format!("{guest} is on {host}; the state of its devices is {verdict}")
+            }
+            Some(_) | None => format!("{guest} is on {host}"),
+        };
+        self.close(outcome, Some(Side::Destination), summary)
+    }
+}

@@ -1,0 +1,604 @@
+//! Recovery against two scripted hosts: what it does, in which order, and what it leaves alone.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::hypervisor::{
+    Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job as LibvirtJob, MigrateRequest,
+    PauseReason, Result, RunReason, SecretXml, State as Now, Watch,
+};
+use crate::journal::{
+    Action as How, Entry, Host, Instance, Journal, Move, PerformIntent, Plan, Port, Side, Step, Store,
+};
+use crate::outcome::Outcome;
+use crate::pci::PciAddress;
+use crate::proof::evidence::Log;
+use crate::proof::{Evidence, Received, Verdict};
+use crate::time::Timestamp;
+
+const VF: [&str; 2] = ["0000:81:00.1", "0000:c1:00.1"];
+const PORT: [&str; 2] = ["0000:81:00.2", "0000:c1:00.2"];
+const BOOTED: Now = Now::Running(RunReason::Other(1));
+const MIGRATED: Now = Now::Running(RunReason::Migrated);
+const CANCELED: Now = Now::Running(RunReason::MigrationCanceled);
+const HELD: Now = Now::Paused(PauseReason::Migration);
+const OFF: Now = Now::ShutOff { migrated: false };
+
+fn address(text: &str) -> PciAddress {
+    text.parse().unwrap()
+}
+
+/// What a scripted host has and was told.
+#[derive(Debug, Default)]
+struct Has {
+    silent: bool,
+    state: Option<Now>,
+    persistent: bool,
+    job: Option<u64>,
+    devices: Vec<String>,
+    calls: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Scripted(Arc<Mutex<Has>>);
+
+impl Scripted {
+    fn calls(&self) -> Vec<String> {
+        self.0.lock().unwrap().calls.clone()
+    }
+
+    fn state(&self) -> Option<Now> {
+        self.0.lock().unwrap().state
+    }
+
+    fn told(&self, call: String, change: impl FnOnce(&mut Has)) -> Result<()> {
+        let mut host = self.0.lock().unwrap();
+        if host.silent {
+            return refused(&call, Failure::ConnectionLost);
+        }
+        host.calls.push(call);
+        change(&mut host);
+        Ok(())
+    }
+}
+
+fn refused<T>(doing: &str, failure: Failure) -> Result<T> {
+    Err(HypervisorError { doing: doing.into(), message: "scripted".into(), failure })
+}
+
+impl Hypervisor for Scripted {
+    fn uri(&self) -> &'static str {
+        "scripted:///"
+    }
+    fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
+        let host = self.0.lock().unwrap();
+        if host.silent {
+            return refused("domain", Failure::ConnectionLost);
+        }
+        Ok(host.state.map(|state| DomainInfo {
+            name: "vm".into(),
+            uuid: uuid.into(),
+            id: state.is_active().then_some(3),
+            state,
+            persistent: host.persistent,
+            autostart: false,
+        }))
+    }
+    fn xml(&self, _: &str, _: DomainXml) -> Result<String> {
+        use std::fmt::Write as _;
+        let host = self.0.lock().unwrap();
+        let devices = host.devices.iter().fold(String::new(), |mut xml, device| {
+            let (domain, bus) = (&device[0..4], &device[5..7]);
+            let (slot, function) = (&device[8..10], &device[11..12]);
+            let _ = write!(
+                xml,
+                "<hostdev mode='subsystem' type='pci'><source><address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' \
+                 function='0x{function}'/></source></hostdev>"
+            );
+            xml
+        });
+        Ok(format!("<domain type='kvm'><name>vm</name><devices>{devices}</devices></domain>"))
+    }
+    fn job(&self, _: &str) -> Result<Option<LibvirtJob>> {
+        let operation = self.0.lock().unwrap().job;
+        Ok(operation.and_then(|n| LibvirtJob::from_parts(2, BTreeMap::from([("operation".to_owned(), n)]), None)))
+    }
+    fn suspend(&self, _: &str) -> Result<()> {
+        self.told("suspend".into(), |host| host.state = Some(Now::Paused(PauseReason::User)))
+    }
+    fn resume(&self, _: &str) -> Result<()> {
+        self.told("resume".into(), |host| host.state = Some(Now::Running(RunReason::Unpaused)))
+    }
+    fn destroy(&self, _: &str) -> Result<()> {
+        self.told("destroy".into(), |host| host.state = host.persistent.then_some(OFF))
+    }
+    fn undefine(&self, _: &str) -> Result<()> {
+        self.told("undefine".into(), |host| host.state = None)
+    }
+    fn abort_job(&self, _: &str) -> Result<()> {
+        self.told("abort".into(), |host| {
+            host.job = None;
+            host.state = Some(CANCELED);
+        })
+    }
+    fn set_autostart(&self, _: &str, autostart: bool) -> Result<()> {
+        self.told(format!("autostart {autostart}"), |_| {})
+    }
+    fn attach_device(&self, _: &str, xml: &str, affect: Affect) -> Result<()> {
+        self.told(format!("attach {xml} {affect:?}"), |host| host.devices.push(xml.to_owned()))
+    }
+    // Nothing below is asked for by recovery.
+    fn hostname(&self) -> Result<String> {
+        refused("hostname", Failure::Other)
+    }
+    fn host_uuid(&self) -> Result<String> {
+        refused("host_uuid", Failure::Other)
+    }
+    fn libvirt_version(&self) -> Result<u64> {
+        refused("libvirt_version", Failure::Other)
+    }
+    fn qemu_version(&self) -> Result<u64> {
+        refused("qemu_version", Failure::Other)
+    }
+    fn capabilities(&self) -> Result<String> {
+        refused("capabilities", Failure::Other)
+    }
+    fn domain_capabilities(
+        &self,
+        _: Option<&str>,
+        _: Option<&str>,
+        _: Option<&str>,
+        _: Option<&str>,
+    ) -> Result<String> {
+        refused("domain_capabilities", Failure::Other)
+    }
+    fn pci_devices(&self) -> Result<Vec<String>> {
+        refused("pci_devices", Failure::Other)
+    }
+    fn domains(&self) -> Result<Vec<DomainInfo>> {
+        refused("domains", Failure::Other)
+    }
+    fn domain_by_name(&self, _: &str) -> Result<Option<DomainInfo>> {
+        refused("domain_by_name", Failure::Other)
+    }
+    fn secret_xml(&self, _: &str, _: DomainXml) -> Result<SecretXml> {
+        refused("secret_xml", Failure::Other)
+    }
+    fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
+        refused("completed_job", Failure::Other)
+    }
+    fn migrate(&self, _: &str, _: &MigrateRequest) -> Result<()> {
+        refused("migrate", Failure::Other)
+    }
+    fn set_max_downtime(&self, _: &str, _: u64) -> Result<()> {
+        refused("set_max_downtime", Failure::Other)
+    }
+    fn detach_device(&self, _: &str, _: &str, _: Affect) -> Result<()> {
+        refused("detach_device", Failure::Other)
+    }
+    fn metadata(&self, _: &str, _: &str) -> Result<Option<String>> {
+        refused("metadata", Failure::Other)
+    }
+    fn set_metadata(&self, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<()> {
+        refused("set_metadata", Failure::Other)
+    }
+    fn watch(&self, _: &str, _: std::sync::mpsc::Sender<Happened>) -> Result<Box<dyn Watch>> {
+        refused("watch", Failure::Other)
+    }
+}
+
+/// What happens to the hosts while recovery waits for the nth time.
+type Meanwhile = Box<dyn Fn(u32, &Scripted, &Scripted)>;
+
+struct Bench {
+    source: Scripted,
+    destination: Scripted,
+    log: Vec<String>,
+    meanwhile: Meanwhile,
+    pauses: RefCell<u32>,
+    dir: tempfile::TempDir,
+}
+
+impl World for Bench {
+    fn connect(&self, side: Side) -> std::result::Result<Box<dyn Hypervisor>, String> {
+        let host = if side == Side::Source { &self.source } else { &self.destination };
+        if host.0.lock().unwrap().silent { Err("no route".into()) } else { Ok(Box::new(host.clone())) }
+    }
+    fn evidence(&self, _: Side, since: Timestamp) -> Received {
+        let moment = crate::journal::now();
+        let log = Log { started: Some(since), qemu: Some("10.0.2".into()), lines: self.log.clone(), ..Log::default() };
+        let evidence = Evidence { taken_at: moment, log: Some(log), kernel: Some(Vec::new()), ..Evidence::default() };
+        Received { asked: moment, answered: moment, content: Ok(evidence) }
+    }
+    fn pause(&self, _: std::time::Duration) {
+        *self.pauses.borrow_mut() += 1;
+        (self.meanwhile)(*self.pauses.borrow(), &self.source, &self.destination);
+    }
+    fn say(&mut self, _: &str) {}
+}
+
+/// A migration whose pvm died after these records, and what the hosts have.
+fn bench(source: Option<Now>, destination: Option<Now>) -> Bench {
+    let bench = Bench {
+        source: Scripted::default(),
+        destination: Scripted::default(),
+        log: Vec::new(),
+        meanwhile: Box::new(|_, _, _| {}),
+        pauses: RefCell::default(),
+        dir: tempfile::tempdir().unwrap(),
+    };
+    *bench.source.0.lock().unwrap() = Has { state: source, devices: vec![VF[0].into()], ..Has::default() };
+    *bench.destination.0.lock().unwrap() = Has { state: destination, devices: vec![VF[1].into()], ..Has::default() };
+    bench
+}
+
+fn plan(persistent: bool) -> Plan {
+    let moved = |pair: [&str; 2], action| Move {
+        source: address(pair[0]),
+        destination: address(pair[1]),
+        guest_address: None,
+        action,
+    };
+    Plan {
+        id: "m-1".into(),
+        instance: Instance { name: "vm".into(), uuid: "u".into() },
+        source: Host { name: "a".into(), uri: "x".into() },
+        destination: Host { name: "b".into(), uri: "y".into() },
+        map: vec![moved(VF, How::Migrate), moved(PORT, How::Reattach)],
+        undefine_source: persistent,
+        persist_destination: persistent,
+        ..Plan::default()
+    }
+}
+
+fn perform() -> Entry {
+    Entry::PerformIntent(PerformIntent {
+        domain_id: Some(3),
+        state: BOOTED.word().into(),
+        reason: BOOTED.reason().into(),
+        attempt: 1,
+    })
+}
+
+fn unplugged() -> Vec<Entry> {
+    let port = Port {
+        source: address(PORT[0]),
+        alias: None,
+        source_xml: PORT[0].into(),
+        destination_xml: PORT[1].into(),
+        persistent: false,
+    };
+    vec![Entry::UnplugRequested { port }, Entry::Detached { source: address(PORT[0]) }]
+}
+
+fn journal(bench: &Bench, plan: Plan, entries: &[Entry]) -> Journal {
+    let mut journal = Store::at(bench.dir.path()).create(plan).unwrap();
+    for entry in entries {
+        journal.append(entry).unwrap();
+    }
+    journal
+}
+
+/// Runs recovery as a new process would: from the file.
+fn recover(bench: &mut Bench, orders: Orders) -> Recovered {
+    let store = Store::at(bench.dir.path());
+    let (mut journal, parsed) = store.open("m-1").unwrap();
+    let state = State::of(&parsed.records).unwrap();
+    Recovery::new(bench, &mut journal, state, orders).run().unwrap()
+}
+
+fn names(bench: &Bench) -> Vec<&'static str> {
+    Store::at(bench.dir.path()).read("m-1").unwrap().records.iter().map(|r| r.entry.name()).collect()
+}
+
+const AUTO: Orders = Orders { auto: true, keep: None, abort: false, source_is_dead: false, destination_is_dead: false };
+const ASKED: Orders = Orders { auto: false, ..AUTO };
+
+const fn keep(keep: Keep) -> Orders {
+    Orders { keep: Some(keep), ..ASKED }
+}
+
+#[test]
+fn row_9_a_guest_that_moved_is_proved_completed_and_cleaned_up_after() {
+    let mut bench = bench(Some(OFF), Some(MIGRATED));
+    bench.source.0.lock().unwrap().persistent = true;
+    let mut entries = unplugged();
+    entries.extend([perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }]);
+    journal(&bench, Plan { autostart: true, ..plan(true) }, &entries);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.row, recovered.closed), (Outcome::Fine, "27", true));
+    assert_eq!(bench.destination.calls(), [format!("attach {} Live", PORT[1]), "autostart true".into()]);
+    assert_eq!(bench.source.calls(), ["undefine"]);
+    assert_eq!(names(&bench)[6..], ["verify", "attach-intent", "attached", "cleanup", "done"]);
+    // Once more: nothing.
+    assert_eq!(recover(&mut bench, ASKED).row, "1");
+    assert_eq!(bench.source.calls().len() + bench.destination.calls().len(), 3);
+}
+
+#[test]
+fn row_10_the_stale_paused_copy_is_destroyed_after_it_was_announced() {
+    let mut bench = bench(Some(HELD), Some(MIGRATED));
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Fine, true));
+    assert_eq!((bench.source.calls(), bench.source.state()), (vec!["destroy".to_owned()], None));
+    assert_eq!(names(&bench)[3..], ["recover-intent", "verify", "cleanup", "done"]);
+}
+
+#[test]
+fn row_10_is_looked_at_twice_before_anything_is_destroyed() {
+    // As after a restart of the source's daemon: paused at first, cancelled and running two seconds later.
+    let mut bench = bench(Some(HELD), Some(MIGRATED));
+    bench.meanwhile = Box::new(|_, source, destination| {
+        source.0.lock().unwrap().state = Some(CANCELED);
+        destination.0.lock().unwrap().state = None;
+    });
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.row, recovered.outcome), ("14", Outcome::Incomplete));
+    assert!(bench.source.calls().is_empty() && bench.destination.calls().is_empty());
+}
+
+#[test]
+fn row_14_a_late_failure_is_proved_on_the_source() {
+    let mut bench = bench(Some(CANCELED), None);
+    bench.log = vec![format!("{}: initiating migration", crate::journal::now().plus(500))];
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    assert_eq!(recover(&mut bench, AUTO).outcome, Outcome::Undone);
+    assert_eq!(names(&bench)[3..], ["verify", "undone"]);
+}
+
+#[test]
+fn row_14_an_early_failure_plugs_the_ports_in_again() {
+    let mut bench = bench(Some(CANCELED), None);
+    let mut entries = unplugged();
+    entries.push(perform());
+    journal(&bench, plan(false), &entries);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Undone, true));
+    assert_eq!(bench.source.calls(), [format!("attach {} Live", PORT[0])]);
+    assert_eq!(names(&bench)[4..], ["undo-intent", "undo-done", "undone"]);
+}
+
+#[test]
+fn row_15_a_split_is_suspended_and_each_decision_leaves_one_copy() {
+    for (keep_which, kept_on_source) in [(Keep::Src, true), (Keep::Dst, false)] {
+        let mut bench = bench(Some(CANCELED), Some(MIGRATED));
+        journal(&bench, plan(false), &[perform(), Entry::Switched]);
+        let unattended = recover(&mut bench, AUTO);
+        assert_eq!((unattended.outcome, unattended.row), (Outcome::Undecided, "15"));
+        assert!(bench.source.calls().is_empty());
+        for _ in 0..2 {
+            let split = recover(&mut bench, ASKED);
+            assert_eq!((split.outcome, split.row, split.closed), (Outcome::Undecided, "15", false));
+            assert_eq!(bench.source.calls(), ["suspend"]);
+            assert!(bench.destination.calls().is_empty());
+        }
+        let decided = recover(&mut bench, keep(keep_which));
+        assert!(decided.closed, "{decided:?}");
+        if kept_on_source {
+            assert_eq!(bench.destination.calls(), ["destroy"]);
+            assert_eq!(bench.source.calls(), ["suspend", "resume"]);
+            assert_eq!(bench.source.state(), Some(Now::Running(RunReason::Unpaused)));
+        } else {
+            assert_eq!(bench.source.calls(), ["suspend", "destroy"]);
+            assert_eq!((bench.source.state(), bench.destination.state()), (None, Some(MIGRATED)));
+        }
+    }
+}
+
+#[test]
+fn row_15_a_decision_interrupted_halfway_is_carried_on() {
+    let mut bench = bench(Some(Now::Paused(PauseReason::User)), None);
+    let intent = |step| Entry::RecoverIntent { row: "15".into(), step };
+    let entries = [
+        perform(),
+        Entry::Switched,
+        intent(Step::SuspendSource),
+        Entry::Decision { keep: Some(Keep::Src), source_is_dead: false, destination_is_dead: false },
+        intent(Step::DestroyDestination),
+    ];
+    journal(&bench, plan(false), &entries);
+    let recovered = recover(&mut bench, ASKED);
+    assert!(recovered.closed, "{recovered:?}");
+    assert_eq!(bench.source.calls(), ["resume"]);
+}
+
+#[test]
+fn rows_11_and_12_the_source_is_resumed_only_with_proof_or_on_the_operators_word() {
+    let ended = |bench: &mut Bench| bench.log = vec![format!("{}: shutting down, reason=failed", Timestamp(0))];
+    let mut proved = bench(Some(HELD), None);
+    ended(&mut proved);
+    journal(&proved, plan(false), &[perform(), Entry::Switched]);
+    assert_eq!(recover(&mut proved, AUTO).row, "11");
+    assert!(proved.source.calls().is_empty());
+    recover(&mut proved, ASKED);
+    assert_eq!(proved.source.calls(), ["resume"]);
+
+    let mut not_proved = bench(Some(HELD), None);
+    journal(&not_proved, plan(false), &[perform(), Entry::Switched]);
+    let asked = recover(&mut not_proved, ASKED);
+    assert_eq!((asked.outcome, asked.row), (Outcome::Undecided, "12"));
+    recover(&mut not_proved, keep(Keep::Dst));
+    assert!(not_proved.source.calls().is_empty());
+    recover(&mut not_proved, keep(Keep::None));
+    assert_eq!(not_proved.source.calls(), ["destroy"]);
+}
+
+#[test]
+fn row_13_a_left_over_process_is_watched_for_a_minute_first() {
+    let mut left = bench(Some(CANCELED), Some(Now::Paused(PauseReason::StartingUp)));
+    journal(&left, plan(false), &[perform()]);
+    assert!(recover(&mut left, AUTO).closed);
+    assert_eq!(left.destination.calls(), ["destroy"]);
+    assert!(*left.pauses.borrow() > 30);
+
+    let mut comes = bench(Some(CANCELED), Some(Now::Paused(PauseReason::StartingUp)));
+    comes.meanwhile = Box::new(|pause, _, destination| {
+        if pause > 5 {
+            destination.0.lock().unwrap().state = Some(MIGRATED);
+        }
+    });
+    journal(&comes, plan(false), &[perform()]);
+    assert_eq!(recover(&mut comes, AUTO).row, "15");
+    assert!(comes.destination.calls().is_empty());
+}
+
+#[test]
+fn rows_7_and_8_a_migration_that_is_alive_is_followed_or_aborted_on_request() {
+    let alive = |last: &[Entry]| {
+        let mut bench = bench(Some(BOOTED), Some(Now::Paused(PauseReason::StartingUp)));
+        bench.source.0.lock().unwrap().job = Some(5);
+        bench.meanwhile = Box::new(|pause, source, destination| {
+            let mut source = source.0.lock().unwrap();
+            if pause == 8 && source.job.is_some() {
+                source.job = None;
+                source.state = None;
+                destination.0.lock().unwrap().state = Some(MIGRATED);
+            }
+        });
+        journal(&bench, plan(false), last);
+        bench
+    };
+    let mut followed = alive(&[perform()]);
+    assert_eq!(recover(&mut followed, AUTO).outcome, Outcome::Fine);
+    assert!(!names(&followed).contains(&"done"));
+    assert!(recover(&mut followed, ASKED).closed);
+    assert!(followed.source.calls().is_empty());
+
+    let mut aborted = alive(&[perform()]);
+    aborted.meanwhile = Box::new(|_, source, destination| {
+        if source.calls().contains(&"abort".to_owned()) {
+            destination.0.lock().unwrap().state = None;
+        }
+    });
+    assert_eq!(recover(&mut aborted, Orders { abort: true, ..ASKED }).outcome, Outcome::Undone);
+    assert_eq!(aborted.source.calls(), ["abort"]);
+
+    let mut switching = alive(&[perform(), Entry::Switched]);
+    switching.source.0.lock().unwrap().state = Some(HELD);
+    assert!(recover(&mut switching, Orders { abort: true, ..ASKED }).closed);
+    assert!(!switching.source.calls().contains(&"abort".to_owned()));
+}
+
+#[test]
+fn silence_changes_nothing_until_the_operator_says_that_the_host_is_dead() {
+    let mut bench = bench(Some(CANCELED), Some(MIGRATED));
+    bench.destination.0.lock().unwrap().silent = true;
+    journal(&bench, plan(false), &[perform()]);
+    for orders in [AUTO, ASKED, keep(Keep::Src), Orders { source_is_dead: true, ..ASKED }] {
+        let recovered = recover(&mut bench, orders);
+        assert_eq!((recovered.row, recovered.outcome), ("17", Outcome::Unknown));
+    }
+    assert!(bench.source.calls().is_empty());
+    assert!(!names(&bench).contains(&"decision"));
+    let dead = recover(&mut bench, Orders { destination_is_dead: true, ..ASKED });
+    assert_eq!((dead.outcome, dead.closed), (Outcome::Undone, true));
+}
+
+#[test]
+fn row_19_the_proof_is_kept_for_the_day_the_source_is_known_to_be_dead() {
+    let mut bench = bench(None, Some(MIGRATED));
+    bench.source.0.lock().unwrap().silent = true;
+    let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
+    journal(&bench, plan(true), &[perform(), Entry::Switched, returned]);
+    let recovered = recover(&mut bench, ASKED);
+    assert_eq!((recovered.row, recovered.outcome), ("19", Outcome::Undecided));
+    assert_eq!(*names(&bench).last().unwrap(), "proof");
+    bench.log = vec!["0000:c1:00.1: Resetting device".into()];
+    let dead = recover(&mut bench, Orders { source_is_dead: true, ..ASKED });
+    // The log of today says another thing; the verdict stands.
+    assert_eq!((dead.outcome, dead.closed), (Outcome::Fine, true));
+    assert!(bench.source.calls().is_empty());
+}
+
+#[test]
+fn row_26_a_lost_state_stays_lost() {
+    let mut bench = bench(None, Some(MIGRATED));
+    bench.log = vec![format!("{}: x. Recover state is ERROR. Resetting device: y", VF[1])];
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    let recovered = recover(&mut bench, ASKED);
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, true));
+    assert!(recovered.summary.contains("Resetting device"), "{}", recovered.summary);
+}
+
+#[test]
+fn row_22_only_a_complete_copy_is_started_on_the_destination() {
+    let mut waiting = bench(None, Some(Now::Paused(PauseReason::StartingUp)));
+    journal(&waiting, plan(false), &[perform(), Entry::Switched]);
+    assert_eq!(recover(&mut waiting, keep(Keep::Dst)).outcome, Outcome::Undecided);
+    assert!(waiting.destination.calls().is_empty());
+
+    let mut complete = bench(None, Some(HELD));
+    let returned = Entry::PerformReturned { error: Some("lost".into()), vfio_bytes: Some(9) };
+    journal(&complete, plan(false), &[perform(), Entry::Switched, returned]);
+    assert!(recover(&mut complete, keep(Keep::Dst)).closed);
+    assert_eq!(complete.destination.calls(), ["resume"]);
+}
+
+#[test]
+fn rows_3_and_6_before_libvirt_was_told_anything() {
+    let mut untouched = bench(Some(BOOTED), None);
+    journal(&untouched, plan(false), &[Entry::Claim { map: plan(false).map }]);
+    assert_eq!(recover(&mut untouched, AUTO).outcome, Outcome::Fine);
+    assert_eq!(names(&untouched), ["plan", "claim", "undone"]);
+
+    let mut detached = bench(Some(BOOTED), None);
+    journal(&detached, plan(false), &unplugged());
+    assert_eq!(recover(&mut detached, AUTO).outcome, Outcome::Fine);
+    assert_eq!(detached.source.calls(), [format!("attach {} Live", PORT[0])]);
+}
+
+#[test]
+fn row_5_a_guest_that_obeys_late_gets_its_port_back() {
+    let mut bench = bench(Some(BOOTED), None);
+    bench.source.0.lock().unwrap().devices.push(PORT[0].into());
+    journal(&bench, plan(false), &unplugged()[..1]);
+    let open = recover(&mut bench, ASKED);
+    assert_eq!((open.outcome, open.row, open.closed), (Outcome::Incomplete, "5", false));
+    bench.meanwhile = Box::new(|pause, source, _| {
+        if pause == 40 {
+            source.0.lock().unwrap().devices.retain(|device| device != PORT[0]);
+        }
+    });
+    assert!(recover(&mut bench, ASKED).closed);
+    assert_eq!(bench.source.calls(), [format!("attach {} Live", PORT[0])]);
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_everything() {
+    let mut bench = bench(Some(HELD), Some(MIGRATED));
+    let mut held = journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    let parsed = Store::at(bench.dir.path()).read("m-1").unwrap();
+    // A file opened for reading only: as a disk that has become read-only.
+    #[expect(clippy::disallowed_methods, reason = "the test breaks the journal")]
+    held.replace_file(std::fs::File::open(held.path()).unwrap());
+    let state = State::of(&parsed.records).unwrap();
+    let error = Recovery::new(&mut bench, &mut held, state, AUTO).run().unwrap_err();
+    assert!(error.to_string().contains("m-1.ndjson"), "{error}");
+    assert!(bench.source.calls().is_empty() && bench.destination.calls().is_empty());
+}
+
+#[test]
+fn hosts_that_keep_changing_are_left_alone() {
+    let mut bench = bench(Some(CANCELED), Some(MIGRATED));
+    bench.meanwhile = Box::new(|pause, source, _| {
+        source.0.lock().unwrap().state = Some(if pause % 2 == 0 { CANCELED } else { HELD });
+    });
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    assert_eq!(recover(&mut bench, ASKED).outcome, Outcome::Unknown);
+    assert!(bench.source.calls().is_empty());
+}
+
+#[test]
+fn the_verdict_on_a_guest_without_devices_is_that_there_is_nothing_to_prove() {
+    let mut bench = bench(None, Some(MIGRATED));
+    bench.destination.0.lock().unwrap().devices.clear();
+    journal(&bench, Plan { map: Vec::new(), ..plan(false) }, &[perform(), Entry::Switched]);
+    assert_eq!(recover(&mut bench, AUTO).outcome, Outcome::Fine);
+    let records = Store::at(bench.dir.path()).read("m-1").unwrap().records;
+    let state = State::of(&records).unwrap();
+    assert_eq!(state.verdict, Some(Verdict::NothingToProve));
+}
