@@ -40,6 +40,9 @@ pub struct Migrate {
     /// Abort and undo after this time, like 10m, except during switch-over [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<Duration>,
+    /// Count it as a failure (exit code 5) when nothing proves that the devices' state arrived
+    #[arg(long)]
+    pub require_proof: bool,
     /// Encrypt the data
     #[arg(long)]
     pub tls: bool,

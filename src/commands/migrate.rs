@@ -146,6 +146,8 @@ fn order(
         migrate_uri: destination.host.migrate_uri().map(str::to_owned),
         map: Vec::new(),
         mapping: Mapping::default(),
+        persistent_mapping: Mapping::default(),
+        ports: Vec::new(),
         persistent: guest.persistent,
         autostart: guest.autostart,
         paused: matches!(guest.state, State::Paused(_)),
@@ -155,6 +157,7 @@ fn order(
             timeout: args.timeout,
             tls: args.tls || defaults.tls,
             parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
+            require_proof: args.require_proof,
         },
     })
 }

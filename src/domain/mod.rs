@@ -3,6 +3,7 @@
 //! Reads what planner and checks need and refuses to know the rest of libvirt's schema. Nothing is ever serialised from a
 //! tree: a rewritten document is the original text with splices.
 
+pub mod element;
 pub mod guest;
 pub mod read;
 pub mod rewrite;

@@ -1,30 +1,28 @@
 //! Does what [`step`](super::step) decides, with two hypervisors, and tells what happens.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use super::event::{Conclusion, Event, Progress, What};
+use super::event::{Conclusion, Event, What};
 use super::look::look;
 use super::order::Order;
 use super::step::{Action, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
+use super::words::message;
 use crate::domain::read;
-use crate::domain::rewrite::{rewrite, rewrite_persistent};
-use crate::hypervisor::{self, DomainXml, Happened, Hypervisor, Job, MigrateRequest, PauseReason, SecretXml, Watch};
+use crate::hypervisor::{self, DomainXml, Happened, Hypervisor, Job, PauseReason, Watch};
 use crate::journal::record::VERSION;
 use crate::journal::{self, Entry, Journal, Receipt, Record, Side, Step};
 use crate::outcome::Outcome;
+use crate::pci::PciAddress;
 use crate::proof::Verdict;
-use crate::recover::answer::{self, Answer, perform_intent};
+use crate::recover::answer::{self, Answer};
 
 /// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 
 /// How long the two hosts may take to agree on where the guest is, once libvirt's call has returned.
 const SETTLE: Duration = Duration::from_secs(10);
-
-/// How long to wait for the final numbers of a job that is over.
-const LAST_NUMBERS: Duration = Duration::from_millis(300);
 
 /// What reaches a running migration from other threads.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ pub struct Hosts<'a> {
 #[derive(Debug)]
 pub struct Line {
     sender: Sender<Note>,
-    receiver: Receiver<Note>,
+    pub(super) receiver: Receiver<Note>,
 }
 
 impl Line {
@@ -84,7 +82,7 @@ impl Default for Line {
 /// Migrates one guest, recording each change in `journal` before it is made. Every event goes to `tell`; the last one is the
 /// result.
 pub fn run(hosts: Hosts<'_>, order: &Order, journal: &mut Journal, line: &Line, tell: &mut dyn FnMut(&Event)) -> Ended {
-    let terms = Terms { ports: 0, require_proof: false };
+    let terms = Terms { ports: order.ports.len(), require_proof: order.options.require_proof };
     let mut engine = Engine {
         hosts,
         order,
@@ -98,6 +96,8 @@ pub fn run(hosts: Hosts<'_>, order: &Order, journal: &mut Journal, line: &Line, 
         recorded: recorded(order),
         job: None,
         verdict: None,
+        watch: None,
+        missing: Vec::new(),
     };
     let mut news = News::Start;
     loop {
@@ -126,28 +126,31 @@ fn recorded(order: &Order) -> journal::State {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the engine measures its phases")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-struct Engine<'a> {
-    hosts: Hosts<'a>,
-    order: &'a Order,
-    journal: &'a mut Journal,
-    line: &'a Line,
+/// One migration under way.
+pub(super) struct Engine<'a> {
+    pub(super) hosts: Hosts<'a>,
+    pub(super) order: &'a Order,
+    pub(super) journal: &'a mut Journal,
+    pub(super) line: &'a Line,
     tell: &'a mut dyn FnMut(&Event),
-    state: State,
-    started: Instant,
-    phase: (Phase, Instant),
+    pub(super) state: State,
+    pub(super) started: Instant,
+    pub(super) phase: (Phase, Instant),
     phases: Vec<(Phase, u64)>,
     /// What the journal says so far.
-    recorded: journal::State,
-    job: Option<Job>,
-    verdict: Option<Verdict>,
+    pub(super) recorded: journal::State,
+    pub(super) job: Option<Job>,
+    pub(super) verdict: Option<Verdict>,
+    watch: Option<Box<dyn Watch>>,
+    pub(super) missing: Vec<PciAddress>,
 }
 
 impl Engine<'_> {
-    fn say(&mut self, what: What) {
+    pub(super) fn say(&mut self, what: What) {
         let event = Event { time: journal::now(), id: self.order.id.clone(), phase: self.phase.0, what };
         (self.tell)(&event);
     }
@@ -165,14 +168,14 @@ impl Engine<'_> {
     }
 
     /// Writes a record that announces a change. Without it the change is not made.
-    fn announce(&mut self, entry: &Entry) -> Result<(), String> {
+    pub(super) fn announce(&mut self, entry: &Entry) -> Result<(), String> {
         let record = self.journal.append(entry).map_err(|e| one_line(&e))?;
         self.recorded.apply(&record);
         Ok(())
     }
 
     /// Writes a record of what was seen or cannot be left out any more: a failure changes nothing but is told.
-    fn note_down(&mut self, entry: &Entry) {
+    pub(super) fn note_down(&mut self, entry: &Entry) {
         if let Err(message) = self.announce(entry) {
             self.say(What::Note { message });
         }
@@ -187,7 +190,7 @@ impl Engine<'_> {
         let number = |name| self.job.as_ref().and_then(|job| job.get(name));
         let receipt = Receipt {
             exit_code: end.outcome.code(),
-            summary: message(self.order, end),
+            summary: message(self.order, end, &self.missing),
             runs_on,
             phases: self
                 .phases
@@ -201,13 +204,15 @@ impl Engine<'_> {
             vfio_bytes: number("vfio_data_transferred"),
             verdict: self.verdict.clone(),
             map: self.order.map.clone(),
-            missing_ports: Vec::new(),
+            missing_ports: self.missing.clone(),
         };
-        match end.place {
-            Place::Destination => self.note_down(&Entry::Done { receipt: receipt.clone() }),
-            Place::Source => self.note_down(&Entry::Undone { receipt: receipt.clone() }),
-            // The journal stays open for a decision.
-            Place::Unclear => {}
+        // A journal that stays open waits for a decision, or for a guest that may still answer.
+        if !end.open {
+            let receipt = receipt.clone();
+            self.note_down(&match end.place {
+                Place::Destination => Entry::Done { receipt },
+                Place::Source | Place::Unclear => Entry::Undone { receipt },
+            });
         }
         self.say(What::Result(Box::new(Conclusion::of(receipt.clone()))));
         Ended { outcome: end.outcome, receipt }
@@ -243,8 +248,10 @@ impl Engine<'_> {
                 self.note_down(&Entry::UndoDone { step: Step::ReleaseClaims });
                 Some(News::Undone { done: true })
             }
-            // The terms above name no ports, so that none is asked for.
-            Action::Detach(_) | Action::Attach(_) | Action::Reattach(_) | Action::End(_) => None,
+            Action::Detach(port) => Some(self.detach(*port)),
+            Action::Attach(port) => Some(self.attach(*port)),
+            Action::Reattach(port) => Some(self.reattach(*port)),
+            Action::End(_) => None,
         }
     }
 
@@ -265,6 +272,22 @@ impl Engine<'_> {
             Ok(()) => News::Claimed,
             Err(why) => News::Failed { why, outcome: Outcome::Unknown },
         }
+    }
+
+    /// Listens to the source's daemon: to switch-over, to devices the guest lets go of, to the job's end.
+    fn listen(&mut self) -> hypervisor::Result<()> {
+        let (sender, receiver) = mpsc::channel();
+        self.watch = Some(self.hosts.source.watch(&self.order.instance.uuid, sender)?);
+        let line = self.line.sender();
+        // Ends when the watch is dropped, which drops the last sender.
+        std::thread::spawn(move || {
+            for happened in receiver {
+                if line.send(Note::Happened(happened)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
     }
 
     fn recheck(&mut self) -> News {
@@ -292,148 +315,11 @@ impl Engine<'_> {
             Ok(Some(there)) if there.state.is_active() => {
                 failed(format!("a guest with this UUID is {} on the destination", there.state), Outcome::Findings)
             }
-            Ok(_) => News::Rechecked,
+            Ok(_) => match self.listen() {
+                Ok(()) => News::Rechecked,
+                Err(e) => failed(e.to_string(), Outcome::Unknown),
+            },
             Err(e) => failed(e.to_string(), Outcome::Unknown),
-        }
-    }
-
-    /// The request, with the XML of this moment and its passwords, or why it cannot be made.
-    fn request(&self) -> Result<MigrateRequest, String> {
-        let read = |which| self.hosts.source.secret_xml(&self.order.instance.uuid, which).map_err(|e| e.to_string());
-        let live = read(DomainXml::Live)?;
-        let destination_xml = rewrite(live.expose(), &self.order.mapping).map_err(|e| e.to_string())?;
-        let persistent_xml = if self.order.persistent {
-            let inactive = read(DomainXml::Inactive)?;
-            let (xml, _) = rewrite_persistent(inactive.expose(), &self.order.mapping).map_err(|e| e.to_string())?;
-            Some(SecretXml::new(xml))
-        } else {
-            None
-        };
-        let options = &self.order.options;
-        Ok(MigrateRequest {
-            destination_uri: self.order.destination_uri.clone(),
-            migrate_uri: self.order.migrate_uri.clone(),
-            destination_xml: SecretXml::new(destination_xml),
-            persistent_xml,
-            bandwidth: options.bandwidth,
-            switchover_bandwidth: None,
-            tls: options.tls,
-            parallel: options.parallel,
-            copy_disks: Vec::new(),
-        })
-    }
-
-    fn perform(&mut self) -> News {
-        let prepared = self.request().and_then(|request| {
-            let watch = self.watch().map_err(|e| e.to_string())?;
-            if let Some(limit) = self.order.options.max_downtime {
-                let uuid = &self.order.instance.uuid;
-                self.hosts.source.set_max_downtime(uuid, milliseconds(limit)).map_err(|e| e.to_string())?;
-            }
-            let now = self.hosts.source.domain(&self.order.instance.uuid).map_err(|e| e.to_string())?;
-            let now = now.ok_or("the guest is gone from the source")?;
-            self.announce(&Entry::PerformIntent(perform_intent(&now, 1)))?;
-            Ok((request, watch))
-        });
-        let (request, watch) = match prepared {
-            Ok(prepared) => prepared,
-            Err(why) => return News::Returned(Some(why)),
-        };
-        let returned = std::thread::scope(|scope| {
-            let (source, uuid, sender) = (self.hosts.source, &self.order.instance.uuid, self.line.sender());
-            scope.spawn(move || {
-                // The line outlives this scope: there is always somebody to hear it.
-                let _ = sender.send(Note::Returned(source.migrate(uuid, &request)));
-            });
-            self.follow()
-        });
-        self.last_numbers();
-        drop(watch);
-        let error = returned.err().map(|e| e.message);
-        let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
-        self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
-        News::Returned(error)
-    }
-
-    fn watch(&self) -> hypervisor::Result<Box<dyn Watch>> {
-        let (sender, receiver) = mpsc::channel();
-        let watch = self.hosts.source.watch(&self.order.instance.uuid, sender)?;
-        let line = self.line.sender();
-        // Ends when the watch is dropped, which drops the last sender.
-        std::thread::spawn(move || {
-            for happened in receiver {
-                if line.send(Note::Happened(happened)).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(watch)
-    }
-
-    /// Follows the running job to its return. News on the way go through the pure step at once.
-    fn follow(&mut self) -> hypervisor::Result<()> {
-        let mut limit = self.order.options.timeout;
-        loop {
-            match self.line.receiver.recv_timeout(POLL) {
-                Ok(Note::Returned(result)) => return result,
-                Ok(Note::Happened(Happened::Switched)) => self.switched(),
-                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
-                Ok(Note::Happened(_)) => {}
-                Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
-                Err(RecvTimeoutError::Timeout) => self.poll(),
-                Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
-            }
-            if limit.is_some_and(|limit| self.started.elapsed() > limit) {
-                limit = None;
-                self.news(News::Stop(Stopped::Timeout));
-            }
-        }
-    }
-
-    fn switched(&mut self) {
-        self.news(News::Switched);
-        self.note_down(&Entry::Switched);
-        self.say(What::Switched);
-    }
-
-    fn news(&mut self, news: News) {
-        let (state, actions) = step(self.state.clone(), news);
-        self.state = state;
-        for action in actions {
-            if let Action::Abort(by) = action {
-                self.abort(by);
-            }
-        }
-    }
-
-    fn abort(&mut self, by: Stopped) {
-        let why = match by {
-            Stopped::Operator => "interrupted",
-            Stopped::Timeout => "the time limit ran out",
-        };
-        self.say(What::Stopping { why: why.into() });
-        if let Err(e) = self.hosts.source.abort_job(&self.order.instance.uuid) {
-            self.say(What::Note { message: format!("the job could not be aborted: {e}") });
-        }
-    }
-
-    /// Reads the job's numbers. A daemon that is busy with switch-over may stay silent: that is no error.
-    fn poll(&mut self) {
-        let progress = match self.hosts.source.job(&self.order.instance.uuid) {
-            Ok(Some(job)) => progress(&job),
-            Ok(None) | Err(_) => Progress::default(),
-        };
-        let elapsed_ms = milliseconds(self.phase.1.elapsed());
-        self.say(What::Progress(Progress { elapsed_ms, ..progress }));
-    }
-
-    /// The final numbers come as an event beside the call's return; the destination keeps some of them too.
-    fn last_numbers(&mut self) {
-        if self.job.is_none() {
-            self.pause(LAST_NUMBERS);
-        }
-        if self.job.is_none() {
-            self.job = self.hosts.destination.completed_job(&self.order.instance.uuid).ok().flatten();
         }
     }
 
@@ -451,19 +337,6 @@ impl Engine<'_> {
                 return News::Answered { source, destination };
             }
             self.pause(POLL);
-        }
-    }
-
-    /// Lets time pass, hearing what comes meanwhile.
-    fn pause(&mut self, time: Duration) {
-        let until = now() + time;
-        while let Ok(note) = self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
-            match note {
-                Note::Happened(Happened::Switched) => self.switched(),
-                Note::Happened(Happened::JobCompleted(job)) => self.job = Some(job),
-                Note::Stop => self.news(News::Stop(Stopped::Operator)),
-                Note::Happened(_) | Note::Returned(_) => {}
-            }
         }
     }
 
@@ -513,43 +386,6 @@ impl Engine<'_> {
     }
 }
 
-fn progress(job: &Job) -> Progress {
-    let number = |name| job.get(name).unwrap_or(0);
-    Progress {
-        elapsed_ms: number("time_elapsed"),
-        memory_total: number("memory_total"),
-        memory_processed: number("memory_processed"),
-        memory_remaining: number("memory_remaining"),
-        device_bytes: number("vfio_data_transferred"),
-        disk_processed: number("disk_processed"),
-        disk_remaining: number("disk_remaining"),
-        rate: number("memory_bps") + number("disk_bps"),
-        iteration: number("memory_iteration"),
-    }
-}
-
-fn message(order: &Order, end: &End) -> String {
-    let (instance, source, destination) = (&order.instance.name, &order.source.name, &order.destination.name);
-    let why = end.why.as_deref().unwrap_or("no reason is known");
-    match (end.place, end.outcome) {
-        (Place::Destination, Outcome::Fine) => format!("{instance} runs on {destination}"),
-        (Place::Destination, _) => {
-            format!("{instance} runs on {destination}, but the state of its devices is lost or not proved")
-        }
-        (Place::Source, Outcome::Findings | Outcome::Unknown) => {
-            format!("{instance} stays on {source}, nothing was changed: {why}")
-        }
-        (Place::Source, Outcome::Incomplete) => {
-            format!("{instance} stays on {source}, but its devices are not proved: {why}")
-        }
-        (Place::Source, _) => format!("{instance} stays on {source}, all was undone: {why}"),
-        (Place::Unclear, _) => {
-            let id = &order.id;
-            format!("where {instance} runs is not clear: {why}; nothing is released, see: pvm recover {id}")
-        }
-    }
-}
-
 /// An error with its causes, in one sentence.
 fn one_line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -561,6 +397,6 @@ fn one_line(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,9 +8,12 @@ pub mod event;
 pub mod look;
 pub mod lookup;
 pub mod order;
+mod perform;
+mod ports;
 pub mod step;
 #[cfg(test)]
 mod step_tests;
+mod words;
 
 pub use engine::{Ended, Hosts, Line, Note, run};
 pub use event::{Conclusion, Event, Progress, What};

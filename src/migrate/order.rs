@@ -22,8 +22,12 @@ pub struct Order {
     pub migrate_uri: Option<String>,
     /// What happens to each host device.
     pub map: Vec<journal::Move>,
-    /// The same, for the rewriter.
+    /// The devices that move with their state, for the rewriter.
     pub mapping: Mapping,
+    /// Every device, for the persistent definition.
+    pub persistent_mapping: Mapping,
+    /// Ports, in the order in which they are unplugged.
+    pub ports: Vec<journal::Port>,
     /// Whether the guest has a persistent definition, which then moves along.
     pub persistent: bool,
     /// Whether it starts with its host.
@@ -47,6 +51,8 @@ pub struct Options {
     pub tls: bool,
     /// Number of connections; `None`: one.
     pub parallel: Option<u32>,
+    /// Whether a device state that could not be proved is a failure.
+    pub require_proof: bool,
 }
 
 impl Order {
@@ -60,6 +66,7 @@ impl Order {
             ("bandwidth_mib", options.bandwidth.map(|n| n.to_string())),
             ("parallel", options.parallel.map(|n| n.to_string())),
             ("tls", options.tls.then(|| "true".to_owned())),
+            ("require_proof", options.require_proof.then(|| "true".to_owned())),
         ];
         journal::Plan {
             id: self.id.clone(),

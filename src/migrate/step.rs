@@ -115,6 +115,11 @@ pub enum News {
         /// How a run ends that fails so.
         outcome: Outcome,
     },
+    /// The guest has not answered: it may still let go of the port later, so that nothing is plugged in again now.
+    Pending {
+        /// In words.
+        why: String,
+    },
     /// Somebody wants the end.
     Stop(Stopped),
 }
@@ -162,6 +167,8 @@ pub struct End {
     pub place: Place,
     /// Why it is not what was wanted.
     pub why: Option<String>,
+    /// Whether something is still to come, so that the journal stays open.
+    pub open: bool,
 }
 
 /// Where the guest is.
@@ -209,6 +216,7 @@ pub struct State {
     missing: usize,
     proof: Proof,
     failure: Option<(String, Outcome)>,
+    open: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +247,7 @@ impl State {
             missing: 0,
             proof: Proof::Certain,
             failure: None,
+            open: false,
         }
     }
 
@@ -271,7 +280,8 @@ impl State {
     fn end(mut self, outcome: Outcome, place: Place) -> (Self, Vec<Action>) {
         self.at = At::Done;
         let why = self.failure.as_ref().map(|(why, _)| why.clone());
-        (self, vec![Action::End(End { outcome, place, why })])
+        let open = self.open || place == Place::Unclear;
+        (self, vec![Action::End(End { outcome, place, why, open })])
     }
 
     /// Unplugs the next port, or tells libvirt to migrate.
@@ -378,6 +388,11 @@ pub fn step(mut state: State, news: News) -> (State, Vec<Action>) {
         (At::Detach, News::Detached) => {
             state.detached += 1;
             state.detach_or_perform()
+        }
+        (At::Detach, News::Pending { why }) => {
+            state.failure = Some((why, Outcome::Incomplete));
+            state.open = true;
+            state.end(Outcome::Incomplete, Place::Source)
         }
         (At::Perform, News::Switched) => {
             state.switched = true;

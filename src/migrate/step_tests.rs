@@ -72,7 +72,7 @@ fn a_good_run_goes_through_every_phase() {
             Action::End(end.clone()),
         ]
     );
-    assert_eq!(end, End { outcome: Outcome::Fine, place: Place::Destination, why: None });
+    assert_eq!(end, End { outcome: Outcome::Fine, place: Place::Destination, why: None, open: false });
 }
 
 #[test]
@@ -149,7 +149,24 @@ fn a_lost_answer_is_not_a_failure_when_the_guest_is_there() {
         Action::Perform => vec![News::Switched, News::Returned(Some("connection reset".into()))],
         other => fine(other),
     };
-    assert_eq!(play(Terms::default(), lost).1, End { outcome: Outcome::Fine, place: Place::Destination, why: None });
+    assert_eq!(
+        play(Terms::default(), lost).1,
+        End { outcome: Outcome::Fine, place: Place::Destination, why: None, open: false }
+    );
+}
+
+#[test]
+fn a_port_the_guest_keeps_leaves_the_journal_open_and_touches_nothing() {
+    let silent = |action: &Action| match action {
+        Action::Detach(1) => vec![News::Pending { why: "no answer".into() }],
+        other => fine(other),
+    };
+    let (actions, end) = play(TWO_PORTS, silent);
+    assert!(end.open && end.outcome == Outcome::Incomplete && end.place == Place::Source);
+    assert!(
+        !actions.iter().any(|a| matches!(a, Action::Reattach(_) | Action::Release | Action::Perform)),
+        "{actions:?}"
+    );
 }
 
 fn answers() -> impl Strategy<Value = Answer> {

@@ -1,0 +1,171 @@
+//! The phase in which libvirt migrates: the request, the job and its numbers, switch-over.
+
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use super::engine::{Engine, Note, POLL, milliseconds, now};
+use super::event::{Progress, What};
+use super::step::{Action, News, Stopped, step};
+use crate::domain::rewrite::{rewrite, rewrite_persistent};
+use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, SecretXml};
+use crate::journal::Entry;
+use crate::recover::answer::perform_intent;
+
+/// How long to wait for the final numbers of a job that is over.
+const LAST_NUMBERS: Duration = Duration::from_millis(300);
+
+impl Engine<'_> {
+    /// The request, with the XML of this moment and its passwords, or why it cannot be made.
+    fn request(&self) -> Result<MigrateRequest, String> {
+        let read = |which| self.hosts.source.secret_xml(&self.order.instance.uuid, which).map_err(|e| e.to_string());
+        let live = read(DomainXml::Live)?;
+        let destination_xml = rewrite(live.expose(), &self.order.mapping).map_err(|e| e.to_string())?;
+        let persistent_xml = if self.order.persistent {
+            let inactive = read(DomainXml::Inactive)?;
+            let (xml, _) =
+                rewrite_persistent(inactive.expose(), &self.order.persistent_mapping).map_err(|e| e.to_string())?;
+            Some(SecretXml::new(xml))
+        } else {
+            None
+        };
+        let options = &self.order.options;
+        Ok(MigrateRequest {
+            destination_uri: self.order.destination_uri.clone(),
+            migrate_uri: self.order.migrate_uri.clone(),
+            destination_xml: SecretXml::new(destination_xml),
+            persistent_xml,
+            bandwidth: options.bandwidth,
+            switchover_bandwidth: None,
+            tls: options.tls,
+            parallel: options.parallel,
+            copy_disks: Vec::new(),
+        })
+    }
+
+    /// Tells libvirt to migrate and follows it to its end.
+    pub(super) fn perform(&mut self) -> News {
+        let prepared = self.request().and_then(|request| {
+            if let Some(limit) = self.order.options.max_downtime {
+                let uuid = &self.order.instance.uuid;
+                self.hosts.source.set_max_downtime(uuid, milliseconds(limit)).map_err(|e| e.to_string())?;
+            }
+            let now = self.hosts.source.domain(&self.order.instance.uuid).map_err(|e| e.to_string())?;
+            let now = now.ok_or("the guest is gone from the source")?;
+            self.announce(&Entry::PerformIntent(perform_intent(&now, 1)))?;
+            Ok(request)
+        });
+        let request = match prepared {
+            Ok(prepared) => prepared,
+            Err(why) => return News::Returned(Some(why)),
+        };
+        let returned = std::thread::scope(|scope| {
+            let (source, uuid, sender) = (self.hosts.source, &self.order.instance.uuid, self.line.sender());
+            scope.spawn(move || {
+                // The line outlives this scope: there is always somebody to hear it.
+                let _ = sender.send(Note::Returned(source.migrate(uuid, &request)));
+            });
+            self.follow()
+        });
+        self.last_numbers();
+        let error = returned.err().map(|e| e.message);
+        let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
+        self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
+        News::Returned(error)
+    }
+
+    /// Follows the running job to its return. News on the way go through the pure step at once.
+    fn follow(&mut self) -> hypervisor::Result<()> {
+        let mut limit = self.order.options.timeout;
+        loop {
+            match self.line.receiver.recv_timeout(POLL) {
+                Ok(Note::Returned(result)) => return result,
+                Ok(Note::Happened(Happened::Switched)) => self.switched(),
+                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
+                Ok(Note::Happened(_)) => {}
+                Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
+                Err(RecvTimeoutError::Timeout) => self.poll(),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
+            }
+            if limit.is_some_and(|limit| self.started.elapsed() > limit) {
+                limit = None;
+                self.news(News::Stop(Stopped::Timeout));
+            }
+        }
+    }
+
+    pub(super) fn switched(&mut self) {
+        self.news(News::Switched);
+        self.note_down(&Entry::Switched);
+        self.say(What::Switched);
+    }
+
+    pub(super) fn news(&mut self, news: News) {
+        let (state, actions) = step(self.state.clone(), news);
+        self.state = state;
+        for action in actions {
+            if let Action::Abort(by) = action {
+                self.abort(by);
+            }
+        }
+    }
+
+    /// Aborts the running job.
+    pub(super) fn abort(&mut self, by: Stopped) {
+        let why = match by {
+            Stopped::Operator => "interrupted",
+            Stopped::Timeout => "the time limit ran out",
+        };
+        self.say(What::Stopping { why: why.into() });
+        if let Err(e) = self.hosts.source.abort_job(&self.order.instance.uuid) {
+            self.say(What::Note { message: format!("the job could not be aborted: {e}") });
+        }
+    }
+
+    /// Reads the job's numbers. A daemon that is busy with switch-over may stay silent: that is no error.
+    fn poll(&mut self) {
+        let progress = match self.hosts.source.job(&self.order.instance.uuid) {
+            Ok(Some(job)) => progress(&job),
+            Ok(None) | Err(_) => Progress::default(),
+        };
+        let elapsed_ms = milliseconds(self.phase.1.elapsed());
+        self.say(What::Progress(Progress { elapsed_ms, ..progress }));
+    }
+
+    /// The final numbers come as an event beside the call's return; the destination keeps some of them too.
+    fn last_numbers(&mut self) {
+        if self.job.is_none() {
+            self.pause(LAST_NUMBERS);
+        }
+        if self.job.is_none() {
+            self.job = self.hosts.destination.completed_job(&self.order.instance.uuid).ok().flatten();
+        }
+    }
+
+    /// Lets time pass, hearing what comes meanwhile.
+    pub(super) fn pause(&mut self, time: Duration) {
+        let until = now() + time;
+        while let Ok(note) = self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
+            match note {
+                Note::Happened(Happened::Switched) => self.switched(),
+                Note::Happened(Happened::JobCompleted(job)) => self.job = Some(job),
+                Note::Stop => self.news(News::Stop(Stopped::Operator)),
+                Note::Happened(_) | Note::Returned(_) => {}
+            }
+        }
+    }
+}
+
+fn progress(job: &Job) -> Progress {
+    let number = |name| job.get(name).unwrap_or(0);
+    Progress {
+        elapsed_ms: number("time_elapsed"),
+        memory_total: number("memory_total"),
+        memory_processed: number("memory_processed"),
+        memory_remaining: number("memory_remaining"),
+        device_bytes: number("vfio_data_transferred"),
+        disk_processed: number("disk_processed"),
+        disk_remaining: number("disk_remaining"),
+        rate: number("memory_bps") + number("disk_bps"),
+        iteration: number("memory_iteration"),
+    }
+}

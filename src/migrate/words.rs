@@ -1,0 +1,40 @@
+//! The end of a migration in one sentence.
+
+use super::order::Order;
+use super::step::{End, Place};
+use crate::outcome::Outcome;
+use crate::pci::PciAddress;
+
+/// Where the guest is, and why if that is not what was wanted.
+pub(super) fn message(order: &Order, end: &End, missing: &[PciAddress]) -> String {
+    let (instance, source, destination) = (&order.instance.name, &order.source.name, &order.destination.name);
+    let why = end.why.as_deref().unwrap_or("no reason is known");
+    let id = &order.id;
+    let ports: Vec<_> = missing.iter().map(PciAddress::to_string).collect();
+    let ports = ports.join(", ");
+    match (end.place, end.outcome) {
+        (Place::Destination, Outcome::Fine) => format!("{instance} runs on {destination}"),
+        (Place::Destination, _) if !missing.is_empty() => {
+            format!("{instance} runs on {destination}, but has no port in place of {ports}")
+        }
+        (Place::Destination, _) => {
+            format!("{instance} runs on {destination}, but the state of its devices is lost or not proved")
+        }
+        (Place::Source, _) if end.open => {
+            format!("{instance} stays on {source}, but is not undone: {why}; see: pvm recover {id}")
+        }
+        (Place::Source, Outcome::Findings | Outcome::Unknown) => {
+            format!("{instance} stays on {source}, nothing was changed: {why}")
+        }
+        (Place::Source, Outcome::Incomplete) if !missing.is_empty() => {
+            format!("{instance} stays on {source}, but without port {ports}: {why}")
+        }
+        (Place::Source, Outcome::Incomplete) => {
+            format!("{instance} stays on {source}, but its devices are not proved: {why}")
+        }
+        (Place::Source, _) => format!("{instance} stays on {source}, all was undone: {why}"),
+        (Place::Unclear, _) => {
+            format!("where {instance} runs is not clear: {why}; nothing is released, see: pvm recover {id}")
+        }
+    }
+}
