@@ -529,7 +529,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__migrate)
-            opts="-o -v -q -c -h -V --from --request --dry-run --diff --yes --strict --max-downtime --bandwidth --timeout --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --from --request --port --ignore --accept-unknown --standalone --dry-run --diff --yes --strict --max-downtime --bandwidth --timeout --require-proof --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -540,6 +540,22 @@ _pvm() {
                     return 0
                     ;;
                 --request)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ignore)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --accept-unknown)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --standalone)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -106,6 +106,10 @@ complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s h -l help -d 'Prin
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l from -d 'Where it runs' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l request -d 'What the flavor asks for, when the domain does not say' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l port -d 'A plain hostdev that is a port: detached before and attached afterwards; repeatable' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l ignore -d 'Go on although this check failed; repeatable' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l accept-unknown -d 'Go on although the answer of this check is unknown; repeatable' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l standalone -d 'Move a guest that Nova or another system runs, which will not learn of it: the guest\'s UUID, in full' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms [default: libvirt\'s limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l timeout -d 'Abort and undo after this time, like 10m, except during switch-over [default: no limit]' -r
@@ -125,6 +129,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l dry-run -d 'Print th
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l diff -d 'Show what changes in the XML'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l yes -d 'Do not ask the last question'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l strict -d 'Let warnings count'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l require-proof -d 'Count it as a failure (exit code 5) when nothing proves that the devices\' state arrived'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l tls -d 'Encrypt the data'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s v -l verbose -d 'Say more'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s q -l quiet -d 'Say less: no notes, no progress'

@@ -91,7 +91,7 @@ fn what_cannot_be_done_is_refused_in_one_sentence_and_changes_nothing() {
         (&["demo", "qemu+tcp://host-b:1/system", "--yes"], 3, "Connection refused"),
         (&["demo", "qemu+tcp://nowhere.test/system", "--yes"], 3, "cannot connect to qemu+tcp://nowhere.test/system"),
         (&["demo", "host-b"], 2, "would have to ask whether to go on: add --yes"),
-        (&["demo", "qemu+ext:///system?command=true", "--yes"], 2, "the scheme \"qemu+ext\" is not one of"),
+        (&["demo", "qemu+ext:///system?command=true", "--yes"], 1, "the scheme \"qemu+ext\" is not one of"),
         (&["demo", "host-b", "--root", "/nowhere", "--yes"], 2, "does not go with --root"),
     ];
     for (args, code, words) in cases {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::pci::PciAddress;
+
 /// Move a running guest to DST, with rewritten XML.
 #[derive(Debug, Args)]
 pub struct Migrate {
@@ -19,6 +21,18 @@ pub struct Migrate {
     /// What the flavor asks for, when the domain does not say
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
+    /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
+    #[arg(long, value_name = "ADDRESS")]
+    pub port: Vec<PciAddress>,
+    /// Go on although this check failed; repeatable
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+    /// Go on although the answer of this check is unknown; repeatable
+    #[arg(long, value_name = "CODE,…|all", value_delimiter = ',')]
+    pub accept_unknown: Vec<String>,
+    /// Move a guest that Nova or another system runs, which will not learn of it: the guest's UUID, in full
+    #[arg(long, value_name = "UUID", require_equals = true)]
+    pub standalone: Option<String>,
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,

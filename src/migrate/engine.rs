@@ -183,7 +183,7 @@ impl Engine<'_> {
 
     fn end(&mut self, end: &End) -> Ended {
         let runs_on = match end.place {
-            Place::Source => Some(self.order.source.name.clone()),
+            Place::Source => Some(self.order.source_label.clone()),
             Place::Destination => Some(self.order.destination.name.clone()),
             Place::Unclear => None,
         };
@@ -236,6 +236,8 @@ impl Engine<'_> {
             }
             Action::Ask => Some(self.ask()),
             Action::SuspendSource => {
+                // Two copies run: row 15 of the decision table, which recovery recognises by this record.
+                self.note_down(&Entry::RecoverIntent { row: "15".into(), step: Step::SuspendSource });
                 if let Err(e) = self.hosts.source.suspend(&self.order.instance.uuid) {
                     self.say(What::Note { message: format!("the source's copy could not be suspended: {e}") });
                 }

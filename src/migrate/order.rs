@@ -14,6 +14,8 @@ pub struct Order {
     pub instance: journal::Instance,
     /// Where it runs.
     pub source: journal::Host,
+    /// What to call it: `local` has a name too.
+    pub source_label: String,
     /// Where it goes.
     pub destination: journal::Host,
     /// URI under which the source's daemon reaches the destination's.

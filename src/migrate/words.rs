@@ -7,7 +7,7 @@ use crate::pci::PciAddress;
 
 /// Where the guest is, and why if that is not what was wanted.
 pub(super) fn message(order: &Order, end: &End, missing: &[PciAddress]) -> String {
-    let (instance, source, destination) = (&order.instance.name, &order.source.name, &order.destination.name);
+    let (instance, source, destination) = (&order.instance.name, &order.source_label, &order.destination.name);
     let why = end.why.as_deref().unwrap_or("no reason is known");
     let id = &order.id;
     let ports: Vec<_> = missing.iter().map(PciAddress::to_string).collect();

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+const PVM: &str = env!("CARGO_BIN_EXE_pvm");
+
 /// The two hosts. They end with this value, or with the test's process, however it ends.
 pub struct TwoHosts {
     dir: tempfile::TempDir,
@@ -113,7 +115,7 @@ impl TwoHosts {
     /// `pvm` on a host, to be run or spawned.
     pub fn pvm(&self, host: &str, args: &[&str]) -> Command {
         let mut command = Command::new(script());
-        command.args(["exec", self.dir.path().to_str().unwrap(), host, env!("CARGO_BIN_EXE_pvm")]).args(args);
+        command.args(["exec", self.dir.path().to_str().unwrap(), host, PVM]).args(args);
         command.stdin(std::process::Stdio::null());
         command
     }

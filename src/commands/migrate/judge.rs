@@ -1,0 +1,107 @@
+//! Whether preflight's report lets a migration go on.
+
+use super::plan::Planned;
+use crate::cli::migrate::Migrate;
+use crate::commands::{Context, Stop};
+use crate::finding::Severity;
+use crate::migrate::Order;
+use crate::outcome::Outcome;
+use crate::output::text::printable;
+use crate::preflight::{self, CheckResult, Row};
+
+/// What the report leads to.
+#[derive(Debug)]
+pub(super) enum Judged<'a> {
+    /// Go on with this.
+    Go(&'a Order),
+    /// End like this; why was said.
+    Stop(Outcome),
+}
+
+/// What a row means for a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Nothing.
+    Nothing,
+    /// It is shown.
+    Shown,
+    /// It stops the run, which ends like this.
+    Stops(Outcome),
+}
+
+/// The order, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
+/// whole report first.
+pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> anyhow::Result<Judged<'a>> {
+    if let Some(code) = args.ignore.iter().find(|code| !preflight::may_be_ignored(code)) {
+        return Err(Stop::usage(format!("--ignore: {code} is no check that can be ignored")).into());
+    }
+    let rows = planned.report.checks.iter().chain(&planned.instance().checks);
+    let mut stops = None;
+    for row in rows {
+        match weigh(row, args) {
+            Weight::Stops(outcome) => {
+                // A failed check comes before one that could not be made.
+                stops = if stops == Some(Outcome::Findings) { stops } else { Some(outcome) };
+                context.printer.complain(&sentence(row));
+            }
+            Weight::Shown if row.result != CheckResult::Info || context.printer.verbose > 0 => {
+                context.printer.note(&sentence(row));
+            }
+            Weight::Shown | Weight::Nothing => {}
+        }
+    }
+    if let Some(outcome) = stops {
+        return Ok(Judged::Stop(outcome));
+    }
+    let Some(order) = &planned.order else {
+        return Err(Stop::refused(format!("{} has no device map", planned.domain.name)).into());
+    };
+    if let Some(owner) = &planned.domain.owner {
+        refuse_owned(owner, planned, args)?;
+    }
+    Ok(Judged::Go(order))
+}
+
+fn weigh(row: &Row, args: &Migrate) -> Weight {
+    let named = |list: &[String]| list.iter().any(|code| *code == row.code || code == "all");
+    // What libvirt or QEMU check again before the guest is paused does no harm: --yes covers it.
+    let harmless = row.severity < Severity::Error || row.rechecked || named(&args.accept_unknown);
+    match row.result {
+        CheckResult::Ok => Weight::Nothing,
+        CheckResult::Warning if args.strict && !named(&args.ignore) => Weight::Stops(Outcome::Findings),
+        CheckResult::Error if !named(&args.ignore) => Weight::Stops(Outcome::Findings),
+        CheckResult::Unknown if !harmless => Weight::Stops(Outcome::Unknown),
+        CheckResult::Info | CheckResult::Warning | CheckResult::Error | CheckResult::Unknown => Weight::Shown,
+    }
+}
+
+fn sentence(row: &Row) -> String {
+    let place = [row.instance.as_deref(), row.device.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let colon = if place.is_empty() { "" } else { ": " };
+    let remedy = row.remedy.as_deref().map(|remedy| format!("\n  {}", printable(remedy))).unwrap_or_default();
+    format!("{}[{}] {}{colon}{}{remedy}", row.result.as_str(), row.code, printable(&place), printable(&row.message))
+}
+
+/// A guest that somebody else runs is theirs to move.
+fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> anyhow::Result<()> {
+    let (name, uuid) = (&planned.domain.name, &planned.domain.uuid);
+    let (who, command) = match owner {
+        "nova" => ("Nova", format!("openstack server migrate --live-migration {uuid}")),
+        "ovirt" => ("oVirt", "the engine's Migrate action".to_owned()),
+        "kubevirt" => ("KubeVirt", format!("virtctl migrate {name}")),
+        "opennebula" => ("OpenNebula", format!("onevm migrate --live {name} HOST")),
+        "pacemaker" => ("Pacemaker", "pcs resource move RESOURCE".to_owned()),
+        other => (other, "its own tools".to_owned()),
+    };
+    match &args.standalone {
+        Some(given) if given.eq_ignore_ascii_case(uuid) => Ok(()),
+        Some(_) => Err(Stop::refused(format!("--standalone: the UUID of {name} is {uuid}")).into()),
+        None => {
+            let message = format!(
+                "{name} is run by {who}: move it with `{command}`; with --standalone={uuid} pvm moves it all the same, \
+                 but {who} does not learn of it and may start the guest a second time on the source"
+            );
+            Err(Stop::refused(message).into())
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `pvm migrate`: find the guest, plan, ask, move.
+
+mod judge;
+mod plan;
+mod show;
+mod sides;
+mod signals;
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::Path;
+
+use super::hosts::Hosts;
+use super::{Context, Stop};
+use crate::cli::migrate::Migrate;
+use crate::journal::{self, Journal, Lock, LockError, Store, Subject};
+use crate::migrate::{self, Line, Order};
+use crate::outcome::Outcome;
+use crate::output::progress::Reporter;
+use judge::Judged;
+use sides::Sides;
+
+/// How often a plan is made again because somebody else took a device of it.
+const MOST_PLANS: usize = 3;
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
+    if context.global.root != Path::new("/") {
+        return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root").into());
+    }
+    let hosts = Hosts::new(context)?;
+    let sides = sides::open(&hosts, args)?;
+    let directory = journal::state_directory()?;
+    let store = Store::at(&directory);
+    let mut excluded = plan::claimed(&store, &args.destination)?;
+    if args.dry_run {
+        let planned = plan::make(&hosts, &sides, args, &excluded)?;
+        return plan::show(context, args, &planned);
+    }
+    let Sides::Live { source, destination, guest } = &sides else {
+        return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run").into());
+    };
+    for _ in 0..MOST_PLANS {
+        let planned = plan::make(&hosts, &sides, args, &excluded)?;
+        plan::announce(context, args, &planned);
+        let order = match judge::judge(context, args, &planned)? {
+            Judged::Go(order) => order,
+            Judged::Stop(outcome) => return Ok(outcome),
+        };
+        let locks = match lock(&directory, order)? {
+            Locked::All(locks) => locks,
+            Locked::Taken(device) => {
+                context.printer.note(&format!("{device} is claimed by another pvm: planning again without it"));
+                excluded.insert(device);
+                continue;
+            }
+        };
+        refuse_unfinished(&store, order)?;
+        if !args.yes && !confirmed(context)? {
+            return Err(Stop::refused("nothing was done").into());
+        }
+        let mut journal = store.create(order.journal_plan())?;
+        let outcome = perform(context, source, destination, order, &mut journal)?;
+        drop(locks);
+        return Ok(outcome);
+    }
+    Err(Stop::unknown(format!("the devices {} would get are taken again and again by others", guest.name)).into())
+}
+
+enum Locked {
+    All(Vec<Lock>),
+    Taken(crate::pci::PciAddress),
+}
+
+/// Locks the guest and every device it is to get, against other pvm processes of this machine.
+fn lock(directory: &Path, order: &Order) -> anyhow::Result<Locked> {
+    let purpose = format!("migration {}", order.id);
+    let guest = Subject::Guest(order.instance.uuid.clone());
+    let guest = Lock::take(directory, &guest, &purpose).map_err(|error| match error {
+        LockError::Held { .. } => Stop::refused(format!("{}: {error}", order.instance.name)).into(),
+        other => anyhow::Error::from(other),
+    })?;
+    let mut locks = vec![guest];
+    for moved in &order.map {
+        let device = Subject::Device(order.destination.name.clone(), moved.destination);
+        match Lock::take(directory, &device, &purpose) {
+            Ok(lock) => locks.push(lock),
+            Err(LockError::Held { .. }) => return Ok(Locked::Taken(moved.destination)),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(Locked::All(locks))
+}
+
+/// A migration that waits for `pvm recover` comes first.
+fn refuse_unfinished(store: &Store, order: &Order) -> anyhow::Result<()> {
+    for listed in store.list()? {
+        let Some(state) = listed.state().filter(|_| !listed.is_closed()) else { continue };
+        if state.plan.instance.uuid == order.instance.uuid {
+            let id = &state.plan.id;
+            let message = format!("migration {id} of {} is not finished: pvm recover {id}", order.instance.name);
+            return Err(Stop { outcome: Outcome::Undecided, message }.into());
+        }
+    }
+    Ok(())
+}
+
+fn confirmed(context: &Context) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Err(Stop::usage("would have to ask whether to go on: add --yes").into());
+    }
+    context.printer.ask("Go on? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn perform(
+    context: &Context,
+    source: &sides::Side,
+    destination: &sides::Side,
+    order: &Order,
+    journal: &mut Journal,
+) -> anyhow::Result<Outcome> {
+    let line = Line::new();
+    signals::obey(&line, &context.printer, &order.id)?;
+    let mut reporter = Reporter::new(&context.printer);
+    let hosts = migrate::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
+    let ended = migrate::run(hosts, order, journal, &line, &mut |event| reporter.show(event));
+    reporter.finish();
+    show::result(context, order, &ended.receipt)?;
+    Ok(ended.outcome)
+}

@@ -1,0 +1,62 @@
+//! What a migration came to, on stdout.
+
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::commands::Context;
+use crate::journal::{self, Receipt};
+use crate::migrate::{Conclusion, Order};
+use crate::output::progress::bytes;
+use crate::output::text::printable;
+use crate::proof::Verdict;
+
+/// `pvm.migrate/1`: the receipt.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    id: &'a str,
+    instance: &'a journal::Instance,
+    source: &'a journal::Host,
+    destination: &'a journal::Host,
+    #[serde(flatten)]
+    conclusion: Conclusion,
+}
+
+pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> anyhow::Result<()> {
+    match context.global.output {
+        // The last event said it.
+        Format::Ndjson => Ok(()),
+        Format::Json | Format::Yaml => context.printer.document(&Document {
+            schema: "pvm.migrate/1",
+            id: &order.id,
+            instance: &order.instance,
+            source: &order.source,
+            destination: &order.destination,
+            conclusion: Conclusion::of(receipt.clone()),
+        }),
+        Format::Table if receipt.exit_code == 0 => {
+            context.printer.result(&format!("{}.\n", receipt.summary))?;
+            context.printer.note(&in_numbers(receipt));
+            Ok(())
+        }
+        Format::Table => {
+            context.printer.complain(&format!("pvm: {}", printable(&receipt.summary)));
+            Ok(())
+        }
+    }
+}
+
+fn in_numbers(receipt: &Receipt) -> String {
+    let time = |ms: u64| if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) };
+    let mut parts = Vec::new();
+    if let Some(total) = receipt.total_ms {
+        let phases: Vec<_> = receipt.phases.iter().map(|(phase, ms)| format!("{phase} {}", time(*ms))).collect();
+        parts.push(format!("{} in all ({})", time(total), phases.join(", ")));
+    }
+    parts.extend(receipt.downtime_ms.map(|ms| format!("it stood still for {}", time(ms))));
+    parts.extend(receipt.memory_bytes.map(|n| format!("memory {}", bytes(n))));
+    parts.extend(receipt.vfio_bytes.filter(|n| *n > 0).map(|n| format!("device state {}", bytes(n))));
+    let verdict = receipt.verdict.as_ref().filter(|verdict| **verdict != Verdict::NothingToProve);
+    parts.extend(verdict.map(|verdict| format!("device state {verdict}")));
+    parts.join("; ")
+}

@@ -1,0 +1,115 @@
+//! The two ends of a migration: who they are, and whether there is anything to move.
+
+use crate::cli::migrate::Migrate;
+use crate::commands::Stop;
+use crate::commands::hosts::Hosts;
+use crate::host::HostRef;
+use crate::hypervisor::{self, DomainInfo, Failure, Hypervisor, HypervisorError, PauseReason, State};
+use crate::journal;
+use crate::migrate::lookup::{self, LookupError};
+
+/// One end.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// The host.
+    pub(super) host: HostRef,
+    /// The word it was named by: it names it again for recovery.
+    word: String,
+    /// What to call it.
+    pub(super) name: String,
+    /// Its daemon.
+    pub(super) hypervisor: Box<dyn Hypervisor>,
+}
+
+impl Side {
+    /// For the journal.
+    pub(super) fn as_host(&self) -> journal::Host {
+        journal::Host { name: self.word.clone(), uri: self.hypervisor.uri().to_owned() }
+    }
+}
+
+/// Both ends.
+#[derive(Debug)]
+pub(super) enum Sides {
+    /// Hosts that run.
+    Live {
+        /// Where the guest runs.
+        source: Side,
+        /// Where it goes.
+        destination: Side,
+        /// The guest.
+        guest: DomainInfo,
+    },
+    /// At least one saved snapshot: good for a plan only.
+    Saved {
+        /// Where the guest runs.
+        source: HostRef,
+        /// Where it would go.
+        destination: HostRef,
+    },
+}
+
+/// Connects to both hosts and finds the guest. Snapshots need no connection.
+pub(super) fn open(hosts: &Hosts, args: &Migrate) -> anyhow::Result<Sides> {
+    let (from, to) = (hosts.parse(&args.from)?, hosts.parse(&args.destination)?);
+    if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
+        return Ok(Sides::Saved { source: from, destination: to });
+    }
+    let source = connect(hosts, from, &args.from)?;
+    let destination = connect(hosts, to, &args.destination)?;
+    if source.hypervisor.host_uuid()? == destination.hypervisor.host_uuid()? {
+        let message = format!("{} is where it runs: source and destination are the same host", args.destination);
+        return Err(Stop::refused(message).into());
+    }
+    let guest = find(&source, &args.instance)?;
+    if let Some(there) = destination.hypervisor.domain(&guest.uuid)?
+        && there.state.is_active()
+    {
+        let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
+        return Err(Stop::refused(message).into());
+    }
+    if source.hypervisor.job(&guest.uuid)?.is_some() {
+        return Err(Stop::refused(format!("another job runs on {}", guest.name)).into());
+    }
+    if !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///") {
+        let uri = destination.hypervisor.uri();
+        let message =
+            format!("{} cannot reach {} under {uri}: give a URI with a host name", source.name, destination.name);
+        return Err(Stop::refused(message).into());
+    }
+    Ok(Sides::Live { source, destination, guest })
+}
+
+fn connect(hosts: &Hosts, host: HostRef, word: &str) -> anyhow::Result<Side> {
+    let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
+    let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
+    let hypervisor = hypervisor::open(&uri).map_err(|e| unreached(word, &e))?;
+    let name = match host {
+        HostRef::Local => hypervisor.hostname()?,
+        _ => host.label(),
+    };
+    Ok(Side { host, word: word.to_owned(), name, hypervisor })
+}
+
+fn unreached(word: &str, error: &HypervisorError) -> Stop {
+    match error.failure {
+        Failure::NotInstalled => Stop::unknown(error.to_string()),
+        // A host that was named by its URI is in the sentence already.
+        _ if word.contains("://") => Stop::unknown(error.to_string()),
+        _ => Stop::unknown(format!("{word}: {error}")),
+    }
+}
+
+fn find(source: &Side, wanted: &str) -> anyhow::Result<DomainInfo> {
+    let guest = lookup::find(source.hypervisor.as_ref(), &source.name, wanted).map_err(|e| match e {
+        LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
+        LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
+    })?;
+    match guest.state {
+        State::Running(_) | State::Paused(PauseReason::User) => Ok(guest),
+        state => {
+            let message = format!("{} on {} is {state}: only a running guest migrates", guest.name, source.name);
+            Err(Stop::refused(message).into())
+        }
+    }
+}
