@@ -13,6 +13,7 @@ const REGISTRIES: &[&[&Rule]] = &[
     crate::config::rules::ALL,
     crate::host::configure::RULES,
     crate::inventory::RULES,
+    crate::inventory::mismatch::RULES,
     preflight::host::RULES,
     preflight::instance::RULES,
     preflight::device::RULES,

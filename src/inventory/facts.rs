@@ -39,6 +39,7 @@ pub fn read(tree: &Tree) -> Host {
     host.iommu = iommu(tree);
     host.iommufd = Some(tree.has("sys/class/misc/iommu") || tree.has("sys/module/iommufd"));
     host.bridges = Some(bridges(tree));
+    host.vfio_drivers = tree.names("sys/bus/pci/drivers").into_iter().filter(|name| drivers::is_vfio(name)).collect();
     debugfs(tree, &mut host);
     modules(tree, &mut host);
     for (fact, missing, why) in [

@@ -2,10 +2,12 @@
 //!
 //! Reads below a root and changes nothing. Knows nothing of other hosts, of libvirt and of printing.
 
+pub mod chain;
 pub mod config_space;
 pub mod device;
 pub mod drivers;
 pub mod facts;
+pub mod mismatch;
 pub mod probe;
 pub mod resource;
 pub mod sysfs;
@@ -116,6 +118,9 @@ pub fn conclude(snapshot: &mut Snapshot, probe: Probe) {
     for device in devices {
         probe::conclude(device, host, probe);
     }
+    chain::forge(snapshot);
+    let found = mismatch::find(snapshot);
+    snapshot.findings.extend(found);
 }
 
 fn read_devices(tree: &Tree, root: &Path, probe: Probe, snapshot: &mut Snapshot) -> Result<(), InventoryError> {

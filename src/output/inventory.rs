@@ -1,11 +1,12 @@
 //! The tables of `pvm inventory`: devices grouped by their PF, readable without colour, 80 columns wide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Row, Table, presets};
 
 use super::text::printable;
+use crate::finding::Finding;
 use crate::pci::PciAddress;
 use crate::snapshot::Snapshot;
 use crate::snapshot::device::{Declared, DevType, Device, Supported};
@@ -29,13 +30,26 @@ pub fn heading(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// The findings, one line each, with remedies.
+/// The findings with their remedies. Those that differ in the device only are told once.
 pub fn findings(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut alike: Vec<(&Finding, usize)> = Vec::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for finding in &snapshot.findings {
-        lines.push(
-            printable(&format!("{}: {} [{}]", word(finding.severity), finding.message, finding.code)).into_owned(),
-        );
+        let device = finding.device.as_deref().unwrap_or("\0");
+        let key = format!("{}{}", finding.code, finding.message.replace(device, ""));
+        if let Some(&index) = seen.get(&key) {
+            let told: &mut (&Finding, usize) = &mut alike[index];
+            told.1 += 1;
+        } else {
+            seen.insert(key, alike.len());
+            alike.push((finding, 0));
+        }
+    }
+    let mut lines = Vec::new();
+    for (finding, more) in alike {
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more like it)") };
+        let line = format!("{}: {}{more} [{}]", word(finding.severity), finding.message, finding.code);
+        lines.push(printable(&line).into_owned());
         for line in finding.remedy.iter().flat_map(|remedy| remedy.lines()) {
             lines.push(format!("  {}", printable(line)));
         }

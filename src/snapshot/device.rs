@@ -319,8 +319,22 @@ pub struct Migration {
     pub state: Option<String>,
     /// Which rung answered which fact: `debugfs`, `qemu`, `devlink`, `ioctl`, `driver-table`.
     pub asked: BTreeMap<String, String>,
+    /// What migration of this device rests on, from the kernel's module to QEMU; for devices that are declared or could be.
+    pub chain: Vec<Link>,
     /// Facts of this object that nobody answered.
     pub unknown: Vec<Unknown>,
+}
+
+/// One link of the chain behind a device's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Link {
+    /// `module`, `pf`, `driver`, `probe` or `qemu`.
+    pub link: String,
+    /// Whether it holds; `None` is unknown.
+    pub holds: Option<bool>,
+    /// What is there, in words.
+    pub found: String,
 }
 
 /// A domain that uses a device.

@@ -38,6 +38,8 @@ pub struct Host {
     pub lockdown: Option<String>,
     /// `vfio_pci:` lines of `modules.alias`.
     pub vfio_aliases: Option<Vec<VfioAlias>>,
+    /// VFIO drivers that are loaded or built in, by their names in sysfs.
+    pub vfio_drivers: Vec<String>,
     /// CPU as libvirt tells it.
     pub cpu: Cpu,
     /// Domain capabilities XML by `emulator machine`.

@@ -25,12 +25,12 @@ pub struct Synthetic {
     pub ids: (u16, u16, u16),
     /// Class of all of them.
     pub class: u32,
-    /// Driver of PFs.
-    pub pf_driver: &'static str,
+    /// Driver of PFs, none for unbound ones.
+    pub pf_driver: Option<&'static str>,
     /// Driver of VFs, none for unbound ones.
     pub vf_driver: Option<&'static str>,
-    /// Whether debugfs says that the VFs migrate.
-    pub debugfs: bool,
+    /// What debugfs says of the VFs: that they migrate, that they do not, or nothing where it is not there.
+    pub debugfs: Option<bool>,
 }
 
 impl Default for Synthetic {
@@ -40,9 +40,9 @@ impl Default for Synthetic {
             vfs: 4,
             ids: (0x15b3, 0x1021, 0x101e),
             class: 0x02_0000,
-            pf_driver: "mlx5_core",
+            pf_driver: Some("mlx5_core"),
             vf_driver: Some("mlx5_vfio_pci"),
-            debugfs: false,
+            debugfs: None,
         }
     }
 }
@@ -60,7 +60,7 @@ impl Synthetic {
     /// Builds the tree below `root`.
     pub fn build(&self, root: &Path) {
         let sys = root.join("sys");
-        for folder in ["bus/pci/devices", "bus/pci/drivers", "class/vfio-dev", "kernel/iommu_groups", "kernel/debug"] {
+        for folder in ["bus/pci/devices", "bus/pci/drivers", "class/vfio-dev", "kernel/iommu_groups"] {
             fs::create_dir_all(sys.join(folder)).unwrap();
         }
         let mut number = 0;
@@ -74,7 +74,7 @@ impl Synthetic {
                 number,
                 device: if n == 0 { self.ids.1 } else { self.ids.2 },
                 numa: i32::try_from((pf + n) % 2).unwrap(),
-                driver: if n == 0 { Some(self.pf_driver) } else { self.vf_driver },
+                driver: if n == 0 { self.pf_driver } else { self.vf_driver },
             };
             let pf_folder = self.function(&sys, &function(0, number));
             for (name, value) in [
@@ -148,7 +148,7 @@ impl Synthetic {
             fs::create_dir_all(&module).unwrap();
             let drivers = sys.join("bus/pci/drivers").join(driver);
             fs::create_dir_all(&drivers).unwrap();
-            if !drivers.join("module").exists() {
+            if fs::symlink_metadata(drivers.join("module")).is_err() {
                 symlink(format!("../../../../module/{}", driver.replace('-', "_")), drivers.join("module")).unwrap();
             }
             symlink(format!("../../../../bus/pci/drivers/{driver}"), folder.join("driver")).unwrap();
@@ -175,19 +175,19 @@ impl Synthetic {
     }
 
     fn vfio(&self, sys: &Path, vf: &Path, address: &str, number: u32) {
-        let Some(driver) = self.vf_driver.filter(|d| d.ends_with("vfio_pci") || d.ends_with("vfio-pci")) else {
+        if !self.vf_driver.is_some_and(|d| d.ends_with("vfio_pci") || d.ends_with("vfio-pci")) {
             return;
-        };
+        }
         let name = format!("vfio{number}");
         let inside = vf.join("vfio-dev").join(&name);
         fs::create_dir_all(&inside).unwrap();
         fs::write(inside.join("dev"), format!("511:{number}\n")).unwrap();
         let below = inside.strip_prefix(sys).unwrap();
         symlink(Path::new("../..").join(below), sys.join("class/vfio-dev").join(&name)).unwrap();
-        if self.debugfs {
+        if let Some(migrates) = self.debugfs {
             let debug = sys.join("kernel/debug/vfio").join(address);
             fs::create_dir_all(&debug).unwrap();
-            if !driver.starts_with("vfio") {
+            if migrates {
                 fs::create_dir_all(debug.join("migration")).unwrap();
                 fs::write(debug.join("migration/state"), "RUNNING\n").unwrap();
             }

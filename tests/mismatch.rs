@@ -1,0 +1,154 @@
+//! For every VFIO driver of the kernel: one tree where all is well, and one for each link that can be broken.
+
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod tree;
+
+use std::process::Command;
+
+use serde_json::Value;
+use tree::synthetic::Synthetic;
+
+struct Driver {
+    name: &'static str,
+    module: &'static str,
+    parent: &'static str,
+    ids: (u16, u16, u16),
+    class: u32,
+    migrates: bool,
+}
+
+const fn driver(
+    name: &'static str,
+    module: &'static str,
+    parent: &'static str,
+    ids: (u16, u16, u16),
+    class: u32,
+    migrates: bool,
+) -> Driver {
+    Driver { name, module, parent, ids, class, migrates }
+}
+
+const DRIVERS: &[Driver] = &[
+    driver("mlx5_vfio_pci", "mlx5_vfio_pci", "mlx5_core", (0x15b3, 0x1021, 0x101e), 0x02_0000, true),
+    driver("hisi_acc_vfio_pci", "hisi_acc_vfio_pci", "hisi_zip", (0x19e5, 0xa250, 0xa251), 0x12_0000, true),
+    driver("pds_vfio_pci", "pds_vfio_pci", "pds_core", (0x1dd8, 0x100c, 0x1003), 0x02_0000, true),
+    driver("virtio_vfio_pci", "virtio_vfio_pci", "virtio-pci", (0x1af4, 0x1041, 0x1041), 0x02_0000, true),
+    driver("qat_vfio_pci", "qat_vfio_pci", "4xxx", (0x8086, 0x4940, 0x4941), 0x0b_4000, true),
+    driver("xe-vfio-pci", "xe_vfio_pci", "xe", (0x8086, 0xe20b, 0xe20b), 0x03_0000, true),
+    driver("nvgrace_gpu_vfio_pci", "nvgrace_gpu_vfio_pci", "nvidia", (0x10de, 0x2342, 0x2342), 0x03_0200, false),
+    driver("ism_vfio_pci", "ism_vfio_pci", "ism", (0x1014, 0x04ed, 0x04ed), 0x12_0000, false),
+];
+
+/// One VF of `driver`, bound to `bound`; what debugfs says of it; whether the kernel has the module.
+fn inventory(
+    driver: &Driver,
+    bound: Option<&'static str>,
+    pf: Option<&'static str>,
+    says: Option<bool>,
+    has: bool,
+) -> Value {
+    let place = tempfile::tempdir().unwrap();
+    let (vendor, _, vf) = driver.ids;
+    Synthetic { vfs: 1, ids: driver.ids, class: driver.class, pf_driver: pf, vf_driver: bound, debugfs: says, pfs: 1 }
+        .build(place.path());
+    let own = format!("\\nalias vfio_pci:v{vendor:08X}d{vf:08X}sv*sd*bc*sc*i* {}", driver.module);
+    let manifest = format!(
+        "proc/sys/kernel/osrelease = 6.19.0\n\
+         lib/modules/6.19.0/modules.alias = alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci{}\n\
+         etc/nova/nova.conf = [pci]\\ndevice_spec = {{\"address\": \"0000:04:00.1\", \"live_migratable\": \"yes\"}}\n",
+        if has { own.as_str() } else { "" }
+    );
+    tree::expand(&manifest, place.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
+        .args(["inventory", "--root", ".", "-o", "json"])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The first broken link and the finding's code and remedy.
+fn verdict(snapshot: &Value) -> (Option<String>, Option<String>, String) {
+    let vf = &snapshot["devices"][1];
+    let chain = vf["migration"]["chain"].as_array().unwrap();
+    let broken = chain.iter().find(|link| link["holds"] == false).map(|link| link["link"].as_str().unwrap().to_owned());
+    let findings = snapshot["findings"].as_array().unwrap();
+    assert!(findings.len() <= 1, "{findings:#?}");
+    let finding = findings.first();
+    let code = finding.map(|f| f["code"].as_str().unwrap().to_owned());
+    (broken, code, finding.map(|f| f["remedy"].as_str().unwrap().to_owned()).unwrap_or_default())
+}
+
+#[test]
+fn all_is_well() {
+    for driver in DRIVERS.iter().filter(|d| d.migrates) {
+        let snapshot = inventory(driver, Some(driver.name), Some(driver.parent), Some(true), true);
+        assert_eq!(verdict(&snapshot), (None, None, String::new()), "{}", driver.name);
+        let migration = &snapshot["devices"][1]["migration"];
+        assert_eq!(migration["supported"], "yes");
+        assert_eq!(migration["asked"]["supported"], "debugfs");
+        assert!(migration["chain"].as_array().unwrap().iter().all(|link| link["holds"] == true), "{migration:#}");
+    }
+}
+
+#[test]
+fn a_name_without_an_answer_is_unknown() {
+    for driver in DRIVERS {
+        let snapshot = inventory(driver, Some(driver.name), Some(driver.parent), None, true);
+        let migration = &snapshot["devices"][1]["migration"];
+        if driver.migrates {
+            assert_eq!(migration["supported"], Value::Null, "{}", driver.name);
+            assert_eq!(verdict(&snapshot), (None, None, String::new()), "{}", driver.name);
+        } else {
+            assert_eq!(migration["asked"]["supported"], "driver-table", "{}", driver.name);
+        }
+    }
+}
+
+#[test]
+fn a_driver_that_never_migrates_is_named() {
+    for driver in DRIVERS.iter().filter(|d| !d.migrates) {
+        let snapshot = inventory(driver, Some(driver.name), Some(driver.parent), Some(false), true);
+        let (broken, code, remedy) = verdict(&snapshot);
+        assert_eq!((broken.as_deref(), code.as_deref()), (Some("driver"), Some("declared-cannot")), "{}", driver.name);
+        assert!(remedy.contains("remove live_migratable"), "{remedy}");
+    }
+}
+
+#[test]
+fn the_first_broken_link_is_the_one_to_mend() {
+    for driver in DRIVERS.iter().filter(|d| d.migrates) {
+        let name = driver.name;
+        let expect = |snapshot: &Value, link: &str, commands: &[&str]| {
+            let (broken, code, remedy) = verdict(snapshot);
+            assert_eq!((broken.as_deref(), code.as_deref()), (Some(link), Some("declared-cannot")), "{name}");
+            for command in commands {
+                assert!(remedy.contains(command), "{name} {link}: {remedy}");
+            }
+        };
+        // The kernel has no such module, so libvirt bound plain vfio-pci.
+        expect(&inventory(driver, Some("vfio-pci"), Some(driver.parent), Some(false), false), "module", &[]);
+        // The PF is in other hands.
+        let other = inventory(driver, Some(name), Some("vfio-pci"), Some(false), true);
+        expect(&other, "pf", &["0000:04:00.0", driver.parent]);
+        expect(&inventory(driver, Some(name), None, Some(false), true), "pf", &["bind"]);
+        // The module is there and plain vfio-pci is bound.
+        let plain = inventory(driver, Some("vfio-pci"), Some(driver.parent), Some(false), true);
+        let bind = format!("echo {name} > /sys/bus/pci/devices/0000:04:00.1/driver_override");
+        expect(&plain, "driver", &[&bind, &format!("modprobe {}", driver.module), "drivers_probe"]);
+        // All is bound as it should be, and the device says no.
+        expect(&inventory(driver, Some(name), Some(driver.parent), Some(false), true), "probe", &[]);
+    }
+}
+
+#[test]
+fn a_device_that_is_not_bound_yet_is_no_mismatch() {
+    // Without the tag managed, libvirt binds the variant driver when the guest starts.
+    for driver in DRIVERS.iter().filter(|d| d.migrates) {
+        let snapshot = inventory(driver, None, Some(driver.parent), None, true);
+        assert_eq!(verdict(&snapshot), (None, None, String::new()), "{}", driver.name);
+        assert_eq!(snapshot["devices"][1]["candidate_driver"], driver.module);
+    }
+}
