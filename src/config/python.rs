@@ -31,7 +31,8 @@ pub fn decimal_digit(c: char) -> Option<u32> {
 /// `int(text, radix)` for radix 10 or 16: surrounding space, a sign, `0x`, single underscores between digits and every
 /// Unicode decimal digit are fine. Values beyond 128 bits saturate.
 pub fn int(text: &str, radix: u32) -> Option<i128> {
-    let text = strip(text);
+    // In text of ASCII alone the four separators are no space, unlike for `strip`.
+    let text = if text.is_ascii() { text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']) } else { strip(text) };
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -114,6 +115,9 @@ mod tests {
             ("- 1", 16, None),
             ("1.0", 10, None),
             ("0x1", 10, None),
+            ("\u{1c}1", 10, None),
+            ("\u{1c}\u{a0}1", 10, Some(1)),
+            ("\u{c}1\u{b}", 10, Some(1)),
         ] {
             assert_eq!(int(text, radix), value, "{text:?}");
         }

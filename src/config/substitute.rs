@@ -110,6 +110,10 @@ impl Substitution<'_> {
             nova: NovaError::new(class, message),
         };
         let candidates: Vec<(&str, &str)> = match name.split_once('.') {
+            // The options outside of any group are in none that could be named.
+            Some(("DEFAULT", _)) => {
+                return Err(fatal("NoSuchGroupError", "no such group [DEFAULT]".to_owned()));
+            }
             Some((group, option)) => vec![(group, option)],
             None => vec![(group, name), ("DEFAULT", name)],
         };
