@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["outcome", "pci", "time"]),
 ];
 
-/// A file is one noun; past this it is two.
+/// A file is one noun; past this it is two. Lines of tests count half.
 const MOST_LINES: usize = 600;
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -97,7 +97,11 @@ fn modules_use_only_what_is_below_them() {
 fn files_stay_short() {
     let long: Vec<_> = all_sources()
         .into_iter()
-        .map(|path| (fs::read_to_string(&path).unwrap().lines().count(), path))
+        .map(|path| {
+            let lines = fs::read_to_string(&path).unwrap().lines().count();
+            let tests = path.to_string_lossy().ends_with("_tests.rs");
+            (if tests { lines / 2 } else { lines }, path)
+        })
         .filter(|(lines, _)| *lines > MOST_LINES)
         .collect();
     assert!(long.is_empty(), "longer than {MOST_LINES} lines: {long:#?}");
