@@ -1,0 +1,96 @@
+//! The binary as it is shipped: it starts where libvirt is not installed, and says so where it needs it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test runs programs and stops at the first surprise"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const PVM: &str = env!("CARGO_BIN_EXE_pvm");
+
+/// Runs pvm where the loader finds an empty file in libvirt's place.
+fn without_libvirt(args: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("libvirt.so.0"), "").unwrap();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    Command::new(PVM)
+        .args(args)
+        .current_dir(tests)
+        .env("LD_LIBRARY_PATH", dir.path())
+        .env_remove("LIBVIRT_DEFAULT_URI")
+        .output()
+        .unwrap()
+}
+
+/// Names of the shared libraries that the loader must find before `main`, from a 64-bit ELF file.
+fn needed(elf: &[u8]) -> Vec<String> {
+    const PT_LOAD: u64 = 1;
+    const PT_DYNAMIC: u64 = 2;
+    const DT_NEEDED: u64 = 1;
+    const DT_STRTAB: u64 = 5;
+    let number =
+        |at: usize, bytes: usize| elf[at..at + bytes].iter().rev().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let at = |at: usize, bytes: usize| usize::try_from(number(at, bytes)).unwrap();
+    assert_eq!(&elf[..5], b"\x7fELF\x02", "not a 64-bit ELF file");
+    let (table, size, count) = (at(0x20, 8), at(0x36, 2), at(0x38, 2));
+    let segments: Vec<usize> = (0..count).map(|i| table + i * size).collect();
+    let in_file = |address: usize| {
+        segments
+            .iter()
+            .filter(|s| number(**s, 4) == PT_LOAD)
+            .find(|s| (at(**s + 16, 8)..at(**s + 16, 8) + at(**s + 32, 8)).contains(&address))
+            .map(|s| address - at(*s + 16, 8) + at(*s + 8, 8))
+            .unwrap()
+    };
+    let dynamic = *segments.iter().find(|s| number(**s, 4) == PT_DYNAMIC).unwrap();
+    let entries: Vec<(u64, usize)> = (at(dynamic + 8, 8)..at(dynamic + 8, 8) + at(dynamic + 32, 8))
+        .step_by(16)
+        .map(|entry| (number(entry, 8), at(entry + 8, 8)))
+        .collect();
+    let names = in_file(entries.iter().find(|(tag, _)| *tag == DT_STRTAB).unwrap().1);
+    entries
+        .iter()
+        .filter(|(tag, _)| *tag == DT_NEEDED)
+        .map(|(_, offset)| {
+            let name = &elf[names + offset..];
+            String::from_utf8_lossy(&name[..name.iter().position(|b| *b == 0).unwrap()]).into_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn libvirt_is_not_linked() {
+    let needed = needed(&fs::read(PVM).unwrap());
+    assert!(needed.iter().any(|name| name.starts_with("libc.so")), "the list was not read: {needed:?}");
+    assert!(!needed.iter().any(|name| name.contains("virt")), "a libvirt call has no forwarder: {needed:?}");
+}
+
+#[test]
+fn what_needs_no_libvirt_works_without_it() {
+    for (args, code) in [
+        (&["--version"][..], 0),
+        (&["check-config", "demo/nova.conf"], 1),
+        (&["inventory"], 0),
+        (&["inventory", "-o", "json"], 0),
+        (&["preflight", "demo/lab-a.json", "demo/lab-b.json"], 0),
+        (&["explain"], 0),
+    ] {
+        let output = without_libvirt(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty(), "{args:?} printed nothing");
+    }
+}
+
+#[cfg(feature = "libvirt")]
+#[test]
+fn migrate_says_in_one_sentence_that_libvirt_is_missing() {
+    let output = without_libvirt(&["migrate", "guest", "qemu+tcp://192.0.2.1/system", "--yes"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("libvirt is not installed on this machine"), "{said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+}
