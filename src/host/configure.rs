@@ -6,11 +6,11 @@ use super::nova_files;
 use super::{HostError, Settings};
 use crate::config::{self, Input, Machine, machine};
 use crate::finding::{Finding, Rule, Severity};
-use crate::inventory::tagging;
+use crate::inventory::{placement, tagging};
 use crate::snapshot::{Snapshot, Unknown};
 
 /// Rules of this module.
-pub const RULES: &[&Rule] = &[&UNREADABLE, &HAS_ERRORS];
+pub const RULES: &[&Rule] = &[&UNREADABLE, &HAS_ERRORS, &PLACEMENT];
 
 const UNREADABLE: Rule = Rule {
     code: "nova-config-unreadable",
@@ -27,6 +27,16 @@ const HAS_ERRORS: Rule = Rule {
     summary: "Nova's configuration has errors; the tags shown come from the entries that could be read.",
     page: "nova-compute does not start with an error in [pci] device_spec or alias. The inventory shows the tags of those \
            entries that are correct. pvm check-config shows every error with its place and what to write instead.",
+};
+
+const PLACEMENT: Rule = Rule {
+    code: "placement-refused",
+    severity: Severity::Warning,
+    summary: "With report_in_placement on, Nova refuses the devices as the device_specs cover them.",
+    page: "Nova reports one resource provider for each PF to Placement, so all VFs of a PF must have the same resource class \
+           and the same traits, and live_migratable: yes is one of the traits. A PF and its VFs cannot both be covered, \
+           one_time_use is for whole devices, and devname is not supported. nova-compute does not start otherwise.\n\n\
+           pvm inventory --placement shows what Nova would report.",
 };
 
 /// Reads Nova's files below `root` and applies them. Files that were named must be there; what Nova would find by itself need
@@ -48,6 +58,18 @@ fn apply(snapshot: &mut Snapshot, inputs: Vec<Input>) {
     let parsed = config::load(inputs, &machine::Devices(&snapshot.devices), &machine);
     tagging::tag(&parsed, &mut snapshot.devices);
     snapshot.config = parsed.document();
+    match placement::providers(&snapshot.host.name, &snapshot.config, &snapshot.devices) {
+        Ok(providers) => snapshot.placement = providers,
+        Err(refusal) => {
+            snapshot.unknown.push(Unknown::new("placement", refusal.message.as_str()));
+            let mut finding = Finding::new(&PLACEMENT, format!("nova-compute will not start: {refusal}")).remedy(
+                "give all VFs of a PF the same resource_class, traits and live_migratable, or leave the PF out",
+            );
+            finding.device = refusal.device.map(|address| address.to_string());
+            finding.nova_error = Some(refusal.class.to_owned());
+            snapshot.findings.push(finding);
+        }
+    }
     let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     if errors > 0 {
         let files = snapshot.config.files.join(", ");

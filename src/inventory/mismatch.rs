@@ -121,7 +121,10 @@ fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
         commands.push_str(&bind(device, variant.unwrap_or("vfio-pci")));
         return Some(Finding::new(&NOT_BOUND, text).remedy(commands));
     }
-    if plain && let Some(module) = variant {
+    if plain
+        && device.dev_type != DevType::Pf
+        && let Some(module) = variant
+    {
         let text = format!("{at} is bound to plain vfio-pci although the kernel has {module} for it");
         return Some(Finding::new(&PLAIN_BOUND, text).remedy(remedy(snapshot, device, "driver")));
     }

@@ -8,6 +8,7 @@ pub mod device;
 pub mod drivers;
 pub mod facts;
 pub mod mismatch;
+pub mod placement;
 pub mod probe;
 pub mod resource;
 pub mod sysfs;

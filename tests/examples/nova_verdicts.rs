@@ -10,7 +10,9 @@ use std::path::Path;
 use pvm::config::machine::{Netdev, PciLookup};
 use pvm::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, placement_names, request};
 use pvm::host::nova_files;
-use pvm::snapshot::AliasDoc;
+use pvm::inventory::{placement, tagging};
+use pvm::snapshot::device::Vpd;
+use pvm::snapshot::{AliasDoc, Device};
 use pvm::source::NovaError;
 use serde_json::{Map, Value, json};
 
@@ -25,6 +27,7 @@ fn main() -> anyhow::Result<()> {
             "alias" => alias(&case),
             "match" => matches(&case),
             "request" => requests(&case),
+            "placement" => placement(&case),
             "normalize" => Ok(normalize(&case)),
             _ => continue,
         };
@@ -150,6 +153,42 @@ fn matches(case: &Value) -> Verdict {
         }
     });
     Ok(json!({"matches": answers.collect::<Vec<_>>()}))
+}
+
+fn placement(case: &Value) -> Verdict {
+    let config = specs(case)?;
+    let listed: Vec<Device> = case["devices"].as_array().into_iter().flatten().filter_map(device).collect();
+    let mut devices = listed;
+    // Nova's order is that of discovery; tagging looks PFs up by address.
+    devices.sort_by_key(|d| d.address);
+    tagging::tag(&config, &mut devices);
+    match placement::providers(text(case, "host"), &config.document(), &devices) {
+        Ok(providers) => {
+            let by_name: Map<_, _> = providers
+                .into_iter()
+                .map(|p| {
+                    let inventory = json!({p.resource_class: {"total": p.total, "max_unit": p.total}});
+                    (p.provider, json!({"inventory": inventory, "traits": p.traits}))
+                })
+                .collect();
+            Ok(json!({"providers": by_name}))
+        }
+        Err(refusal) => Err(NovaError::new(refusal.class, refusal.message)),
+    }
+}
+
+/// A case's device, as a snapshot has it.
+fn device(case: &Value) -> Option<Device> {
+    let card_serial = case["capabilities"]["vpd"]["card_serial_number"].as_str().map(str::to_owned);
+    Some(Device {
+        address: text(case, "address").parse().ok()?,
+        vendor_id: text(case, "vendor_id").parse().ok(),
+        product_id: text(case, "product_id").parse().ok(),
+        parent_addr: text(case, "parent_addr").parse().ok(),
+        dev_type: serde_json::from_value(case["dev_type"].clone()).ok()?,
+        vpd: card_serial.map(|serial| Vpd { card_serial: Some(serial), ..Vpd::default() }),
+        ..Device::default()
+    })
 }
 
 fn requests(case: &Value) -> Verdict {
