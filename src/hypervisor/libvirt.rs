@@ -59,6 +59,7 @@ impl Libvirt {
         let failure = match e.code().known() {
             Some(ErrorNumber::NoDomain | ErrorNumber::NoDomainMetadata | ErrorNumber::NoNodeDevice) => Failure::Absent,
             Some(ErrorNumber::OperationAborted) => Failure::Aborted,
+            Some(ErrorNumber::OperationUnsupported) => Failure::Unsupported,
             _ if e.domain().is(ErrorDomain::Rpc) || !self.connect.is_alive().unwrap_or(false) => {
                 Failure::ConnectionLost
             }

@@ -30,6 +30,8 @@ pub enum Failure {
     ConnectionLost,
     /// The credentials were refused.
     Refused,
+    /// The daemon does not do that, or not at this moment.
+    Unsupported,
     /// libvirt itself cannot be loaded on this machine.
     NotInstalled,
     /// Anything else; the message says it.

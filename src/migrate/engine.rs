@@ -5,7 +5,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::event::{Conclusion, Event, What};
-use super::look::look;
 use super::order::Order;
 use super::step::{Action, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
 use super::words::message;
@@ -17,6 +16,7 @@ use crate::outcome::Outcome;
 use crate::pci::PciAddress;
 use crate::proof::Verdict;
 use crate::recover::answer::{self, Answer};
+use crate::recover::look::look;
 
 /// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
 pub(super) const POLL: Duration = Duration::from_millis(250);

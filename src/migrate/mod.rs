@@ -5,7 +5,6 @@
 
 pub mod engine;
 pub mod event;
-pub mod look;
 pub mod lookup;
 pub mod order;
 mod perform;

@@ -61,7 +61,7 @@ impl Engine<'_> {
 
     /// Looks whether the port is gone from the guest: an event can be missed, the guest's XML is what counts.
     fn has_let_go(&self, port: &Port) -> bool {
-        match super::look::look(self.hosts.source, &self.order.instance.uuid) {
+        match crate::recover::look::look(self.hosts.source, &self.order.instance.uuid) {
             Seen::Present { devices, .. } => !devices.contains(&port.source),
             Seen::Absent | Seen::Unreachable(_) => false,
         }

@@ -2,7 +2,7 @@
 
 use super::answer::{Job, Seen};
 use crate::domain::read;
-use crate::hypervisor::{DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError};
+use crate::hypervisor::{DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, State};
 use crate::pci::PciAddress;
 
 /// What the host says about the guest with this UUID. Anything short of a complete answer is no answer.
@@ -19,11 +19,20 @@ pub fn look(host: &dyn Hypervisor, uuid: &str) -> Seen {
 fn present(host: &dyn Hypervisor, uuid: &str) -> Result<Option<Seen>, HypervisorError> {
     let Some(DomainInfo { state, id, .. }) = host.domain(uuid)? else { return Ok(None) };
     let (mut job, mut incoming) = (Job::None, false);
-    if state.is_active()
-        && let Some(running) = host.job(uuid)?
-    {
-        job = if running.is_outgoing() { Job::Out } else { Job::Other };
-        incoming = running.is_incoming();
+    if state.is_active() {
+        match host.job(uuid) {
+            Ok(None) => {}
+            Ok(Some(running)) => {
+                job = if running.is_outgoing() { Job::Out } else { Job::Other };
+                incoming = running.is_incoming();
+            }
+            // "Migration statistics are available only on the source host": this is the other one.
+            Err(e) if e.failure == Failure::Unsupported => {
+                job = Job::Other;
+                incoming = matches!(state, State::Paused(_));
+            }
+            Err(e) => return Err(e),
+        }
     }
     let which = if state.is_active() { DomainXml::Live } else { DomainXml::Inactive };
     let devices = devices(&host.xml(uuid, which)?, uuid)?;

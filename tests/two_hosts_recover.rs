@@ -1,0 +1,324 @@
+//! `pvm recover` between two real libvirt daemons: pvm killed at every record of its journal, daemons stopped, killed and
+//! restarted at switch-over. Needs root and the packages that `tests/two-hosts/two-hosts install` installs.
+//!
+//! After every fault and the recovery from it: the guest runs on exactly one host and goes on counting, and nothing is left
+//! over. Debug builds only: the hook that ends pvm at a record is not in release builds.
+
+#![cfg(debug_assertions)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test runs programs and stops at the first surprise"
+)]
+
+#[path = "two-hosts/harness.rs"]
+mod harness;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::{Life, Said, TwoHosts};
+
+/// Daemons that notice a dead connection after two seconds instead of thirty.
+const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
+
+fn other(host: &str) -> &'static str {
+    if host == "a" { "b" } else { "a" }
+}
+
+/// The journal of the last migration from this host: its id, and the name of its last record.
+fn last_journal(hosts: &TwoHosts, host: &str) -> Option<(String, String)> {
+    let (name, text) = hosts.journals(host).pop()?;
+    // A journal in which nothing stands yet.
+    let record: serde_json::Value = serde_json::from_str(text.lines().next_back().unwrap_or("{}")).unwrap();
+    Some((name.strip_suffix(".ndjson").unwrap().to_owned(), record["record"].as_str().unwrap_or("none").to_owned()))
+}
+
+/// Fails unless the guest runs on this host alone, goes on, and nothing is left over.
+#[track_caller]
+fn whole(hosts: &TwoHosts, runs_on: &str, before: &Life) -> Life {
+    assert_eq!(hosts.virsh(runs_on, &["domstate", "demo"]).trim(), "running");
+    assert_eq!(hosts.virsh(other(runs_on), &["list", "--all", "--name"]).trim(), "", "a second copy");
+    let life = hosts.life(runs_on, "demo", Some(before));
+    for host in ["a", "b"] {
+        let waiting = hosts.run(host, &["recover", "-o", "json"]).ends(0);
+        let waiting: serde_json::Value = serde_json::from_str(&waiting.stdout).unwrap();
+        assert_eq!(waiting["migrations"], serde_json::json!([]), "on host {host}");
+        let locks = hosts.path(&format!("host-{host}/var/lib/pvm/locks"));
+        for lock in fs::read_dir(locks).into_iter().flatten() {
+            // A killed pvm leaves the file, which nobody holds.
+            let lock = fs::File::open(lock.unwrap().path()).unwrap();
+            assert!(lock.try_lock().is_ok(), "a lock is held on host {host}");
+        }
+    }
+    life
+}
+
+/// Waits until the daemon says this about the guest.
+#[track_caller]
+fn wait_for(hosts: &TwoHosts, host: &str, state: &str) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let said = hosts.command("virsh", &[host, "domstate", "demo", "--reason"]);
+        if said.trim() == state {
+            return;
+        }
+        assert!(Instant::now() < limit, "the guest on {host} is {said:?}, not {state}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
+    let hosts = TwoHosts::up();
+    let mut life = hosts.guest("a", "demo", &[]);
+    let mut on = "a";
+    let mut table = String::from("killed                   last record        recover  guest on\n");
+    for record in
+        ["plan", "claim", "recheck", "perform-intent", "switched", "perform-returned", "verify", "cleanup", "done"]
+    {
+        for when in ["before", "after"] {
+            let to = format!("host-{}", other(on));
+            let fault = format!("{when}:{record}");
+            let killed = hosts.pvm(on, &["migrate", "demo", &to, "--yes"]).env("PVM_FAULT", &fault).output().unwrap();
+            assert_eq!(killed.status.signal(), Some(9), "{fault}: {:#?}", Said::of(&killed));
+            let (id, last) = last_journal(&hosts, on).unwrap();
+            let moves = !matches!(fault.as_str(), "after:perform-intent" | "before:perform-intent")
+                && !["plan", "claim", "recheck"].contains(&record);
+            let code = if fault == "after:perform-intent" { 4 } else { 0 };
+            let said = hosts.run(on, &["recover", &id]);
+            assert_eq!(said.code, Some(code), "{fault}: {said:#?}");
+            // Repeatable: the second time there is nothing to do.
+            hosts.run(on, &["recover", &id]).ends(0);
+            if moves {
+                on = other(on);
+            }
+            life = whole(&hosts, on, &life);
+            let place = if moves { "destination" } else { "source" };
+            writeln!(table, "{fault:<24} {last:<18} exit {code}   {place}").unwrap();
+        }
+    }
+    println!("{table}");
+}
+
+/// A migration that is stopped at switch-over: pvm is killed, then `act` is done. Returns its id.
+fn at_switch_over(hosts: &TwoHosts, act: impl FnOnce()) -> String {
+    let mut pvm = hosts
+        .pvm("a", &["migrate", "demo", "host-b", "--yes", "-o", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_event(&mut pvm, "switched");
+    act();
+    pvm.kill().unwrap();
+    pvm.wait().unwrap();
+    last_journal(hosts, "a").unwrap().0
+}
+
+fn wait_for_event(pvm: &mut Child, name: &str) {
+    let mut seen = Vec::new();
+    for line in BufReader::new(pvm.stdout.take().unwrap()).lines() {
+        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if event["event"] == name {
+            return;
+        }
+        seen.push(event);
+    }
+    panic!("{name} did not happen: {seen:#?}");
+}
+
+/// The process of a host's libvirtd.
+fn daemon(hosts: &TwoHosts, host: &str) -> rustix::process::Pid {
+    let pid = hosts.command("exec", &[host, "cat", "/run/libvirtd.pid"]);
+    rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+}
+
+fn send(pid: rustix::process::Pid, signal: rustix::process::Signal) {
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Makes a split: the destination's daemon stands still until the source has given up on it.
+fn split(hosts: &TwoHosts) -> String {
+    let destination = daemon(hosts, "b");
+    let id = at_switch_over(hosts, || send(destination, rustix::process::Signal::STOP));
+    wait_for(hosts, "a", "running (migration canceled)");
+    send(destination, rustix::process::Signal::CONT);
+    wait_for(hosts, "b", "running (migrated)");
+    id
+}
+
+#[test]
+fn a_split_is_seen_suspended_and_decided_for_the_destination() {
+    let hosts = TwoHosts::up_with("", IMPATIENT);
+    let before = hosts.guest("a", "demo", &[]);
+    let id = split(&hosts);
+
+    // Unattended it is reported; nothing is changed.
+    let said = hosts.run("a", &["recover", "--auto"]).ends(6);
+    assert!(said.stdout.contains("row 15"), "{said:#?}");
+    assert_eq!(hosts.virsh("a", &["domstate", "demo"]).trim(), "running");
+    // Another command says that it waits.
+    hosts.run("a", &["explain"]).complains(&format!("migration {id} of demo is not finished"));
+
+    for _ in 0..2 {
+        hosts.run("a", &["recover", &id]).ends(6).complains("decide with --keep src or --keep dst");
+        assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (user)");
+        assert_eq!(hosts.virsh("b", &["domstate", "demo"]).trim(), "running");
+    }
+    hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
+    whole(&hosts, "b", &before);
+}
+
+#[test]
+fn a_split_can_be_decided_for_the_source() {
+    let hosts = TwoHosts::up_with("", IMPATIENT);
+    let before = hosts.guest("a", "demo", &[]);
+    let id = split(&hosts);
+    hosts.run("a", &["recover", &id]).ends(6);
+    hosts.run("a", &["recover", &id, "--keep", "src"]).ends(4);
+    whole(&hosts, "a", &before);
+}
+
+#[test]
+fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let destination = daemon(&hosts, "b");
+    let id = at_switch_over(&hosts, || {
+        send(destination, rustix::process::Signal::STOP);
+        // The source has everything sent and waits for the answer when its daemon dies.
+        wait_for(&hosts, "a", "paused (migrating)");
+        std::thread::sleep(Duration::from_secs(3));
+        hosts.command("stop", &["a"]);
+    });
+    hosts.command("start", &["a"]);
+    send(destination, rustix::process::Signal::CONT);
+    wait_for(&hosts, "b", "running (migrated)");
+    assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (migrating)");
+
+    let said = hosts.run("a", &["recover", "--auto"]).ends(0);
+    assert!(said.stdout.contains("row 10") && said.stdout.contains(&id), "{said:#?}");
+    whole(&hosts, "b", &before);
+}
+
+#[test]
+fn a_source_daemon_that_dies_at_switch_over_leaves_the_guest_on_the_source() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let destination = daemon(&hosts, "b");
+    let source = daemon(&hosts, "a");
+    let id = at_switch_over(&hosts, || {
+        send(destination, rustix::process::Signal::STOP);
+        send(source, rustix::process::Signal::KILL);
+        send(destination, rustix::process::Signal::CONT);
+    });
+    hosts.command("start", &["a"]);
+    let said = hosts.run("a", &["recover", &id]);
+    let on = if hosts.virsh("b", &["list", "--name"]).trim() == "demo" { "b" } else { "a" };
+    println!("the guest is on host {on}: {said:#?}");
+    whole(&hosts, on, &before);
+    said.ends(if on == "a" { 4 } else { 0 });
+}
+
+#[test]
+fn while_the_destination_is_silent_nothing_is_changed() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let killed = hosts
+        .pvm("a", &["migrate", "demo", "host-b", "--yes"])
+        .env("PVM_FAULT", "after:perform-intent")
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.signal(), Some(9));
+    let id = last_journal(&hosts, "a").unwrap().0;
+    hosts.command("stop", &["b"]);
+    let said = hosts.run("a", &["recover", &id]).ends(3);
+    assert!(said.stdout.contains("row 17"), "{said:#?}");
+    // A second migration of the guest does not begin while this one is open.
+    hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes"]).ends(3);
+    hosts.command("start", &["b"]);
+    hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(6).complains(&format!("pvm recover {id}"));
+    hosts.run("a", &["recover", &id]).ends(4);
+    whole(&hosts, "a", &before);
+}
+
+#[test]
+fn a_migration_that_outlived_its_pvm_is_followed_to_its_end_or_aborted() {
+    let hosts = TwoHosts::up();
+    let mut before = hosts.guest("a", "demo", &[]);
+    for (options, code, on) in [(&["--abort"][..], 4, "a"), (&[], 0, "b")] {
+        let mut pvm = hosts
+            .pvm("a", &["migrate", "demo", "host-b", "--yes", "--bandwidth", "4MiB", "-o", "ndjson"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for_event(&mut pvm, "progress");
+        pvm.kill().unwrap();
+        pvm.wait().unwrap();
+        let (id, last) = last_journal(&hosts, "a").unwrap();
+        assert_eq!(last, "perform-intent");
+        let unattended = hosts.run("a", &["recover", "--auto"]).ends(0);
+        assert!(unattended.stdout.contains("libvirt is still migrating it"), "{unattended:#?}");
+        hosts.run("a", &[&["recover", id.as_str()], options].concat()).ends(code);
+        before = whole(&hosts, on, &before);
+    }
+}
+
+#[test]
+fn a_torn_line_is_dropped_and_a_damaged_or_newer_journal_is_only_shown() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let killed = hosts
+        .pvm("a", &["migrate", "demo", "host-b", "--yes"])
+        .env("PVM_FAULT", "after:perform-intent")
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.signal(), Some(9));
+    let (id, _) = last_journal(&hosts, "a").unwrap();
+    let file = hosts.path(&format!("host-a/var/lib/pvm/migrations/{id}.ndjson"));
+    let whole_text = fs::read_to_string(&file).unwrap();
+
+    for (text, words) in [
+        (whole_text.replacen("recheck", "recheek", 1), "line 3 is damaged: its checksum does not match"),
+        (format!("{whole_text}{{\"v\":2}}\n"), "line 5 was written by a newer pvm"),
+    ] {
+        fs::write(&file, &text).unwrap();
+        for args in [&["recover", &id][..], &["recover", "--auto"]] {
+            hosts.run("a", args).ends(5).complains(words).complains("nothing was changed");
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+    fs::write(&file, format!("{whole_text}{{\"v\":1,\"seq\":5")).unwrap();
+    let said = hosts.run("a", &["recover", &id]).ends(4).complains("row 0a");
+    assert!(said.stdout.contains("row 14"), "{said:#?}");
+    whole(&hosts, "a", &before);
+}
+
+#[test]
+fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let since = "2020-01-01T00:00:00Z";
+    hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(0);
+    hosts.life("b", "demo", Some(&before));
+    let said = hosts.run("b", &["evidence", "demo", "--since", since]).ends(0);
+    let evidence: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((&evidence["schema"], &evidence["host"]), (&"pvm.evidence/1".into(), &"host-b".into()));
+    assert!(evidence["log"]["started"].is_string() && evidence["log"]["qemu"].is_string(), "{evidence:#}");
+    assert!(!said.stdout.contains("-incoming"), "the command line is left out");
+
+    // The line that a proof on the source begins at.
+    let said = hosts.run("a", &["evidence", "demo", "--since", since]).ends(0);
+    assert!(said.stdout.contains("initiating migration"), "{said:#?}");
+    let verified = hosts.run("b", &["verify", "demo", "--since", since]).ends(0);
+    assert_eq!(verified.stdout, "demo on local: no device moved with its state\n");
+    hosts.run("b", &["verify", "nothing", "--since", since]).ends(3).complains("has no guest");
+    hosts.run("b", &["verify", "demo", "--since", "yesterday"]).ends(2);
+}
