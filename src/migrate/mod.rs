@@ -14,7 +14,7 @@ pub mod step;
 mod step_tests;
 mod words;
 
-pub use engine::{Ended, Hosts, Line, Note, run};
+pub use engine::{Ended, Hosts, Line, Note, Prover, run};
 pub use event::{Conclusion, Event, Progress, What};
 pub use order::{Options, Order};
 pub use step::Phase;

@@ -13,6 +13,7 @@ use crate::hypervisor::{Affect, Failure, Happened};
 use crate::journal::{Entry, Port, Step};
 use crate::outcome::Outcome;
 use crate::recover::Seen;
+use crate::recover::look::look;
 
 /// How long a guest may take to let go of a port.
 const UNPLUG_LIMIT: Duration = Duration::from_secs(30);
@@ -61,7 +62,7 @@ impl Engine<'_> {
 
     /// Looks whether the port is gone from the guest: an event can be missed, the guest's XML is what counts.
     fn has_let_go(&self, port: &Port) -> bool {
-        match crate::recover::look::look(self.hosts.source, &self.order.instance.uuid) {
+        match look(self.hosts.source, &self.order.instance.uuid) {
             Seen::Present { devices, .. } => !devices.contains(&port.source),
             Seen::Absent | Seen::Unreachable(_) => false,
         }

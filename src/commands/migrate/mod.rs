@@ -12,10 +12,12 @@ use std::path::Path;
 use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::cli::migrate::Migrate;
+use crate::host::{GatherOptions, evidence};
 use crate::journal::{self, Journal, Lock, LockError, Store, Subject};
 use crate::migrate::{self, Line, Order};
 use crate::outcome::Outcome;
 use crate::output::progress::Reporter;
+use crate::proof;
 use judge::Judged;
 use sides::Sides;
 
@@ -59,7 +61,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
             return Err(Stop::refused("nothing was done").into());
         }
         let mut journal = store.create(order.journal_plan())?;
-        let outcome = perform(context, source, destination, order, &mut journal)?;
+        let outcome = perform(context, &hosts.options, source, destination, order, &mut journal)?;
         drop(locks);
         return Ok(outcome);
     }
@@ -116,6 +118,7 @@ fn confirmed(context: &Context) -> anyhow::Result<bool> {
 
 fn perform(
     context: &Context,
+    options: &GatherOptions,
     source: &sides::Side,
     destination: &sides::Side,
     order: &Order,
@@ -125,7 +128,15 @@ fn perform(
     signals::obey(&line, &context.printer, &order.id)?;
     let mut reporter = Reporter::new(&context.printer);
     let hosts = migrate::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
-    let ended = migrate::run(hosts, order, journal, &line, &mut |event| reporter.show(event));
+    let prove = |side: journal::Side, question: &proof::Question<'_>| {
+        let host = if side == journal::Side::Source { &source.host } else { &destination.host };
+        let received = evidence::ask(host, options, &order.instance.name, question.since, journal::now);
+        match side {
+            journal::Side::Source => proof::stayed(&received, question),
+            journal::Side::Destination => proof::arrived(&received, question),
+        }
+    };
+    let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
     reporter.finish();
     show::result(context, order, &ended.receipt)?;
     Ok(ended.outcome)
