@@ -11,6 +11,7 @@ use crate::preflight;
 /// Every registry of rules. A rule is added where it is applied; a registry is added here.
 const REGISTRIES: &[&[&Rule]] = &[
     crate::config::rules::ALL,
+    &crate::config::lint::RULES,
     crate::host::configure::RULES,
     crate::inventory::RULES,
     crate::inventory::mismatch::RULES,

@@ -29,7 +29,7 @@ const NOVA_FIELDS: [&str; 4] = ["domain", "bus", "slot", "func"];
 const MAXIMA: [i128; 4] = [0xffff, 0xff, 0x1f, 7];
 
 /// Digits of each field.
-const WIDTHS: [usize; 4] = [4, 2, 2, 1];
+pub const WIDTHS: [usize; 4] = [4, 2, 2, 1];
 
 /// One field's matcher.
 #[derive(Debug, Clone)]

@@ -1,33 +1,24 @@
 //! Why a value is not JSON, in the operator's words.
 
-use super::ini::{End, Ini};
-use super::json::JsonError;
+use std::ops::Range;
+
+use super::ini::End;
+use super::json::{self, JsonError};
 use super::options::OptionDef;
 use super::{Entry, rules};
-use crate::source::Diagnostic;
+use crate::source::{Diagnostic, Fix, MappedText, SourceFile, Sources};
 
 /// The diagnostic for a value that `json::parse` refused.
-pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, _files: &[Ini]) -> Diagnostic {
+pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, sources: &Sources) -> Diagnostic {
     let Some(mapped) = &entry.text else {
         return Diagnostic::new(&rules::JSON_SYNTAX, "the value is not JSON");
     };
     let text = mapped.text.as_str();
-    let rest = &text[error.offset..];
-    let found_len = rest.chars().next().map_or(0, char::len_utf8);
-    let span = mapped.span(error.offset..error.offset + found_len);
-    let python = rest.starts_with('\'') || ["True", "False", "None"].iter().any(|word| rest.starts_with(word));
-    let before = text[..error.offset].trim_end();
-    let trailing_comma = rest.starts_with(['}', ']']) && before.ends_with(',');
-    let diagnostic = if python || trailing_comma {
-        Diagnostic::new(&rules::PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
-            .at(span, if trailing_comma { "no comma behind the last member" } else { "not JSON" })
-    } else {
-        let cut = error.offset >= text.len() && !matches!(entry.ended_by, End::Next);
-        let found = if cut { "the value ends here" } else { error.message };
-        Diagnostic::new(&rules::JSON_SYNTAX, format!("this {} is not JSON", def.name)).at(span, found)
-    };
     let nova = error.python_message(text);
-    let diagnostic = diagnostic.remedy("names and text in double quotes; true, false, null in lower case");
+    let diagnostic = comment(error, mapped, def)
+        .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())))
+        .or_else(|| python(error, mapped, def, sources))
+        .unwrap_or_else(|| plain(error, mapped, def));
     if error.too_deep {
         diagnostic.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
     } else if def.name == "alias" {
@@ -35,4 +26,168 @@ pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, _files:
     } else {
         diagnostic.nova("PciConfigInvalidSpec", format!("Invalid [pci]device_spec config: Invalid entry: '{text}'"))
     }
+}
+
+fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic {
+    let len = mapped.text[error.offset..].chars().next().map_or(0, char::len_utf8);
+    let remedy = match error.message {
+        "Expecting value" if mapped.text.is_empty() => {
+            format!("remove the line: an empty {} is not no {}", def.name, def.name)
+        }
+        "Expecting ',' delimiter" => "put a comma between the members, and close every bracket".to_owned(),
+        "Expecting ':' delimiter" => "write \"name\": value".to_owned(),
+        "Extra data" => "write one object, or a list of objects, for each option".to_owned(),
+        "Unterminated string starting at" => "close the text with a double quote".to_owned(),
+        _ => "names and text in double quotes; true, false, null in lower case".to_owned(),
+    };
+    Diagnostic::new(&rules::JSON_SYNTAX, format!("this {} is not JSON", def.name))
+        .at(mapped.span(error.offset..error.offset + len), error.message)
+        .remedy(remedy)
+}
+
+/// A `#` or `;` where JSON goes on, or behind its end.
+fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<Diagnostic> {
+    let rest = &mapped.text[error.offset..];
+    if !rest.starts_with(['#', ';']) {
+        return None;
+    }
+    let len = rest.find('\n').unwrap_or(rest.len());
+    let behind = error.message == "Extra data";
+    let span = mapped.span(error.offset..error.offset + len);
+    let mut diagnostic =
+        Diagnostic::new(&rules::COMMENT_IN_VALUE, format!("this comment is part of the {}'s value", def.name))
+            .at(span, "not a comment for Nova")
+            .note("a comment has # or ; in the first column of a line of its own, and it ends the value above")
+            .remedy("move the comment to a line of its own above the option");
+    if behind && len == rest.len() {
+        // Taking it away leaves exactly the JSON that was meant.
+        let before = mapped.text[..error.offset].trim_end().len();
+        let mut kept = MappedText::new(mapped.file(), 0);
+        kept.push_range(mapped, 0..before);
+        if json::parse(&kept).is_ok() {
+            diagnostic.fixes.push(Fix { span: mapped.span(before..mapped.text.len()), text: String::new() });
+        }
+    }
+    Some(diagnostic)
+}
+
+/// A value that ends too early because of what stands below it.
+fn cut(
+    error: &JsonError,
+    entry: &Entry,
+    mapped: &MappedText,
+    def: &OptionDef,
+    file: &SourceFile,
+) -> Option<Diagnostic> {
+    let unfinished = error.offset >= mapped.text.len() || error.message.starts_with("Unterminated");
+    if !unfinished || mapped.text.is_empty() {
+        return None;
+    }
+    let end = mapped.whole().end;
+    let next = file.line_range(file.position(end).line + 1);
+    let (found, remedy) = match entry.ended_by {
+        End::Blank(_) => ("the blank line below ends the value", "remove the blank line"),
+        End::Comment(_) => ("the comment below ends the value", "move the comment above the option"),
+        End::Next if file.text[next].starts_with(['"', '}', ']', '{', '\'']) => {
+            ("the next line does not start with a blank", "indent every line of the value after the first")
+        }
+        End::Next => return None,
+    };
+    Some(
+        Diagnostic::new(&rules::VALUE_CUT, format!("this {} ends before its JSON does", def.name))
+            .at(mapped.span(mapped.text.len() - 1..mapped.text.len()), found)
+            .remedy(remedy),
+    )
+}
+
+fn python(error: &JsonError, mapped: &MappedText, def: &OptionDef, sources: &Sources) -> Option<Diagnostic> {
+    let text = mapped.text.as_str();
+    let rest = &text[error.offset..];
+    let word = ["True", "False", "None"].iter().find(|word| rest.starts_with(**word));
+    let comma = rest.starts_with(['}', ']']) && text[..error.offset].trim_end().ends_with(',');
+    if !rest.starts_with('\'') && word.is_none() && !comma {
+        return None;
+    }
+    let len = word.map_or(1, |word| word.len());
+    let found = if comma {
+        "no comma behind the last member"
+    } else if word.is_some() {
+        "true, false and null are lower case"
+    } else {
+        "text has double quotes"
+    };
+    let mut diagnostic =
+        Diagnostic::new(&rules::PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
+            .at(mapped.span(error.offset..error.offset + len), found);
+    if error.offset == 0 && text.ends_with('\'') && text.contains('\n') {
+        return Some(
+            diagnostic
+                .note("quotes around a value are dropped only where both stand on its first line")
+                .remedy("remove the quotes around the value"),
+        );
+    }
+    let edits = conversions(text);
+    let mut corrected = text.to_owned();
+    for (range, new) in edits.iter().rev() {
+        corrected.replace_range(range.clone(), new);
+    }
+    let mut check = MappedText::new(mapped.file(), 0);
+    check.push_replaced(&corrected, 0..0);
+    if json::parse(&check).is_ok() {
+        for (range, new) in edits {
+            let span = mapped.span(range.clone());
+            if sources.text(span) == &text[range] {
+                diagnostic.fixes.push(Fix { span, text: new });
+            }
+        }
+        return Some(diagnostic.remedy(format!("{} = {}", def.name, corrected.replace('\n', "\n  "))));
+    }
+    Some(diagnostic.remedy("text in double quotes; true, false, null in lower case; no comma behind the last member"))
+}
+
+/// What turns Python's literals into JSON's.
+fn conversions(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut edits = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let start = at;
+        at += c.len_utf8();
+        match c {
+            '"' | '\'' => {
+                let mut inner = String::new();
+                let mut escaped = false;
+                for d in text[at..].chars() {
+                    at += d.len_utf8();
+                    if !escaped && d == c {
+                        break;
+                    }
+                    // Inside double quotes a single quote needs no backslash, a double one does.
+                    if c == '\'' && d == '"' && !escaped {
+                        inner.push('\\');
+                    }
+                    if escaped && d == '\'' {
+                        inner.pop();
+                    }
+                    inner.push(d);
+                    escaped = d == '\\' && !escaped;
+                }
+                if c == '\'' {
+                    edits.push((start..at, format!("\"{inner}\"")));
+                }
+            }
+            ',' if text[at..].trim_start().starts_with(['}', ']']) => edits.push((start..at, String::new())),
+            _ if c.is_ascii_alphabetic() => {
+                at = start + text[start..].find(|d: char| !d.is_ascii_alphanumeric()).unwrap_or(text.len() - start);
+                let json = match &text[start..at] {
+                    "True" => "true",
+                    "False" => "false",
+                    "None" => "null",
+                    _ => continue,
+                };
+                edits.push((start..at, json.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    edits
 }

@@ -200,3 +200,108 @@ impl Address {
             && if address.domain == 0 { self.domain_zero } else { self.domain.matches(address.domain, 4) }
     }
 }
+
+/// How the devices of an earlier spec and of a later one lie to each other, as far as the specs alone say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// None in common, or not known.
+    None,
+    /// The earlier one has all of the later one's.
+    Covers,
+    /// The earlier one is an exception within the later one.
+    Inside,
+    /// Some in common, and each has others.
+    Crosses,
+}
+
+impl Matcher {
+    /// Compares two specs.
+    pub fn overlap(&self, earlier: usize, later: usize) -> Overlap {
+        let (Some(a), Some(b)) = (self.specs.get(earlier), self.specs.get(later)) else { return Overlap::None };
+        let (Some(x), Some(y)) = (&a.address, &b.address) else { return Overlap::None };
+        let Some((domain_covers, domain_inside)) = x.compare_domains(y) else { return Overlap::None };
+        if x.is_empty() || y.is_empty() || !x.touches(y) || !a.vendor.touches(b.vendor) || !a.product.touches(b.product)
+        {
+            return Overlap::None;
+        }
+        // A PF's address also stands for VFs elsewhere on the bus; only "every address" or the same address covers that.
+        let pf_covers = !y.is_pf || x.is_everything() || x.is_pf;
+        let pf_inside = !x.is_pf || y.is_everything() || y.is_pf;
+        let covers = domain_covers
+            && pf_covers
+            && y.within(x)
+            && b.vendor.within(a.vendor)
+            && b.product.within(a.product)
+            && (!a.remote_managed || b.remote_managed);
+        let inside =
+            domain_inside && pf_inside && x.within(y) && a.vendor.within(b.vendor) && a.product.within(b.product);
+        match (covers, inside) {
+            (true, _) => Overlap::Covers,
+            (false, true) => Overlap::Inside,
+            (false, false) if x.is_pf || y.is_pf => Overlap::None,
+            (false, false) => Overlap::Crosses,
+        }
+    }
+}
+
+impl Id {
+    fn within(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Any) => true,
+            (Self::Is(a), Self::Is(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    fn touches(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Never) => false,
+            (Self::Is(a), Self::Is(b)) => a == b,
+            _ => true,
+        }
+    }
+}
+
+impl Address {
+    fn is_empty(&self) -> bool {
+        self.bus == [0; 4] || self.slot == 0 || self.function == 0
+    }
+
+    fn is_everything(&self) -> bool {
+        self.takes_every_domain() && self.bus == [u64::MAX; 4] && self.slot == u32::MAX && self.function == u8::MAX
+    }
+
+    fn within(&self, other: &Self) -> bool {
+        self.bus.iter().zip(other.bus).all(|(a, b)| a & !b == 0)
+            && self.slot & !other.slot == 0
+            && self.function & !other.function == 0
+    }
+
+    fn touches(&self, other: &Self) -> bool {
+        self.bus.iter().zip(other.bus).any(|(a, b)| a & b != 0)
+            && self.slot & other.slot != 0
+            && self.function & other.function != 0
+    }
+
+    fn takes_every_domain(&self) -> bool {
+        match &self.domain {
+            Field::Any => true,
+            Field::Is(_) | Field::Never => false,
+            Field::Regex(_) => [0, 1, 0x10, 0xffff].iter().all(|value| self.domain.matches(*value, 4)),
+        }
+    }
+
+    /// Whether this one's domains contain the other's, and the other way round; `None` when they share none or it is not plain.
+    fn compare_domains(&self, other: &Self) -> Option<(bool, bool)> {
+        match (self.takes_every_domain(), other.takes_every_domain()) {
+            (true, inside) => Some((true, inside)),
+            (false, true) => Some((false, true)),
+            (false, false) => match (&self.domain, &other.domain) {
+                (Field::Is(a), Field::Is(b)) if a == b => Some((true, true)),
+                (Field::Is(a), field @ Field::Regex(_)) if field.matches(*a, 4) => Some((false, true)),
+                (field @ Field::Regex(_), Field::Is(b)) if field.matches(*b, 4) => Some((true, false)),
+                _ => None,
+            },
+        }
+    }
+}

@@ -309,7 +309,7 @@ impl ParsedConfig {
             let Some(text) = &entry.text else { continue };
             match json::parse(text) {
                 Ok(node) => entry.node = Some(node),
-                Err(error) => diagnostics.push(json_error::explain(&error, entry, def, &self.files)),
+                Err(error) => diagnostics.push(json_error::explain(&error, entry, def, &self.sources)),
             }
         }
         self.diagnostics.append(&mut diagnostics);

@@ -86,6 +86,30 @@ although some of its own documentation shows them.
 Fix: \"text\" for 'text', true for True, false for False, null for None, no last comma.",
 };
 
+/// A comment inside a value.
+pub const COMMENT_IN_VALUE: Rule = Rule {
+    code: "comment-in-value",
+    severity: Severity::Error,
+    summary: "a comment behind or inside a value became part of it",
+    page: "oslo.config knows a comment only by # or ; in the first column of a line. Behind a value, or indented inside a value of \
+several lines, it is part of the value, and the value is no JSON any more.
+
+Check by hand: grep -nE '^[^#;].*[}]].*[#;]' FILE
+
+Fix: move the comment to a line of its own above the option.",
+};
+
+/// A value that ends too early.
+pub const VALUE_CUT: Rule = Rule {
+    code: "value-cut",
+    severity: Severity::Error,
+    summary: "a value over several lines is cut by a blank line, a comment or a line that is not indented",
+    page: "A value goes on only over lines that start with a blank. A blank line, a comment in the first column or a line that starts in \
+the first column ends it; such a line as \"name\": \"a1\" is then taken for an option of its own, silently.
+
+Fix: indent every line after the first, without blank lines and comments between them.",
+};
+
 /// Neither object nor list.
 pub const SPEC_SHAPE: Rule = Rule {
     code: "spec-shape",
@@ -242,6 +266,8 @@ pub const ALL: &[&Rule] = &[
     &OPTION_VALUE,
     &JSON_SYNTAX,
     &PYTHON_NOT_JSON,
+    &COMMENT_IN_VALUE,
+    &VALUE_CUT,
     &SPEC_SHAPE,
     &SPEC_ID,
     &SPEC_ADDRESS,

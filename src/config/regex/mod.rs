@@ -88,16 +88,25 @@ impl Regex {
 
     /// Whether it matches the number printed with `width` digits.
     pub fn matches_number(&self, value: u32, width: usize) -> bool {
-        let digits: Vec<u8> = value
-            .to_be_bytes()
-            .into_iter()
-            .flat_map(|byte| [byte >> 4, byte & 0xf])
-            .enumerate()
-            .skip_while(|&(place, digit)| digit == 0 && 8 - place > width.max(1))
-            .map(|(_, digit)| digit)
-            .collect();
-        run::matches(&self.body, self.groups, &digits)
+        run::matches(&self.body, self.groups, &digits(value, width), false)
     }
+
+    /// Whether it can match all of these digits (`re.fullmatch`).
+    pub fn matches_fully(&self, value: u32, width: usize) -> bool {
+        run::matches(&self.body, self.groups, &digits(value, width), true)
+    }
+}
+
+/// The digits of a number, at least `width` of them.
+fn digits(value: u32, width: usize) -> Vec<u8> {
+    value
+        .to_be_bytes()
+        .into_iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .enumerate()
+        .skip_while(|&(place, digit)| digit == 0 && 8 - place > width.max(1))
+        .map(|(_, digit)| digit)
+        .collect()
 }
 
 #[cfg(test)]

@@ -19,10 +19,10 @@ struct Run<'t> {
     depth: u32,
 }
 
-/// Whether the expression matches a beginning of the digits.
-pub(super) fn matches(body: &Seq, groups: usize, text: &[u8]) -> bool {
+/// Whether the expression matches a beginning of the digits, or all of them.
+pub(super) fn matches(body: &Seq, groups: usize, text: &[u8], whole: bool) -> bool {
     let mut run = Run { text, marks: vec![None; groups], steps: 0, depth: 0 };
-    run.seq(body, 0, &mut |_, _| true)
+    run.seq(body, 0, &mut |run, at| !whole || at == run.text.len())
 }
 
 /// A repetition under way.
