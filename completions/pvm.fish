@@ -48,6 +48,10 @@ complete -c pvm -n "__fish_pvm_needs_command" -f -a "verify" -d 'Say whether the
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "evidence" -d 'Print what this host has written about a guest'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l host -d 'Also check against the devices of this host' -r
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l trace -d 'Show which device_spec wins for a device of --host, and why the earlier ones do not' -r
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l compare -d 'Also check that another copy (controller, peer) agrees: a configuration or a host' -r
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l request -d 'Say what a flavor with this would ask for, and which device_specs could serve it' -r
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
@@ -59,6 +63,8 @@ never\t'Never'"
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l fix -d 'Print the file with every harmless correction made; writes nothing'
+complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l diff -d 'Print these corrections as a diff'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l strict -d 'Let warnings count'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s v -l verbose -d 'Say more'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s q -l quiet -d 'Say less: no notes, no progress'

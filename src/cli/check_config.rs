@@ -10,6 +10,24 @@ pub struct CheckConfig {
     /// nova.conf, a directory of *.conf, or YAML; several behave like several --config-file [default: Nova's own search]
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+    /// Also check against the devices of this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Show which device_spec wins for a device of --host, and why the earlier ones do not
+    #[arg(long, value_name = "ADDRESS", requires = "host")]
+    pub trace: Vec<String>,
+    /// Also check that another copy (controller, peer) agrees: a configuration or a host
+    #[arg(long, value_name = "PATH|HOST")]
+    pub compare: Option<String>,
+    /// Say what a flavor with this would ask for, and which device_specs could serve it
+    #[arg(long, value_name = "ALIAS:N,…")]
+    pub request: Option<String>,
+    /// Print the file with every harmless correction made; writes nothing
+    #[arg(long)]
+    pub fix: bool,
+    /// Print these corrections as a diff
+    #[arg(long)]
+    pub diff: bool,
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,

@@ -1,16 +1,21 @@
 //! `pvm check-config`.
 
+use std::path::Path;
+
 use serde::Serialize;
 
+use super::hosts::{Hosts, stop};
 use super::{Context, Stop};
 use crate::cli::Format;
 use crate::cli::check_config::CheckConfig;
-use crate::config::{self, Machine, Matcher, NoHost, ParsedConfig, lint};
+use crate::config::request_report::{self, RequestReport};
+use crate::config::{self, Devices, Machine, Matcher, NoHost, ParsedConfig, View, compare, fix, lint, trace};
 use crate::finding::{Finding, Severity};
-use crate::host::nova_files;
+use crate::host::{self, nova_files};
 use crate::outcome::Outcome;
-use crate::output::diagnostics;
-use crate::snapshot::ConfigDoc;
+use crate::output::{check_config as text, diagnostics};
+use crate::pci::PciAddress;
+use crate::snapshot::{ConfigDoc, Snapshot};
 use crate::source::Diagnostic;
 
 /// `pvm.check-config/1`.
@@ -20,46 +25,162 @@ struct Document {
     #[serde(flatten)]
     config: ConfigDoc,
     findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<RequestReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    traces: Vec<Trace>,
+}
+
+/// One `--trace`.
+#[derive(Debug, Serialize)]
+struct Trace {
+    device: String,
+    steps: Vec<TraceStep>,
+}
+
+#[derive(Debug, Serialize)]
+struct TraceStep {
+    spec: usize,
+    /// Absent for the one that wins.
+    miss: Option<&'static str>,
 }
 
 /// Runs the command.
 pub fn run(context: &Context, args: &CheckConfig) -> anyhow::Result<Outcome> {
+    let hosts = Hosts::new(context)?;
     let paths = if args.paths.is_empty() { &context.global.nova_config } else { &args.paths };
     let inputs = nova_files::read(&context.global.root, paths)?;
     if inputs.is_empty() {
         return Err(Stop::unknown("no nova.conf was found; name one: pvm check-config PATH").into());
     }
-    let config = config::load(inputs, &NoHost, &Machine::default());
-    let found = find(&config);
-    report(context, &config, &found)?;
-    Ok(outcome(&config, &found, args.strict))
+    let snapshot = match &args.host {
+        Some(name) => Some(host::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?),
+        None => None,
+    };
+    let config = load(inputs, snapshot.as_ref());
+    let matcher = Matcher::new(&config.device_specs);
+    let subject = lint::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() };
+    let found = find(&subject);
+    if args.fix || args.diff {
+        print_fixed(context, &config, &found, args.diff)?;
+        return Ok(outcome(&config, found.iter().map(|d| d.severity).max(), args.strict));
+    }
+    let request = args.request.as_ref().map(|text| request_report::report(text, &subject));
+    let mut more = request.as_ref().map(|r| r.findings.clone()).unwrap_or_default();
+    if let Some(other) = &args.compare {
+        let (doc, name) = other_side(context, &hosts, other)?;
+        more.extend(compare::compare(&config.document(), &doc, &name));
+    }
+    let traces = traces(args, &subject)?;
+    let worst = found.iter().map(|d| d.severity).chain(more.iter().map(|f| f.severity)).max();
+    report(context, &config, &found, more, request, traces)?;
+    Ok(outcome(&config, worst, args.strict))
+}
+
+fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig {
+    match snapshot {
+        Some(snapshot) => {
+            let hostname = Some(snapshot.host.name.clone()).filter(|name| !name.is_empty());
+            config::load(inputs, &Devices(&snapshot.devices), &Machine { hostname, address: None })
+        }
+        None => config::load(inputs, &NoHost, &Machine::default()),
+    }
 }
 
 /// Everything to say about a configuration, sorted by place.
-fn find(config: &ParsedConfig) -> Vec<Diagnostic> {
-    let matcher = Matcher::new(&config.device_specs);
-    let mut found = config.diagnostics.clone();
-    found.extend(lint::run(&lint::Subject { config, matcher: &matcher, host: None }));
-    found.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
+fn find(subject: &lint::Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = subject.config.diagnostics.clone();
+    found.extend(lint::run(subject));
+    found.sort_by_key(|d| (d.primary.as_ref().map(|label| label.span), std::cmp::Reverse(d.severity)));
     found
 }
 
-fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic]) -> anyhow::Result<()> {
-    if context.global.output == Format::Table {
-        let text = diagnostics::report(found, config, context.printer.width());
-        return Ok(context.printer.result(&text)?);
+/// The other copy: a snapshot or a host, else files.
+fn other_side(context: &Context, hosts: &Hosts, name: &str) -> anyhow::Result<(ConfigDoc, String)> {
+    let path = Path::new(name);
+    if path.exists() {
+        if let Ok(snapshot) = host::file::load(path) {
+            return Ok((snapshot.config, name.to_owned()));
+        }
+        let inputs = nova_files::read(&context.global.root, &[path.to_owned()])?;
+        return Ok((load(inputs, None).document(), name.to_owned()));
     }
-    let document = Document {
+    let snapshot = host::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?;
+    Ok((snapshot.config, name.to_owned()))
+}
+
+fn traces(args: &CheckConfig, subject: &lint::Subject<'_>) -> anyhow::Result<Vec<(PciAddress, Vec<trace::Step>)>> {
+    let mut traces = Vec::new();
+    for text in &args.trace {
+        let address: PciAddress = text.parse().map_err(|e| Stop::usage(format!("--trace {text}: {e}")))?;
+        let device = subject.host.and_then(|host| host.device(address));
+        let device = device.ok_or_else(|| Stop::unknown(format!("{address} is not a device of this host")))?;
+        let parent = device.parent_addr.and_then(|parent| subject.host.and_then(|host| host.device(parent)));
+        traces.push((address, trace::walk(subject.matcher, &View::of(device, parent))));
+    }
+    Ok(traces)
+}
+
+fn report(
+    context: &Context,
+    config: &ParsedConfig,
+    found: &[Diagnostic],
+    more: Vec<Finding>,
+    request: Option<RequestReport>,
+    traces: Vec<(PciAddress, Vec<trace::Step>)>,
+) -> anyhow::Result<()> {
+    if context.global.output == Format::Table {
+        let mut out = String::new();
+        for (address, steps) in &traces {
+            out.push_str(&text::trace(&address.to_string(), steps, config));
+        }
+        if let Some(request) = &request {
+            out.push_str(&text::request(request, config));
+        }
+        out.extend(more.iter().map(text::finding));
+        out.push_str(&diagnostics::report(found, config, context.printer.width()));
+        return Ok(context.printer.result(&out)?);
+    }
+    let mut document = config.document();
+    document.nova_accepts = nova_accepts(config, found);
+    let mut findings: Vec<Finding> = found.iter().map(|d| d.to_finding(&config.sources)).collect();
+    findings.extend(more);
+    let step = |step: trace::Step| TraceStep { spec: step.index, miss: step.miss.map(config::matching::Miss::as_str) };
+    context.printer.document(&Document {
         schema: "pvm.check-config/1",
-        config: config.document(),
-        findings: found.iter().map(|d| d.to_finding(&config.sources)).collect(),
-    };
-    context.printer.document(&document)
+        config: document,
+        findings,
+        request,
+        traces: traces
+            .into_iter()
+            .map(|(address, steps)| Trace { device: address.to_string(), steps: steps.into_iter().map(step).collect() })
+            .collect(),
+    })
+}
+
+/// A lint can know of a refusal too: with Placement, or of a host whose versions are too old.
+fn nova_accepts(config: &ParsedConfig, found: &[Diagnostic]) -> Option<bool> {
+    if found.iter().any(|d| d.severity == Severity::Error && d.nova_error.is_some()) {
+        return Some(false);
+    }
+    config.nova_accepts()
+}
+
+fn print_fixed(context: &Context, config: &ParsedConfig, found: &[Diagnostic], as_diff: bool) -> anyhow::Result<()> {
+    let mut out = String::new();
+    for (id, file) in config.sources.iter() {
+        let corrected = fix::corrected(id, file, found);
+        if as_diff {
+            out.push_str(&fix::diff(&file.name, &file.text, &corrected));
+        } else {
+            out.push_str(&fix::shown(config, id, file, &corrected));
+        }
+    }
+    Ok(context.printer.result(&out)?)
 }
 
 /// Errors before what is unknown before warnings.
-fn outcome(config: &ParsedConfig, found: &[Diagnostic], strict: bool) -> Outcome {
-    let worst = found.iter().map(|d| d.severity).max();
+fn outcome(config: &ParsedConfig, worst: Option<Severity>, strict: bool) -> Outcome {
     match worst {
         Some(Severity::Error) => Outcome::Findings,
         _ if config.nova_accepts().is_none() => Outcome::Unknown,

@@ -12,6 +12,8 @@ use crate::preflight;
 const REGISTRIES: &[&[&Rule]] = &[
     crate::config::rules::ALL,
     &crate::config::lint::RULES,
+    crate::config::compare::ALL,
+    crate::config::request_report::ALL,
     crate::host::configure::RULES,
     crate::inventory::RULES,
     crate::inventory::mismatch::RULES,

@@ -8,7 +8,9 @@
 pub mod address;
 pub mod alias;
 pub mod bool_word;
+pub mod compare;
 pub mod device_spec;
+pub mod fix;
 pub mod ini;
 pub mod json;
 mod json_error;
@@ -21,8 +23,10 @@ pub mod placement_names;
 pub mod python;
 pub mod regex;
 pub mod request;
+pub mod request_report;
 pub mod rules;
 pub mod substitute;
+pub mod trace;
 pub mod yaml;
 
 pub use alias::AliasEntry;

@@ -1,5 +1,6 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
+pub mod check_config;
 pub mod diagnostics;
 pub mod diff;
 pub mod inventory;

@@ -52,7 +52,7 @@ pub struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// Every device of the host with the spec that wins for it.
-    fn matched(&self) -> Vec<(&'a Device, Option<usize>)> {
+    pub(super) fn matched(&self) -> Vec<(&'a Device, Option<usize>)> {
         let devices = self.host.map(|host| host.devices.as_slice()).unwrap_or_default();
         let by_address: std::collections::HashMap<_, _> = devices.iter().map(|d| (d.address, d)).collect();
         devices

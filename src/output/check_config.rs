@@ -1,0 +1,96 @@
+//! The parts of `pvm check-config` that are neither findings nor tables: a trace, a request.
+
+use std::fmt::Write as _;
+
+use super::text::printable;
+use crate::config::ParsedConfig;
+use crate::config::request_report::{GroupDoc, RequestReport};
+use crate::config::trace::Step;
+use crate::finding::{Finding, Severity};
+
+/// The walk through the device_specs for one device.
+pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
+    let mut text = format!("{address}:\n");
+    for step in steps {
+        let span = config.device_specs[step.index].span();
+        let place = format!("{}:{}", config.sources.file(span.file).name, config.sources.line(span));
+        let verdict = step.miss.map_or("wins", crate::config::matching::Miss::as_str);
+        let _ = writeln!(text, "  spec {} ({}): {verdict}", step.index, printable(&place));
+    }
+    if steps.last().is_none_or(|step| step.miss.is_some()) {
+        text.push_str("  no device_spec matches: Nova does not manage this device\n");
+    }
+    text.push('\n');
+    text
+}
+
+/// What a flavor string asks for.
+pub fn request(report: &RequestReport, config: &ParsedConfig) -> String {
+    let mut text = format!("request {}:\n", printable(&report.text));
+    for item in &report.requests {
+        let migrates = if item.live_migratable { "live-migratable" } else { "never live-migratable" };
+        let _ = writeln!(text, "  {} × {} ({migrates}, NUMA {})", item.count, printable(&item.alias), item.numa_policy);
+        for index in &item.specs {
+            let span = config.device_specs[*index].span();
+            let name = &config.sources.file(span.file).name;
+            let _ =
+                writeln!(text, "    spec {index} ({}:{}) could serve it", printable(name), config.sources.line(span));
+        }
+        if item.specs.is_empty() {
+            text.push_str("    no device_spec of these files could serve it\n");
+        }
+        if let Some(devices) = &item.devices {
+            let _ = writeln!(
+                text,
+                "    devices: {}",
+                if devices.is_empty() { "none".to_owned() } else { devices.join(" ") }
+            );
+        }
+    }
+    if let Some(groups) = &report.groups {
+        for (title, list) in
+            [("as Nova asks", &groups.nova), ("as the specification's option would", &groups.specification)]
+        {
+            let _ = writeln!(text, "  Placement, {title}:");
+            for doc in list {
+                group(&mut text, doc);
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn group(text: &mut String, group: &GroupDoc) {
+    let _ = write!(text, "    {} × 1", printable(&group.resource_class));
+    for (word, list) in [("required", &group.required), ("forbidden", &group.forbidden)] {
+        if !list.is_empty() {
+            let _ = write!(text, ", {word} {}", printable(&list.join(" ")));
+        }
+    }
+    if let Some(excludes) = group.excludes.as_ref().filter(|list| !list.is_empty()) {
+        let _ = write!(text, " (excludes {})", excludes.join(" "));
+    }
+    text.push('\n');
+}
+
+/// A finding without a place in the files shown.
+pub fn finding(finding: &Finding) -> String {
+    let word = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    };
+    let mut text = format!("{word}[{}]: {}\n", finding.code, printable(&finding.message));
+    if let (Some(file), Some(line)) = (&finding.file, finding.line) {
+        let _ = writeln!(text, " --> {}:{line}", printable(file));
+    }
+    if let Some(error) = &finding.nova_error {
+        let _ = writeln!(text, "  = nova: {}", printable(error));
+    }
+    if let Some(remedy) = &finding.remedy {
+        let _ = writeln!(text, "  = help: {}", printable(remedy));
+    }
+    text.push('\n');
+    text
+}
