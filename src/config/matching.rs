@@ -75,12 +75,15 @@ enum Id {
     Never,
 }
 
-/// Bus, slot and function are tables; the domain, of which hosts have few, is a field.
+/// One bit for each value of a field.
+type Bits = [u64; 4];
+
+/// Every field is a table; of the domain, the first 256 values are, which is all that hosts have.
 #[derive(Debug, Clone)]
 struct Address {
     domain: Field,
-    domain_zero: bool,
-    bus: [u64; 4],
+    low_domains: Bits,
+    bus: Bits,
     slot: u32,
     function: u8,
     is_pf: bool,
@@ -172,18 +175,13 @@ impl Address {
     fn new(pattern: &AddressPattern) -> Self {
         let [domain, bus, slot, function] = &pattern.fields;
         let mut table = Self {
-            domain_zero: domain.matches(0, 4),
+            low_domains: bits(domain, 4),
             domain: domain.clone(),
-            bus: [0; 4],
+            bus: bits(bus, 2),
             slot: 0,
             function: 0,
             is_pf: pattern.is_pf,
         };
-        for value in 0..256u32 {
-            if bus.matches(value, 2) {
-                table.bus[value as usize / 64] |= 1 << (value % 64);
-            }
-        }
         for value in 0..32u32 {
             table.slot |= u32::from(slot.matches(value, 2)) << value;
         }
@@ -194,11 +192,27 @@ impl Address {
     }
 
     fn matches(&self, address: PciAddress) -> bool {
-        self.bus[usize::from(address.bus) / 64] & (1 << (address.bus % 64)) != 0
+        has(&self.bus, address.bus)
             && self.slot & (1 << address.slot) != 0
             && self.function & (1 << address.function) != 0
-            && if address.domain == 0 { self.domain_zero } else { self.domain.matches(address.domain, 4) }
+            && match u8::try_from(address.domain) {
+                Ok(domain) => has(&self.low_domains, domain),
+                Err(_) => self.domain.matches(address.domain, 4),
+            }
     }
+}
+
+fn bits(field: &Field, width: usize) -> Bits {
+    std::array::from_fn(|word| {
+        (0..64u32).fold(0, |bits, bit| {
+            let value = u32::try_from(word).unwrap_or(0) * 64 + bit;
+            bits | u64::from(field.matches(value, width)) << bit
+        })
+    })
+}
+
+fn has(bits: &Bits, value: u8) -> bool {
+    bits[usize::from(value) / 64] & (1 << (value % 64)) != 0
 }
 
 /// How the devices of an earlier spec and of a later one lie to each other, as far as the specs alone say.

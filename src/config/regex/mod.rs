@@ -129,6 +129,13 @@ mod tests {
     }
 
     #[test]
+    fn tells_all_of_the_digits_from_a_beginning() {
+        let fully = |expression: &str, value| Regex::new(expression).unwrap().matches_fully(value, 2);
+        assert!(fully("8|81", 0x81) && fully("81$", 0x81) && fully(".*", 0x81));
+        assert!(!fully("8", 0x81) && !fully("", 0x81));
+    }
+
+    #[test]
     fn knows_every_construct_of_python() {
         for (expression, value) in [
             ("(?i)8A", 0x8a),
