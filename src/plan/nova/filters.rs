@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::pools::{Pool, Pools};
+use crate::config::bool_word;
 use crate::snapshot::host::NumaCell;
 
 /// One request: so many devices that any of the alternatives describes.
@@ -133,9 +134,7 @@ fn matches_spec(pool: &Pool<'_>, request: &Request) -> bool {
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(yes) => *yes,
-        Value::String(text) => {
-            matches!(text.trim().to_lowercase().as_str(), "1" | "t" | "true" | "on" | "y" | "yes")
-        }
+        Value::String(text) => bool_word::word(text) == Some(true),
         Value::Number(number) => number.as_u64() == Some(1),
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }

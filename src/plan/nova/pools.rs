@@ -1,5 +1,6 @@
 //! Free devices grouped as Nova groups them (`nova/pci/stats.py`, `PciDeviceStats`).
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use crate::pci::{PciAddress, PciId};
 use crate::snapshot::{DevType, Device, Snapshot};
 
 /// Tags that do not split pools (`PciDeviceStats.ignored_pool_tags`).
-const IGNORED_TAGS: &[&str] = &["resource_class", "traits"];
+const IGNORED_TAGS: &[&str] = &["resource_class", "traits", "rp_uuid"];
 
 /// Keys every pool has besides its tags; `count` and `devices` are equal for all and left out.
 const OWN_KEYS: &[&str] = &["product_id", "vendor_id", "numa_node", "dev_type", "address", "parent_ifname"];
@@ -62,6 +63,55 @@ impl<'a> Tracked<'a> {
             _ => self.address,
         }
     }
+
+    /// Functions of a network card always have the pool key; others only with a tag.
+    fn has_remote_managed(&self) -> bool {
+        self.dev_type != DevType::Pci
+    }
+
+    fn remote_managed(&self) -> Remote<'a> {
+        match self.tags.get("remote_managed") {
+            None | Some(Value::Null) if self.has_remote_managed() => Remote::Not,
+            Some(Value::String(word)) if word == "false" && self.has_remote_managed() => Remote::Not,
+            None => Remote::Absent,
+            Some(value) => Remote::Tag(value),
+        }
+    }
+
+    /// Whether the tags put both into one pool.
+    fn is_tagged_like(&self, other: &Self) -> bool {
+        self.remote_managed() == other.remote_managed()
+            && self.splitting_tags().map(|(key, _)| key).eq(other.splitting_tags().map(|(key, _)| key))
+            && self.splitting_tags().zip(other.splitting_tags()).all(|((_, a), (_, b))| is_equal(a, b))
+    }
+
+    fn splitting_tags(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.tags.iter().filter(|(key, _)| *key != "remote_managed" && !IGNORED_TAGS.contains(&key.as_str()))
+    }
+}
+
+/// What a device's pool says of `remote_managed`: Nova writes "false" where the key belongs and no tag says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Remote<'a> {
+    Absent,
+    Not,
+    Tag(&'a Value),
+}
+
+/// Python's `==`, for which `true`, `1` and `1.0` are the same.
+fn is_equal(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
+        Value::Number(number) => number.as_f64(),
+        _ => None,
+    };
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_equal(a, b)))
+        }
+        _ => a == b || number(a).zip(number(b)).is_some_and(|(a, b)| a.partial_cmp(&b) == Some(Ordering::Equal)),
+    }
 }
 
 /// Devices that Nova takes for the same.
@@ -87,12 +137,16 @@ impl Pool<'_> {
             // Set after the tags are merged in.
             "address" => Some(Value::from(self.address.to_string())),
             "parent_ifname" if self.like.parent_ifname.is_some() => self.like.parent_ifname.map(Value::from),
+            "remote_managed" => match self.like.remote_managed() {
+                Remote::Absent => None,
+                Remote::Not => Some(Value::from("false")),
+                Remote::Tag(value) => Some(value.clone()),
+            },
             _ => self.like.tags.get(key).cloned().or_else(|| match key {
                 "vendor_id" => Some(Value::from(self.like.vendor_id.to_string())),
                 "product_id" => Some(Value::from(self.like.product_id.to_string())),
                 "dev_type" => Some(Value::from(self.like.dev_type.as_str())),
                 "numa_node" => self.like.numa_node.map(Value::from),
-                "remote_managed" => self.has_remote_managed().then(|| Value::from("false")),
                 _ => None,
             }),
         }
@@ -117,13 +171,9 @@ impl Pool<'_> {
     /// Every pool key with its value, for display and comparison.
     pub fn fields(&self) -> BTreeMap<String, Value> {
         let own = OWN_KEYS.iter().copied().filter(|key| *key != "parent_ifname" || self.like.parent_ifname.is_some());
-        let remote = self.has_remote_managed().then_some("remote_managed");
+        let remote = self.like.has_remote_managed().then_some("remote_managed");
         let tags = self.like.tags.keys().map(String::as_str).filter(|key| !IGNORED_TAGS.contains(key));
         own.chain(remote).chain(tags).map(|key| (key.to_owned(), self.value(key).unwrap_or(Value::Null))).collect()
-    }
-
-    fn has_remote_managed(&self) -> bool {
-        self.like.dev_type != DevType::Pci
     }
 }
 
@@ -222,17 +272,49 @@ fn empty_pool(like: Tracked<'_>, tag_set: usize) -> Pool<'_> {
 
 /// For each device the number of its set of tags; equal sets, from whichever spec, have equal numbers.
 fn tag_sets(devices: &[Tracked<'_>]) -> Vec<usize> {
-    fn relevant(tags: &BTreeMap<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-        tags.iter().filter(|(key, _)| !IGNORED_TAGS.contains(&key.as_str()))
-    }
-    let mut distinct: Vec<&BTreeMap<String, Value>> = Vec::new();
+    let mut distinct: Vec<&Tracked<'_>> = Vec::new();
     devices
         .iter()
         .map(|device| {
-            distinct.iter().position(|tags| relevant(tags).eq(relevant(device.tags))).unwrap_or_else(|| {
-                distinct.push(device.tags);
+            distinct.iter().position(|known| known.is_tagged_like(device)).unwrap_or_else(|| {
+                distinct.push(device);
                 distinct.len() - 1
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pools(dev_type: DevType, tags: [Value; 2]) -> usize {
+        let tags = tags.map(|tags| serde_json::from_value::<BTreeMap<String, Value>>(tags).unwrap_or_default());
+        let device = |tags, function| Tracked {
+            address: PciAddress { domain: 0, bus: 1, slot: 0, function },
+            vendor_id: PciId(0x15b3),
+            product_id: PciId(0x101e),
+            dev_type,
+            parent: Some(PciAddress { domain: 0, bus: 1, slot: 0, function: 0 }),
+            numa_node: None,
+            parent_ifname: None,
+            tags,
+        };
+        let [first, second] = &tags;
+        Pools::new(vec![device(first, 1), device(second, 2)]).list.len()
+    }
+
+    #[test]
+    fn splits_pools_by_tags_that_python_tells_apart() {
+        assert_eq!(pools(DevType::Vf, [json!({"remote_managed": null}), json!({})]), 1);
+        assert_eq!(pools(DevType::Vf, [json!({"remote_managed": "false"}), json!({})]), 1);
+        assert_eq!(pools(DevType::Vf, [json!({"remote_managed": "False"}), json!({})]), 2);
+        assert_eq!(pools(DevType::Vf, [json!({"color": 1}), json!({"color": true})]), 1);
+        assert_eq!(pools(DevType::Vf, [json!({"color": [1, {"a": 1.0}]}), json!({"color": [1.0, {"a": true}]})]), 1);
+        assert_eq!(pools(DevType::Vf, [json!({"color": "1"}), json!({"color": 1})]), 2);
+        assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({})]), 2);
+        assert_eq!(pools(DevType::Vf, [json!({"traits": "A"}), json!({"resource_class": "B", "rp_uuid": "C"})]), 1);
+    }
 }
