@@ -645,7 +645,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__preflight)
-            opts="-o -v -q -c -h -V --instance --request --port --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --instance --request --pci-requests --port --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -657,6 +657,21 @@ _pvm() {
                     ;;
                 --request)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pci-requests)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --port)

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("inventory", &["finding", "pci", "source", "snapshot", "config", "domain", "time"]),
     ("domain", &["finding", "pci", "snapshot"]),
     ("plan", &["finding", "pci", "snapshot", "config", "domain"]),
-    ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan"]),
+    ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan", "time"]),
     ("hypervisor", &["finding", "pci", "snapshot", "domain"]),
     ("host", &["finding", "pci", "source", "snapshot", "config", "inventory", "domain", "hypervisor", "proof", "time"]),
     (

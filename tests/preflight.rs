@@ -92,7 +92,7 @@ fn apply(at: &mut Value, steps: &[&str], value: &str) -> usize {
         if let Some(edit) = value.strip_prefix("text ") {
             let (old, new) = edit.split_once(" => ").unwrap();
             let text = at.as_str().unwrap();
-            let changed = text.replace(old.trim_matches('/'), new.trim_matches('/'));
+            let changed = text.replace(unquoted(old), unquoted(new));
             assert_ne!(text, changed, "{edit}");
             *at = changed.into();
         } else {
@@ -117,6 +117,11 @@ fn apply(at: &mut Value, steps: &[&str], value: &str) -> usize {
         Value::Object(map) => apply(map.entry(*step).or_insert(Value::Null), rest, value),
         _ => 0,
     }
+}
+
+/// `/text/` without its first and last character.
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('/').and_then(|text| text.strip_suffix('/')).unwrap_or(text)
 }
 
 /// Codes of everything in a JSON report that is neither ok nor info.

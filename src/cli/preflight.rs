@@ -1,5 +1,7 @@
 //! `pvm preflight`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::pci::PciAddress;
@@ -19,6 +21,9 @@ pub struct Preflight {
     /// What the flavor asks for, when the domain does not say
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
+    /// What Nova stored for the one guest named: pci_requests of instance_extra, as JSON
+    #[arg(long, value_name = "FILE", requires = "instance", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
+    pub pci_requests: Option<PathBuf>,
     /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
     #[arg(long, value_name = "ADDRESS")]
     pub port: Vec<PciAddress>,

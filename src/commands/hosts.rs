@@ -70,3 +70,12 @@ pub fn stop(error: HostError) -> Stop {
         ErrorKind::Refused => Stop::refused(message),
     }
 }
+
+/// Reads what Nova stored as an instance's PCI requests.
+pub fn pci_requests(path: &std::path::Path) -> anyhow::Result<Vec<crate::plan::nova::Request>> {
+    #[expect(clippy::disallowed_methods, reason = "a file that the operator named")]
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Stop::unknown(format!("cannot read {}: {error}", path.display())))?;
+    crate::plan::requests::stored(&text)
+        .map_err(|error| Stop::refused(format!("{} is no list of PCI requests: {error}", path.display())).into())
+}

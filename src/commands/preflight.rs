@@ -19,12 +19,13 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host").into()) };
     let source = source.map_err(stop)?;
     let domains = named(&source, &args.instance)?;
+    let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let mut reports = Vec::new();
     for destination in snapshots {
         let destination = destination.map_err(stop)?;
         let question = Question {
             domains: domains.clone(),
-            wishes: Wishes { request: args.request.as_deref(), ports: &args.port },
+            wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },
             all: args.all,
             ..Question::default()
         };

@@ -27,7 +27,10 @@ pub fn load(path: &Path) -> Result<Snapshot, HostError> {
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
     let mut snapshot = parse(&bytes, yaml, &origin)?;
-    snapshot.via = Via::File;
+    // What libvirt alone could tell is less, also in a file.
+    if snapshot.via != Via::Libvirt {
+        snapshot.via = Via::File;
+    }
     Ok(snapshot)
 }
 

@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
                 Some(pf) => {
                     let load = loads.entry(pf).or_default();
                     load.busy += u32::from(used);
-                    load.jobs += u32::from(is_migrating(device));
+                    load.jobs += u32::from(pair::is_migrating(device));
                 }
                 None => loads.entry(device.address).or_default().held |= used,
             }
@@ -133,6 +133,12 @@ impl<'a> Planner<'a> {
         fit.first = fit.first.or(pair.first);
         fit.misses += pair.misses;
         fit.unknown += pair.unknown;
+        // Settings of the PF can be changed; a VF that is right already comes first.
+        if let (Some(s), Some(d)) = (&held.vf_admin, &device.vf_admin)
+            && !pair::vf_admin_differences(s, d).is_empty()
+        {
+            fit.unknown += 1;
+        }
         self.add_availability(device, &mut fit);
         fit
     }
@@ -194,6 +200,9 @@ impl<'a> Planner<'a> {
         if device.parent_addr.and_then(|pf| self.loads.get(&pf)).is_some_and(|load| load.held) {
             fit.miss("pf-in-use");
         }
+        if !device.iommu_group_members.is_empty() && !pair::group_in_use(self.destination, device).is_empty() {
+            fit.miss("iommu-group");
+        }
         let own = self.loads.get(&device.address).is_some_and(|load| load.busy > 0);
         if device.dev_type == DevType::Pf && own {
             fit.miss("device-in-use");
@@ -208,13 +217,9 @@ impl<'a> Planner<'a> {
         let Some(at) = self.pool_of[index] else { return Some("no-device-spec") };
         *known.pools.entry((id, at)).or_insert_with(|| match filters::removed_by(&self.pools.list[at], request) {
             None => None,
-            Some(Step::UnrequestedPf) => Some("unrequested-pf"),
-            Some(Step::UnrequestedVdpa) => Some("unrequested-vdpa"),
-            Some(Step::RemoteManaged) => Some("remote-managed"),
-            Some(Step::LiveMigratable) => Some("declared-migratable"),
-            Some(Step::Numa) => Some("numa-policy"),
             Some(Step::Spec) if self.undeclared(index, request) => Some("declared-migratable"),
-            Some(Step::Spec) => Some("alias-spec"),
+            Some(Step::LiveMigratable) => Some("declared-migratable"),
+            Some(_) => Some("nova-filter"),
         })
     }
 
@@ -263,15 +268,6 @@ impl Known {
 /// asks for it, Nova detaches such ports all the same).
 fn port_may_migrate(device: &Device) -> bool {
     device.declared == Declared::Yes && device.tags.contains_key("physical_network")
-}
-
-fn is_migrating(device: &Device) -> bool {
-    device.claimed_by.is_some()
-        || device
-            .migration
-            .state
-            .as_deref()
-            .is_some_and(|state| matches!(state, "STOP_COPY" | "RESUMING" | "PRE_COPY" | "PRE_COPY_P2P"))
 }
 
 /// For each device the number of its profile: devices of one profile give the same answer to every rule of a pair.

@@ -24,6 +24,8 @@ pub struct Wishes<'a> {
     pub request: Option<&'a str>,
     /// Plain host devices that are ports.
     pub ports: &'a [PciAddress],
+    /// The requests Nova stored for the guest.
+    pub stored: Option<&'a [Request]>,
 }
 
 /// What a host device of the guest is.
@@ -52,6 +54,8 @@ pub struct Held<'a> {
     pub target: Option<&'a Device>,
     /// Whether a port's state can move to `target`.
     pub port_migrates: bool,
+    /// The first condition that `target` does not meet.
+    pub missed: Option<&'static str>,
 }
 
 /// Requests that cannot be met together.
@@ -98,7 +102,7 @@ pub struct InstancePlan<'a> {
 impl<'a> Planner<'a> {
     /// Plans one guest of the source.
     pub fn plan(&self, domain: &'a Domain, wishes: &Wishes<'_>, known: &mut Known) -> InstancePlan<'a> {
-        let asked = requests::asked(domain, self.source, self.destination, wishes.request);
+        let asked = requests::asked(domain, self.source, self.destination, wishes.request, wishes.stored);
         let requests: &[Request] = asked.as_ref().map_or(&[], |asked| &asked.requests);
         let mut held = self.held(domain, requests, wishes.ports);
         let nodes = self.guest_nodes(domain);
@@ -120,7 +124,7 @@ impl<'a> Planner<'a> {
                 let device = self.source.device(address);
                 let interface = matches!(hostdev.kind, HostdevKind::Interface | HostdevKind::Network);
                 let role = if interface || ports.contains(&address) { Role::Port } else { Role::Unaccounted };
-                Some(Held { hostdev, address, device, role, target: None, port_migrates: false })
+                Some(Held { hostdev, address, device, role, target: None, port_migrates: false, missed: None })
             })
             .take(MOST_HOSTDEVS)
             .collect();
@@ -203,7 +207,10 @@ impl<'a> Planner<'a> {
         for (at, edge) in edges.iter().enumerate() {
             let held = &mut held[planned[at]];
             held.target = Some(&self.destination.devices[edge.device]);
-            held.port_migrates = fits[at].iter().any(|(i, _, migrates)| *i == edge.device && *migrates);
+            if let Some((_, fit, migrates)) = fits[at].iter().find(|(i, _, _)| *i == edge.device) {
+                held.port_migrates = *migrates;
+                held.missed = fit.first;
+            }
         }
         if unmet.is_some() || blocked {
             return (None, unmet);
@@ -222,12 +229,16 @@ impl<'a> Planner<'a> {
 
     fn port_candidates(&self, device: &Device, known: &mut Known) -> Vec<(usize, Fit, bool)> {
         let network = device.tags.get("physical_network");
-        let of_network: Vec<usize> = match network {
-            Some(network) => (0..self.destination.devices.len())
-                .filter(|i| self.destination.devices[*i].tags.get("physical_network") == Some(network))
-                .collect(),
-            None => self.like(device).to_vec(),
-        };
+        // Devices like it are asked as well, so that a port without a network there is told what comes nearest.
+        let mut of_network = self.like(device).to_vec();
+        if network.is_some() {
+            of_network.extend(
+                (0..self.destination.devices.len())
+                    .filter(|i| self.destination.devices[*i].tags.get("physical_network") == network),
+            );
+            of_network.sort_unstable();
+            of_network.dedup();
+        }
         of_network
             .into_iter()
             .map(|i| {

@@ -156,7 +156,7 @@ fn unknown_aliases_and_ambiguous_devices_are_not_guessed() {
     nova(&mut source, "nope:1");
     let planner = Planner::new(&source, &destination, BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
-    assert_eq!(plan.asked, Err(RequestError::NoSuchAlias("nope".into())));
+    assert!(matches!(plan.asked, Err(RequestError::Malformed(_))), "{:?}", plan.asked);
     let mut source = source.clone();
     let mut second = source.config.aliases[0].clone();
     second.name = "other".into();

@@ -3,6 +3,8 @@
 //! Each rule compares one fact and knows three answers. Planner and checks use the same rules, so that a device the planner
 //! takes is one that the checks pass, if there is any.
 
+use crate::pci::PciAddress;
+use crate::snapshot::device::VfAdmin;
 use crate::snapshot::{DevType, Device, Snapshot, Supported};
 
 /// One answer of a rule.
@@ -191,4 +193,59 @@ pub fn vendor(pair: &Pair<'_>) -> Answer {
         Some(_) => Answer::No,
         None => Answer::Unknown,
     }))
+}
+
+/// Whether a migration of the device is under way.
+pub fn is_migrating(device: &Device) -> bool {
+    device.claimed_by.is_some()
+        || device
+            .migration
+            .state
+            .as_deref()
+            .is_some_and(|state| matches!(state, "STOP_COPY" | "RESUMING" | "PRE_COPY" | "PRE_COPY_P2P"))
+}
+
+/// Whether it is a network function.
+pub fn is_network(device: &Device) -> bool {
+    device.class.as_deref().is_none_or(|class| class.trim_start_matches("0x").starts_with("02"))
+}
+
+/// Members of the device's IOMMU group that the host itself uses: bound to a driver that is neither VFIO's nor a bridge's.
+pub fn group_in_use(snapshot: &Snapshot, device: &Device) -> Vec<PciAddress> {
+    device
+        .iommu_group_members
+        .iter()
+        .filter(|address| **address != device.address)
+        .filter_map(|address| snapshot.device(*address))
+        .filter(|other| {
+            let bridge = other.class.as_deref().is_some_and(|class| class.trim_start_matches("0x").starts_with("06"));
+            let vfio = other.has_variant_driver()
+                || other.vfio_dev.is_some()
+                || other.driver.as_deref().is_none_or(|driver| same_module(driver, "vfio-pci"));
+            !bridge && !vfio
+        })
+        .map(|other| other.address)
+        .collect()
+}
+
+/// What the PF enforces otherwise for the second VF, as `ip link` names it, with both values. A MAC that nobody set is free.
+pub fn vf_admin_differences(s: &VfAdmin, d: &VfAdmin) -> Vec<(&'static str, String, String)> {
+    fn switch(value: Option<bool>) -> Option<String> {
+        value.map(|on| if on { "on".to_owned() } else { "off".to_owned() })
+    }
+    fn number<T: ToString>(value: Option<T>) -> Option<String> {
+        value.map(|number| number.to_string())
+    }
+    let set = |mac: &Option<String>| mac.clone().filter(|mac| mac.chars().any(|c| !matches!(c, '0' | ':')));
+    let facts = [
+        ("mac", set(&s.mac), set(&s.mac).and_then(|_| d.mac.clone())),
+        ("vlan", number(s.vlan), number(d.vlan)),
+        ("qos", number(s.qos), number(d.qos)),
+        ("trust", switch(s.trust), switch(d.trust)),
+        ("spoofchk", switch(s.spoofchk), switch(d.spoofchk)),
+        ("min_tx_rate", number(s.rate_min), number(d.rate_min)),
+        ("max_tx_rate", number(s.rate_max), number(d.rate_max)),
+        ("state", s.link_state.clone(), d.link_state.clone()),
+    ];
+    facts.into_iter().filter_map(|(what, s, d)| Some((what, s?, d?))).filter(|(_, s, d)| s != d).collect()
 }

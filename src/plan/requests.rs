@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::nova::Request;
-use crate::snapshot::{AliasDoc, ConfigDoc, Device, Domain, Hostdev, HostdevKind, Snapshot};
+use crate::config;
+use crate::snapshot::{AliasDoc, Device, Domain, Hostdev, HostdevKind, Snapshot};
 
 /// Where the requests come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
+    /// What Nova stored, by `--pci-requests`.
+    Stored,
     /// `--request`.
     Given,
     /// The flavor's extra specs in Nova's metadata.
@@ -21,12 +24,9 @@ pub enum Origin {
 /// Why the requests cannot be said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Not `ALIAS:N,…`.
-    #[error("'{0}' is not a list of ALIAS:N")]
+    /// Not `ALIAS:N,…`, or of an alias that no host defines.
+    #[error("{0}")]
     Malformed(String),
-    /// No host defines the alias.
-    #[error("alias '{0}' is in neither host's configuration")]
-    NoSuchAlias(String),
     /// Several aliases describe a device.
     #[error("device {device} may come from any of the aliases {}", aliases.join(", "))]
     Ambiguous {
@@ -35,9 +35,9 @@ pub enum RequestError {
         /// The aliases.
         aliases: Vec<String>,
     },
-    /// Flavor and image want different NUMA policies.
-    #[error("flavor and image ask for different NUMA policies")]
-    PolicyConflict,
+    /// Flavor and image want different NUMA policies, or one that there is not.
+    #[error("{0}")]
+    Policy(String),
 }
 
 /// The requests of a guest.
@@ -50,18 +50,31 @@ pub struct Asked {
 }
 
 /// Most devices one request may name; no guest has more PCI slots.
-const MOST_DEVICES: usize = 4096;
+const MOST_DEVICES: i64 = 4096;
 
-/// The requests of `domain`, by `given` (`ALIAS:N,…`) when the operator says them.
+/// The requests of `domain`: `stored` when the operator hands in what Nova keeps, else by `given` (`ALIAS:N,…`) when the operator says them.
 pub fn asked(
     domain: &Domain,
     source: &Snapshot,
     destination: &Snapshot,
     given: Option<&str>,
+    stored: Option<&[Request]>,
 ) -> Result<Asked, RequestError> {
-    let configs = [&source.config, &destination.config];
+    if let Some(requests) = stored {
+        return Ok(Asked { origin: Origin::Stored, requests: requests.to_vec() });
+    }
+    let mut aliases = source.config.aliases.clone();
+    aliases.extend(
+        destination
+            .config
+            .aliases
+            .iter()
+            .filter(|a| !aliases.iter().any(|b| a.name == b.name))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
     if let Some(text) = given {
-        return Ok(Asked { origin: Origin::Given, requests: translate(text, &configs, None)? });
+        return Ok(Asked { origin: Origin::Given, requests: translate(text, &aliases, None)? });
     }
     let Some(nova) = &domain.nova else {
         return Ok(Asked { origin: Origin::Implicit, requests: implicit(domain, source) });
@@ -69,40 +82,36 @@ pub fn asked(
     let Some(specs) = &nova.extra_specs else {
         return Ok(Asked { origin: Origin::Inferred, requests: inferred(domain, source)? });
     };
-    let policy = policy(specs.get("hw:pci_numa_affinity_policy"), nova.image_properties.as_ref())?;
+    let image = nova.image_properties.as_ref().and_then(|all| all.get("hw_pci_numa_affinity_policy"));
+    let flavor = specs.get("hw:pci_numa_affinity_policy").map(String::as_str);
+    let policy = config::request::affinity_policy(flavor, image.map(String::as_str))
+        .map_err(|error| RequestError::Policy(error.message))?;
     let requests = match specs.get("pci_passthrough:alias") {
-        Some(text) => translate(text, &configs, policy)?,
+        Some(text) => translate(text, &aliases, policy.as_deref())?,
         None => Vec::new(),
     };
     Ok(Asked { origin: Origin::Flavor, requests })
 }
 
-fn policy<'a>(
-    flavor: Option<&'a String>,
-    image: Option<&'a BTreeMap<String, String>>,
-) -> Result<Option<&'a str>, RequestError> {
-    let image = image.and_then(|all| all.get("hw_pci_numa_affinity_policy"));
-    match (flavor, image) {
-        (Some(flavor), Some(image)) if flavor != image => Err(RequestError::PolicyConflict),
-        (flavor, image) => Ok(flavor.or(image).map(String::as_str)),
+/// Requests of a flavor's text, in its order. Aliases are the source's, then the destination's.
+fn translate(text: &str, aliases: &[AliasDoc], policy: Option<&str>) -> Result<Vec<Request>, RequestError> {
+    let requests = config::requests(text, aliases, policy).map_err(|error| RequestError::Malformed(error.message))?;
+    if requests.iter().any(|request| !(0..=MOST_DEVICES).contains(&request.count)) {
+        return Err(RequestError::Malformed(format!("'{text}' asks for more devices than a guest can have")));
     }
+    Ok(requests.into_iter().map(Request::from).collect())
 }
 
-/// Requests of a flavor's text, in its order. Aliases are the source's, then the destination's.
-fn translate(text: &str, configs: &[&ConfigDoc], policy: Option<&str>) -> Result<Vec<Request>, RequestError> {
-    text.split(',')
-        .map(|item| {
-            let malformed = || RequestError::Malformed(text.to_owned());
-            let (name, count) = item.split_once(':').ok_or_else(malformed)?;
-            let count = count.trim().parse().ok().filter(|n| *n <= MOST_DEVICES).ok_or_else(malformed)?;
-            let name = name.trim();
-            let alias = configs
-                .iter()
-                .find_map(|config| config.aliases.iter().find(|alias| alias.name == name))
-                .ok_or_else(|| RequestError::NoSuchAlias(name.to_owned()))?;
-            Ok(request(alias, count, policy))
-        })
-        .collect()
+impl From<config::Request> for Request {
+    /// Fewer than none is none.
+    fn from(request: config::Request) -> Self {
+        Self {
+            count: usize::try_from(request.count).unwrap_or(0),
+            alias: request.alias_name,
+            spec: request.specs,
+            numa_policy: request.numa_policy,
+        }
+    }
 }
 
 fn request(alias: &AliasDoc, count: usize, policy: Option<&str>) -> Request {
@@ -171,4 +180,32 @@ pub fn describes(specs: &[BTreeMap<String, String>], device: &Device) -> bool {
             && says("product_id", device.product_id.map(|id| id.to_string()))
             && says("dev_type", Some(device.dev_type.as_str().to_owned()))
     })
+}
+
+/// One request as Nova stores it (`nova/objects/instance_pci_requests.py`, `to_json`).
+#[derive(Debug, serde::Deserialize)]
+struct StoredRequest {
+    #[serde(default)]
+    count: i64,
+    #[serde(default)]
+    spec: Vec<BTreeMap<String, serde_json::Value>>,
+    #[serde(default)]
+    alias_name: Option<String>,
+    #[serde(default)]
+    numa_policy: Option<String>,
+}
+
+/// Flavor requests out of the text that Nova keeps in `instance_extra.pci_requests`; those of ports have no alias.
+pub fn stored(text: &str) -> Result<Vec<Request>, serde_json::Error> {
+    let all: Vec<StoredRequest> = serde_json::from_str(text)?;
+    let request = |stored: StoredRequest| {
+        let text = |(key, value): (String, serde_json::Value)| Some((key, value.as_str()?.to_owned()));
+        Some(Request {
+            count: usize::try_from(stored.count.clamp(0, MOST_DEVICES)).unwrap_or(0),
+            alias: stored.alias_name?,
+            spec: stored.spec.into_iter().map(|spec| spec.into_iter().filter_map(text).collect()).collect(),
+            numa_policy: stored.numa_policy.unwrap_or_else(|| "legacy".to_owned()),
+        })
+    };
+    Ok(all.into_iter().filter_map(request).collect())
 }

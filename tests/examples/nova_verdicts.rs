@@ -16,6 +16,9 @@ use pvm::snapshot::{AliasDoc, Device};
 use pvm::source::NovaError;
 use serde_json::{Map, Value, json};
 
+#[path = "nova_verdicts_kinds/planning.rs"]
+mod planning;
+
 type Verdict = Result<Value, NovaError>;
 
 fn main() -> anyhow::Result<()> {
@@ -29,6 +32,10 @@ fn main() -> anyhow::Result<()> {
             "request" => requests(&case),
             "placement" => placement(&case),
             "normalize" => Ok(normalize(&case)),
+            "allocate" => planning::allocate(&case),
+            "migrate" => planning::migrate(&case),
+            "precheck" => planning::precheck(&case),
+            "xml" => planning::xml(&case),
             _ => continue,
         };
         let mut answer = match verdict {

@@ -82,7 +82,7 @@ pub(super) fn make(
     let at = source.find_domain(wanted).map_err(Stop::unknown)?;
     let question = Question {
         domains: Some(vec![at]),
-        wishes: Wishes { request: args.request.as_deref(), ports: &args.port },
+        wishes: Wishes { request: args.request.as_deref(), ports: &args.port, ..Wishes::default() },
         excluded: excluded.clone(),
         all: false,
     };

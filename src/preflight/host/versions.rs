@@ -1,8 +1,27 @@
 //! Comparisons of versions that several checks share.
 
 use crate::preflight::Verdict;
-use crate::preflight::context::{Hosts, missing, name, version};
+use crate::preflight::context::{Hosts, both, missing, name, version};
 use crate::snapshot::host::Host;
+
+/// Both hosts have the same.
+pub(super) fn equal<'a, T: PartialEq + ToString>(
+    hosts: Hosts<'a>,
+    fact: &str,
+    what: &str,
+    get: impl Fn(&'a Host) -> Option<T>,
+) -> Vec<Verdict> {
+    let (s, d) = match both(hosts, fact, &format!("its {what}"), get) {
+        Ok(values) => values,
+        Err(unknown) => return unknown,
+    };
+    let verdict = if s == d {
+        Verdict::pass()
+    } else {
+        Verdict::fail(format!("the {what} differs: {} and {}", s.to_string(), d.to_string()))
+    };
+    vec![verdict.facts(&s, &d)]
+}
 
 /// Both hosts have at least this version.
 pub(super) fn floor<'a>(

@@ -21,6 +21,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     match &instance.plan.asked {
         Ok(asked) => {
             let origin = match asked.origin {
+                Origin::Stored => "what Nova stored",
                 Origin::Given => "--request",
                 Origin::Flavor => "the flavor in Nova's metadata",
                 Origin::Inferred => "the source's aliases",

@@ -1,0 +1,37 @@
+//! devlink lets the VF migrate.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "devlink-migratable",
+        severity: Severity::Error,
+        summary: "devlink says that the VF must not migrate",
+        page: "mlx5 in switchdev mode: the port function of a VF has an attribute migratable, off by default. The \
+               driver reads it once, when it is bound.\n\nBy hand: devlink port show; look for migratable in the \
+               function of the VF.\n\nRemedy: unbind the VF, devlink port function set pci/PF/PORT migratable enable, \
+               bind it again.",
+    },
+    Run::Device(run),
+);
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() {
+        return Vec::new();
+    }
+    let mut verdicts = Vec::new();
+    let both =
+        [(device.pair.source, device.instance.source()), (device.pair.destination, device.instance.destination())];
+    for (device, host) in both {
+        if device.devlink.as_ref().is_some_and(|devlink| devlink.migratable == Some(false)) {
+            verdicts.push(
+                Verdict::fail(format!("devlink on {} has migratable off for {}", name(host), device.address))
+                    .remedy("unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again"),
+            );
+        }
+    }
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::pass());
+    }
+    verdicts
+}

@@ -1,0 +1,42 @@
+//! Somebody tracks what the device writes.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "dirty-tracking",
+        severity: Severity::Error,
+        summary: "nobody can track the memory that the device writes",
+        page: "While the guest runs, QEMU must know which pages a device writes. The device does it (mlx5, pds), or the \
+               IOMMU through iommufd (QEMU 9.1). When neither can, QEMU refuses to migrate unless enable-migration=on \
+               is forced, and then sends all memory while the guest is paused.\n\nBy hand: virsh qemu-monitor-command \
+               DOMAIN '{\"execute\": \"query-migrate\"}', blocked-reasons; features in debugfs.\n\nRemedy: iommufd with \
+               an IOMMU that tracks dirty pages, or <qemu:override> with enable-migration=on for a short guest.",
+    },
+    Run::Device(run),
+).rechecked();
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() {
+        return Vec::new();
+    }
+    let instance = device.instance;
+    let alias = device.held.hostdev.alias.as_deref().unwrap_or_default();
+    let forced = instance.guest.overrides.iter().any(|(of, name, value)| {
+        of == alias && name == "enable-migration" && matches!(value.as_str(), "on" | "true" | "yes")
+    });
+    // QEMU itself has answered for the running guest when it blocks nothing.
+    let answered = instance.domain.is_active() && instance.domain.blocked_reasons.as_ref().is_some_and(Vec::is_empty);
+    let source = device.pair.source;
+    let verdict = match source.migration.dirty_tracking.as_deref() {
+        Some("none") if !forced => {
+            Verdict::fail(format!("neither {} nor its IOMMU tracks dirty pages", source.address))
+        }
+        None if !forced && !answered => {
+            Verdict::unknown(format!("who tracks the pages that {} writes is not known", source.address))
+        }
+        _ => Verdict::pass(),
+    };
+    let word = |device: &Device| device.migration.dirty_tracking.clone().unwrap_or_else(|| "unknown".to_owned());
+    vec![verdict.facts(&word(source), &word(device.pair.destination))]
+}

@@ -1,0 +1,36 @@
+//! libvirt finds the variant driver.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "driver-available",
+        severity: Severity::Error,
+        summary: "the destination's libvirt would bind plain vfio-pci",
+        page: "With managed='yes' libvirt binds the best match of modules.alias when the guest starts. Where the module \
+               is missing (the option is off in many distributions) or built in, it silently takes plain vfio-pci, and \
+               the migration fails for want of a section.\n\nBy hand: grep vfio_pci: /lib/modules/$(uname \
+               -r)/modules.alias | grep the device's modalias.\n\nRemedy: install the module (linux-modules-extra or a \
+               kernel with CONFIG_MLX5_VFIO_PCI and the like), or force it with <driver model='...'/>.",
+    },
+    Run::Device(run),
+);
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    let target = device.pair.destination;
+    let managed = crate::plan::map::managed_tag(target).or(device.held.hostdev.managed).unwrap_or(false);
+    if !device.migrates() || !managed || device.held.hostdev.driver_model.is_some() {
+        return Vec::new();
+    }
+    let Some(wanted) = pair::effective_driver(device.pair.source) else { return Vec::new() };
+    let host = device.instance.destination();
+    let verdict = match target.candidate_driver.as_deref() {
+        Some(candidate) if pair::same_module(candidate, &wanted) => Verdict::pass(),
+        Some(candidate) => {
+            Verdict::fail(format!("{} would bind {} to {candidate}, not {wanted}", name(host), target.address))
+                .remedy(format!("install the module {wanted} on {}", name(host)))
+        }
+        None => Verdict::unknown(format!("which driver {} would bind {} to is not known", name(host), target.address)),
+    };
+    vec![verdict.facts(&wanted, &target.candidate_driver.as_deref().unwrap_or("unknown"))]
+}

@@ -1,0 +1,27 @@
+//! The destination's port has a link.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "pf-link",
+        severity: Severity::Warning,
+        summary: "the port of the destination's PF is down",
+        page: "The guest arrives without a network.\n\nBy hand: ip link show dev PF.\n\nRemedy: ip link set PF up; \
+               check the cable and the switch.",
+    },
+    Run::Device(run),
+);
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    let Some(pf) = device.pair.destination_pf else { return Vec::new() };
+    let Some(link) = pf.link.as_deref() else { return Vec::new() };
+    let netdev = pf.netdev.as_deref().unwrap_or("the PF");
+    let verdict = if link == "down" {
+        Verdict::fail(format!("{netdev} on {} is down", name(device.instance.destination())))
+            .remedy(format!("ip link set {netdev} up"))
+    } else {
+        Verdict::pass()
+    };
+    vec![verdict.facts(&device.pair.source_pf.and_then(|pf| pf.link.as_deref()).unwrap_or("unknown"), &link)]
+}

@@ -1,0 +1,53 @@
+//! A PF takes only so many migrations at once.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "pf-migrations",
+        severity: Severity::Error,
+        summary: "the PF is at its limit of simultaneous migrations",
+        page: "A ConnectX-7 migrates at most four of its VFs at once; a fifth is refused by its firmware when the guest \
+               is already moving.\n\nBy hand: pvm inventory, column of the VFs that are claimed or \
+               migrating.\n\nRemedy: wait for the other migrations, or spread the VFs over PFs.",
+    },
+    Run::Device(run),
+);
+
+/// What the firmware of mlx5 devices takes.
+const MOST: usize = 4;
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() || !pair::is_mlx5(device.pair.source) {
+        return Vec::new();
+    }
+    let hosts = device.instance.hosts;
+    let plan = device.instance.plan;
+    let mut verdicts = Vec::new();
+    for (snapshot, pf) in [(hosts.source, device.pair.source_pf), (hosts.destination, device.pair.destination_pf)] {
+        let Some(pf) = pf else { continue };
+        let busy =
+            snapshot.devices.iter().filter(|vf| vf.parent_addr == Some(pf.address) && pair::is_migrating(vf)).count();
+        let mine = plan
+            .held
+            .iter()
+            .filter(|held| {
+                [held.device, held.target].into_iter().flatten().any(|d| {
+                    d.parent_addr == Some(pf.address)
+                        && snapshot.device(d.address).is_some_and(|same| std::ptr::eq(same, d))
+                })
+            })
+            .count();
+        if busy + mine > MOST {
+            verdicts.push(Verdict::fail(format!(
+                "{busy} migrations are under way on the PF {} of {}, with this guest's {mine} it would be more than {MOST}",
+                pf.address,
+                name(&snapshot.host)
+            )));
+        }
+    }
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::pass());
+    }
+    verdicts
+}

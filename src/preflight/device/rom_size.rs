@@ -1,0 +1,25 @@
+//! The expansion ROM.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "rom-size",
+        severity: Severity::Warning,
+        summary: "the expansion ROMs differ in size",
+        page: "The ROM is part of what the guest sees: another size moves its other registers.\n\nBy hand: the file rom \
+               in /sys/bus/pci/devices/ADDRESS.\n\nRemedy: the same card and firmware, or <rom bar='off'/> at the next \
+               start.",
+    },
+    Run::Device(run),
+);
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() {
+        return Vec::new();
+    }
+    let size = |device: &Device| device.rom.unwrap_or(0);
+    let (s, d) = (size(device.pair.source), size(device.pair.destination));
+    let verdict = if s == d { Verdict::pass() } else { Verdict::fail(format!("the ROMs have {s} and {d} bytes")) };
+    vec![verdict.facts(&s, &d)]
+}

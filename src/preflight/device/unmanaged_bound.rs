@@ -1,0 +1,44 @@
+//! An unmanaged device is bound already.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "unmanaged-bound",
+        severity: Severity::Error,
+        summary: "an unmanaged device is not bound to a VFIO driver on the destination",
+        page: "With managed='no' libvirt binds nothing: a device that is not bound to a VFIO driver is refused (\"must \
+               be manually detached from the host\").\n\nBy hand: readlink \
+               /sys/bus/pci/devices/ADDRESS/driver.\n\nRemedy: driverctl set-override ADDRESS DRIVER, or \"managed\": \
+               \"yes\" in the destination's device_spec.",
+    },
+    Run::Device(run),
+)
+.rechecked();
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    let target = device.pair.destination;
+    let managed = crate::plan::map::managed_tag(target).or(device.held.hostdev.managed).unwrap_or(false);
+    if managed {
+        return Vec::new();
+    }
+    let bound = target.has_variant_driver()
+        || target.vfio_dev.is_some()
+        || target.driver.as_deref().is_some_and(|driver| pair::same_module(driver, "vfio-pci"));
+    let verdict = if bound {
+        Verdict::pass()
+    } else {
+        let driver = target.candidate_driver.as_deref().unwrap_or("DRIVER");
+        Verdict::fail(format!(
+            "{} is unmanaged and bound to {}",
+            target.address,
+            target.driver.as_deref().unwrap_or("no driver")
+        ))
+        .remedy(format!(
+            "on {}: driverctl set-override {} {driver}",
+            name(device.instance.destination()),
+            target.address
+        ))
+    };
+    vec![verdict]
+}

@@ -1,0 +1,45 @@
+//! What the PF enforces for the VF.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "vf-admin",
+        severity: Severity::Error,
+        summary: "the PF enforces other settings for the destination's VF",
+        page: "A plain hostdev programs nothing: VLAN, MAC, trust, spoof check, rates and link state of a VF are \
+               whatever its PF has. When they differ the guest arrives in the wrong VLAN or without a network, without \
+               any error. An interface of type hostdev is programmed by libvirt.\n\nBy hand: ip -d link show dev PF on \
+               both hosts.\n\nRemedy: ip link set PF vf N vlan ID (mac, trust, spoofchk, ...) on the destination, while \
+               the VF is free.",
+    },
+    Run::Device(run),
+);
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() || device.is_interface() || !pair::is_network(device.pair.source) {
+        return Vec::new();
+    }
+    let (source, target) = (device.pair.source, device.pair.destination);
+    let (Some(s), Some(d)) = (&source.vf_admin, &target.vf_admin) else {
+        let guilty = if source.vf_admin.is_none() { source } else { target };
+        return vec![
+            Verdict::unknown(format!("what its PF enforces for {} is not known", guilty.address))
+                .remedy("a snapshot taken as root, with iproute2 and the PF's network driver"),
+        ];
+    };
+    let differing = pair::vf_admin_differences(s, d);
+    let pf = device.pair.destination_pf.and_then(|pf| pf.netdev.as_deref()).unwrap_or("PF");
+    let vf = target.vf_index.map_or("N".to_owned(), |index| index.to_string());
+    vec![if differing.is_empty() {
+        Verdict::pass()
+    } else {
+        let facts: Vec<String> = differing.iter().map(|(what, s, d)| format!("{what} {s} and {d}")).collect();
+        let set: Vec<String> = differing.iter().map(|(what, s, _)| format!("{what} {s}")).collect();
+        Verdict::fail(format!("{} is set up otherwise: {}", target.address, facts.join(", "))).remedy(format!(
+            "on {}: ip link set {pf} vf {vf} {}",
+            name(device.instance.destination()),
+            set.join(" ")
+        ))
+    }]
+}

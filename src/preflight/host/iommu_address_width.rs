@@ -1,0 +1,33 @@
+//! The destination's IOMMU addresses as much.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "iommu-address-width",
+        severity: Severity::Warning,
+        summary: "the destination's IOMMU has fewer address bits",
+        page: "A guest whose memory and device windows lie above what the IOMMU can address fails with VFIO_MAP_DMA: \
+               Invalid argument when it starts on the destination.\n\nBy hand: dmesg | grep -i \"host address width\" \
+               on both hosts.\n\nRemedy: a destination with the same width, or a guest with a smaller physical address \
+               size (cpu/maxphysaddr).",
+    },
+    Run::VfioHosts(run),
+)
+.rechecked();
+
+fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
+    let (s, d) = match both(hosts, "iommu.address_bits", "the width of its IOMMU", |host| host.iommu.address_bits) {
+        Ok(bits) => bits,
+        Err(unknown) => return unknown,
+    };
+    let verdict = if d < s {
+        Verdict::fail(format!(
+            "the IOMMU of {} has {d} address bits, the source's has {s}",
+            name(&hosts.destination.host)
+        ))
+    } else {
+        Verdict::pass()
+    };
+    vec![verdict.facts(&s, &d)]
+}

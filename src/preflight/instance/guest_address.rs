@@ -1,0 +1,24 @@
+//! Guest addresses are written down.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "guest-address",
+        severity: Severity::Error,
+        summary: "a host device has no address in the guest's XML",
+        page: "QEMU names a device's state by its guest address. Where the XML has none, libvirt on the destination \
+               chooses one, and the state finds no device (\"Unknown savevm section\").\n\nBy hand: virsh dumpxml \
+               DOMAIN: each hostdev has an <address type='pci'>.\n\nRemedy: use the live XML of the running guest.",
+    },
+    Run::Instance(run),
+);
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let without = &instance.guest.unaddressed;
+    vec![if without.is_empty() {
+        Verdict::pass()
+    } else {
+        Verdict::fail(format!("without a guest address: {}", without.join(", ")))
+    }]
+}

@@ -1,0 +1,37 @@
+//! Nobody of that name is there.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "guest-already-there",
+        severity: Severity::Error,
+        summary: "the destination has another guest of this name, or this guest runs there",
+        page: "libvirt refuses a name that another UUID has, and a UUID that is running. The same UUID running on both \
+               hosts is the same guest twice.\n\nBy hand: virsh -c URI list --all --uuid --name.\n\nRemedy: rename or \
+               undefine the other guest; if the same guest runs there, see pvm recover.",
+    },
+    Run::Instance(run),
+)
+.rechecked()
+.never_ignored();
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let mine = instance.domain;
+    for other in &instance.hosts.destination.domains {
+        let same = other.uuid.eq_ignore_ascii_case(&mine.uuid) && !mine.uuid.is_empty();
+        if same && other.is_active() {
+            return vec![Verdict::fail(format!("{} already runs on {}", mine.uuid, name(instance.destination())))];
+        }
+        if !same && other.name == mine.name {
+            return vec![
+                Verdict::fail(format!("{} has another guest called {}", name(instance.destination()), mine.name))
+                    .facts(&mine.uuid, &other.uuid),
+            ];
+        }
+    }
+    vec![match instance.hosts.destination.why_unknown("domains") {
+        Some(why) => Verdict::unknown(format!("the guests of {} are not known: {why}", name(instance.destination()))),
+        None => Verdict::pass(),
+    }]
+}

@@ -1,0 +1,27 @@
+//! No old definition is there.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "guest-defined-there",
+        severity: Severity::Warning,
+        summary: "the destination has an old definition of this guest",
+        page: "A definition of the same UUID on the destination is replaced when the guest arrives.\n\nBy hand: virsh \
+               -c URI dumpxml UUID --inactive.\n\nRemedy: virsh undefine it, if it is out of date.",
+    },
+    Run::Instance(run),
+);
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let twin = instance.hosts.destination.domains.iter().find(|other| {
+        other.uuid.eq_ignore_ascii_case(&instance.domain.uuid) && !other.uuid.is_empty() && !other.is_active()
+    });
+    vec![match twin {
+        Some(_) => Verdict::fail(format!(
+            "{} has a definition of this guest, which will be replaced",
+            name(instance.destination())
+        )),
+        None => Verdict::pass(),
+    }]
+}

@@ -1,0 +1,40 @@
+//! The destination has the memory.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "guest-memory",
+        severity: Severity::Error,
+        summary: "the destination has too little free memory",
+        page: "With VFIO devices all of the guest's memory is pinned when it starts on the destination, on the NUMA \
+               nodes it is bound to.\n\nBy hand: virsh -c URI freecell --all.\n\nRemedy: move or stop another guest.",
+    },
+    Run::Instance(run),
+)
+.rechecked();
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let Some(wanted) = instance.guest.memory else { return Vec::new() };
+    if !instance.guest.hugepages.is_empty() {
+        return Vec::new();
+    }
+    let host = instance.destination();
+    let nodes = &instance.guest.nodes;
+    let cells = host.numa_cells.iter().flatten().filter(|cell| nodes.contains(&cell.id));
+    let free =
+        if nodes.is_empty() { host.memory_free } else { cells.map(|cell| cell.memory_free).sum::<Option<u64>>() };
+    let Some(free) = free else { return vec![missing(host, "memory_free", "its free memory")] };
+    let exists = nodes.is_empty() || free > 0;
+    vec![
+        if !exists {
+            // That the node is missing is said elsewhere.
+            Verdict::pass()
+        } else if free < wanted {
+            Verdict::fail(format!("{} has {} free, the guest needs {}", name(host), bytes(free), bytes(wanted)))
+        } else {
+            Verdict::pass()
+        }
+        .facts(&bytes(wanted), &bytes(free)),
+    ]
+}

@@ -1,0 +1,29 @@
+//! Whose guest it is.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "guest-owner",
+        severity: Severity::Info,
+        summary: "the guest belongs to a management system",
+        page: "A guest of Nova, oVirt, KubeVirt, OpenNebula or Pacemaker is theirs: when it moves behind their back \
+               they may start it a second time on the source. pvm migrate refuses without --standalone=UUID.\n\nBy \
+               hand: virsh dumpxml DOMAIN, element metadata.\n\nRemedy: openstack server migrate --live-migration, or \
+               the owner's own command.",
+    },
+    Run::Instance(run),
+);
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let Some(owner) = instance.domain.owner.as_deref() else { return Vec::new() };
+    let uuid = &instance.domain.uuid;
+    let command = match owner {
+        "nova" => format!("openstack server migrate --live-migration {uuid}"),
+        "ovirt" => "the engine's web interface or REST API".to_owned(),
+        "kubevirt" => format!("virtctl migrate {}", instance.domain.name),
+        "opennebula" => format!("onevm migrate --live {} HOST", instance.domain.name),
+        _ => "pcs resource move RESOURCE".to_owned(),
+    };
+    vec![Verdict::fail(format!("the guest belongs to {owner}")).remedy(command)]
+}

@@ -1,0 +1,42 @@
+//! The destination has the huge pages.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "hugepages",
+        severity: Severity::Error,
+        summary: "the destination has too few free huge pages of the guest's size",
+        page: "Huge pages are reserved at boot or by the administrator; the guest needs pages of its size, on its NUMA \
+               nodes.\n\nBy hand: cat /sys/devices/system/node/node*/hugepages/*/free_hugepages.\n\nRemedy: echo COUNT \
+               > .../nr_hugepages on the destination.",
+    },
+    Run::Instance(run),
+)
+.rechecked();
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let (Some(wanted), [first, ..]) = (instance.guest.memory, instance.guest.hugepages.as_slice()) else {
+        return Vec::new();
+    };
+    let host = instance.destination();
+    let Some(cells) = &host.numa_cells else { return vec![missing(host, "numa_cells", "its huge pages")] };
+    let nodes = &instance.guest.nodes;
+    let free: u64 = cells
+        .iter()
+        .filter(|cell| nodes.is_empty() || nodes.contains(&cell.id))
+        .flat_map(|cell| &cell.hugepages)
+        .filter(|(size, _)| *first == 0 || *size == first)
+        .map(|(size, count)| size.saturating_mul(*count))
+        .fold(0, u64::saturating_add);
+    vec![if free < wanted {
+        Verdict::fail(format!(
+            "{} has {} in free huge pages, the guest needs {}",
+            name(host),
+            bytes(free),
+            bytes(wanted)
+        ))
+    } else {
+        Verdict::pass()
+    }]
+}

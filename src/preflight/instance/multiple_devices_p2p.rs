@@ -1,0 +1,42 @@
+//! Several devices can be stopped together.
+
+use super::prelude::*;
+use crate::plan::Role;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "multiple-devices-p2p",
+        severity: Severity::Error,
+        summary: "several devices move and one of them lacks peer-to-peer support",
+        page: "With more than one migrating device QEMU needs each to be able to stop while others still talk to it \
+               (P2P): \"Multiple VFIO devices migration is supported only if all of them support P2P migration\".\n\nBy \
+               hand: cat /sys/kernel/debug/vfio/ADDRESS/migration/features, word p2p.\n\nRemedy: a guest with one such \
+               device, or devices whose driver has P2P.",
+    },
+    Run::Instance(run),
+).rechecked();
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let moving: Vec<_> =
+        instance.plan.held.iter().filter(|held| held.role != Role::Port || held.port_migrates).collect();
+    if moving.len() < 2 {
+        return Vec::new();
+    }
+    let mut verdicts = Vec::new();
+    for device in moving.iter().flat_map(|held| [held.device, held.target]).flatten() {
+        match &device.migration.flags {
+            Some(flags) if flags.iter().any(|flag| flag == "p2p") => {}
+            Some(_) => {
+                verdicts.push(Verdict::fail(format!("{} has no P2P support", device.address)).about(&device.address));
+            }
+            None => verdicts.push(
+                Verdict::unknown(format!("whether {} has P2P support is not known", device.address))
+                    .about(&device.address),
+            ),
+        }
+    }
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::pass());
+    }
+    verdicts
+}

@@ -1,0 +1,33 @@
+//! The request Nova stored at boot.
+
+use super::prelude::*;
+use crate::plan::requests::Origin;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "nova-stored-request",
+        severity: Severity::Error,
+        summary: "what Nova stored as the instance's request is not known",
+        page: "Nova decides by the PCI request it stored when the instance was booted or resized, not by today's flavor \
+               and alias. An instance from before live_migratable was in the alias is refused. pvm cannot see that \
+               request.\n\nBy hand: select pci_requests from instance_extra where instance_uuid = UUID in the cell \
+               database; --pci-requests FILE hands it to pvm.\n\nRemedy: resize the instance to a flavor with the new \
+               alias; a NIC can be detached and attached instead.",
+    },
+    Run::Instance(run),
+);
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let nova = instance.domain.nova.is_some() || instance.domain.owner.as_deref() == Some("nova");
+    if !nova || instance.plan.held.is_empty() {
+        return Vec::new();
+    }
+    if instance.plan.asked.as_ref().is_ok_and(|asked| asked.origin == Origin::Stored) {
+        return vec![Verdict::pass()];
+    }
+    vec![
+        Verdict::unknown("the request that Nova stored when it booted the instance is not known").remedy(
+            "resize it to a flavor with the new alias (for a NIC: detach and attach), or hand the request in with --pci-requests FILE",
+        ),
+    ]
+}

@@ -1,0 +1,26 @@
+//! The guest runs the QEMU that is installed.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "running-qemu",
+        severity: Severity::Warning,
+        summary: "the guest runs an older QEMU than its host has installed",
+        page: "A guest keeps the QEMU it was started with. Checks of versions look at the installed one.\n\nBy hand: \
+               virsh qemu-monitor-command DOMAIN --hmp info version.\n\nRemedy: restart the guest, if the difference \
+               matters.",
+    },
+    Run::Instance(run),
+);
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let (Some(running), Some(installed)) = (instance.domain.qemu.as_deref(), instance.source().qemu.as_deref()) else {
+        return Vec::new();
+    };
+    vec![if version(running) == version(installed) {
+        Verdict::pass()
+    } else {
+        Verdict::fail(format!("the guest runs QEMU {running}, {} has {installed}", name(instance.source())))
+    }]
+}
