@@ -116,10 +116,11 @@ impl<'a> Tracker<'a> {
     /// What a claim would take for the requests, one after the other, without taking it. A host without any tracked device
     /// claims nothing and calls it success, as Nova's does.
     pub fn choose(&self, requests: &[Request], cells: &Cells) -> Result<Vec<Claimed>, RequestFailed> {
-        let mut chosen = Vec::new();
         if self.pools.devices.is_empty() {
-            return Ok(chosen);
+            let nothing = requests.iter().map(|request| Claimed { alias: request.alias.clone(), devices: Vec::new() });
+            return Ok(nothing.collect());
         }
+        let mut chosen = Vec::new();
         let mut gone: HashSet<usize> = HashSet::new();
         let mut gone_in: HashMap<usize, usize> = HashMap::new();
         for (index, request) in requests.iter().enumerate() {
