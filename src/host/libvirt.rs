@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
+use serde_json::Value;
 
 use crate::domain;
 use crate::hypervisor::{DomainInfo, DomainXml, Hypervisor, HypervisorError, State};
@@ -20,10 +21,19 @@ pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
     if let Some(xml) = known(daemon.capabilities(), "machine_types", &mut host.unknown) {
         capabilities(host, &xml);
     }
-    if let Ok(xml) = daemon.domain_capabilities(None, None, None, None) {
-        host.cpu.host_model_xml = host_model(&xml);
-        if let Some(name) = emulator_and_machine(&xml) {
-            host.domain_capabilities.insert(name, xml);
+    if host.memory_free.is_none() {
+        host.memory_free = daemon.free_memory().ok();
+    }
+    if host.page_size.is_none() && host.arch.as_deref() == Some("x86_64") {
+        host.page_size = Some(4096); // the architecture has no other
+    }
+    // The last one stays: KVM's host-model is the one that guests get.
+    for virt in ["qemu", "kvm"] {
+        if let Ok(xml) = daemon.domain_capabilities(None, None, None, Some(virt))
+            && let Some(name) = emulator_and_machine(&xml)
+        {
+            host.cpu.host_model_xml = host_model(&xml);
+            host.domain_capabilities.insert(format!("{name} {virt}"), xml);
         }
     }
     match daemon.domains() {
@@ -111,14 +121,47 @@ fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
                 None
             }
         };
-        for fact in ["blocked_reasons", "qemu"] {
-            found.unknown.push(Unknown::new(fact, "the domain's QEMU was not asked"));
-        }
+        ask_qemu(&mut found, daemon);
     }
+    found.snapshots = known(daemon.snapshots(&info.uuid), "snapshots", &mut found.unknown);
     found
 }
 
-/// Domain capabilities of every emulator and machine that a domain uses.
+/// What the running QEMU itself says: its version, and every reason why the guest cannot migrate.
+fn ask_qemu(found: &mut Domain, daemon: &dyn Hypervisor) {
+    if found.job.as_deref() != Some("none") {
+        for fact in ["blocked_reasons", "qemu"] {
+            found.unknown.push(Unknown::new(fact, "a job is under way, so the domain's QEMU was not asked"));
+        }
+        return;
+    }
+    let uuid = found.uuid.clone();
+    let mut ask = |fact: &str, command: &str| -> Option<Value> {
+        let answer = daemon
+            .monitor(&uuid, command)
+            .map_err(|error| error.to_string())
+            .and_then(|text| serde_json::from_str::<Value>(&text).map_err(|_| "QEMU's answer is not JSON".to_owned()));
+        let why = match answer.map(|mut answer| answer.get_mut("return").map(Value::take)) {
+            Ok(Some(answer)) => return Some(answer),
+            Ok(None) => format!("QEMU refused {command}"),
+            Err(why) => why,
+        };
+        found.unknown.push(Unknown::new(fact, why));
+        None
+    };
+    if let Some(answer) = ask("qemu", r#"{"execute": "query-version"}"#) {
+        let number = |part: &str| answer["qemu"][part].as_u64().unwrap_or_default();
+        found.qemu = Some(format!("{}.{}.{}", number("major"), number("minor"), number("micro")));
+    }
+    // Absent when nothing blocks, since QEMU 6.0; before that libvirt itself forbids to migrate host devices.
+    if let Some(answer) = ask("blocked_reasons", r#"{"execute": "query-migrate"}"#) {
+        let reasons = answer["blocked-reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
+        found.blocked_reasons = Some(reasons.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        found.vfio_transferred = answer["vfio"]["transferred"].as_u64();
+    }
+}
+
+/// Domain capabilities of every emulator, machine and kind of virtualisation that a domain uses.
 fn emulators(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
     /// A host has few machine types; a hostile daemon's list is not followed for ever.
     const MOST: usize = 32;
@@ -139,7 +182,7 @@ fn emulators(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
     for (emulator, arch, machine, virt) in wanted {
         let answer = daemon.domain_capabilities(Some(&emulator), Some(&arch), Some(&machine), Some(&virt));
         if let Ok(xml) = answer {
-            snapshot.host.domain_capabilities.insert(format!("{emulator} {machine}"), xml);
+            snapshot.host.domain_capabilities.insert(format!("{emulator} {machine} {virt}"), xml);
         }
     }
 }

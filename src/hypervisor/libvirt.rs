@@ -162,6 +162,10 @@ impl Hypervisor for Libvirt {
         self.ask("its QEMU version", |c| c.hyp_version().map(u64::from))
     }
 
+    fn free_memory(&self) -> Result<u64> {
+        self.ask("its free memory", Connect::free_memory)
+    }
+
     fn capabilities(&self) -> Result<String> {
         self.ask("its capabilities", Connect::capabilities)
     }
@@ -229,6 +233,21 @@ impl Hypervisor for Libvirt {
             DomainXml::Inactive => sys::VIR_DOMAIN_XML_SECURE | sys::VIR_DOMAIN_XML_INACTIVE,
         };
         self.with(uuid, "read the XML of", |d| d.xml_desc(flags)).map(SecretXml::new)
+    }
+
+    fn snapshots(&self, uuid: &str) -> Result<u32> {
+        self.with(uuid, "count the snapshots of", raw::snapshots)
+    }
+
+    fn monitor(&self, uuid: &str, command: &str) -> Result<String> {
+        let refuse = |message| HypervisorError {
+            doing: format!("cannot ask the QEMU of domain {uuid} on {}", self.uri),
+            message,
+            failure: Failure::Other,
+        };
+        let ask = symbols::monitor_command().map_err(|why| refuse(why.to_owned()))?;
+        let command = raw::c_text(command).map_err(refuse)?;
+        self.with(uuid, "ask the QEMU of", |domain| raw::monitor(domain, ask, &command))
     }
 
     fn job(&self, uuid: &str) -> Result<Option<Job>> {

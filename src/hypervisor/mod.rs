@@ -102,6 +102,8 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn libvirt_version(&self) -> Result<u64>;
     /// Version of the installed QEMU, encoded alike.
     fn qemu_version(&self) -> Result<u64>;
+    /// Free memory of the host in bytes.
+    fn free_memory(&self) -> Result<u64>;
     /// Capabilities XML of the host.
     fn capabilities(&self) -> Result<String>;
     /// UUID of the host: two connections to the same host give the same one.
@@ -144,6 +146,10 @@ pub trait Hypervisor: Debug + Send + Sync {
     /// XML of a domain with security info (console passwords), the live one in the form that is good for another host:
     /// libvirt gives that form with its secrets only.
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml>;
+    /// Snapshots and checkpoints that libvirt keeps of a domain.
+    fn snapshots(&self, uuid: &str) -> Result<u32>;
+    /// Asks the QEMU of a running domain: a QMP command and its answer, both JSON. libvirt marks the domain as tainted by it.
+    fn monitor(&self, uuid: &str, command: &str) -> Result<String>;
     /// The job on a domain; `None`: none is running.
     fn job(&self, uuid: &str) -> Result<Option<Job>>;
     /// Numbers of the last completed job; they stay readable.

@@ -16,7 +16,7 @@ use virt::domain::Domain;
 use virt::error::Error;
 use virt_sys as sys;
 
-use super::{Happened, Job};
+use super::{Happened, Job, symbols};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -47,6 +47,30 @@ pub(super) fn state(domain: &Domain) -> Result<(i32, i32)> {
     // SAFETY: the domain is live, both places are ours.
     check(unsafe { sys::virDomainGetState(domain.as_ptr(), &raw mut state, &raw mut reason, 0) })?;
     Ok((state, reason))
+}
+
+/// Snapshots and checkpoints of a domain.
+pub(super) fn snapshots(domain: &Domain) -> Result<u32> {
+    // SAFETY: the domain is live.
+    let snapshots = check(unsafe { sys::virDomainSnapshotNum(domain.as_ptr(), 0) })?;
+    // SAFETY: the domain is live; with a null place libvirt only counts.
+    let checkpoints = check(unsafe { sys::virDomainListAllCheckpoints(domain.as_ptr(), ptr::null_mut(), 0) })?;
+    Ok(snapshots.unsigned_abs() + checkpoints.unsigned_abs())
+}
+
+/// A QMP command's answer.
+pub(super) fn monitor(domain: &Domain, ask: symbols::MonitorCommand, command: &CStr) -> Result<String> {
+    let mut answer: *mut c_char = ptr::null_mut();
+    // SAFETY: the domain is live, the command is NUL-terminated, the place is ours; libvirt allocates the answer, freed below.
+    check(unsafe { ask(domain.as_ptr(), command.as_ptr(), &raw mut answer, 0) })?;
+    if answer.is_null() {
+        return Ok(String::new());
+    }
+    // SAFETY: a NUL-terminated text from libvirt.
+    let text = unsafe { CStr::from_ptr(answer) }.to_string_lossy().into_owned();
+    // SAFETY: allocated by libvirt with malloc, not used after this.
+    unsafe { symbols::free(answer.cast()) };
+    Ok(text)
 }
 
 /// The job's kind and numbers; `None` when there is no job.

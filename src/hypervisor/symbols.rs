@@ -14,6 +14,8 @@ unsafe extern "C" {
     fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn dlerror() -> *const c_char;
+    /// What libvirt allocates for its callers.
+    pub(super) fn free(memory: *mut c_void);
 }
 
 const RTLD_NOW: c_int = 2;
@@ -45,6 +47,28 @@ fn handle() -> Result<*mut c_void, &'static str> {
 /// Loads libvirt, or says why it cannot be loaded.
 pub(super) fn load() -> Result<(), &'static str> {
     handle().map(|_| ())
+}
+
+/// `virDomainQemuMonitorCommand` of libvirt-qemu.so.0.
+pub(super) type MonitorCommand =
+    unsafe extern "C" fn(sys::virDomainPtr, *const c_char, *mut *mut c_char, c_uint) -> c_int;
+
+/// Finds the one function pvm uses of the library beside libvirt, or says why it cannot.
+pub(super) fn monitor_command() -> Result<MonitorCommand, &'static str> {
+    static FOUND: OnceLock<Option<MonitorCommand>> = OnceLock::new();
+    FOUND
+        .get_or_init(|| {
+            // SAFETY: the name is NUL-terminated.
+            let handle = unsafe { dlopen(c"libvirt-qemu.so.0".as_ptr(), RTLD_NOW) };
+            if handle.is_null() {
+                return None;
+            }
+            // SAFETY: the handle is never closed, the name is NUL-terminated.
+            let found = unsafe { dlsym(handle, c"virDomainQemuMonitorCommand".as_ptr()) };
+            // SAFETY: the symbol has this signature in libvirt's stable ABI.
+            (!found.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, MonitorCommand>(found) })
+        })
+        .ok_or("libvirt-qemu.so.0 cannot be loaded")
 }
 
 fn symbol(name: &CStr) -> *mut c_void {
@@ -134,6 +158,11 @@ forward! {
     fn virDomainGetUUIDString(domain: sys::virDomainPtr, text: *mut c_char) -> c_int;
     fn virDomainGetXMLDesc(domain: sys::virDomainPtr, flags: c_uint) -> *mut c_char;
     fn virDomainIsPersistent(domain: sys::virDomainPtr) -> c_int;
+    fn virDomainListAllCheckpoints(
+        domain: sys::virDomainPtr,
+        checkpoints: *mut *mut sys::virDomainCheckpointPtr,
+        flags: c_uint,
+    ) -> c_int;
     fn virDomainLookupByName(conn: sys::virConnectPtr, name: *const c_char) -> sys::virDomainPtr;
     fn virDomainLookupByUUIDString(conn: sys::virConnectPtr, uuid: *const c_char) -> sys::virDomainPtr;
     fn virDomainMigrateSetMaxDowntime(domain: sys::virDomainPtr, downtime: c_ulonglong, flags: c_uint) -> c_int;
@@ -154,6 +183,7 @@ forward! {
         uri: *const c_char,
         flags: c_uint,
     ) -> c_int;
+    fn virDomainSnapshotNum(domain: sys::virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainSuspend(domain: sys::virDomainPtr) -> c_int;
     fn virDomainUndefineFlags(domain: sys::virDomainPtr, flags: c_uint) -> c_int;
     fn virEventRegisterDefaultImpl() -> c_int;
@@ -161,6 +191,7 @@ forward! {
     fn virGetLastError() -> sys::virErrorPtr;
     fn virNodeDeviceFree(device: sys::virNodeDevicePtr) -> c_int;
     fn virNodeDeviceGetXMLDesc(device: sys::virNodeDevicePtr, flags: c_uint) -> *mut c_char;
+    fn virNodeGetFreeMemory(conn: sys::virConnectPtr) -> c_ulonglong;
     fn virResetLastError();
     fn virSetErrorFunc(data: *mut c_void, f: sys::virErrorFunc);
     fn virTypedParamsAddInt(

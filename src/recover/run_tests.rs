@@ -145,6 +145,9 @@ impl Hypervisor for Scripted {
     fn qemu_version(&self) -> Result<u64> {
         refused("qemu_version", Failure::Other)
     }
+    fn free_memory(&self) -> Result<u64> {
+        refused("free_memory", Failure::Other)
+    }
     fn capabilities(&self) -> Result<String> {
         refused("capabilities", Failure::Other)
     }
@@ -168,6 +171,12 @@ impl Hypervisor for Scripted {
     }
     fn secret_xml(&self, _: &str, _: DomainXml) -> Result<SecretXml> {
         refused("secret_xml", Failure::Other)
+    }
+    fn snapshots(&self, _: &str) -> Result<u32> {
+        refused("snapshots", Failure::Other)
+    }
+    fn monitor(&self, _: &str, _: &str) -> Result<String> {
+        refused("monitor", Failure::Other)
     }
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
         refused("completed_job", Failure::Other)

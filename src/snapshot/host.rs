@@ -42,7 +42,7 @@ pub struct Host {
     pub vfio_drivers: Vec<String>,
     /// CPU as libvirt tells it.
     pub cpu: Cpu,
-    /// Domain capabilities XML by `emulator machine`.
+    /// Domain capabilities XML by `emulator machine kvm|qemu`.
     pub domain_capabilities: BTreeMap<String, String>,
     /// Machine types, sorted.
     pub machine_types: Option<Vec<String>>,

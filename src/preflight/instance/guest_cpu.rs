@@ -36,8 +36,11 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(model) = &cpu.model else { return Vec::new() };
     let emulator = instance.guest.emulator.as_deref().unwrap_or_default();
     let machine = instance.guest.machine.as_deref().unwrap_or_default();
+    // Which models can run differs between KVM and emulation, hardly between machine types.
     let capabilities = &destination.domain_capabilities;
-    let Some(xml) = capabilities.get(&format!("{emulator} {machine}")).or_else(|| capabilities.values().next()) else {
+    let virt = format!(" {}", instance.guest.virt_type);
+    let same_kind = || capabilities.iter().find(|(name, _)| name.ends_with(&virt)).map(|(_, xml)| xml);
+    let Some(xml) = capabilities.get(&format!("{emulator} {machine}{virt}")).or_else(same_kind) else {
         return vec![missing(destination, "domain_capabilities", "which CPU models it can run")];
     };
     vec![
