@@ -264,10 +264,8 @@ fn recover(
     state: State,
     orders: Orders,
 ) -> anyhow::Result<(Recovered, State)> {
-    let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone() };
-    let recovered = Recovery::new(&mut world, journal, state, orders).run().map_err(stop)?;
-    let state = Store::at(state_directory()?).read(journal.id())?;
-    let state = State::of(&state.records).ok_or_else(|| Stop::unknown("the journal was removed"))?;
+    let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone(), aside: false };
+    let (recovered, state) = recover_in(&mut world, journal, state, orders)?;
     let sentence = printable(&recovered.summary).into_owned();
     if recovered.outcome == Outcome::Fine || recovered.closed {
         world.say(&format!("{}: {sentence}.", journal.id()));
@@ -275,6 +273,30 @@ fn recover(
         context.printer.complain(&format!("pvm: {}: {sentence}", journal.id()));
     }
     Ok((recovered, state))
+}
+
+/// Takes up a migration of this very process whose end is not clear, as far as that is safe unattended. The caller holds
+/// the guest's lock and has the last word; what is done is said aside.
+pub(super) fn unattended(context: &Context, journal: &mut Journal) -> anyhow::Result<(Recovered, State)> {
+    let state = read_state(journal.id())?;
+    let orders = Orders { auto: true, ..Orders::default() };
+    let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone(), aside: true };
+    recover_in(&mut world, journal, state, orders)
+}
+
+fn recover_in(
+    world: &mut RealWorld<'_>,
+    journal: &mut Journal,
+    state: State,
+    orders: Orders,
+) -> anyhow::Result<(Recovered, State)> {
+    let recovered = Recovery::new(world, journal, state, orders).run().map_err(stop)?;
+    Ok((recovered, read_state(journal.id())?))
+}
+
+fn read_state(id: &str) -> anyhow::Result<State> {
+    let parsed = Store::at(state_directory()?).read(id)?;
+    Ok(State::of(&parsed.records).ok_or_else(|| Stop::unknown("the journal was removed"))?)
 }
 
 /// Without its journal nothing was done, but how far it was before is not known here.
@@ -288,6 +310,8 @@ struct RealWorld<'a> {
     context: &'a Context,
     hosts: Hosts,
     state: State,
+    /// Whether the result is somebody else's to print.
+    aside: bool,
 }
 
 impl RealWorld<'_> {
@@ -324,7 +348,7 @@ impl World for RealWorld<'_> {
 
     fn say(&mut self, line: &str) {
         let line = printable(line);
-        if self.context.printer.format == Format::Table {
+        if self.context.printer.format == Format::Table && !self.aside {
             // A reader that has gone away does not stop a recovery.
             let _ = self.context.printer.result(&format!("{line}\n"));
         } else {

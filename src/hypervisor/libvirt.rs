@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
 
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -39,14 +40,17 @@ impl Libvirt {
         virt::error::clear_error_callback();
         raw::start_event_loop().map_err(|why| error(Failure::Other, why))?;
         raw::c_text(uri).map_err(|why| error(Failure::Other, why))?;
-        let connect = Connect::open(Some(uri)).map_err(|e| {
-            let failure = match e.code().known() {
-                Some(ErrorNumber::AuthFailed | ErrorNumber::AuthCancelled | ErrorNumber::AuthUnavailable) => {
-                    Failure::Refused
-                }
-                _ => Failure::ConnectionLost,
-            };
-            error(failure, one_line(e.message()))
+        let connect = open_in_time(uri).map_err(|why| match why {
+            Some(e) => {
+                let failure = match e.code().known() {
+                    Some(ErrorNumber::AuthFailed | ErrorNumber::AuthCancelled | ErrorNumber::AuthUnavailable) => {
+                        Failure::Refused
+                    }
+                    _ => Failure::ConnectionLost,
+                };
+                error(failure, one_line(e.message()))
+            }
+            None => error(Failure::ConnectionLost, "no answer in time".to_owned()),
         })?;
         let listeners = Listeners::default();
         // Drivers without a daemon (test:///) have neither; there is no connection that could break.
@@ -103,6 +107,20 @@ impl Libvirt {
 impl Drop for Libvirt {
     fn drop(&mut self) {
         raw::stop_telling_close(&self.connect);
+    }
+}
+
+/// Connects, or gives up after a while (`None`): a host whose network is cut would otherwise be waited for by the kernel's
+/// measure, over two minutes. With ssh a person may have to type something.
+fn open_in_time(uri: &str) -> std::result::Result<Connect, Option<Error>> {
+    let limit = Duration::from_secs(if uri.contains("ssh://") { 60 } else { 15 });
+    let (done, waiting) = mpsc::channel();
+    let uri = uri.to_owned();
+    // A connection that comes too late is closed again: nobody takes it.
+    std::thread::spawn(move || drop(done.send(Connect::open(Some(&uri)))));
+    match waiting.recv_timeout(limit) {
+        Ok(opened) => opened.map_err(Some),
+        Err(_) => Err(None),
     }
 }
 

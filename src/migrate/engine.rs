@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use super::event::{Conclusion, Event, What};
+use super::event::{Event, What};
 use super::order::Order;
 use super::step::{Action, End, News, Phase, Place, Proof, State, Stopped, Terms, step};
 use super::words::message;
@@ -40,6 +40,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What it came to.
     pub receipt: Receipt,
+    /// Whether its journal stays open: a decision is needed, or something is still to come.
+    pub open: bool,
 }
 
 /// The two daemons.
@@ -80,8 +82,8 @@ impl Default for Line {
     }
 }
 
-/// Migrates one guest, recording each change in `journal` before it is made. Every event goes to `tell`; the last one is the
-/// result.
+/// Migrates one guest, recording each change in `journal` before it is made. Every event goes to `tell`,
+/// except the result, which is the caller's: a journal that stays open may still be brought to an end.
 pub fn run(
     hosts: Hosts<'_>,
     order: &Order,
@@ -224,8 +226,7 @@ impl Engine<'_> {
                 Place::Source | Place::Unclear => Entry::Undone { receipt },
             });
         }
-        self.say(What::Result(Box::new(Conclusion::of(receipt.clone()))));
-        Ended { outcome: end.outcome, receipt }
+        Ended { outcome: end.outcome, receipt, open: end.open }
     }
 
     /// Does one thing. `None`: its news come later.

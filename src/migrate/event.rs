@@ -21,6 +21,13 @@ pub struct Event {
     pub what: What,
 }
 
+impl Event {
+    /// The last one of a migration.
+    pub fn result(id: &str, time: Timestamp, receipt: Receipt) -> Self {
+        Self { time, id: id.to_owned(), phase: Phase::Done, what: What::Result(Box::new(Conclusion::of(receipt))) }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]

@@ -10,11 +10,11 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use super::hosts::Hosts;
-use super::{Context, Stop};
+use super::{Context, Stop, recover};
 use crate::cli::migrate::Migrate;
 use crate::host::{GatherOptions, evidence};
-use crate::journal::{self, Journal, Lock, LockError, Store, Subject};
-use crate::migrate::{self, Line, Order};
+use crate::journal::{self, Journal, Lock, LockError, Receipt, Store, Subject};
+use crate::migrate::{self, Ended, Line, Order};
 use crate::outcome::Outcome;
 use crate::output::progress::Reporter;
 use crate::proof;
@@ -137,7 +137,25 @@ fn perform(
         }
     };
     let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
+    let (outcome, receipt) = if ended.open { settle(context, journal, ended)? } else { (ended.outcome, ended.receipt) };
+    reporter.show(&migrate::Event::result(&order.id, journal::now(), receipt.clone()));
     reporter.finish();
-    show::result(context, order, &ended.receipt)?;
-    Ok(ended.outcome)
+    show::result(context, order, &receipt)?;
+    Ok(outcome)
+}
+
+/// A migration whose end is not clear: what is safe unattended is done at once, by the decision table and with fresh
+/// connections. The rest waits for a decision.
+fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> anyhow::Result<(Outcome, Receipt)> {
+    context.printer.note(&ended.receipt.summary);
+    let (recovered, state) = recover::unattended(context, journal)?;
+    let receipt = match state.receipt {
+        Some(receipt) => receipt,
+        None => Receipt {
+            exit_code: recovered.outcome.code(),
+            summary: format!("{}: pvm recover {}", recovered.summary, journal.id()),
+            ..ended.receipt
+        },
+    };
+    Ok((recovered.outcome, receipt))
 }

@@ -62,14 +62,14 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate) -> anyhow::Result<Sides> {
         return Err(Stop::refused(message).into());
     }
     let guest = find(&source, &args.instance)?;
+    if source.hypervisor.job(&guest.uuid)?.is_some() {
+        return Err(Stop::refused(format!("another job runs on {}", guest.name)).into());
+    }
     if let Some(there) = destination.hypervisor.domain(&guest.uuid)?
         && there.state.is_active()
     {
         let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
         return Err(Stop::refused(message).into());
-    }
-    if source.hypervisor.job(&guest.uuid)?.is_some() {
-        return Err(Stop::refused(format!("another job runs on {}", guest.name)).into());
     }
     if !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///") {
         let uri = destination.hypervisor.uri();

@@ -1,0 +1,241 @@
+//! Faults under a running `pvm migrate`, between two real libvirt daemons: signals, limits, dead daemons and guests, a cut
+//! network, a journal that cannot be written, two pvm at once. Needs root and the packages that
+//! `tests/two-hosts/two-hosts install` installs; a missing part is a failure.
+//!
+//! After every fault, and recovery where pvm asks for it: the guest runs on exactly one host and goes on counting, nothing is
+//! left over, and the exit code said the truth.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test runs programs and stops at the first surprise"
+)]
+
+#[path = "two-hosts/harness.rs"]
+mod harness;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Stdio};
+
+use harness::{Life, Said, TwoHosts};
+
+/// Daemons that notice a dead connection after a second or two instead of thirty.
+const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
+
+/// So slow that there is time to disturb it: the guest has 17 MiB.
+const SLOW: &str = "2MiB";
+
+/// Just slow enough to be seen.
+const FAST: &str = "8MiB";
+
+/// A migration under way.
+struct Running {
+    pvm: Child,
+    events: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(hosts: &TwoHosts, bandwidth: &str, more: &[&str]) -> Self {
+        let args = ["migrate", "demo", "host-b", "--yes", "-o", "ndjson", "--bandwidth", bandwidth];
+        let mut pvm = hosts.pvm("a", &[&args, more].concat());
+        let mut pvm = pvm.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let events = BufReader::new(pvm.stdout.take().unwrap());
+        Self { pvm, events }
+    }
+
+    /// Waits until memory flows.
+    #[track_caller]
+    fn flows(mut self) -> Self {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.events.read_line(&mut line).unwrap(), 0, "pvm ended: {:#?}", self.ended());
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["event"] == "progress" && event["memory_processed"].as_u64() > Some(0) {
+                return self;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.pvm.id().to_string();
+        assert!(std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Everything it said from here on.
+    fn ended(&mut self) -> Said {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.events.read_to_string(&mut stdout).unwrap();
+        self.pvm.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        Said { code: self.pvm.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+/// Fails unless the last event is the result, with this exit code and this place.
+#[track_caller]
+fn said_so(said: &Said, code: i32, runs_on: Option<&str>) {
+    let last = said.events().pop().unwrap_or_default();
+    assert_eq!((&last["event"], last["runs_on"].as_str()), (&"result".into(), runs_on), "{said:#?}");
+    assert_eq!((said.code, last["exit_code"].as_i64()), (Some(code), Some(code.into())), "{said:#?}");
+}
+
+/// Fails unless the guest runs on this host alone, goes on, and nothing is left over on host a, from where it was moved.
+#[track_caller]
+fn whole(hosts: &TwoHosts, on: &str, before: &Life) -> Life {
+    let other = if on == "a" { "b" } else { "a" };
+    assert_eq!(hosts.virsh(on, &["domstate", "demo"]).trim(), "running");
+    assert_eq!(hosts.virsh(other, &["list", "--all", "--name"]).trim(), "", "a second copy");
+    assert!(!hosts.virsh(on, &["dumpxml", "demo"]).contains("pvm:"), "a mark is left in the guest");
+    let waiting = hosts.run("a", &["recover", "-o", "json"]).ends(0);
+    let waiting: serde_json::Value = serde_json::from_str(&waiting.stdout).unwrap();
+    assert_eq!(waiting["migrations"], serde_json::json!([]));
+    hosts.life(on, "demo", Some(before))
+}
+
+/// The id of the migration that waits.
+fn waiting(hosts: &TwoHosts) -> String {
+    let (name, _) = hosts.journals("a").pop().unwrap();
+    name.strip_suffix(".ndjson").unwrap().to_owned()
+}
+
+#[test]
+fn signals_and_limits_end_it_before_switch_over_and_leave_nothing() {
+    let hosts = TwoHosts::up();
+    let mut life = hosts.guest("a", "demo", &[]);
+    for signal in ["INT", "TERM"] {
+        let mut running = Running::start(&hosts, SLOW, &[]).flows();
+        running.signal(signal);
+        said_so(&running.ended(), 130, Some("host-a.test"));
+        life = whole(&hosts, "a", &life);
+    }
+
+    let mut running = Running::start(&hosts, SLOW, &["--timeout", "1s"]);
+    let said = running.ended();
+    said_so(&said, 4, Some("host-a.test"));
+    assert!(said.stdout.contains("the time limit ran out"), "{said:#?}");
+    life = whole(&hosts, "a", &life);
+
+    // A closed terminal ends nothing.
+    let mut running = Running::start(&hosts, FAST, &[]).flows();
+    running.signal("HUP");
+    said_so(&running.ended(), 0, Some("host-b"));
+    whole(&hosts, "b", &life);
+}
+
+#[test]
+fn nobody_listening_to_the_progress_ends_nothing() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let mut running = Running::start(&hosts, FAST, &[]).flows();
+    drop(running.pvm.stderr.take());
+    drop(running.events);
+    assert_eq!(running.pvm.wait().unwrap().code(), Some(0));
+    whole(&hosts, "b", &before);
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_and_says_what_is_left_to_do() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let mut running = Running::start(&hosts, SLOW, &[]).flows();
+    // The daemon does not hear of the first one.
+    hosts.command("signal", &["a", "daemon", "STOP"]);
+    running.signal("INT");
+    running.signal("TERM");
+    let said = running.ended();
+    hosts.command("signal", &["a", "daemon", "CONT"]);
+    assert_eq!(said.code, Some(6), "{said:#?}");
+    let id = waiting(&hosts);
+    assert!(said.stderr.contains(&format!("pvm recover {id}")), "{said:#?}");
+
+    let recovered = hosts.run("a", &["recover", &id]);
+    // The abort may have reached the daemon or not: both ends are good ones.
+    let on = match recovered.code {
+        Some(0) => "b",
+        Some(4) => "a",
+        _ => panic!("{recovered:#?}"),
+    };
+    whole(&hosts, on, &before);
+}
+
+#[test]
+fn a_destination_that_dies_is_survived_on_the_source() {
+    let hosts = TwoHosts::up_with("", IMPATIENT);
+    let mut life = hosts.guest("a", "demo", &[]);
+
+    // Its QEMU.
+    let mut running = Running::start(&hosts, SLOW, &[]).flows();
+    hosts.command("signal", &["b", "demo", "KILL"]);
+    said_so(&running.ended(), 4, Some("host-a.test"));
+    life = whole(&hosts, "a", &life);
+
+    // Its libvirtd: unreachable is not absent, so pvm does not call it undone.
+    let mut running = Running::start(&hosts, SLOW, &[]).flows();
+    hosts.command("stop", &["b"]);
+    let said = running.ended();
+    assert_eq!(said.code, Some(3), "{said:#?}");
+    hosts.virsh("a", &["domstate", "demo"]);
+    hosts.command("start", &["b"]);
+    hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
+    whole(&hosts, "a", &life);
+}
+
+#[test]
+fn a_source_daemon_that_restarts_is_asked_again() {
+    let hosts = TwoHosts::up_with("", IMPATIENT);
+    let before = hosts.guest("a", "demo", &[]);
+    let mut running = Running::start(&hosts, SLOW, &[]).flows();
+    hosts.command("stop", &["a"]);
+    hosts.command("start", &["a"]);
+    let said = running.ended();
+    match said.code {
+        Some(4) => {}
+        // pvm asked before the daemon was back.
+        Some(3 | 6) => {
+            hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
+        }
+        _ => panic!("{said:#?}"),
+    }
+    whole(&hosts, "a", &before);
+}
+
+#[test]
+fn a_network_that_is_cut_and_comes_back() {
+    let hosts = TwoHosts::up_with(IMPATIENT, IMPATIENT);
+    let before = hosts.guest("a", "demo", &[]);
+    let mut running = Running::start(&hosts, SLOW, &[]).flows();
+    hosts.command("cut", &[]);
+    let said = running.ended();
+    assert!(matches!(said.code, Some(3 | 6)), "{said:#?}");
+    hosts.command("heal", &[]);
+    hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
+    whole(&hosts, "a", &before);
+}
+
+#[test]
+fn two_pvm_do_not_move_one_guest() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let mut running = Running::start(&hosts, SLOW, &[]).flows();
+    let second = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(1);
+    assert!(second.stderr.contains("another job runs on demo"), "{second:#?}");
+    running.signal("INT");
+    said_so(&running.ended(), 130, Some("host-a.test"));
+    whole(&hosts, "a", &before);
+}
+
+#[test]
+fn no_journal_no_migration() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let state = "/var/lib/pvm";
+    fs::create_dir(hosts.path("host-a/var/lib/pvm")).unwrap();
+    // Read-only, and full from the first byte on, and full after a few records.
+    for mount in ["ro", "rw,size=4k,nr_inodes=1"] {
+        hosts.command("exec", &["a", "mount", "-t", "tmpfs", "-o", mount, "tmpfs", state]);
+        let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(3);
+        assert!(said.stderr.contains("journal") || said.stderr.contains("lock"), "{said:#?}");
+        hosts.command("exec", &["a", "umount", state]);
+        whole(&hosts, "a", &before);
+    }
+}
