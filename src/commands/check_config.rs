@@ -142,7 +142,7 @@ fn report(
         return Ok(context.printer.result(&out)?);
     }
     let mut document = config.document();
-    document.nova_accepts = nova_accepts(config, found);
+    document.nova_accepts = config.nova_accepts_with(found);
     let mut findings: Vec<Finding> = found.iter().map(|d| d.to_finding(&config.sources)).collect();
     findings.extend(more);
     let step = |step: trace::Step| TraceStep { spec: step.index, miss: step.miss.map(config::matching::Miss::as_str) };
@@ -156,14 +156,6 @@ fn report(
             .map(|(address, steps)| Trace { device: address.to_string(), steps: steps.into_iter().map(step).collect() })
             .collect(),
     })
-}
-
-/// A lint can know of a refusal too: with Placement, or of a host whose versions are too old.
-fn nova_accepts(config: &ParsedConfig, found: &[Diagnostic]) -> Option<bool> {
-    if found.iter().any(|d| d.severity == Severity::Error && d.nova_error.is_some()) {
-        return Some(false);
-    }
-    config.nova_accepts()
 }
 
 fn print_fixed(context: &Context, config: &ParsedConfig, found: &[Diagnostic], as_diff: bool) -> anyhow::Result<()> {

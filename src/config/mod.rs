@@ -205,6 +205,14 @@ impl ParsedConfig {
         if self.files.is_empty() || self.diagnostics.iter().any(unknown) { None } else { Some(true) }
     }
 
+    /// The same with what lints found: with Placement, or on a host that is too old, they know of more refusals.
+    pub fn nova_accepts_with(&self, found: &[Diagnostic]) -> Option<bool> {
+        if found.iter().any(|d| d.severity == Severity::Error && d.nova_error.is_some()) {
+            return Some(false);
+        }
+        self.nova_accepts()
+    }
+
     /// Whether all lines that a place touches may be shown to people. Brackets and blanks around what may be shown do no harm.
     pub fn is_visible(&self, span: Span) -> bool {
         let file = self.sources.file(span.file);

@@ -122,14 +122,19 @@ fn read_option(yaml: &mut Yaml, group: &str, key: &At<String>, value: &At<Raw>, 
     }
 }
 
-/// The place of a value. An alias stands where it is used.
+/// The place of a value. What an alias stands for is where it is defined: there its text can be seen.
 fn span<T>(at: &At<T>, id: FileId, file: &SourceFile) -> Span {
-    let span = at.referenced.span();
+    let span = at.defined.span();
     let offset = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
     let len = file.text.len();
     let start = offset(span.byte_offset()).unwrap_or(0).min(len);
     let end = start.saturating_add(offset(span.byte_len()).unwrap_or(0)).min(len);
     if file.text.get(start..end).is_some() { Span::new(id, start, end) } else { Span::new(id, 0, 0) }
+}
+
+/// A collection's place up to its last value, unless that is an alias defined above.
+fn stretch(place: Span, last: Option<Span>) -> Span {
+    last.filter(|last| last.start >= place.start).map_or(place, |last| place.to(last))
 }
 
 fn node(at: &At<Raw>, id: FileId, file: &SourceFile) -> Node {
@@ -139,7 +144,7 @@ fn node(at: &At<Raw>, id: FileId, file: &SourceFile) -> Node {
         Raw::Null => Value::Null,
         Raw::Seq(items) => {
             let items: Vec<Node> = items.iter().map(|item| node(item, id, file)).collect();
-            place = items.last().map_or(place, |last| place.to(last.span));
+            place = stretch(place, items.last().map(|last| last.span));
             Value::Array(items)
         }
         Raw::Map(members) => {
@@ -150,7 +155,7 @@ fn node(at: &At<Raw>, id: FileId, file: &SourceFile) -> Node {
                     value: node(value, id, file),
                 })
                 .collect();
-            place = members.last().map_or(place, |last| place.to(last.value.span));
+            place = stretch(place, members.last().map(|last| last.value.span));
             Value::Object(members)
         }
         Raw::Text(text) => Value::String(text.clone()),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
 use super::text::printable;
-use crate::config::ParsedConfig;
+use crate::config::{ParsedConfig, alias};
 use crate::finding::Severity;
 use crate::source::{Diagnostic, FileId, Label};
 
@@ -41,7 +41,7 @@ pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> S
 pub fn summary(diagnostics: &[Diagnostic], config: &ParsedConfig) -> String {
     let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     let mut text = String::new();
-    let verdict = match config.nova_accepts() {
+    let verdict = match config.nova_accepts_with(diagnostics) {
         Some(true) => "Nova takes this configuration",
         Some(false) => "Nova refuses this configuration",
         None => "whether Nova takes this configuration is not known",
@@ -50,7 +50,7 @@ pub fn summary(diagnostics: &[Diagnostic], config: &ParsedConfig) -> String {
         text,
         "{verdict}: {}, {}",
         plural(config.device_specs.len(), "device spec", "s"),
-        plural(config.document().aliases.len(), "alias", "es")
+        plural(alias::documents(&config.aliases).len(), "alias", "es")
     );
     for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "note")] {
         if count(severity) > 0 {
