@@ -484,7 +484,7 @@ _pvm() {
             fi
             case "${prev}" in
                 --probe)
-                    COMPREPLY=($(compgen -W "none passive" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "none passive active" -- "${cur}"))
                     return 0
                     ;;
                 --pf)

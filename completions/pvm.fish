@@ -71,7 +71,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s q -l quiet -d '
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l probe -d 'How far to go to ask devices' -r -f -a "none\t'Not at all'
-passive\t'Without opening them: debugfs, the QEMU that runs them, the table of drivers'"
+passive\t'Without opening them: debugfs, the QEMU that runs them, the table of drivers'
+active\t'By opening those that are free, which resets them: one of each PF, or with --pf all of it'"
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l pf -d 'Only this PF with all its VFs' -r
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'

@@ -23,7 +23,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["finding", "pci", "snapshot", "config", "domain"]),
     ("preflight", &["finding", "pci", "snapshot", "config", "domain", "plan", "time"]),
     ("hypervisor", &["finding", "pci", "snapshot", "domain"]),
-    ("host", &["finding", "pci", "source", "snapshot", "config", "inventory", "domain", "hypervisor", "proof", "time"]),
+    (
+        "host",
+        &[
+            "finding",
+            "pci",
+            "source",
+            "snapshot",
+            "config",
+            "inventory",
+            "domain",
+            "hypervisor",
+            "proof",
+            "time",
+            "journal",
+        ],
+    ),
     (
         "migrate",
         &[

@@ -31,4 +31,6 @@ pub enum Probing {
     None,
     /// Without opening them: debugfs, the QEMU that runs them, the table of drivers
     Passive,
+    /// By opening those that are free, which resets them: one of each PF, or with --pf all of it
+    Active,
 }

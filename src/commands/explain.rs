@@ -14,6 +14,7 @@ const REGISTRIES: &[&[&Rule]] = &[
     &crate::config::lint::RULES,
     crate::config::compare::ALL,
     crate::config::request_report::ALL,
+    crate::host::active::RULES,
     crate::host::configure::RULES,
     crate::inventory::RULES,
     crate::inventory::mismatch::RULES,

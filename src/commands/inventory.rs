@@ -19,7 +19,12 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
     hosts.options.probe = match args.probe {
         Probing::None => Probe::None,
         Probing::Passive => Probe::Passive,
+        Probing::Active => Probe::Active,
     };
+    hosts.options.only = args.pf;
+    if args.probe == Probing::Active && context.global.root != std::path::Path::new("/") {
+        return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root").into());
+    }
     let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
     let view = View { all: args.all, pf: args.pf, width: context.printer.width() };
     if let [only] = asked.as_slice() {

@@ -3,6 +3,7 @@
 //!
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
+pub mod active;
 pub mod configure;
 pub mod evidence;
 pub mod file;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use crate::hypervisor;
 use crate::inventory::{self, Probe};
+use crate::pci::PciAddress;
 use crate::snapshot::{Snapshot, Via};
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
@@ -30,6 +32,8 @@ pub struct GatherOptions {
     pub connect: Option<String>,
     /// How far devices are asked.
     pub probe: Probe,
+    /// Only this device and its VFs, where devices are opened.
+    pub only: Option<PciAddress>,
     /// Nova's configuration, on whichever host it is.
     pub nova_config: Vec<PathBuf>,
     /// pvm's own settings: entries for hosts without Nova.
@@ -44,6 +48,7 @@ impl Default for GatherOptions {
             root: PathBuf::from("/"),
             connect: None,
             probe: Probe::Passive,
+            only: None,
             nova_config: Vec::new(),
             settings: Settings::default(),
             time_limit: Duration::from_secs(60),
@@ -158,6 +163,12 @@ fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
             Ok(daemon) => libvirt::add(&mut snapshot, daemon.as_ref()),
             Err(error) => libvirt::without(&mut snapshot, &error.to_string()),
         },
+    }
+    if !snapshot.fixture {
+        active::claims(&mut snapshot);
+    }
+    if options.probe == Probe::Active {
+        active::probe(&mut snapshot, options.only);
     }
     inventory::conclude(&mut snapshot, options.probe);
     Ok(snapshot)

@@ -14,6 +14,7 @@ pub mod resource;
 pub mod sysfs;
 pub mod tagging;
 pub mod uevent;
+pub mod vfio;
 pub mod vpd;
 
 use std::collections::{BTreeMap, HashMap};
