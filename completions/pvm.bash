@@ -91,11 +91,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -167,11 +167,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -231,11 +231,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -291,11 +291,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -477,7 +477,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__inventory)
-            opts="-o -v -q -c -h -V --all --probe --pf --strict --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --all --probe --pf --wide --map --placement --strict --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -499,11 +499,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -599,11 +599,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -686,11 +686,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -750,11 +750,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -822,11 +822,11 @@ _pvm() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml ndjson" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -28,7 +28,8 @@ complete -c pvm -n "__fish_pvm_needs_command" -l root -d 'File-system root to re
 complete -c pvm -n "__fish_pvm_needs_command" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_needs_command" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -56,7 +57,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l root -d 'File-s
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -78,7 +80,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l root -d 'File-syst
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -86,6 +89,9 @@ complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l config -d 'pvm\'s 
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l all -d 'Also devices that no spec matches'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l wide -d 'All columns, and a row for each device'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l map -d 'A row for each PF and a letter for each VF: free, used, claimed, mismatch'
+complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l placement -d 'What Nova would report to Placement instead of the devices'
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -l strict -d 'Let warnings count'
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s v -l verbose -d 'Say more'
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s q -l quiet -d 'Say less: no notes, no progress'
@@ -99,7 +105,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l root -d 'File-syst
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -126,7 +133,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l root -d 'File-system
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -150,7 +158,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand recover" -l root -d 'File-system
 complete -c pvm -n "__fish_pvm_using_subcommand recover" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand recover" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -172,7 +181,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand verify" -l root -d 'File-system 
 complete -c pvm -n "__fish_pvm_using_subcommand verify" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand verify" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -187,7 +197,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand explain" -l root -d 'File-system
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand explain" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -203,7 +214,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l root -d 'File-syste
 complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
-ndjson\t'`migrate` only: one JSON event per line'"
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
 complete -c pvm -n "__fish_pvm_using_subcommand evidence" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -19,6 +19,15 @@ pub struct Inventory {
     /// Only this PF with all its VFs
     #[arg(long, value_name = "ADDRESS")]
     pub pf: Option<PciAddress>,
+    /// All columns, and a row for each device
+    #[arg(long)]
+    pub wide: bool,
+    /// A row for each PF and a letter for each VF: free, used, claimed, mismatch
+    #[arg(long, conflicts_with_all = ["wide", "all"])]
+    pub map: bool,
+    /// What Nova would report to Placement instead of the devices
+    #[arg(long, conflicts_with_all = ["wide", "all", "map", "pf"])]
+    pub placement: bool,
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,

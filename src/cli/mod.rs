@@ -71,6 +71,8 @@ pub enum Format {
     Yaml,
     /// `migrate` only: one JSON event per line
     Ndjson,
+    /// `inventory` only: metrics as a Prometheus text file
+    Prometheus,
 }
 
 /// When to colour.

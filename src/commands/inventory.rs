@@ -11,6 +11,7 @@ use crate::host::{self, HostError, HostRef};
 use crate::inventory::Probe;
 use crate::outcome::Outcome;
 use crate::output::inventory::{self as table, View};
+use crate::output::{device_map, prometheus};
 use crate::snapshot::Snapshot;
 
 /// Runs the command.
@@ -26,7 +27,8 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
         return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root").into());
     }
     let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
-    let view = View { all: args.all, pf: args.pf, width: context.printer.width() };
+    let show =
+        Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: context.printer.width() } };
     if let [only] = asked.as_slice() {
         let snapshot = host::gather(only, &hosts.options).map_err(stop)?;
         if let Some(pf) = args.pf
@@ -34,11 +36,11 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
         {
             return Err(Stop::unknown(format!("{} has no device {pf}", only.label())).into());
         }
-        print_one(context, &snapshot, view)?;
+        print_one(context, &snapshot, &show)?;
         return Ok(outcome(std::iter::once(&snapshot), args.strict));
     }
     let answers = host::gather_all(&asked, &hosts.options);
-    print_all(context, &asked, &answers, view)?;
+    print_all(context, &asked, &answers, &show)?;
     if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
         let kind = error.kind();
         return Ok(match kind {
@@ -59,12 +61,27 @@ fn outcome<'a>(snapshots: impl Iterator<Item = &'a Snapshot>, strict: bool) -> O
     }
 }
 
-fn print_one(context: &Context, snapshot: &Snapshot, view: View) -> anyhow::Result<()> {
+/// How to show tables.
+#[derive(Debug)]
+struct Show<'a> {
+    args: &'a Inventory,
+    view: View,
+}
+
+fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>) -> anyhow::Result<()> {
     match context.printer.format {
         Format::Table => {
-            context.printer.result(&table::render(snapshot, view))?;
+            let text = if show.args.map {
+                device_map::render(snapshot, show.args.pf, show.view.width)
+            } else if show.args.placement {
+                table::placement(snapshot, show.view.width)
+            } else {
+                table::render(snapshot, show.view)
+            };
+            context.printer.result(&text)?;
             complain(context, snapshot);
         }
+        Format::Prometheus => context.printer.result(&prometheus::render(&[snapshot]))?,
         Format::Json | Format::Yaml | Format::Ndjson => context.printer.document(snapshot)?,
     }
     Ok(())
@@ -87,8 +104,15 @@ fn print_all(
     context: &Context,
     asked: &[HostRef],
     answers: &[Result<Snapshot, HostError>],
-    view: View,
+    show: &Show<'_>,
 ) -> anyhow::Result<()> {
+    if context.printer.format == Format::Prometheus {
+        let known: Vec<&Snapshot> = answers.iter().flatten().collect();
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            context.printer.complain(&table::heading(&stop_text(error)));
+        }
+        return Ok(context.printer.result(&prometheus::render(&known))?);
+    }
     if context.printer.format != Format::Table {
         let hosts = asked
             .iter()
@@ -104,7 +128,7 @@ fn print_all(
         match answer {
             Ok(snapshot) => {
                 context.printer.result(&format!("{}\n", table::heading(&host.label())))?;
-                print_one(context, snapshot, view)?;
+                print_one(context, snapshot, show)?;
                 context.printer.result("\n")?;
             }
             Err(error) => context.printer.complain(&table::heading(&stop_text(error))),

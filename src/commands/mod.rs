@@ -94,6 +94,9 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
     if !is_recovery && context.global.root == std::path::Path::new("/") {
         recover::remind(&context.printer);
     }
+    if context.global.output == Format::Prometheus && !matches!(command, Command::Inventory(_)) {
+        return Err(Stop::usage("-o prometheus is for inventory only").into());
+    }
     match command {
         Command::CheckConfig(args) => check_config::run(context, args),
         Command::Inventory(args) => inventory::run(context, args),

@@ -14,6 +14,11 @@ use crate::snapshot::device::{Declared, DevType, Device, Supported};
 pub const RULES: &[&Rule] =
     &[&DECLARED_CANNOT, &CAN_UNDECLARED, &PLAIN_BOUND, &NOT_BOUND, &GROUP_SPLIT, &USED_WITHOUT_SPEC, &STORED_TAGS];
 
+/// Whether a finding says that something does not fit together; the note on stored tags does not.
+pub fn is_mismatch(code: &str) -> bool {
+    code != STORED_TAGS.code && RULES.iter().any(|rule| rule.code == code)
+}
+
 const DECLARED_CANNOT: Rule = Rule {
     code: "declared-cannot",
     severity: Severity::Warning,

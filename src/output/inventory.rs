@@ -21,6 +21,8 @@ pub struct View {
     pub all: bool,
     /// Only this PF, with a row for each of its VFs.
     pub pf: Option<PciAddress>,
+    /// All columns and a row for each device, however wide.
+    pub wide: bool,
     /// Columns of the terminal.
     pub width: usize,
 }
@@ -73,20 +75,101 @@ pub fn render(snapshot: &Snapshot, view: View) -> String {
         let _ = writeln!(text, "No SR-IOV device and no device that a device_spec matches (--all shows every device).");
     } else {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(view.width).unwrap_or(80));
-        table.set_header(["DEVICE", "IDS", "DRIVER", "DECLARED", "MIGRATES", "NODE", "USED BY"]);
-        for group in groups(&shown) {
-            add_group(&mut table, &group, view.pf.is_some());
+        table.load_style(presets::NOTHING);
+        if view.wide {
+            wide(&mut table, &shown);
+        } else {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(u16::try_from(view.width).unwrap_or(80));
+            table.set_header(["DEVICE", "IDS", "DRIVER", "DECLARED", "MIGRATES", "NODE", "USED BY"]);
+            for group in groups(&shown) {
+                add_group(&mut table, &group, view.pf.is_some());
+            }
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 1));
-        }
-        for line in table.lines() {
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
+        print(&mut table, &mut text);
     }
     let _ = writeln!(text, "\n{}", summary(snapshot));
+    text
+}
+
+fn print(table: &mut Table, text: &mut String) {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    for line in table.lines() {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// Every device with all that decides about its migration.
+fn wide(table: &mut Table, shown: &[&Device]) {
+    table.set_header([
+        "DEVICE",
+        "IDS",
+        "TYPE",
+        "VF",
+        "DRIVER",
+        "OVERRIDE",
+        "CANDIDATE",
+        "VFIO",
+        "GROUP",
+        "NODE",
+        "MSI-X",
+        "DECLARED",
+        "MIGRATES",
+        "FLAGS",
+        "STATE",
+        "USED BY",
+    ]);
+    let word = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), |t| printable(t).into_owned());
+    let number = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    for device in shown {
+        let [address, ids, driver, declared, migrates, node, used_by] = cells(device);
+        table.add_row(Row::from(vec![
+            address,
+            ids,
+            device.dev_type.as_str().to_owned(),
+            number(device.vf_index),
+            driver,
+            word(&device.driver_override),
+            word(&device.candidate_driver),
+            word(&device.vfio_dev),
+            number(device.iommu_group),
+            node,
+            number(device.msix.as_ref().map(|m| u32::from(m.vectors))),
+            declared,
+            migrates,
+            device.migration.flags.as_ref().map_or_else(|| "-".to_owned(), |f| printable(&f.join(",")).into_owned()),
+            word(&device.migration.state),
+            used_by,
+        ]));
+    }
+}
+
+/// What Nova would report to Placement.
+pub fn placement(snapshot: &Snapshot, width: usize) -> String {
+    if let Some(why) = snapshot.why_unknown("placement") {
+        return format!("Nova refuses: {}.\n", printable(why));
+    }
+    if snapshot.placement.is_empty() {
+        let on = crate::inventory::placement::is_on(&snapshot.config);
+        let why = if on { "no device_spec covers a device" } else { "report_in_placement is off" };
+        return format!("Nova reports nothing to Placement: {why}.\n");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(80));
+    table.set_header(["PROVIDER", "RESOURCE CLASS", "TOTAL", "TRAITS"]);
+    for provider in &snapshot.placement {
+        table.add_row([
+            printable(&provider.provider).into_owned(),
+            printable(&provider.resource_class).into_owned(),
+            provider.total.to_string(),
+            printable(&provider.traits.join(" ")).into_owned(),
+        ]);
+    }
+    let mut text = String::new();
+    print(&mut table, &mut text);
     text
 }
 

@@ -1,11 +1,13 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
 pub mod check_config;
+pub mod device_map;
 pub mod diagnostics;
 pub mod diff;
 pub mod inventory;
 pub mod preflight;
 pub mod progress;
+pub mod prometheus;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};
@@ -49,7 +51,7 @@ impl Printer {
     pub fn document<T: Serialize>(&self, document: &T) -> anyhow::Result<()> {
         let text = match self.format {
             Format::Yaml => serde_yaml::to_string(document)?,
-            Format::Table | Format::Json | Format::Ndjson => {
+            Format::Table | Format::Json | Format::Ndjson | Format::Prometheus => {
                 let mut text = serde_json::to_string_pretty(document)?;
                 text.push('\n');
                 text

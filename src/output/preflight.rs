@@ -34,8 +34,8 @@ pub fn print(printer: &Printer, reports: &[Report]) -> anyhow::Result<()> {
             printer.result(&text)?;
             Ok(())
         }
-        (Format::Json | Format::Yaml | Format::Ndjson, [only]) => printer.document(only),
-        (Format::Json | Format::Yaml | Format::Ndjson, all) => {
+        (Format::Json | Format::Yaml | Format::Ndjson | Format::Prometheus, [only]) => printer.document(only),
+        (Format::Json | Format::Yaml | Format::Ndjson | Format::Prometheus, all) => {
             printer.document(&Reports { schema: "pvm.preflights/1", destinations: all })
         }
     }

@@ -25,7 +25,7 @@ struct Document<'a> {
 pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> anyhow::Result<()> {
     match context.global.output {
         // The last event said it.
-        Format::Ndjson => Ok(()),
+        Format::Ndjson | Format::Prometheus => Ok(()),
         Format::Json | Format::Yaml => context.printer.document(&Document {
             schema: "pvm.migrate/1",
             id: &order.id,
