@@ -166,6 +166,13 @@ impl<'a> Planner<'a> {
         (fit, migrates)
     }
 
+    /// Whether a device of the destination is free and could take over the state of `held`, whatever was requested.
+    pub fn could_take(&self, held: &Device, index: usize, known: &mut Known) -> bool {
+        let mut fit = self.pair_fit(held, index, known);
+        self.add_availability(&self.destination.devices[index], &mut fit);
+        fit.misses == 0
+    }
+
     /// The edge for a device with this fit.
     pub fn edge(&self, index: usize, fit: Fit, cells: &Cells) -> Edge {
         let device = &self.destination.devices[index];

@@ -102,6 +102,17 @@ pub struct InstancePlan<'a> {
 impl<'a> Planner<'a> {
     /// Plans one guest of the source.
     pub fn plan(&self, domain: &'a Domain, wishes: &Wishes<'_>, known: &mut Known) -> InstancePlan<'a> {
+        if domain.hostdevs.len() > MOST_HOSTDEVS {
+            return InstancePlan {
+                domain,
+                asked: Ok(Asked { origin: requests::Origin::Implicit, requests: Vec::new() }),
+                held: Vec::new(),
+                map: None,
+                unmet: None,
+                nova: NovaAnswer::default(),
+                nodes: BTreeSet::new(),
+            };
+        }
         let asked = requests::asked(domain, self.source, self.destination, wishes.request, wishes.stored);
         let requests: &[Request] = asked.as_ref().map_or(&[], |asked| &asked.requests);
         let mut held = self.held(domain, requests, wishes.ports);
@@ -126,13 +137,9 @@ impl<'a> Planner<'a> {
                 let role = if interface || ports.contains(&address) { Role::Port } else { Role::Unaccounted };
                 Some(Held { hostdev, address, device, role, target: None, port_migrates: false, missed: None })
             })
-            .take(MOST_HOSTDEVS)
             .collect();
-        let slots: Vec<usize> = requests
-            .iter()
-            .enumerate()
-            .flat_map(|(at, r)| std::iter::repeat_n(at, r.count.min(MOST_HOSTDEVS)))
-            .collect();
+        let slots: Vec<usize> =
+            requests.iter().enumerate().flat_map(|(at, r)| std::iter::repeat_n(at, r.count.min(held.len()))).collect();
         let mut plain: Vec<usize> = (0..held.len()).filter(|at| held[*at].role == Role::Unaccounted).collect();
         // What may be a port is the first to be left over.
         plain.sort_by_key(|at| held[*at].device.is_some_and(looks_like_port));

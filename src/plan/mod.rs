@@ -5,6 +5,7 @@
 //! takes only devices that can continue where the guest's stand ([`pair`]).
 
 pub mod candidates;
+pub mod document;
 pub mod instance;
 pub mod map;
 pub mod matching;

@@ -3,8 +3,10 @@
 //! A check is a constant with a rule and a function from facts to verdicts; it lives in a file of its own and has one line in
 //! its list. Checks never read anything but two snapshots and a plan made from them.
 
+pub mod capacity;
 pub mod context;
 pub mod device;
+pub mod estimate;
 pub mod host;
 pub mod instance;
 pub mod report;

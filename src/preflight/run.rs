@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::context::{DevicePair, Hosts, Instance};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
-use super::{CHECKS, Check, Run};
+use super::{CHECKS, Check, Run, capacity, estimate};
 use crate::domain::guest::{self, Guest};
 use crate::finding::Severity;
 use crate::pci::PciAddress;
@@ -33,7 +33,7 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
     let hosts = Hosts { source, destination };
     let chosen: Vec<&Domain> = match &question.domains {
         Some(list) => list.iter().filter_map(|at| source.domains.get(*at)).collect(),
-        None => source.domains.iter().filter(|domain| !domain.hostdevs.is_empty()).collect(),
+        None => source.domains.iter().filter(|domain| holds_devices(domain)).collect(),
     };
     let plans: Vec<InstancePlan<'_>> =
         chosen.iter().map(|domain| planner.plan(domain, &question.wishes, &mut known)).collect();
@@ -61,9 +61,15 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         verdict,
         checks,
         instances,
-        capacity: Vec::new(),
+        capacity: if question.domains.is_none() { capacity::capacity(source, destination) } else { Vec::new() },
         unknown,
     }
+}
+
+/// Whether a guest holds host devices, by the snapshot's word or by its XML's: where they differ a check says so.
+fn holds_devices(domain: &Domain) -> bool {
+    let in_xml = |xml: &str| xml.contains("<hostdev") || xml.contains("type='hostdev'");
+    !domain.hostdevs.is_empty() || domain.xml.as_deref().is_some_and(in_xml)
 }
 
 fn host_rows(hosts: Hosts<'_>, vfio: bool) -> (Vec<Row>, Vec<Row>) {
@@ -125,7 +131,7 @@ fn instance_report(
         checks: rows,
         nova: plan.nova.clone(),
         unmet: plan.unmet.clone(),
-        estimate: None,
+        estimate: estimate::estimate(guest, plan).filter(|_| !plan.held.is_empty()),
     }
 }
 
@@ -163,3 +169,7 @@ fn unknown(hosts: &[Row], instances: &[InstanceReport]) -> Vec<Unknown> {
         .map(|row| Unknown::new(row.code.clone(), row.message.clone()))
         .collect()
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

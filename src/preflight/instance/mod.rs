@@ -48,6 +48,7 @@ mod shared_directory;
 mod shared_memory;
 mod teaming_device;
 mod tpm_state;
+mod transfer_estimate;
 mod vdpa_device;
 mod viommu;
 /// What the files of these checks use.
@@ -105,6 +106,7 @@ pub const CHECKS: &[&Check] = &[
     &nova_stored_request::CHECK,
     &alias_migratable::CHECK,
     &nova_differs::CHECK,
+    &transfer_estimate::CHECK,
 ];
 
 /// Their rules, for `pvm explain`.
