@@ -7,7 +7,7 @@ use super::sysfs::{Node, Tree};
 use super::{drivers, probe, resource, uevent, vpd};
 use crate::pci::{PciAddress, PciId};
 use crate::snapshot::Unknown;
-use crate::snapshot::device::{DevType, Device, Sriov};
+use crate::snapshot::device::{DevType, Device, Firmware, Sriov};
 
 /// Largest VPD the kernel exposes.
 const VPD: usize = 32 * 1024;
@@ -48,6 +48,7 @@ pub fn read(tree: &Tree, address: PciAddress, shared: &Shared) -> io::Result<Rea
     reader.placement(tree);
     reader.regions();
     reader.interface();
+    reader.firmware();
     if shared.debugfs && reader.found.device.vfio_dev.is_some() {
         probe::debugfs(tree, &mut reader.found.device);
     }
@@ -196,6 +197,18 @@ impl Reader<'_> {
             self.found.device.mtu = interface.number("mtu").ok().flatten();
         }
         self.found.device.netdev = Some(name);
+    }
+
+    /// mlx5 tells its firmware through its InfiniBand device, on Ethernet cards too: `board_id` is the PSID.
+    fn firmware(&mut self) {
+        if self.found.device.driver.as_deref() != Some("mlx5_core") {
+            return;
+        }
+        let Ok(folder) = self.node.node("infiniband") else { return };
+        let Some(name) = folder.names().ok().and_then(|names| names.into_iter().next()) else { return };
+        let Ok(card) = folder.node(&name) else { return };
+        let (version, psid) = (card.attr("fw_ver").ok().flatten(), card.attr("board_id").ok().flatten());
+        self.found.device.firmware = Some(Firmware { version, psid, source: Some("sysfs".to_owned()) });
     }
 
     fn text(&mut self, name: &str) -> Option<String> {

@@ -11,6 +11,7 @@ pub mod mismatch;
 pub mod placement;
 pub mod probe;
 pub mod resource;
+pub mod rtnetlink;
 pub mod sysfs;
 pub mod tagging;
 pub mod uevent;
@@ -108,6 +109,11 @@ pub fn read(root: &Path, probe: Probe) -> Result<Snapshot, InventoryError> {
         ..Snapshot::default()
     };
     read_devices(&tree, root, probe, &mut snapshot)?;
+    if !tree.is_fixture()
+        && let Err(error) = rtnetlink::add(&mut snapshot.devices)
+    {
+        snapshot.unknown.push(Unknown::new("vf_admin", format!("the kernel's netlink cannot be asked: {error}")));
+    }
     Ok(snapshot)
 }
 

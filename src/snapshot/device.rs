@@ -263,7 +263,7 @@ pub struct Firmware {
     pub version: Option<String>,
     /// Parameter-set id of NVIDIA cards.
     pub psid: Option<String>,
-    /// Who said so: `devlink` or `ethtool`.
+    /// Who said so: `sysfs`, `devlink` or `ethtool`.
     pub source: Option<String>,
 }
 

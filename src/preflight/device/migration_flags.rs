@@ -25,7 +25,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         judge(
             pair::flags(&device.pair),
             || format!("the flags differ: {s} and {d}"),
-            || format!("the migration flags of {address} or {target} is not known"),
+            || format!("the migration flags of {address} or {target} are not known"),
         )
         .facts(&s, &d),
     ]
