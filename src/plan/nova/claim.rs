@@ -101,15 +101,25 @@ impl<'a> Tracker<'a> {
     /// Whether the scheduler's filter lets the requests pass: it counts and knows nothing of PFs and their VFs.
     pub fn supports(&self, requests: &[Request], cells: &Cells) -> bool {
         let mut free: Vec<usize> = self.pools.list.iter().map(|pool| pool.devices.len()).collect();
+        // A pool that the walk uses up is gone, even for a request that wants nothing.
+        let mut dropped = HashSet::new();
         requests.iter().all(|request| {
-            let Some(list) = filters::filter(&self.pools, request, cells, |at| free[at]) else { return false };
+            let Some(mut list) = filters::filter(&self.pools, request, cells, |at| free[at]) else { return false };
+            list.retain(|at| !dropped.contains(at));
             let mut wanted = request.count;
-            for at in list {
-                let taken = wanted.min(free[at]);
-                free[at] -= taken;
-                wanted -= taken;
+            for at in &list {
+                if free[*at] > wanted {
+                    free[*at] -= wanted;
+                    wanted = 0;
+                } else {
+                    wanted -= std::mem::take(&mut free[*at]);
+                    dropped.insert(*at);
+                }
+                if wanted == 0 {
+                    break;
+                }
             }
-            true
+            !list.is_empty()
         })
     }
 
@@ -123,9 +133,16 @@ impl<'a> Tracker<'a> {
         let mut chosen = Vec::new();
         let mut gone: HashSet<usize> = HashSet::new();
         let mut gone_in: HashMap<usize, usize> = HashMap::new();
+        // Pools that lost their last device to the claim of its PF or VF, which not even a request for nothing finds.
+        let mut dropped: HashSet<usize> = HashSet::new();
         for (index, request) in requests.iter().enumerate() {
             let free = |at: usize| self.pools.list[at].devices.len() - gone_in.get(&at).copied().unwrap_or(0);
-            let list = filters::filter(&self.pools, request, cells, free).ok_or(RequestFailed { request: index })?;
+            let mut list =
+                filters::filter(&self.pools, request, cells, free).ok_or(RequestFailed { request: index })?;
+            list.retain(|at| !dropped.contains(at));
+            if list.is_empty() {
+                return Err(RequestFailed { request: index });
+            }
             let mut taken = Vec::with_capacity(request.count);
             for at in list {
                 for device in self.pools.list[at].devices.iter().rev() {
@@ -143,7 +160,11 @@ impl<'a> Tracker<'a> {
                     && gone.insert(dependent)
                     && let Some(at) = self.pools.pool_of(dependent)
                 {
-                    *gone_in.entry(at).or_default() += 1;
+                    let gone = gone_in.entry(at).or_default();
+                    *gone += 1;
+                    if *gone == self.pools.list[at].devices.len() {
+                        dropped.insert(at);
+                    }
                 }
             }
             let devices = taken.into_iter().map(|device| self.pools.devices[device].address).collect();
