@@ -7,7 +7,7 @@ use super::node::{Member, Node, Value};
 use super::python;
 use super::rules;
 use crate::snapshot::AliasDoc;
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Fix, Spanned};
 
 /// One entry of the list.
 #[derive(Debug, Clone)]
@@ -123,6 +123,10 @@ fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
         );
     };
     let Some(text) = member.value.as_str() else {
+        let plain = match (&member.value.value, key) {
+            (Value::Bool(value), "live_migratable") => Some(if *value { "\"yes\"" } else { "\"no\"" }),
+            _ => None,
+        };
         let remedy = match (&member.value.value, key) {
             (Value::Bool(true), "live_migratable") => "\"live_migratable\": \"yes\"".to_owned(),
             (Value::Bool(false), "live_migratable") => "\"live_migratable\": \"no\"".to_owned(),
@@ -135,6 +139,9 @@ fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
             remedy,
             format!("{} is not of type 'string'", member.value.python_repr()),
         );
+        if let Some((diagnostic, plain)) = diagnostics.last_mut().zip(plain) {
+            diagnostic.fixes.push(Fix { span: member.value.span, text: plain.to_owned() });
+        }
         return;
     };
     check_text(key, text, &mut refuse);
@@ -288,16 +295,18 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
 /// Aliases by first appearance, each with all its entries.
 pub fn documents(entries: &[AliasEntry]) -> Vec<AliasDoc> {
     let mut docs: Vec<AliasDoc> = Vec::new();
+    let mut by_name = std::collections::HashMap::new();
     for entry in entries {
-        match docs.iter_mut().find(|doc| doc.name == entry.name.value) {
-            Some(doc) => doc.specs.push(entry.spec.clone()),
-            None => docs.push(AliasDoc {
+        let at = *by_name.entry(entry.name.value.as_str()).or_insert(docs.len());
+        if at == docs.len() {
+            docs.push(AliasDoc {
                 name: entry.name.value.clone(),
                 numa_policy: entry.numa_policy.clone(),
                 live_migratable: None,
-                specs: vec![entry.spec.clone()],
-            }),
+                specs: Vec::new(),
+            });
         }
+        docs[at].specs.push(entry.spec.clone());
     }
     for doc in &mut docs {
         let all = |word: &str| doc.specs.iter().all(|s| s.get("live_migratable").is_some_and(|v| v == word));

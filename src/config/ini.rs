@@ -39,6 +39,9 @@ pub struct Ini {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// A file with more errors is no configuration.
+const MOST_ERRORS: usize = 50;
+
 /// Splits a file as oslo.config does, but goes on behind an error.
 pub fn parse(id: FileId, file: &SourceFile) -> Ini {
     let mut reader =
@@ -220,6 +223,19 @@ impl Reader<'_> {
         nova: &str,
         more: impl FnOnce(Diagnostic) -> Diagnostic,
     ) {
+        if self.ini.diagnostics.len() >= MOST_ERRORS {
+            if self.ini.diagnostics.len() == MOST_ERRORS {
+                self.ini.diagnostics.push(
+                    Diagnostic::new(
+                        &rules::TOO_MUCH,
+                        "further lines of this file that are no configuration are not shown",
+                    )
+                    .at(span, "and so on")
+                    .remedy("correct the errors shown, or name the right file"),
+                );
+            }
+            return;
+        }
         let line = self.file.position(span.start).line;
         // Nova quotes the line; it may hold anything, so it is left out here.
         let diagnostic = Diagnostic::new(&rules::INI_SYNTAX, message)

@@ -4,28 +4,35 @@ use std::ops::Range;
 
 use super::ini::End;
 use super::json::{self, JsonError};
+use super::node::Node;
 use super::options::OptionDef;
 use super::{Entry, rules};
 use crate::source::{Diagnostic, Fix, MappedText, SourceFile, Sources};
 
-/// The diagnostic for a value that `json::parse` refused.
-pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, sources: &Sources) -> Diagnostic {
+/// The diagnostic for a value that `json::parse` refused, and what was meant, where that is plain.
+pub(super) fn explain(
+    error: &JsonError,
+    entry: &Entry,
+    def: &OptionDef,
+    sources: &Sources,
+) -> (Diagnostic, Option<Node>) {
     let Some(mapped) = &entry.text else {
-        return Diagnostic::new(&rules::JSON_SYNTAX, "the value is not JSON");
+        return (Diagnostic::new(&rules::JSON_SYNTAX, "the value is not JSON"), None);
     };
     let text = mapped.text.as_str();
     let nova = error.python_message(text);
-    let diagnostic = comment(error, mapped, def)
-        .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())))
+    let (diagnostic, meant) = comment(error, mapped, def)
+        .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())).map(|diagnostic| (diagnostic, None)))
         .or_else(|| python(error, mapped, def, sources))
-        .unwrap_or_else(|| plain(error, mapped, def));
-    if error.too_deep {
+        .unwrap_or_else(|| (plain(error, mapped, def), None));
+    let diagnostic = if error.too_deep {
         diagnostic.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
     } else if def.name == "alias" {
         diagnostic.nova("PciInvalidAlias", format!("Invalid PCI alias definition: {nova}"))
     } else {
         diagnostic.nova("PciConfigInvalidSpec", format!("Invalid [pci]device_spec config: Invalid entry: '{text}'"))
-    }
+    };
+    (diagnostic, meant)
 }
 
 fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic {
@@ -46,7 +53,7 @@ fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic 
 }
 
 /// A `#` or `;` where JSON goes on, or behind its end.
-fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<Diagnostic> {
+fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(Diagnostic, Option<Node>)> {
     let rest = &mapped.text[error.offset..];
     if !rest.starts_with(['#', ';']) {
         return None;
@@ -59,16 +66,18 @@ fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<Di
             .at(span, "not a comment for Nova")
             .note("a comment has # or ; in the first column of a line of its own, and it ends the value above")
             .remedy("move the comment to a line of its own above the option");
+    let mut meant = None;
     if behind && len == rest.len() {
         // Taking it away leaves exactly the JSON that was meant.
         let before = mapped.text[..error.offset].trim_end().len();
         let mut kept = MappedText::new(mapped.file(), 0);
         kept.push_range(mapped, 0..before);
-        if json::parse(&kept).is_ok() {
+        if let Ok(node) = json::parse(&kept) {
+            meant = Some(node);
             diagnostic.fixes.push(Fix { span: mapped.span(before..mapped.text.len()), text: String::new() });
         }
     }
-    Some(diagnostic)
+    Some((diagnostic, meant))
 }
 
 /// A value that ends too early because of what stands below it.
@@ -100,7 +109,12 @@ fn cut(
     )
 }
 
-fn python(error: &JsonError, mapped: &MappedText, def: &OptionDef, sources: &Sources) -> Option<Diagnostic> {
+fn python(
+    error: &JsonError,
+    mapped: &MappedText,
+    def: &OptionDef,
+    sources: &Sources,
+) -> Option<(Diagnostic, Option<Node>)> {
     let text = mapped.text.as_str();
     let rest = &text[error.offset..];
     let word = ["True", "False", "None"].iter().find(|word| rest.starts_with(**word));
@@ -120,29 +134,34 @@ fn python(error: &JsonError, mapped: &MappedText, def: &OptionDef, sources: &Sou
         Diagnostic::new(&rules::PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
             .at(mapped.span(error.offset..error.offset + len), found);
     if error.offset == 0 && text.ends_with('\'') && text.contains('\n') {
-        return Some(
-            diagnostic
-                .note("quotes around a value are dropped only where both stand on its first line")
-                .remedy("remove the quotes around the value"),
-        );
+        let diagnostic = diagnostic
+            .note("quotes around a value are dropped only where both stand on its first line")
+            .remedy("remove the quotes around the value");
+        let mut inside = MappedText::new(mapped.file(), 0);
+        inside.push_range(mapped, 1..text.len() - 1);
+        return Some((diagnostic, json::parse(&inside).ok()));
     }
     let edits = conversions(text);
-    let mut corrected = text.to_owned();
-    for (range, new) in edits.iter().rev() {
-        corrected.replace_range(range.clone(), new);
+    let mut meant = MappedText::new(mapped.file(), 0);
+    let mut at = 0;
+    for (range, new) in &edits {
+        let span = mapped.span(range.clone());
+        meant.push_range(mapped, at..range.start);
+        meant.push_replaced(new, span.start..span.end);
+        at = range.end;
     }
-    let mut check = MappedText::new(mapped.file(), 0);
-    check.push_replaced(&corrected, 0..0);
-    if json::parse(&check).is_ok() {
+    meant.push_range(mapped, at..text.len());
+    if let Ok(node) = json::parse(&meant) {
         for (range, new) in edits {
             let span = mapped.span(range.clone());
             if sources.text(span) == &text[range] {
                 diagnostic.fixes.push(Fix { span, text: new });
             }
         }
-        return Some(diagnostic.remedy(format!("{} = {}", def.name, corrected.replace('\n', "\n  "))));
+        return Some((diagnostic.remedy(format!("{} = {}", def.name, meant.text.replace('\n', "\n  "))), Some(node)));
     }
-    Some(diagnostic.remedy("text in double quotes; true, false, null in lower case; no comma behind the last member"))
+    let remedy = "text in double quotes; true, false, null in lower case; no comma behind the last member";
+    Some((diagnostic.remedy(remedy), None))
 }
 
 /// What turns Python's literals into JSON's.

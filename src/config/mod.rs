@@ -49,6 +49,15 @@ use node::Node;
 use options::{Kind, OptionDef};
 use substitute::{Substitution, Unresolved};
 
+/// Entries of one option that are read; a host has some dozens.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Findings that entries may have together: further ones say nothing new.
+const MOST_FINDINGS: usize = 1_000;
+
+/// Longer lines, in bytes, are named and not shown.
+const MOST_SHOWN: usize = 1 << 16;
+
 /// One file's content.
 #[derive(Debug, Clone)]
 pub struct Input {
@@ -94,6 +103,8 @@ pub struct Entry {
     pub text: Option<MappedText>,
     /// What was read, if it could be.
     pub node: Option<Node>,
+    /// Whether that is what was meant, and not what is written: then it is looked at for further errors only.
+    pub recovered: bool,
     /// What ended the value.
     pub ended_by: End,
 }
@@ -219,6 +230,9 @@ impl ParsedConfig {
         let first = file.position(span.start).line;
         let last = file.position(span.end.max(span.start)).line;
         let (mut at, end) = (file.line_range(first).start, file.line_range(last).end);
+        if end - at > MOST_SHOWN {
+            return false;
+        }
         let harmless = |range: std::ops::Range<usize>| {
             file.text.get(range).is_some_and(|text| text.bytes().all(|b| b" \t[]{},-'\"\r\n".contains(&b)))
         };
@@ -314,14 +328,26 @@ impl ParsedConfig {
             }
             let nodes = trees.get(&id).map(|(specs, aliases)| if def.name == "alias" { aliases } else { specs });
             for node in nodes.into_iter().flatten() {
-                entries.push(Entry { key: None, text: None, node: Some(node.clone()), ended_by: End::Next });
+                entries.push(Entry {
+                    key: None,
+                    text: None,
+                    node: Some(node.clone()),
+                    recovered: false,
+                    ended_by: End::Next,
+                });
             }
         }
         for entry in &mut entries {
             let Some(text) = &entry.text else { continue };
             match json::parse(text) {
                 Ok(node) => entry.node = Some(node),
-                Err(error) => diagnostics.push(json_error::explain(&error, entry, def, &self.sources)),
+                Err(_) if diagnostics.len() >= MOST_FINDINGS => {}
+                Err(error) => {
+                    let (diagnostic, meant) = json_error::explain(&error, entry, def, &self.sources);
+                    diagnostics.push(diagnostic);
+                    entry.recovered = true;
+                    entry.node = meant;
+                }
             }
         }
         self.diagnostics.append(&mut diagnostics);
@@ -337,18 +363,35 @@ impl ParsedConfig {
                 _ => std::slice::from_ref(node),
             };
             for member in members {
-                self.device_specs.extend(DeviceSpec::read(member, around, &mut self.diagnostics));
+                if self.device_specs.len() >= MOST_ENTRIES || self.diagnostics.len() >= MOST_FINDINGS {
+                    self.diagnostics.push(too_much("device_spec", member));
+                    return;
+                }
+                let spec = DeviceSpec::read(member, around, &mut self.diagnostics);
+                self.device_specs.extend(spec.filter(|_| !entry.recovered));
             }
         }
     }
 
     fn read_aliases(&mut self) {
-        for node in self.alias_entries.iter().filter_map(|entry| entry.node.as_ref()) {
-            self.aliases.extend(AliasEntry::read(node, &mut self.diagnostics));
+        for entry in &self.alias_entries {
+            let Some(node) = &entry.node else { continue };
+            if self.aliases.len() >= MOST_ENTRIES || self.diagnostics.len() >= MOST_FINDINGS {
+                self.diagnostics.push(too_much("alias", node));
+                break;
+            }
+            let alias = AliasEntry::read(node, &mut self.diagnostics);
+            self.aliases.extend(alias.filter(|_| !entry.recovered));
         }
         let pci_in_placement = self.is_on(&options::PCI_IN_PLACEMENT);
         alias::check_together(&self.aliases, pci_in_placement, &mut self.diagnostics);
     }
+}
+
+fn too_much(option: &str, node: &Node) -> Diagnostic {
+    Diagnostic::new(&rules::TOO_MUCH, format!("further values of {option} are not looked at"))
+        .at(node.span, "from here on")
+        .remedy("correct the errors shown, or name the right file")
 }
 
 fn first_refusal(diagnostics: &[Diagnostic]) -> Option<NovaError> {
@@ -356,7 +399,7 @@ fn first_refusal(diagnostics: &[Diagnostic]) -> Option<NovaError> {
 }
 
 fn entry(assignment: &Assignment, text: Option<MappedText>) -> Entry {
-    Entry { key: Some(assignment.key.clone()), text, node: None, ended_by: assignment.ended_by }
+    Entry { key: Some(assignment.key.clone()), text, node: None, recovered: false, ended_by: assignment.ended_by }
 }
 
 /// UTF-8, with `?` for each byte that is not, so that offsets stay those of the file; and the first such byte.

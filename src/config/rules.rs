@@ -110,6 +110,19 @@ the first column ends it; such a line as \"name\": \"a1\" is then taken for an o
 Fix: indent every line after the first, without blank lines and comments between them.",
 };
 
+/// More than pvm reads.
+pub const TOO_MUCH: Rule = Rule {
+    code: "too-much",
+    severity: Severity::Warning,
+    summary: "a file has more errors or entries than pvm looks at, so its verdict is not complete",
+    page: "pvm stops after 50 lines of one file that are no configuration, and reads 10,000 device_specs and 10,000 aliases. Beyond \
+that the file is something else, or made to keep a checker busy.
+
+Check by hand: file PATH; wc -l PATH
+
+Fix: name the right file, or correct the errors shown and run again.",
+};
+
 /// Neither object nor list.
 pub const SPEC_SHAPE: Rule = Rule {
     code: "spec-shape",
@@ -268,6 +281,7 @@ pub const ALL: &[&Rule] = &[
     &PYTHON_NOT_JSON,
     &COMMENT_IN_VALUE,
     &VALUE_CUT,
+    &TOO_MUCH,
     &SPEC_SHAPE,
     &SPEC_ID,
     &SPEC_ADDRESS,

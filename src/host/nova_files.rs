@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Input;
 
 /// Larger than any configuration.
-const MOST_BYTES: u64 = 64 << 20;
+const MOST_BYTES: u64 = 16 << 20;
 
 /// Where Nova looks, in this order. The service's home comes first.
 const PLACES: [&str; 4] = ["var/lib/nova/.nova", "var/lib/nova", "etc/nova", "etc"];

@@ -43,7 +43,9 @@ impl SourceFile {
         let offset = self.floor(offset);
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = self.line_starts[line - 1];
-        Position { line, column: self.text[start..offset].chars().count() + 1 }
+        // Every byte but UTF-8's continuations begins a character.
+        let characters = self.text.as_bytes()[start..offset].iter().filter(|b| **b & 0xc0 != 0x80).count();
+        Position { line, column: characters + 1 }
     }
 
     /// The bytes of a line (from 1) without its line end.
