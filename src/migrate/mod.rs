@@ -9,6 +9,7 @@ pub mod lookup;
 pub mod order;
 mod perform;
 mod ports;
+mod stall;
 pub mod step;
 #[cfg(test)]
 mod step_tests;
@@ -18,3 +19,4 @@ pub use engine::{Ended, Hosts, Line, Note, Prover, run};
 pub use event::{Conclusion, Event, Progress, What};
 pub use order::{Options, Order};
 pub use step::Phase;
+pub use words::taken_device;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::engine::{Engine, Note, POLL, milliseconds, now};
 use super::event::{Progress, What};
+use super::stall::Stall;
 use super::step::{Action, News, Stopped, step};
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
 use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, SecretXml};
@@ -76,6 +77,7 @@ impl Engine<'_> {
     /// Follows the running job to its return. News on the way go through the pure step at once.
     fn follow(&mut self) -> hypervisor::Result<()> {
         let mut limit = self.order.options.timeout;
+        let mut stall = Stall::default();
         loop {
             match self.line.receiver.recv_timeout(POLL) {
                 Ok(Note::Returned(result)) => return result,
@@ -83,7 +85,7 @@ impl Engine<'_> {
                 Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
                 Ok(Note::Happened(_)) => {}
                 Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
-                Err(RecvTimeoutError::Timeout) => self.poll(),
+                Err(RecvTimeoutError::Timeout) => self.poll(&mut stall),
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
             }
             if limit.is_some_and(|limit| self.started.elapsed() > limit) {
@@ -122,13 +124,20 @@ impl Engine<'_> {
     }
 
     /// Reads the job's numbers. A daemon that is busy with switch-over may stay silent: that is no error.
-    fn poll(&mut self) {
+    fn poll(&mut self, stall: &mut Stall) {
         let progress = match self.hosts.source.job(&self.order.instance.uuid) {
             Ok(Some(job)) => progress(&job),
             Ok(None) | Err(_) => Progress::default(),
         };
         let elapsed_ms = milliseconds(self.phase.1.elapsed());
-        self.say(What::Progress(Progress { elapsed_ms, ..progress }));
+        let progress = Progress { elapsed_ms, ..progress };
+        self.say(What::Progress(progress));
+        // Switch-over has a clock of its own.
+        if !self.state.switched()
+            && let Some(message) = stall.notice(&progress)
+        {
+            self.say(What::Note { message });
+        }
     }
 
     /// The final numbers come as an event beside the call's return; the destination keeps some of them too.

@@ -38,3 +38,25 @@ pub(super) fn message(order: &Order, end: &End, missing: &[PciAddress]) -> Strin
         }
     }
 }
+
+/// The device of a host that libvirt says another guest has taken (`virHostdevPreparePCIDevices`: "PCI device … is in use by
+/// driver …, domain …").
+pub fn taken_device(message: &str) -> Option<PciAddress> {
+    let (_, behind) = message.split_once("PCI device ")?;
+    let (address, behind) = behind.split_once(' ')?;
+    if behind.starts_with("is in use by driver") { address.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_device_is_read_from_libvirts_words() {
+        let address: PciAddress = "0000:02:10.0".parse().unwrap();
+        let said = "all was undone: Requested operation is not valid: PCI device 0000:02:10.0 is in use by driver QEMU, domain x";
+        assert_eq!(taken_device(said), Some(address));
+        assert_eq!(taken_device("Unable to reset PCI device 0000:02:10.0: no FLR"), None);
+        assert_eq!(taken_device("PCI device nonsense is in use by driver QEMU"), None);
+    }
+}

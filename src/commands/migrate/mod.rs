@@ -17,6 +17,7 @@ use crate::journal::{self, Journal, Lock, LockError, Receipt, Store, Subject};
 use crate::migrate::{self, Ended, Line, Order};
 use crate::outcome::Outcome;
 use crate::output::progress::Reporter;
+use crate::pci::PciAddress;
 use crate::proof;
 use judge::Judged;
 use sides::Sides;
@@ -61,16 +62,31 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
             return Err(Stop::refused("nothing was done").into());
         }
         let mut journal = store.create(order.journal_plan())?;
-        let outcome = perform(context, &hosts.options, source, destination, order, &mut journal)?;
+        let ended = perform(context, &hosts.options, source, destination, order, &mut journal)?;
         drop(locks);
-        return Ok(outcome);
+        match ended {
+            Performed::Ended(outcome) => return Ok(outcome),
+            Performed::Taken(device) => {
+                context
+                    .printer
+                    .note(&format!("{device} was taken by another guest: all is undone, planning again without it"));
+                excluded.insert(device);
+            }
+        }
     }
     Err(Stop::unknown(format!("the devices {} would get are taken again and again by others", guest.name)).into())
 }
 
 enum Locked {
     All(Vec<Lock>),
-    Taken(crate::pci::PciAddress),
+    Taken(PciAddress),
+}
+
+enum Performed {
+    /// It came to its end, which was shown.
+    Ended(Outcome),
+    /// Another guest has taken this device in between, and all is undone.
+    Taken(PciAddress),
 }
 
 /// Locks the guest and every device it is to get, against other pvm processes of this machine.
@@ -123,7 +139,7 @@ fn perform(
     destination: &sides::Side,
     order: &Order,
     journal: &mut Journal,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Performed> {
     let line = Line::new();
     signals::obey(&line, &context.printer, &order.id)?;
     let mut reporter = Reporter::new(&context.printer);
@@ -138,10 +154,15 @@ fn perform(
     };
     let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
     let (outcome, receipt) = if ended.open { settle(context, journal, ended)? } else { (ended.outcome, ended.receipt) };
+    let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
+    if let Some(device) = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device)) {
+        reporter.finish();
+        return Ok(Performed::Taken(device));
+    }
     reporter.show(&migrate::Event::result(&order.id, journal::now(), receipt.clone()));
     reporter.finish();
     show::result(context, order, &receipt)?;
-    Ok(outcome)
+    Ok(Performed::Ended(outcome))
 }
 
 /// A migration whose end is not clear: what is safe unattended is done at once, by the decision table and with fresh
