@@ -11,6 +11,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/crc32.h>
+#include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/interval_tree.h>
@@ -18,7 +19,9 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/seq_file.h>
 #include <linux/sizes.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -782,6 +785,37 @@ static const struct vfio_device_ops igbvf_dev_ops = {
 	.detach_ioas = vfio_iommufd_physical_detach_ioas,
 };
 
+#if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+/* What newer kernels tell of every device in debugfs: migration/features. */
+static int igbvf_features_show(struct seq_file *seq, void *data)
+{
+	struct device *dev = seq->private;
+	struct vfio_device *vdev = container_of(dev, struct vfio_device, device);
+
+	if (vdev->migration_flags & VFIO_MIGRATION_STOP_COPY)
+		seq_puts(seq, "stop-copy\n");
+	if (vdev->migration_flags & VFIO_MIGRATION_P2P)
+		seq_puts(seq, "p2p\n");
+	if (vdev->migration_flags & VFIO_MIGRATION_PRE_COPY)
+		seq_puts(seq, "pre-copy\n");
+	if (vdev->log_ops)
+		seq_puts(seq, "dirty-tracking\n");
+	return 0;
+}
+
+static void igbvf_show_features(struct vfio_device *vdev)
+{
+	struct dentry *migration = debugfs_lookup("migration", vdev->debug_root);
+
+	if (!migration)
+		return;
+	debugfs_create_devm_seqfile(&vdev->device, "features", migration, igbvf_features_show);
+	dput(migration);
+}
+#else
+static void igbvf_show_features(struct vfio_device *vdev) {}
+#endif
+
 static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct igbvf *vf;
@@ -796,6 +830,8 @@ static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = vfio_pci_core_register_device(&vf->core);
 	if (ret)
 		vfio_put_device(&vf->core.vdev);
+	else
+		igbvf_show_features(&vf->core.vdev);
 	return ret;
 }
 
