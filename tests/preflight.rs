@@ -198,3 +198,11 @@ fn the_same_input_gives_the_same_bytes() {
         assert_eq!(case.run(dir.path(), &["-o", format]), case.run(dir.path(), &["-o", format]));
     }
 }
+
+#[test]
+fn the_checklist_names_every_check_and_no_other() {
+    let text = include_str!("../src/preflight/CHECKLIST.md");
+    let codes: BTreeSet<&str> = pvm::preflight::checks().map(|check| check.rule.code).collect();
+    let rows = text.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
+    assert_eq!(rows.collect::<BTreeSet<_>>(), codes);
+}

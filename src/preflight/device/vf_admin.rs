@@ -20,6 +20,11 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() || device.is_interface() || !pair::is_network(device.pair.source) {
         return Vec::new();
     }
+    // Settings are made through the PF's interface; a PF without one enforces nothing.
+    let enforced = |pf: Option<&Device>| pf.is_none_or(|pf| pf.netdev.is_some());
+    if !enforced(device.pair.source_pf) && !enforced(device.pair.destination_pf) {
+        return Vec::new();
+    }
     let (source, target) = (device.pair.source, device.pair.destination);
     let (Some(s), Some(d)) = (&source.vf_admin, &target.vf_admin) else {
         let guilty = if source.vf_admin.is_none() { source } else { target };

@@ -32,7 +32,9 @@ fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
             name(&hosts.destination.host)
         ))
         .remedy("enable interrupt remapping in the firmware"),
-        (_, None) => missing(&hosts.destination.host, "iommu.interrupt_remapping", "whether it remaps interrupts"),
+        // libvirt refuses such a device on the destination before anything moves.
+        (_, None) => missing(&hosts.destination.host, "iommu.interrupt_remapping", "whether it remaps interrupts")
+            .weighing(Severity::Info),
     };
     vec![verdict.facts(&word(s), &word(d))]
 }
