@@ -51,8 +51,18 @@ pub fn read(snapshot: &mut Snapshot, root: &Path, named: &[PathBuf], settings: &
     Ok(())
 }
 
+/// Applies the entries of pvm.yaml to a host whose own configuration is not reached.
+pub fn apply_settings(snapshot: &mut Snapshot, settings: &Settings) {
+    apply(snapshot, own(settings).into_iter().collect());
+}
+
 /// Parses the files and tags the devices.
 fn apply(snapshot: &mut Snapshot, inputs: Vec<Input>) {
+    if !inputs.is_empty() {
+        for device in &mut snapshot.devices {
+            device.unknown.retain(|u| u.fact != "declared" && u.fact != "tags");
+        }
+    }
     let hostname = Some(snapshot.host.name.clone()).filter(|name| !name.is_empty());
     let machine = Machine { hostname, address: None };
     let parsed = config::load(inputs, &machine::Devices(&snapshot.devices), &machine);

@@ -8,6 +8,7 @@ pub mod configure;
 pub mod evidence;
 pub mod file;
 pub mod libvirt;
+pub mod nodedev;
 pub mod nova_files;
 pub mod reference;
 pub mod settings;
@@ -118,18 +119,18 @@ pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostE
     match host {
         HostRef::Local => local(options),
         HostRef::Snapshot(path) => file::load(path),
-        HostRef::Name(name) => ssh::by_ssh(name, &[], options),
+        HostRef::Name(name) => by_ssh_or_libvirt(host, name, &[], options),
         HostRef::Configured { name, settings } => match &settings.facts {
-            None => ssh::by_ssh(name, &settings.config, options),
+            None => by_ssh_or_libvirt(host, name, &settings.config, options),
             Some(Facts::Word(word)) if word == "ssh" => ssh::by_ssh(name, &settings.config, options),
-            Some(Facts::Word(word)) if word == "libvirt" => Err(no_libvirt(name)),
+            Some(Facts::Word(word)) if word == "libvirt" => by_libvirt(host, options),
             Some(Facts::Word(path)) => file::load(Path::new(path)),
             Some(Facts::Command { command }) => ssh::by_command(name, command, options),
         },
         HostRef::Uri(uri) => match host.ssh_target() {
-            Some(target) => ssh::by_ssh(target, &[], options),
+            Some(target) => by_ssh_or_libvirt(host, target, &[], options),
             None if uri.contains(":///") => local(&GatherOptions { connect: Some(uri.clone()), ..options.clone() }),
-            None => Err(no_libvirt(uri)),
+            None => by_libvirt(host, options),
         },
     }
 }
@@ -146,6 +147,44 @@ pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snap
             })
             .collect()
     })
+}
+
+/// The pvm over there, and where there is none, libvirt alone. An answer that is no snapshot is an error all the same.
+fn by_ssh_or_libvirt(
+    host: &HostRef,
+    target: &str,
+    config: &[PathBuf],
+    options: &GatherOptions,
+) -> Result<Snapshot, HostError> {
+    match ssh::by_ssh(target, config, options) {
+        Err(HostError::Unreachable { host: name, why }) => by_libvirt(host, options).map_err(|second| {
+            let why = format!("{why}; and by libvirt: {second}");
+            HostError::Unreachable { host: name, why }
+        }),
+        other => other,
+    }
+}
+
+/// What libvirt alone knows of a host, with a local copy of its Nova configuration when `pvm.yaml` or the user names one.
+fn by_libvirt(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let label = host.label();
+    let unreachable = |why: String| HostError::Unreachable { host: label.clone(), why };
+    let uri = host.libvirt_uri("qemu:///system").ok_or_else(|| unreachable("it has no libvirt".to_owned()))?;
+    let daemon = hypervisor::open(&uri).map_err(|e| unreachable(e.to_string()))?;
+    let mut snapshot = nodedev::read(daemon.as_ref()).map_err(unreachable)?;
+    libvirt::add(&mut snapshot, daemon.as_ref());
+    let copies = match host {
+        HostRef::Configured { settings, .. } if options.nova_config.is_empty() => &settings.config,
+        _ => &options.nova_config,
+    };
+    let own = !options.settings.device_spec.is_empty() || !options.settings.alias.is_empty();
+    if !copies.is_empty() {
+        configure::read(&mut snapshot, Path::new("/"), copies, &options.settings)?;
+    } else if own {
+        configure::apply_settings(&mut snapshot, &options.settings);
+    }
+    inventory::conclude(&mut snapshot, options.probe);
+    Ok(snapshot)
 }
 
 fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
@@ -172,11 +211,4 @@ fn local(options: &GatherOptions) -> Result<Snapshot, HostError> {
     }
     inventory::conclude(&mut snapshot, options.probe);
     Ok(snapshot)
-}
-
-fn no_libvirt(host: &str) -> HostError {
-    HostError::Unreachable {
-        host: host.to_owned(),
-        why: "facts by libvirt alone are not built into this pvm".to_owned(),
-    }
 }

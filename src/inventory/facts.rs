@@ -48,6 +48,11 @@ pub fn read(tree: &Tree) -> Host {
         ("page_size", host.page_size.is_none(), "a saved tree does not say it"),
         ("kvm", host.kvm.is_none(), "a saved tree does not say it"),
         ("memory", host.memory.is_none(), "proc/meminfo cannot be read"),
+        (
+            "iommu.interrupt_remapping",
+            host.iommu.interrupt_remapping.is_none(),
+            "proc/interrupts cannot be read or names no MSI",
+        ),
         ("numa_cells", host.numa_cells.is_none(), "sys/devices/system/node cannot be read"),
         ("libvirt", true, "libvirt was not asked"),
         ("qemu", true, "libvirt was not asked"),
@@ -180,9 +185,25 @@ fn iommu(tree: &Tree) -> Iommu {
         Some("amd") => iommu.dirty_tracking = register("amd-iommu/features").map(|efr| (efr >> 52) & 1 == 1),
         _ => {}
     }
+    iommu.interrupt_remapping = lines(tree, "proc/interrupts").and_then(|text| remapped(&text));
     iommu.unsafe_interrupts =
         tree.word("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts").map(|text| text == "Y");
     iommu
+}
+
+/// The kernel names the chips of remapped interrupts `IR-…` on x86; ARM's ITS always translates. `None` when no message
+/// interrupt is listed, so that nothing can be said.
+fn remapped(interrupts: &str) -> Option<bool> {
+    let mut any = None;
+    for word in interrupts.split_whitespace() {
+        if word.starts_with("IR-") || word.starts_with("ITS-") {
+            return Some(true);
+        }
+        if word.starts_with("PCI-MSI") || word.starts_with("IO-APIC") {
+            any = Some(false);
+        }
+    }
+    any
 }
 
 fn bridges(tree: &Tree) -> Vec<Bridge> {
@@ -234,6 +255,14 @@ mod tests {
         assert_eq!(cpu_list("0-2,8"), [0, 1, 2, 8]);
         assert_eq!(cpu_list(""), [] as [u32; 0]);
         assert_eq!(cpu_list("0-4294967295").len(), 1 << 16);
+    }
+
+    #[test]
+    fn remapping_shows_in_the_names_of_interrupts() {
+        assert_eq!(remapped("  24:  0  IR-PCI-MSI-0000:00:1f.2  0-edge  ahci"), Some(true));
+        assert_eq!(remapped("  24:  0  PCI-MSI-0000:00:1f.2  0-edge  ahci"), Some(false));
+        assert_eq!(remapped("  10:  3  ITS-PCI-MSI 0 Edge  nvme"), Some(true));
+        assert_eq!(remapped("NMI: 0 Non-maskable interrupts"), None);
     }
 
     #[test]
