@@ -48,12 +48,12 @@ impl Recovery<'_> {
             Action::ReattachOnSource | Action::Undo => self.undo(action, source),
             Action::Follow | Action::WaitForSwitchover => self.follow(decision, source),
             Action::Finish => self.prove_arrival(),
-            Action::DestroySourceAndFinish => self.destroy(decision, Side::Source, source),
+            Action::DestroySourceAndFinish => self.destroy(decision, Side::Source, source, destination),
             Action::ResumeSource => self.resume_source(decision),
             Action::DestroyIncoming => self.destroy_incoming(decision),
             Action::SuspendSource => self.suspend_source(decision, source),
-            Action::DestroyDestinationAndKeepSource => self.keep_source(decision, destination),
-            Action::GiveUp => match self.destroy(decision, Side::Source, source)? {
+            Action::DestroyDestinationAndKeepSource => self.keep_source(decision, source, destination),
+            Action::GiveUp => match self.destroy(decision, Side::Source, source, destination)? {
                 Next::Again => self.close(Outcome::Incomplete, None, format!("{guest} was given up: it runs nowhere")),
                 end @ Next::End(..) => Ok(end),
             },
@@ -135,9 +135,15 @@ impl Recovery<'_> {
         Ok(Next::End(Outcome::Undecided, summary))
     }
 
-    /// Destroys one copy after a last look: it has to be as it was when the table was asked.
-    fn destroy(&mut self, decision: &Decision, side: Side, seen: &Seen) -> Result<Next, JournalError> {
-        if self.look_at(side) != *seen {
+    /// Destroys one copy after a last look: both hosts have to be as they were when the table was asked.
+    fn destroy(
+        &mut self,
+        decision: &Decision,
+        side: Side,
+        source: &Seen,
+        destination: &Seen,
+    ) -> Result<Next, JournalError> {
+        if self.look_at(Side::Source) != *source || self.look_at(Side::Destination) != *destination {
             return Ok(Next::Again);
         }
         let step = if side == Side::Source { Step::DestroySource } else { Step::DestroyDestination };
@@ -159,7 +165,7 @@ impl Recovery<'_> {
                 return Ok(Next::Again);
             }
             if waited >= LEFT_OVER {
-                return self.destroy(decision, Side::Destination, &destination);
+                return self.destroy(decision, Side::Destination, &source, &destination);
             }
             self.world.pause(STEP);
             waited += STEP;
@@ -208,8 +214,8 @@ impl Recovery<'_> {
         }
     }
 
-    fn keep_source(&mut self, decision: &Decision, destination: &Seen) -> Result<Next, JournalError> {
-        if let end @ Next::End(..) = self.destroy(decision, Side::Destination, destination)? {
+    fn keep_source(&mut self, decision: &Decision, source: &Seen, destination: &Seen) -> Result<Next, JournalError> {
+        if let end @ Next::End(..) = self.destroy(decision, Side::Destination, source, destination)? {
             return Ok(end);
         }
         match self.look_at(Side::Destination) {
@@ -314,9 +320,14 @@ impl Recovery<'_> {
     fn clean_up(&mut self, outcome: Outcome) -> Result<Next, JournalError> {
         self.record(&Entry::Cleanup)?;
         if self.state.plan.undefine_source && !self.state.source_is_dead {
-            // The definition goes only where it is off: a copy that runs is another row's matter.
+            // The definition goes only where it is off (a copy that runs is another row's matter), and never if it is the
+            // last one.
             let off = matches!(self.look_at(Side::Source), Seen::Present { state, .. } if !state.is_active());
-            if off && let Err(why) = self.call(Side::Source, |host, uuid| host.undefine(uuid)) {
+            let kept = matches!(self.look_at(Side::Destination), Seen::Present { .. });
+            if off
+                && kept
+                && let Err(why) = self.call(Side::Source, |host, uuid| host.undefine(uuid))
+            {
                 let summary = format!("its old definition is still on the source: {why}");
                 return Ok(Next::End(Outcome::Incomplete, summary));
             }

@@ -39,6 +39,8 @@ struct Has {
     job: Option<u64>,
     devices: Vec<String>,
     calls: Vec<String>,
+    /// Has the guest for so many more questions.
+    gone_after: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -73,9 +75,14 @@ impl Hypervisor for Scripted {
         "scripted:///"
     }
     fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
-        let host = self.0.lock().unwrap();
+        let mut host = self.0.lock().unwrap();
         if host.silent {
             return refused("domain", Failure::ConnectionLost);
+        }
+        match &mut host.gone_after {
+            Some(0) => host.state = None,
+            Some(more) => *more -= 1,
+            None => {}
         }
         Ok(host.state.map(|state| DomainInfo {
             name: "vm".into(),
@@ -327,6 +334,26 @@ fn row_9_a_guest_that_moved_is_proved_completed_and_cleaned_up_after() {
     // Once more: nothing.
     assert_eq!(recover(&mut bench, ASKED).row, "1");
     assert_eq!(bench.source.calls().len() + bench.destination.calls().len(), 3);
+}
+
+#[test]
+fn row_29_the_last_definition_is_never_removed() {
+    let mut bench = bench(Some(OFF), None);
+    bench.source.0.lock().unwrap().persistent = true;
+    journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
+    assert_eq!(recover(&mut bench, AUTO).row, "29");
+    assert!(bench.source.calls().is_empty());
+}
+
+#[test]
+fn row_10_a_destination_that_stops_at_the_last_moment_keeps_the_source_from_being_destroyed() {
+    let mut bench = bench(Some(HELD), Some(MIGRATED));
+    // Both looks agree; the third, right before the act, does not.
+    bench.destination.0.lock().unwrap().gone_after = Some(2);
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.row), (Outcome::Undecided, "12"));
+    assert!(bench.source.calls().is_empty(), "{:?}", bench.source.calls());
 }
 
 #[test]
