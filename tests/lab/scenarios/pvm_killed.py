@@ -50,7 +50,7 @@ SCENARIOS = {
     "in-claim": scenario("phase=claim", "stayed"),
     "in-recheck": scenario("phase=recheck", "stayed"),
     "in-detach": scenario("phase=detach", "stayed"),
-    "in-perform": scenario("phase=perform", "moved", core=True),
+    "in-perform": scenario("event=progress", "moved", core=True),
     "after-switch": scenario("event=switched", "moved"),
     "in-verify": scenario("phase=verify", "moved"),
     "in-attach": scenario("phase=attach", "moved"),
