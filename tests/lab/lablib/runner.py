@@ -12,6 +12,10 @@ from lablib.scenario import Scenario
 from lablib.stage import Stage
 
 
+# The tiny guest boots from a file and writes to one, both outside any storage pool.
+USUAL_WARNINGS = {"host-paths"}
+
+
 @dataclass
 class Row:
     """One line of the table."""
@@ -40,7 +44,7 @@ def play(stage: Stage, row: Row) -> None:
     stage.prepare()
     report = pvm.preflight(scenario.guest.name)
     row.predicted = report["verdict"]
-    row.expect("predicted", row.predicted, scenario.predict)
+    expect_predicted(row, report)
     missing = set(scenario.codes) - pvm.named_codes(report)
     if missing:
         row.problems.append(
@@ -66,6 +70,16 @@ def play(stage: Stage, row: Row) -> None:
             return
         seen = stage.force()
     finish(row, seen)
+
+
+def expect_predicted(row: Row, report: dict) -> None:
+    """The verdict has to be the scenario's; a warning that every lab guest has is none."""
+    usual = report["verdict"] == "warnings" and pvm.named_codes(report) <= USUAL_WARNINGS
+    wanted = row.scenario.predict
+    if not (usual and wanted == "compatible"):
+        row.expect("predicted", report["verdict"], wanted)
+    if report["verdict"] != wanted:
+        row.notes.append(f"preflight names {', '.join(sorted(pvm.named_codes(report)))}")
 
 
 def play_without_pvm(stage: Stage, row: Row) -> None:

@@ -3,7 +3,7 @@
 from lablib import pvm
 from lablib.guest import Guest, Vf
 from lablib.hosts import HOST_A, HOST_B
-from lablib.runner import Row, finish
+from lablib.runner import Row, expect_predicted, finish
 from lablib.scenario import MOVED, Scenario, Setup, only
 from lablib.stage import Stage
 
@@ -16,8 +16,9 @@ def play(stage: Stage, row: Row) -> None:
     row.expect("there", there.word, MOVED)
     row.expect("there", stage.happened({5: "02:10.2"}).word, "moved")
 
-    row.predicted = pvm.preflight(guest.name, HOST_B, HOST_A)["verdict"]
-    row.expect("predicted", row.predicted, stage.scenario.predict)
+    report = pvm.preflight(guest.name, HOST_B, HOST_A)
+    row.predicted = report["verdict"]
+    expect_predicted(row, report)
     back = pvm.migrate(guest.name, source=HOST_B, destination=HOST_A)
     row.said = back.word
     row.expect("back", back.word, MOVED)
