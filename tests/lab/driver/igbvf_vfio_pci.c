@@ -21,7 +21,6 @@
 #include <linux/pci.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
-#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -708,6 +707,50 @@ static const struct vfio_log_ops igbvf_log_ops = {
 	.log_read_and_clear = igbvf_log_read_and_clear,
 };
 
+/* ---- what newer kernels tell in debugfs ------------------------------- */
+
+/*
+ * vfio/ADDRESS/migration/features: from Linux 6.18 on the VFIO core has this file
+ * for every migratable device. It is the only way to learn what a device offers
+ * while a guest uses it, so older kernels get it from us.
+ */
+static int features_show(struct seq_file *seq, void *unused)
+{
+	static const struct {
+		u64 flag;
+		const char *name;
+	} features[] = {
+		{ VFIO_MIGRATION_STOP_COPY, "stop-copy" },
+		{ VFIO_MIGRATION_P2P, "p2p" },
+		{ VFIO_MIGRATION_PRE_COPY, "pre-copy" },
+	};
+	const struct vfio_device *vdev = seq->private;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(features); i++)
+		if (vdev->migration_flags & features[i].flag)
+			seq_printf(seq, "%s\n", features[i].name);
+	if (vdev->log_ops)
+		seq_puts(seq, "dirty-tracking\n");
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(features);
+
+/* The VFIO core removes the folder, and the file with it. */
+static void features_init(struct vfio_device *vdev)
+{
+	struct dentry *folder = debugfs_lookup("migration", vdev->debug_root);
+	struct dentry *file;
+
+	if (!folder)
+		return;
+	file = debugfs_lookup("features", folder);
+	if (!file)
+		debugfs_create_file("features", 0444, folder, vdev, &features_fops);
+	dput(file);
+	dput(folder);
+}
+
 /* ---- vfio device and PCI driver --------------------------------------- */
 
 static int igbvf_init_dev(struct vfio_device *vdev)
@@ -785,37 +828,6 @@ static const struct vfio_device_ops igbvf_dev_ops = {
 	.detach_ioas = vfio_iommufd_physical_detach_ioas,
 };
 
-#if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
-/* What newer kernels tell of every device in debugfs: migration/features. */
-static int igbvf_features_show(struct seq_file *seq, void *data)
-{
-	struct device *dev = seq->private;
-	struct vfio_device *vdev = container_of(dev, struct vfio_device, device);
-
-	if (vdev->migration_flags & VFIO_MIGRATION_STOP_COPY)
-		seq_puts(seq, "stop-copy\n");
-	if (vdev->migration_flags & VFIO_MIGRATION_P2P)
-		seq_puts(seq, "p2p\n");
-	if (vdev->migration_flags & VFIO_MIGRATION_PRE_COPY)
-		seq_puts(seq, "pre-copy\n");
-	if (vdev->log_ops)
-		seq_puts(seq, "dirty-tracking\n");
-	return 0;
-}
-
-static void igbvf_show_features(struct vfio_device *vdev)
-{
-	struct dentry *migration = debugfs_lookup("migration", vdev->debug_root);
-
-	if (!migration)
-		return;
-	debugfs_create_devm_seqfile(&vdev->device, "features", migration, igbvf_features_show);
-	dput(migration);
-}
-#else
-static void igbvf_show_features(struct vfio_device *vdev) {}
-#endif
-
 static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct igbvf *vf;
@@ -828,11 +840,12 @@ static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(vf);
 	dev_set_drvdata(&pdev->dev, &vf->core);
 	ret = vfio_pci_core_register_device(&vf->core);
-	if (ret)
+	if (ret) {
 		vfio_put_device(&vf->core.vdev);
-	else
-		igbvf_show_features(&vf->core.vdev);
-	return ret;
+		return ret;
+	}
+	features_init(&vf->core.vdev);
+	return 0;
 }
 
 static void igbvf_remove(struct pci_dev *pdev)

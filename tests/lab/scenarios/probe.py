@@ -50,7 +50,7 @@ def probing(how: str, driver: dict[str, object], hide: str | None) -> Callable:
                 HOST_A.ssh("mv", HIDDEN, hide)
         devices = {d["address"]: d for d in found["devices"]}
         # debugfs tells without touching the device; an active probe leaves one in use alone
-        told = {"supported"} if stage.scenario.source.debugfs else set()
+        told = {"supported", "flags"} if stage.scenario.source.debugfs else set()
         compare(row, devices[USED], driver, told)
         compare(
             row,
