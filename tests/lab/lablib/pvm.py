@@ -79,7 +79,7 @@ def planned(report: dict, guest: str) -> dict[str, str]:
     return {}
 
 
-def understood(exit_code: int, stdout: bytes, stderr: bytes) -> Said:
+def understood(source: Host, exit_code: int, stdout: bytes, stderr: bytes) -> Said:
     """What `pvm migrate -o ndjson` said."""
     events = [json.loads(line) for line in stdout.splitlines() if line.strip()]
     text = stderr.decode(errors="replace").strip()
@@ -88,7 +88,8 @@ def understood(exit_code: int, stdout: bytes, stderr: bytes) -> Said:
     if result and result.get("exit_code") != exit_code:
         said.word = f"exit code {exit_code}, but {result.get('exit_code')} in the result"
     elif exit_code in (0, 5):
-        said.word = f"moved, {result.get('device_state', 'nothing said')}"
+        place = "stayed" if result.get("runs_on") == source.name else "moved"
+        said.word = f"{place}, {result.get('device_state', 'nothing said')}"
     return said
 
 
@@ -101,7 +102,7 @@ def migrate(guest: str, *options: str, source: Host = HOST_A, destination: Host 
     """One migration, to its end, ordered on the source."""
     argv = command(guest, destination.name, options)
     done = source.ssh(*argv, check=False, timeout=LIMIT)
-    return understood(done.returncode, done.stdout, done.stderr)
+    return understood(source, done.returncode, done.stdout, done.stderr)
 
 
 def migrate_struck(
@@ -118,7 +119,7 @@ def migrate_struck(
     done = source.ssh(*argv, check=False, timeout=LIMIT)
     if b"strike: no event" in done.stderr:
         raise LabError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
-    return understood(done.returncode, done.stdout, done.stderr)
+    return understood(source, done.returncode, done.stdout, done.stderr)
 
 
 def migrate_watched(
@@ -128,6 +129,7 @@ def migrate_watched(
     *options: str,
     on: Host = HOST_A,
     to: str = HOST_B.name,
+    source: Host = HOST_A,
 ) -> Said:
     """One migration in which, at an event, something is done from outside the hosts."""
     key, value = at.split("=")
@@ -150,7 +152,7 @@ def migrate_watched(
         watchdog.cancel()
     if not struck:
         raise LabError(f"no event had {at}: {stderr.decode(errors='replace').strip()}")
-    return understood(process.wait(), stdout, stderr)
+    return understood(source, process.wait(), stdout, stderr)
 
 
 def recover(on: Host = HOST_A, *options: str) -> Said:
