@@ -254,7 +254,7 @@ fn a_migration_that_outlived_its_pvm_is_followed_to_its_end_or_aborted() {
     let mut before = hosts.guest("a", "demo", &[]);
     for (options, code, on) in [(&["--abort"][..], 4, "a"), (&[], 0, "b")] {
         let mut pvm = hosts
-            .pvm("a", &["migrate", "demo", "host-b", "--yes", "--bandwidth", "4MiB", "-o", "ndjson"])
+            .pvm("a", &["migrate", "demo", "host-b", "--yes", "--bandwidth", "1MiB", "-o", "ndjson"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -92,6 +92,7 @@ fn cut(
     if !unfinished || mapped.text.is_empty() {
         return None;
     }
+    let last = mapped.text.char_indices().next_back().map_or(0, |(at, _)| at);
     let end = mapped.whole().end;
     let next = file.line_range(file.position(end).line + 1);
     let (found, remedy) = match entry.ended_by {
@@ -104,7 +105,7 @@ fn cut(
     };
     Some(
         Diagnostic::new(&rules::VALUE_CUT, format!("this {} ends before its JSON does", def.name))
-            .at(mapped.span(mapped.text.len() - 1..mapped.text.len()), found)
+            .at(mapped.span(last..mapped.text.len()), found)
             .remedy(remedy),
     )
 }
