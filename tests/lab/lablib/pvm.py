@@ -63,12 +63,15 @@ def preflight(guest: str, source: Host = HOST_A, destination: Host = HOST_B) -> 
     return document(source, "preflight", "local", destination.name, "--instance", guest)
 
 
-def named_codes(report: dict) -> set[str]:
-    """Codes of the checks that speak against the migration, or for care."""
+AGAINST = ("error", "warning", "unknown")
+
+
+def named_codes(report: dict, results: tuple[str, ...] = AGAINST) -> set[str]:
+    """Codes of the checks with one of these results."""
     checks = list(report.get("checks", []))
     for instance in report.get("instances", []):
         checks += instance.get("checks", [])
-    return {c["code"] for c in checks if c["result"] in ("error", "warning", "unknown")}
+    return {c["code"] for c in checks if c["result"] in results}
 
 
 def planned(report: dict, guest: str) -> dict[str, str]:
