@@ -117,6 +117,7 @@ static const u16 carried_regs[] = {
 };
 
 #define CARRIED		ARRAY_SIZE(carried_regs)
+#define MAILBOX_WORDS	16
 
 /* First in the stream, followed by the ballast; readable from PRE_COPY on. */
 struct stream_head {
@@ -565,8 +566,17 @@ static struct file *step(struct igbvf *vf, enum vfio_device_mig_state next)
 	return ERR_PTR(-EINVAL);
 }
 
+/*
+ * After a reset, and between two users. The emulated function keeps its mailbox
+ * memory over a reset; a device that lost its state must not look as if it had it.
+ */
 static void forget(struct igbvf *vf)
 {
+	void __iomem *bar = vf->core.barmap[0];
+	int i;
+
+	for (i = 0; bar && i < MAILBOX_WORDS; i++)
+		iowrite32(0, bar + carried_regs[i]);
 	stream_close(&vf->saving);
 	stream_close(&vf->resuming);
 	vf->have_loaded = false;

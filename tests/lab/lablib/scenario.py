@@ -81,8 +81,8 @@ UNDONE = "undone"
 # What may be said, by what preflight predicted: no row may excuse a wrong prediction.
 COHERENT = {
     "-": ("-",),  # nothing to predict
-    "compatible": ("moved", "undone", "interrupted", "undecided"),
-    "warnings": ("moved", "undone", "interrupted", "undecided"),
+    "compatible": ("moved", "stayed", "undone", "interrupted", "undecided"),
+    "warnings": ("moved", "stayed", "undone", "interrupted", "undecided"),
     "incompatible": ("refused",),
     "unknown": ("unknown", "moved"),
 }
