@@ -158,7 +158,7 @@ impl<'a> Tracker<'a> {
             for dependent in taken.iter().flat_map(|device| self.dependents(*device)) {
                 if self.status[dependent] == Status::Available
                     && gone.insert(dependent)
-                    && let Some(at) = self.pools.pool_of(dependent)
+                    && let Some(at) = self.pools.holder(dependent)
                 {
                     let gone = gone_in.entry(at).or_default();
                     *gone += 1;

@@ -85,6 +85,22 @@ impl<'a> Tracked<'a> {
             && self.splitting_tags().zip(other.splitting_tags()).all(|((_, a), (_, b))| is_equal(a, b))
     }
 
+    fn has_null_tag(&self) -> bool {
+        self.splitting_tags().any(|(_, value)| value.is_null()) || self.remote_managed() == Remote::Tag(&Value::Null)
+    }
+
+    /// Number of keys of its pool.
+    fn keys(&self) -> usize {
+        OWN_KEYS.len() - usize::from(self.parent_ifname.is_none())
+            + usize::from(self.remote_managed() != Remote::Absent)
+            + self.splitting_tags().filter(|(key, _)| !self.is_own_key(key)).count()
+    }
+
+    /// Whether a tag of this name takes the place of a key that the pool has anyway.
+    fn is_own_key(&self, key: &str) -> bool {
+        OWN_KEYS.contains(&key) && (key != "parent_ifname" || self.parent_ifname.is_some())
+    }
+
     fn splitting_tags(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
         self.tags.iter().filter(|(key, _)| *key != "remote_managed" && !IGNORED_TAGS.contains(&key.as_str()))
     }
@@ -168,6 +184,26 @@ impl Pool<'_> {
         }
     }
 
+    /// Whether Nova puts the device into this pool: as many keys, and for each key of the device the pool's value, where
+    /// a key that the pool does not have counts as null.
+    fn is_joined_by(&self, device: &Tracked<'_>) -> bool {
+        let remote = match (device.remote_managed(), self.like.remote_managed()) {
+            (Remote::Absent, _) | (Remote::Tag(Value::Null), Remote::Absent) => true,
+            (device, pool) => device == pool,
+        };
+        remote
+            && self.keys == device.keys()
+            && self.address == device.pool_address()
+            && self.like.vendor_id == device.vendor_id
+            && self.like.product_id == device.product_id
+            && self.like.numa_node == device.numa_node
+            && self.like.dev_type == device.dev_type
+            && (device.parent_ifname.is_none() || self.like.parent_ifname == device.parent_ifname)
+            && device
+                .splitting_tags()
+                .all(|(key, value)| is_equal(value, self.like.tags.get(key).unwrap_or(&Value::Null)))
+    }
+
     /// Every pool key with its value, for display and comparison.
     pub fn fields(&self) -> BTreeMap<String, Value> {
         let own = OWN_KEYS.iter().copied().filter(|key| *key != "parent_ifname" || self.like.parent_ifname.is_some());
@@ -212,8 +248,14 @@ impl<'a> Pools<'a> {
                 tracked.parent_ifname,
                 pools.tag_set_of[device],
             );
-            let at = *index.entry(key).or_insert_with(|| {
+            let known = if tracked.has_null_tag() {
+                pools.list.iter().position(|pool| pool.is_joined_by(&tracked))
+            } else {
+                index.get(&key).copied()
+            };
+            let at = known.unwrap_or_else(|| {
                 pools.list.push(empty_pool(tracked, pools.tag_set_of[device]));
+                index.insert(key, pools.list.len() - 1);
                 pools.list.len() - 1
             });
             pools.list[at].devices.push(device);
@@ -236,7 +278,7 @@ impl<'a> Pools<'a> {
 
     /// Takes one device out of its pool. False when it was not free.
     pub fn remove(&mut self, device: usize, emptied: Emptied) -> bool {
-        let Some(at) = self.pool_of(device) else { return false };
+        let Some(at) = self.holder(device) else { return false };
         let Some(position) = self.list[at].devices.iter().rposition(|d| *d == device) else { return false };
         self.list[at].devices.remove(position);
         if emptied == Emptied::Goes && self.list[at].devices.is_empty() {
@@ -245,9 +287,18 @@ impl<'a> Pools<'a> {
         true
     }
 
+    /// Index of the pool that a free device is in.
+    pub fn holder(&self, device: usize) -> Option<usize> {
+        let holds = |at: &usize| self.list[*at].devices.contains(&device);
+        self.pool_of(device).filter(holds).or_else(|| (0..self.list.len()).find(holds))
+    }
+
     /// Index of the pool that `device` belongs to, whether it is in there or not.
-    pub fn pool_of(&self, device: usize) -> Option<usize> {
+    fn pool_of(&self, device: usize) -> Option<usize> {
         let tracked = &self.devices[device];
+        if tracked.has_null_tag() {
+            return self.list.iter().position(|pool| pool.is_joined_by(tracked));
+        }
         self.list.iter().position(|pool| {
             pool.address == tracked.pool_address()
                 && pool.tag_set == self.tag_set_of[device]
@@ -265,9 +316,7 @@ fn is_id(text: &str, id: PciId) -> bool {
 }
 
 fn empty_pool(like: Tracked<'_>, tag_set: usize) -> Pool<'_> {
-    let mut pool = Pool { like, address: like.pool_address(), devices: Vec::new(), keys: 0, tag_set };
-    pool.keys = pool.fields().len();
-    pool
+    Pool { like, address: like.pool_address(), devices: Vec::new(), keys: like.keys(), tag_set }
 }
 
 /// For each device the number of its set of tags; equal sets, from whichever spec, have equal numbers.
@@ -315,6 +364,8 @@ mod tests {
         assert_eq!(pools(DevType::Vf, [json!({"color": [1, {"a": 1.0}]}), json!({"color": [1.0, {"a": true}]})]), 1);
         assert_eq!(pools(DevType::Vf, [json!({"color": "1"}), json!({"color": 1})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({})]), 2);
+        assert_eq!(pools(DevType::Vf, [json!({"size": "x"}), json!({"color": null})]), 1);
+        assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({"size": "x"})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"traits": "A"}), json!({"resource_class": "B", "rp_uuid": "C"})]), 1);
     }
 }
