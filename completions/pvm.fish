@@ -125,6 +125,8 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l port -d 'A plain hos
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l ignore -d 'Go on although this check failed; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l accept-unknown -d 'Go on although the answer of this check is unknown; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l standalone -d 'Move a guest that Nova or another system runs, which will not learn of it: the guest\'s UUID, in full' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l save-plan -d 'Write the plan to FILE, to be reviewed and executed later' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l plan -d 'Execute this plan exactly, or refuse and say what has changed since: its map and its parameters' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms [default: libvirt\'s limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l timeout -d 'Abort and undo after this time, like 10m, except during switch-over [default: no limit]' -r

@@ -116,3 +116,29 @@ fn a_migration_that_fails_leaves_the_guest_where_it_was() {
     assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "");
     assert!(hosts.journals("a")[0].1.lines().last().unwrap().contains("\"record\":\"undone\""));
 }
+
+#[test]
+fn a_saved_plan_is_executed_as_it_is_or_refused_with_what_has_changed() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let file = hosts.path("demo.plan");
+    let path = file.to_str().unwrap();
+    hosts.run("a", &["migrate", "demo", "host-b", "--dry-run", "--save-plan", path, "--bandwidth", "64MiB"]).ends(0);
+    let text = fs::read_to_string(&file).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&plan["schema"], &plan["parameters"]["bandwidth_mib"]), (&"pvm.plan/1".into(), &64.into()));
+
+    fs::write(&file, text.replace("\"bandwidth_mib\": 64", "\"bandwidth_mib\": 65")).unwrap();
+    hosts.run("a", &["migrate", "demo", "host-b", "--plan", path, "--yes"]).ends(1).complains("it was changed");
+
+    fs::write(&file, &text).unwrap();
+    hosts.virsh("a", &["suspend", "demo"]);
+    let said = hosts.run("a", &["migrate", "demo", "host-b", "--plan", path, "--yes"]).ends(1);
+    assert!(said.stderr.contains("no longer holds: guest state was running, is paused"), "{said:#?}");
+    assert_eq!(hosts.journals("a"), []);
+
+    hosts.virsh("a", &["resume", "demo"]);
+    hosts.run("a", &["migrate", "demo", "host-b", "--plan", path, "--yes"]).ends(0);
+    hosts.life("b", "demo", Some(&before));
+    assert!(hosts.journals("a")[0].1.contains("\"bandwidth_mib\":64"), "{:?}", hosts.journals("a"));
+}

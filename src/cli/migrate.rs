@@ -1,5 +1,6 @@
 //! `pvm migrate`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -36,6 +37,14 @@ pub struct Migrate {
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Write the plan to FILE, to be reviewed and executed later
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub save_plan: Option<PathBuf>,
+    /// Execute this plan exactly, or refuse and say what has changed since: its map and its parameters
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
+        "request", "port", "max_downtime", "bandwidth", "timeout", "tls", "parallel", "require_proof", "save_plan",
+    ])]
+    pub plan: Option<PathBuf>,
     /// Show what changes in the XML
     #[arg(long)]
     pub diff: bool,

@@ -1,6 +1,9 @@
 //! What the engine is told to do: a plan in the terms of libvirt.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::domain::rewrite::Mapping;
 use crate::journal;
@@ -57,19 +60,42 @@ pub struct Options {
     pub require_proof: bool,
 }
 
+impl Options {
+    /// By name, as plans and journals keep them.
+    pub fn parameters(&self) -> BTreeMap<String, Value> {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let all = [
+            ("max_downtime_ms", self.max_downtime.map(|time| milliseconds(time).into())),
+            ("timeout_ms", self.timeout.map(|time| milliseconds(time).into())),
+            ("bandwidth_mib", self.bandwidth.map(Value::from)),
+            ("parallel", self.parallel.map(Value::from)),
+            ("tls", self.tls.then_some(Value::Bool(true))),
+            ("require_proof", self.require_proof.then_some(Value::Bool(true))),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// Of a plan; `None` when it has a parameter that this build does not know or cannot read.
+    pub fn of(parameters: &BTreeMap<String, Value>) -> Option<Self> {
+        let mut options = Self::default();
+        for (name, value) in parameters {
+            match name.as_str() {
+                "max_downtime_ms" => options.max_downtime = Some(Duration::from_millis(value.as_u64()?)),
+                "timeout_ms" => options.timeout = Some(Duration::from_millis(value.as_u64()?)),
+                "bandwidth_mib" => options.bandwidth = Some(value.as_u64()?),
+                "parallel" => options.parallel = Some(u32::try_from(value.as_u64()?).ok()?),
+                "tls" => options.tls = value.as_bool()?,
+                "require_proof" => options.require_proof = value.as_bool()?,
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
 impl Order {
     /// The first record of its journal.
     pub fn journal_plan(&self) -> journal::Plan {
-        let options = &self.options;
-        let milliseconds = |time: Option<Duration>| time.map(|t| t.as_millis().to_string());
-        let parameters = [
-            ("max_downtime_ms", milliseconds(options.max_downtime)),
-            ("timeout_ms", milliseconds(options.timeout)),
-            ("bandwidth_mib", options.bandwidth.map(|n| n.to_string())),
-            ("parallel", options.parallel.map(|n| n.to_string())),
-            ("tls", options.tls.then(|| "true".to_owned())),
-            ("require_proof", options.require_proof.then(|| "true".to_owned())),
-        ];
         journal::Plan {
             id: self.id.clone(),
             pvm_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -81,10 +107,28 @@ impl Order {
             undefine_source: self.persistent,
             persist_destination: self.persistent,
             autostart: self.autostart,
-            parameters: parameters
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-                .collect(),
+            parameters: self.options.parameters(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_go_into_a_plan_and_come_out_again() {
+        let options = Options {
+            max_downtime: Some(Duration::from_millis(300)),
+            bandwidth: Some(100),
+            timeout: Some(Duration::from_secs(600)),
+            tls: true,
+            parallel: Some(4),
+            require_proof: true,
+        };
+        assert_eq!(Options::of(&options.parameters()), Some(options));
+        assert_eq!(Options::of(&Options::default().parameters()), Some(Options::default()));
+        assert_eq!(Options::of(&BTreeMap::from([("warp".to_owned(), Value::Bool(true))])), None);
+        assert_eq!(Options::of(&BTreeMap::from([("parallel".to_owned(), Value::from(-1))])), None);
     }
 }

@@ -35,15 +35,22 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     let directory = journal::state_directory()?;
     let store = Store::at(&directory);
     let mut excluded = plan::claimed(&store, &args.destination)?;
+    let saved = args.plan.as_deref().map(plan::read).transpose()?;
     if args.dry_run {
-        let planned = plan::make(&hosts, &sides, args, &excluded)?;
+        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
+        if let Some(path) = &args.save_plan {
+            plan::save(path, &planned)?;
+        }
         return plan::show(context, args, &planned);
     }
     let Sides::Live { source, destination, guest } = &sides else {
         return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run").into());
     };
     for _ in 0..MOST_PLANS {
-        let planned = plan::make(&hosts, &sides, args, &excluded)?;
+        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
+        if let Some(path) = &args.save_plan {
+            plan::save(path, &planned)?;
+        }
         plan::announce(context, args, &planned);
         let order = match judge::judge(context, args, &planned)? {
             Judged::Go(order) => order,

@@ -1,8 +1,9 @@
 //! The plan of a migration: two snapshots, preflight's report on them, and the order made of it.
 
 use std::collections::BTreeSet;
-
-use serde::Serialize;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use super::sides::{Side, Sides};
 use crate::cli::Format;
@@ -10,7 +11,8 @@ use crate::cli::migrate::Migrate;
 use crate::commands::hosts::{Hosts, stop};
 use crate::commands::{Context, Stop};
 use crate::domain::element::{element, rewrite_element};
-use crate::domain::rewrite::{Mapping, rewrite};
+use crate::domain::rewrite::Mapping;
+use crate::host::settings::Defaults;
 use crate::host::{self, ErrorKind, HostError};
 use crate::hypervisor::{DomainInfo, State};
 use crate::journal::{self, Store};
@@ -19,6 +21,7 @@ use crate::outcome::Outcome;
 use crate::output::diff::diff;
 use crate::output::preflight as output;
 use crate::pci::PciAddress;
+use crate::plan::document::Plan;
 use crate::plan::map::{rewriting, rewriting_with_ports};
 use crate::plan::{Action, MapEntry, Wishes};
 use crate::preflight::{self, Compatibility, InstanceReport, Question, Report};
@@ -37,7 +40,8 @@ pub(super) struct Planned {
     after: Option<String>,
     /// What libvirt would be told; none when there is no map, or when a host is only a snapshot.
     pub(super) order: Option<Order>,
-    id: String,
+    /// The plan as a document; none when there is no map.
+    document: Option<Plan>,
 }
 
 impl Planned {
@@ -60,6 +64,7 @@ pub(super) fn make(
     hosts: &Hosts,
     sides: &Sides,
     args: &Migrate,
+    saved: Option<&Plan>,
     excluded: &BTreeSet<PciAddress>,
 ) -> anyhow::Result<Planned> {
     let asked = match sides {
@@ -91,19 +96,101 @@ pub(super) fn make(
     let Some(before) = domain.xml.clone() else {
         return Err(Stop::unknown(format!("the XML of {} is not known", domain.name)).into());
     };
-    let map = &report.instances[0].map;
+    let map = match saved {
+        Some(plan) => {
+            still_holds(plan, &source, &destination, &domain, excluded)?;
+            &plan.map
+        }
+        None => &report.instances[0].map,
+    };
     // The planner leaves the map empty when there is none; a guest without host devices needs none.
     let complete = map.len() == domain.hostdevs.iter().filter(|d| d.source.is_some()).count();
-    let after =
-        if complete { Some(rewrite(&before, &rewriting_with_ports(map)).map_err(|e| refused(&e))?) } else { None };
-    let id = journal::new_id(&domain.uuid);
-    let order = match sides {
-        Sides::Live { source, destination, guest } if complete => {
-            Some(order(&id, source, destination, guest, &domain, &before, map, args, hosts)?)
-        }
-        Sides::Live { .. } | Sides::Saved { .. } => None,
+    if !complete {
+        return Ok(Planned { report, domain, before, after: None, order: None, document: None });
+    }
+    let options = match saved {
+        Some(plan) => Options::of(&plan.parameters)
+            .ok_or_else(|| Stop::refused("the plan has parameters that this pvm does not know"))?,
+        None => options(args, &hosts.options.settings.defaults),
     };
-    Ok(Planned { report, domain, before, after, order, id })
+    let document = Plan::of(&source, &destination, &domain, map).map_err(|e| refused(&e))?;
+    let document = Plan {
+        id: journal::new_id(&domain.uuid),
+        created_at: journal::now().to_string(),
+        source: args.from.clone(),
+        destination: args.destination.clone(),
+        requests: args.request.iter().cloned().collect(),
+        flags: flags(&domain, &options),
+        parameters: options.parameters(),
+        ..document
+    }
+    .sealed();
+    let order = match sides {
+        Sides::Live { source, destination, guest } => {
+            let ports = ports(&domain, &before, map)?;
+            Some(order(&document, source, destination, guest, ports, options))
+        }
+        Sides::Saved { .. } => None,
+    };
+    let after = document.destination_xml.clone();
+    Ok(Planned { report, domain, before, after, order, document: Some(document) })
+}
+
+/// Reads a saved plan.
+pub(super) fn read(path: &Path) -> anyhow::Result<Plan> {
+    #[expect(clippy::disallowed_methods, reason = "the operator named this file")]
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Stop::unknown(format!("cannot read {}: {e}", path.display())))?;
+    Ok(Plan::parse(&text).map_err(|e| Stop::refused(format!("{}: {e}", path.display())))?)
+}
+
+/// Writes the plan, private and at once.
+pub(super) fn save(path: &Path, planned: &Planned) -> anyhow::Result<()> {
+    let Some(document) = &planned.document else {
+        return Err(
+            Stop::refused(format!("{} has no device map: there is no plan to save", planned.domain.name)).into()
+        );
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let beside = PathBuf::from(name);
+    let write = || -> std::io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(serde_json::to_string_pretty(document)?.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(|e| {
+        // Where nothing could be written there is nothing to remove.
+        let _ = std::fs::remove_file(&beside);
+        Stop::unknown(format!("cannot write {}: {e}", path.display())).into()
+    })
+}
+
+/// Refuses a plan of another guest, or one whose facts are otherwise now, and says which.
+fn still_holds(
+    plan: &Plan,
+    source: &Snapshot,
+    destination: &Snapshot,
+    domain: &Domain,
+    excluded: &BTreeSet<PciAddress>,
+) -> Result<(), Stop> {
+    if plan.instance.uuid != domain.uuid {
+        return Err(Stop::refused(format!("the plan is for {}, not for {}", plan.instance.name, domain.name)));
+    }
+    let mut changed: Vec<_> = plan
+        .changes(source, destination)
+        .into_iter()
+        .map(|changed| format!("{} was {}, is {}", changed.fact, changed.was, changed.is))
+        .collect();
+    let claimed = plan.map.iter().map(|entry| entry.destination).filter(|device| excluded.contains(device));
+    changed.extend(claimed.map(|device| format!("destination {device} is claimed by another migration")));
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Stop::refused(format!("the plan of {} no longer holds: {}", plan.instance.name, changed.join("; "))))
 }
 
 fn refused(error: &crate::domain::XmlError) -> Stop {
@@ -120,43 +207,42 @@ fn by_libvirt(side: &Side, error: &HostError) -> Snapshot {
     snapshot
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything a plan rests on comes together here once")]
+fn options(args: &Migrate, defaults: &Defaults) -> Options {
+    Options {
+        max_downtime: args.max_downtime,
+        bandwidth: args.bandwidth,
+        timeout: args.timeout,
+        tls: args.tls || defaults.tls,
+        parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
+        require_proof: args.require_proof,
+    }
+}
+
 fn order(
-    id: &str,
+    plan: &Plan,
     source: &Side,
     destination: &Side,
     guest: &DomainInfo,
-    domain: &Domain,
-    xml: &str,
-    map: &[MapEntry],
-    args: &Migrate,
-    hosts: &Hosts,
-) -> anyhow::Result<Order> {
-    let defaults = &hosts.options.settings.defaults;
-    Ok(Order {
-        id: id.to_owned(),
+    ports: Vec<journal::Port>,
+    options: Options,
+) -> Order {
+    Order {
+        id: plan.id.clone(),
         instance: journal::Instance { name: guest.name.clone(), uuid: guest.uuid.clone() },
         source: source.as_host(),
         source_label: source.name.clone(),
         destination: destination.as_host(),
         destination_uri: destination.hypervisor.uri().to_owned(),
         migrate_uri: destination.host.migrate_uri().map(str::to_owned),
-        map: map.iter().map(as_move).collect(),
-        mapping: rewriting(map),
-        persistent_mapping: rewriting_with_ports(map),
-        ports: ports(domain, xml, map)?,
+        map: plan.map.iter().map(as_move).collect(),
+        mapping: rewriting(&plan.map),
+        persistent_mapping: rewriting_with_ports(&plan.map),
+        ports,
         persistent: guest.persistent,
         autostart: guest.autostart,
         paused: matches!(guest.state, State::Paused(_)),
-        options: Options {
-            max_downtime: args.max_downtime,
-            bandwidth: args.bandwidth,
-            timeout: args.timeout,
-            tls: args.tls || defaults.tls,
-            parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
-            require_proof: args.require_proof,
-        },
-    })
+        options,
+    }
 }
 
 fn as_move(entry: &MapEntry) -> journal::Move {
@@ -189,60 +275,37 @@ fn ports(domain: &Domain, xml: &str, map: &[MapEntry]) -> anyhow::Result<Vec<jou
     Ok(ports)
 }
 
-/// `pvm.plan/1`.
-#[derive(Debug, Serialize)]
-struct PlanDocument<'a> {
-    schema: &'static str,
-    id: &'a str,
-    instance: journal::Instance,
-    source: &'a str,
-    destination: &'a str,
-    verdict: Compatibility,
-    map: &'a [MapEntry],
-    flags: Vec<&'static str>,
-    detach: Vec<PciAddress>,
-    destination_xml: Option<&'a str>,
-}
-
-fn flags(planned: &Planned, args: &Migrate) -> Vec<&'static str> {
+fn flags(domain: &Domain, options: &Options) -> Vec<String> {
     let mut flags = vec!["live", "peer2peer", "abort-on-error"];
-    if planned.domain.persistent {
+    if domain.persistent {
         flags.extend(["persist-dest", "undefine-source"]);
     }
-    if args.tls {
+    if options.tls {
         flags.push("tls");
     }
-    if args.parallel.is_some() {
+    if options.parallel.is_some() {
         flags.push("parallel");
     }
-    flags
+    flags.into_iter().map(str::to_owned).collect()
 }
 
 /// Prints the plan as the result.
 pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyhow::Result<Outcome> {
     if context.global.output == Format::Table {
         output::print(&context.printer, std::slice::from_ref(&planned.report))?;
-        let mut text = format!("Flags: {}.\n", flags(planned, args).join(", "));
-        if let (true, Some(after)) = (args.diff, &planned.after) {
-            let lines = diff(&planned.before, after);
-            text.push_str(if lines.is_empty() { "The XML stays as it is.\n" } else { &lines });
+        if let Some(document) = &planned.document {
+            let mut text = format!("Flags: {}.\n", document.flags.join(", "));
+            if let (true, Some(after)) = (args.diff, &planned.after) {
+                let lines = diff(&planned.before, after);
+                text.push_str(if lines.is_empty() { "The XML stays as it is.\n" } else { &lines });
+            }
+            context.printer.result(&text)?;
         }
-        context.printer.result(&text)?;
+    } else if let Some(document) = &planned.document {
+        context.printer.document(document)?;
     } else {
-        let map = planned.instance().map.as_slice();
-        let ports = map.iter().filter(|entry| entry.action == Action::Reattach);
-        context.printer.document(&PlanDocument {
-            schema: "pvm.plan/1",
-            id: &planned.id,
-            instance: journal::Instance { name: planned.domain.name.clone(), uuid: planned.domain.uuid.clone() },
-            source: &planned.report.source,
-            destination: &planned.report.destination,
-            verdict: planned.instance().verdict,
-            map,
-            flags: flags(planned, args),
-            detach: ports.map(|entry| entry.source).collect(),
-            destination_xml: planned.after.as_deref(),
-        })?;
+        // Without a map there is no plan; the report says why.
+        output::print(&context.printer, std::slice::from_ref(&planned.report))?;
     }
     Ok(match planned.instance().verdict {
         Compatibility::Warnings if args.strict => Outcome::Findings,
