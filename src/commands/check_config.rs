@@ -27,8 +27,26 @@ struct Document {
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<RequestReport>,
+    /// With `--host`: every device and the spec that wins for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<Vec<Won>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     traces: Vec<Trace>,
+}
+
+#[derive(Debug, Serialize)]
+struct Won {
+    address: PciAddress,
+    spec: Option<usize>,
+}
+
+/// What is said besides the findings in the files.
+#[derive(Default)]
+struct Answers {
+    findings: Vec<Finding>,
+    request: Option<RequestReport>,
+    winners: Option<Vec<(PciAddress, Option<usize>)>>,
+    traces: Vec<(PciAddress, Vec<trace::Step>)>,
 }
 
 /// One `--trace`.
@@ -65,15 +83,19 @@ pub fn run(context: &Context, args: &CheckConfig) -> anyhow::Result<Outcome> {
         print_fixed(context, &config, &found, args.diff)?;
         return Ok(outcome(&config, found.iter().map(|d| d.severity).max(), args.strict));
     }
-    let request = args.request.as_ref().map(|text| request_report::report(text, &subject));
-    let mut more = request.as_ref().map(|r| r.findings.clone()).unwrap_or_default();
+    let mut answers = Answers {
+        request: args.request.as_ref().map(|text| request_report::report(text, &subject)),
+        winners: subject.host.map(|_| subject.winners()),
+        traces: traces(args, &subject)?,
+        ..Answers::default()
+    };
+    answers.findings.extend(answers.request.iter().flat_map(|request| request.findings.clone()));
     if let Some(other) = &args.compare {
         let (doc, name) = other_side(context, &hosts, other)?;
-        more.extend(compare::compare(&config.document(), &doc, &name));
+        answers.findings.extend(compare::compare(&config.document(), &doc, &name));
     }
-    let traces = traces(args, &subject)?;
-    let worst = found.iter().map(|d| d.severity).chain(more.iter().map(|f| f.severity)).max();
-    report(context, &config, &found, more, request, traces)?;
+    let worst = found.iter().map(|d| d.severity).chain(answers.findings.iter().map(|f| f.severity)).max();
+    report(context, &config, &found, answers)?;
     Ok(outcome(&config, worst, args.strict))
 }
 
@@ -121,40 +143,38 @@ fn traces(args: &CheckConfig, subject: &lint::Subject<'_>) -> anyhow::Result<Vec
     Ok(traces)
 }
 
-fn report(
-    context: &Context,
-    config: &ParsedConfig,
-    found: &[Diagnostic],
-    more: Vec<Finding>,
-    request: Option<RequestReport>,
-    traces: Vec<(PciAddress, Vec<trace::Step>)>,
-) -> anyhow::Result<()> {
+fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answers: Answers) -> anyhow::Result<()> {
     if context.global.output == Format::Table {
         let mut out = String::new();
-        for (address, steps) in &traces {
+        for (address, steps) in &answers.traces {
             out.push_str(&text::trace(&address.to_string(), steps, config));
         }
-        if let Some(request) = &request {
+        if let Some(winners) = answers.winners.as_ref().filter(|_| answers.traces.is_empty()) {
+            out.push_str(&text::winners(winners, config));
+        }
+        if let Some(request) = &answers.request {
             out.push_str(&text::request(request, config));
         }
-        out.extend(more.iter().map(text::finding));
+        out.extend(answers.findings.iter().map(text::finding));
         out.push_str(&diagnostics::report(found, config, context.printer.width()));
         return Ok(context.printer.result(&out)?);
     }
     let mut document = config.document();
     document.nova_accepts = config.nova_accepts_with(found);
     let mut findings: Vec<Finding> = found.iter().map(|d| d.to_finding(&config.sources)).collect();
-    findings.extend(more);
+    findings.extend(answers.findings);
     let step = |step: trace::Step| TraceStep { spec: step.index, miss: step.miss.map(config::matching::Miss::as_str) };
+    let trace = |(address, steps): (PciAddress, Vec<trace::Step>)| Trace {
+        device: address.to_string(),
+        steps: steps.into_iter().map(step).collect(),
+    };
     context.printer.document(&Document {
         schema: "pvm.check-config/1",
         config: document,
         findings,
-        request,
-        traces: traces
-            .into_iter()
-            .map(|(address, steps)| Trace { device: address.to_string(), steps: steps.into_iter().map(step).collect() })
-            .collect(),
+        request: answers.request,
+        devices: answers.winners.map(|all| all.into_iter().map(|(address, spec)| Won { address, spec }).collect()),
+        traces: answers.traces.into_iter().map(trace).collect(),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::config::ParsedConfig;
 use crate::config::request_report::{GroupDoc, RequestReport};
 use crate::config::trace::Step;
 use crate::finding::{Finding, Severity};
+use crate::pci::PciAddress;
 
 /// The walk through the device_specs for one device.
 pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
@@ -22,6 +23,33 @@ pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Devices that are named for one spec; the rest is counted.
+const MOST_NAMED: usize = 8;
+
+/// Which spec wins which devices of the host.
+pub fn winners(winners: &[(PciAddress, Option<usize>)], config: &ParsedConfig) -> String {
+    let mut text = String::new();
+    for (index, spec) in config.device_specs.iter().enumerate() {
+        let won: Vec<_> = winners.iter().filter(|(_, winner)| *winner == Some(index)).collect();
+        let place = format!("{}:{}", config.sources.file(spec.span().file).name, config.sources.line(spec.span()));
+        let _ = write!(text, "spec {index} ({}) wins {}", printable(&place), plural(won.len()));
+        for (i, (address, _)) in won.iter().take(MOST_NAMED).enumerate() {
+            let _ = write!(text, "{} {address}", if i == 0 { ":" } else { "" });
+        }
+        if won.len() > MOST_NAMED {
+            let _ = write!(text, " and {} more", won.len() - MOST_NAMED);
+        }
+        text.push('\n');
+    }
+    let none = winners.iter().filter(|(_, winner)| winner.is_none()).count();
+    let _ = writeln!(text, "no spec matches {}\n", plural(none));
+    text
+}
+
+fn plural(n: usize) -> String {
+    if n == 1 { "1 device".to_owned() } else { format!("{n} devices") }
 }
 
 /// What a flavor string asks for.

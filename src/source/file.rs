@@ -14,6 +14,8 @@ pub struct SourceFile {
     /// Its text.
     pub text: String,
     line_starts: Vec<usize>,
+    /// Then a column is a matter of subtraction, on lines of any length.
+    ascii: bool,
 }
 
 /// A place for people: both counted from 1, the column in characters.
@@ -35,7 +37,7 @@ impl SourceFile {
                 line_starts.push(i + 1);
             }
         }
-        Self { name: name.into(), text, line_starts }
+        Self { name: name.into(), ascii: text.is_ascii(), text, line_starts }
     }
 
     /// The line and column of a byte offset; offsets behind the end count as the end.
@@ -43,6 +45,9 @@ impl SourceFile {
         let offset = self.floor(offset);
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = self.line_starts[line - 1];
+        if self.ascii {
+            return Position { line, column: offset - start + 1 };
+        }
         // Every byte but UTF-8's continuations begins a character.
         let characters = self.text.as_bytes()[start..offset].iter().filter(|b| **b & 0xc0 != 0x80).count();
         Position { line, column: characters + 1 }

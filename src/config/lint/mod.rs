@@ -36,6 +36,7 @@ use super::device_spec::{DeviceSpec, IdPattern};
 use super::options::OptionDef;
 use super::{Matcher, ParsedConfig, View};
 use crate::finding::Rule;
+use crate::pci::PciAddress;
 use crate::snapshot::{Device, Snapshot};
 use crate::source::{Diagnostic, Span};
 
@@ -51,6 +52,11 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// Every device of the host, and the index of the spec that wins for it.
+    pub fn winners(&self) -> Vec<(PciAddress, Option<usize>)> {
+        self.matched().into_iter().map(|(device, winner)| (device.address, winner)).collect()
+    }
+
     /// Every device of the host with the spec that wins for it.
     pub(super) fn matched(&self) -> Vec<(&'a Device, Option<usize>)> {
         let devices = self.host.map(|host| host.devices.as_slice()).unwrap_or_default();
