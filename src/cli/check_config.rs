@@ -5,10 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// Check `[pci] device_spec` and `alias` as Nova would, and every trap Nova accepts in silence.
-///
-/// A YAML file has device_spec and alias at its top or under pci, each a list of mappings with the keys of Nova's JSON; plain
-/// values count as they are written. Lines outside of [pci] and of the options pvm knows are never shown: nova.conf holds
-/// passwords.
 #[derive(Debug, Args)]
 pub struct CheckConfig {
     /// nova.conf, a directory of *.conf, or YAML; several behave like several --config-file [default: Nova's own search]

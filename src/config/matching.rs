@@ -249,10 +249,15 @@ impl Matcher {
             && (!a.remote_managed || b.remote_managed);
         let inside =
             domain_inside && pf_inside && x.within(y) && a.vendor.within(b.vendor) && a.product.within(b.product);
+        let same_ids = a.vendor.within(b.vendor)
+            && b.vendor.within(a.vendor)
+            && a.product.within(b.product)
+            && b.product.within(a.product);
         match (covers, inside) {
             (true, _) => Overlap::Covers,
             (false, true) => Overlap::Inside,
-            (false, false) if x.is_pf || y.is_pf => Overlap::None,
+            // One by its address and the other by its ids is how exceptions are written; two areas of one device are not.
+            (false, false) if x.is_pf || y.is_pf || !same_ids => Overlap::None,
             (false, false) => Overlap::Crosses,
         }
     }

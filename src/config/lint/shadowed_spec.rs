@@ -37,7 +37,11 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let mut diagnostic = Diagnostic::new(&RULE, message)
             .at(spec.span(), if fully { "never reached" } else { "reached for the others only" })
             .also(specs[earlier].span(), "the first that matches wins")
-            .remedy(if same { "remove one of them: their tags are the same" } else { "put the more exact one first" });
+            .remedy(match (same, fully) {
+                (true, true) => "remove one of them: their tags are the same",
+                (true, false) => "nothing to do: their tags are the same",
+                (false, _) => "put the more exact one first",
+            });
         if same || !fully {
             diagnostic = diagnostic.severity(Severity::Info);
         }
