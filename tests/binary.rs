@@ -76,6 +76,7 @@ fn what_needs_no_libvirt_works_without_it() {
         (&["check-config", "demo/nova.conf"], 1),
         (&["inventory"], 0),
         (&["inventory", "-o", "json"], 0),
+        (&["preflight", "demo/lab-a.json", "demo/lab-b.json"], 0),
         (&["explain"], 0),
     ] {
         let output = without_libvirt(args);
