@@ -92,7 +92,7 @@ pub enum Command {
     /// Check device_spec and alias as Nova would, and every trap Nova accepts in silence
     ///
     /// A YAML file has device_spec and alias at its top or under pci, each a list of mappings with the keys of Nova's JSON;
-    /// plain values count as they are written. Lines outside of [pci] and of the options pvm knows are never shown: nova.conf
+    /// plain values count as they are written. Lines outside the section pci and the options pvm knows are never shown: nova.conf
     /// holds passwords.
     CheckConfig(check_config::CheckConfig),
     /// Show devices: what is declared, which driver is bound, what the device answers

@@ -1,7 +1,7 @@
 //! Maximum bipartite matching with preferences. Knows indexes and costs, nothing of PCI.
 //!
 //! A matching is found whenever one exists (augmenting paths). Among matchings the cheapest by [`Total`] is searched by
-//! branch and bound from a greedy start; the search stops after [`MOST_STEPS`], so that it is exact for the handful of
+//! branch and bound from a greedy start; the search stops after `MOST_STEPS`, so that it is exact for the handful of
 //! devices a guest has and merely good for dozens that are all alike.
 
 use std::collections::{BTreeSet, HashMap};
