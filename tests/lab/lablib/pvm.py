@@ -92,7 +92,7 @@ def understood(source: Host, exit_code: int, stdout: bytes, stderr: bytes) -> Sa
         said.word = f"exit code {exit_code}, but {result.get('exit_code')} in the result"
     elif exit_code in (0, 5):
         place = "stayed" if result.get("runs_on") == source.name else "moved"
-        said.word = f"{place}, {result.get('device_state', 'nothing said')}"
+        said.word = f"{place}, {result.get('device_state') or 'not looked at'}"
     return said
 
 
