@@ -1,21 +1,20 @@
-//! Reads cases (one JSON object per line) and writes what pvm says about each, in the form in which Nova's own answers are
-//! kept. Decodes and encodes only: every rule is the function that the subcommands call.
+//! Reads cases, a JSON object a line; writes pvm's verdicts in the form of Nova's own. Only decodes and encodes: every
+//! rule is the function that the subcommands call.
 
 #![allow(clippy::print_stdout, reason = "an example prints its result")]
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead as _};
 use std::path::Path;
 
 use pvm::config::machine::{Netdev, PciLookup};
-use pvm::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, placement_names, request};
+use pvm::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, request};
 use pvm::host::nova_files;
-use pvm::inventory::{placement, tagging};
-use pvm::snapshot::device::Vpd;
-use pvm::snapshot::{AliasDoc, Device};
+use pvm::snapshot::AliasDoc;
 use pvm::source::NovaError;
 use serde_json::{Map, Value, json};
 
+#[path = "nova_verdicts_kinds/placement.rs"]
+mod placement;
 #[path = "nova_verdicts_kinds/planning.rs"]
 mod planning;
 
@@ -35,8 +34,8 @@ pub fn answer(lines: impl Iterator<Item = io::Result<String>>, mut take: impl Fn
             "alias" => alias(&case),
             "match" => matches(&case),
             "request" => requests(&case),
-            "placement" => placement(&case),
-            "normalize" => Ok(normalize(&case)),
+            "placement" => placement::placement(&case),
+            "normalize" => Ok(placement::normalize(&case)),
             "allocate" => planning::allocate(&case),
             "migrate" => planning::migrate(&case),
             "precheck" => planning::precheck(&case),
@@ -50,8 +49,7 @@ pub fn answer(lines: impl Iterator<Item = io::Result<String>>, mut take: impl Fn
             }
             Err(error) => json!({"verdict": "rejected", "error": error.class, "message": error.message}),
         };
-        answer["id"] = case["id"].clone();
-        answer["kind"] = case["kind"].clone();
+        (answer["id"], answer["kind"]) = (case["id"].clone(), case["kind"].clone());
         take(answer);
     }
     Ok(())
@@ -85,8 +83,8 @@ fn load(case: &Value, conf: &str, sysfs: &str) -> Result<ParsedConfig, NovaError
         Value::Array(texts) => texts.iter().enumerate().for_each(|(i, text)| add(format!("nova-{i}.conf"), text)),
         text => add("nova.conf".to_owned(), text),
     }
-    let dir: BTreeMap<_, _> = case["conf_dir"].as_object().into_iter().flatten().collect();
-    let read = dir.into_iter().filter(|(name, _)| nova_files::counts_in_directory(Path::new(name)));
+    let dir = case["conf_dir"].as_object().into_iter().flatten();
+    let read = dir.filter(|(name, _)| nova_files::counts_in_directory(Path::new(name)));
     read.for_each(|(name, text)| add(name.clone(), text));
     let machine = Machine { hostname: Some("oracle-host".to_owned()), address: Some("192.0.2.1".to_owned()) };
     let config = config::load(inputs, &Sysfs(case[sysfs].as_object()), &machine);
@@ -134,9 +132,8 @@ fn device_spec(case: &Value) -> Verdict {
 
 fn alias(case: &Value) -> Verdict {
     let (_, docs) = aliases(case)?;
-    let by_name: Map<_, _> =
-        docs.into_iter().map(|d| (d.name, json!({"numa_policy": d.numa_policy, "specs": d.specs}))).collect();
-    Ok(json!({"aliases": by_name}))
+    let by_name = docs.into_iter().map(|d| (d.name, json!({"numa_policy": d.numa_policy, "specs": d.specs})));
+    Ok(json!({"aliases": by_name.collect::<Map<_, _>>()}))
 }
 
 fn matches(case: &Value) -> Verdict {
@@ -165,42 +162,6 @@ fn matches(case: &Value) -> Verdict {
         }
     });
     Ok(json!({"matches": answers.collect::<Vec<_>>()}))
-}
-
-fn placement(case: &Value) -> Verdict {
-    let config = specs(case)?;
-    let listed: Vec<Device> = case["devices"].as_array().into_iter().flatten().filter_map(device).collect();
-    let mut devices = listed;
-    // Nova's order is that of discovery; tagging looks PFs up by address.
-    devices.sort_by_key(|d| d.address);
-    tagging::tag(&config, &mut devices);
-    match placement::providers(text(case, "host"), &config.document(), &devices) {
-        Ok(providers) => {
-            let by_name: Map<_, _> = providers
-                .into_iter()
-                .map(|p| {
-                    let inventory = json!({p.resource_class: {"total": p.total, "max_unit": p.total}});
-                    (p.provider, json!({"inventory": inventory, "traits": p.traits}))
-                })
-                .collect();
-            Ok(json!({"providers": by_name}))
-        }
-        Err(refusal) => Err(NovaError::new(refusal.class, refusal.message)),
-    }
-}
-
-/// A case's device, as a snapshot has it.
-fn device(case: &Value) -> Option<Device> {
-    let card_serial = case["capabilities"]["vpd"]["card_serial_number"].as_str().map(str::to_owned);
-    Some(Device {
-        address: text(case, "address").parse().ok()?,
-        vendor_id: text(case, "vendor_id").parse().ok(),
-        product_id: text(case, "product_id").parse().ok(),
-        parent_addr: text(case, "parent_addr").parse().ok(),
-        dev_type: serde_json::from_value(case["dev_type"].clone()).ok()?,
-        vpd: card_serial.map(|serial| Vpd { card_serial: Some(serial), ..Vpd::default() }),
-        ..Device::default()
-    })
 }
 
 fn requests(case: &Value) -> Verdict {
@@ -236,17 +197,4 @@ fn requests(case: &Value) -> Verdict {
     });
     answer["requests"] = requests.collect();
     Ok(answer)
-}
-
-fn normalize(case: &Value) -> Value {
-    let class = placement_names::resource_class(
-        case["resource_class"].as_str(),
-        text(case, "vendor_id"),
-        text(case, "product_id"),
-    );
-    let mut answer = json!({"resource_class": class});
-    if let Some(list) = case["traits"].as_str() {
-        answer["traits"] = json!(placement_names::traits(list));
-    }
-    answer
 }
