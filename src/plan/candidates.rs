@@ -135,6 +135,7 @@ impl<'a> Planner<'a> {
         fit.unknown += pair.unknown;
         // Settings of the PF can be changed; a VF that is right already comes first.
         if let (Some(s), Some(d)) = (&held.vf_admin, &device.vf_admin)
+            && s != d
             && !pair::vf_admin_differences(s, d).is_empty()
         {
             fit.unknown += 1;
