@@ -24,7 +24,7 @@ use harness::{Life, Said, TwoHosts};
 const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
 
 /// So slow that there is time to disturb it: the guest has 17 MiB.
-const SLOW: &str = "2MiB";
+const SLOW: &str = "1MiB";
 
 /// Just slow enough to be seen.
 const FAST: &str = "8MiB";
