@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Context, Stop};
 use crate::cli::explain::Explain;
+use crate::config::near_miss;
 use crate::finding::Rule;
 use crate::outcome::Outcome;
 use crate::preflight;
@@ -30,16 +31,22 @@ pub fn rules() -> Vec<&'static Rule> {
     all
 }
 
+fn unknown_code(code: &str, rules: &[&Rule]) -> Stop {
+    let codes: Vec<_> = rules.iter().map(|rule| rule.code).collect();
+    let hint = match near_miss(code, &codes) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "pvm explain lists all".to_owned(),
+    };
+    Stop::unknown(format!("no finding has the code '{code}'; {hint}"))
+}
+
 /// Runs the command.
 pub fn run(context: &Context, args: &Explain) -> anyhow::Result<Outcome> {
     let rules = rules();
     let mut text = String::new();
     match &args.code {
         Some(code) => {
-            let rule = rules
-                .iter()
-                .find(|rule| rule.code == code)
-                .ok_or_else(|| Stop::unknown(format!("no finding has the code '{code}'; pvm explain lists all")))?;
+            let rule = rules.iter().find(|rule| rule.code == code).ok_or_else(|| unknown_code(code, &rules))?;
             let _ = writeln!(text, "{} ({:?})\n\n{}\n\n{}", rule.code, rule.severity, rule.summary, rule.page.trim());
         }
         None => {

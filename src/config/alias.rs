@@ -7,7 +7,7 @@ use super::node::{Member, Node, Value};
 use super::python;
 use super::rules;
 use crate::snapshot::AliasDoc;
-use crate::source::{Diagnostic, Fix, Spanned};
+use crate::source::{Diagnostic, Fix, Span, Spanned};
 
 /// One entry of the list.
 #[derive(Debug, Clone)]
@@ -86,6 +86,11 @@ impl AliasEntry {
             numa_policy: text("numa_policy").unwrap_or_else(|| "legacy".to_owned()),
             spec,
         })
+    }
+
+    /// Where the value of a member stands; where it has none, the name.
+    pub fn place(&self, member: &str) -> Span {
+        self.node.get(member).map_or(self.name.span, |member| member.value.span)
     }
 
     /// Whether both ids are there.
@@ -228,11 +233,11 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
     for entry in entries {
         let name = entry.name.value.as_str();
         if let Some(earlier) = first.get(name) {
-            let mut conflict = |message: String, remedy: &str, nova: String| {
+            let mut conflict = |member: &str, message: String, remedy: &str, nova: String| {
                 diagnostics.push(
                     Diagnostic::new(&rules::ALIAS_CONFLICT, message)
-                        .at(entry.node.span, "this one")
-                        .also(earlier.node.span, "the first of that name")
+                        .at(entry.place(member), "this one")
+                        .also(earlier.place(member), "the first of that name")
                         .remedy(remedy)
                         .nova("PciInvalidAlias", invalid(&nova)),
                 );
@@ -240,6 +245,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
             let types = (earlier.spec.get("dev_type"), entry.spec.get("dev_type"));
             if earlier.numa_policy != entry.numa_policy {
                 conflict(
+                    "numa_policy",
                     format!(
                         "aliases named '{name}' have different numa_policy ({} and {})",
                         earlier.numa_policy, entry.numa_policy
@@ -249,12 +255,14 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
                 );
             } else if types.0.is_none() || types.1.is_none() {
                 conflict(
+                    "device_type",
                     format!("aliases named '{name}' must all name their device_type"),
                     "add the same \"device_type\" to each of them",
                     "'dev_type'".to_owned(),
                 );
             } else if types.0 != types.1 {
                 conflict(
+                    "device_type",
                     format!("aliases named '{name}' have different device_type"),
                     "use another name for the other kind of device",
                     format!("Device type mismatch for alias '{name}'"),
@@ -263,8 +271,8 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
             if pci_in_placement {
                 diagnostics.push(
                     Diagnostic::new(&rules::ALIAS_SEVERAL, format!("there are several aliases named '{name}', and pci_in_placement is on"))
-                        .at(entry.node.span, "another one")
-                        .also(earlier.node.span, "the first of that name")
+                        .at(entry.name.span, "another one")
+                        .also(earlier.name.span, "the first of that name")
                         .remedy("keep one alias with a resource_class, and give the device_specs it may use that resource_class")
                         .nova("PciInvalidAlias", format!("The PCI alias(es) {name} have multiple specs but [filter_scheduler]pci_in_placement is True.")),
                 );
@@ -281,7 +289,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
             };
             diagnostics.push(
                 Diagnostic::new(&rules::ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
-                    .at(entry.node.span, "ids missing")
+                    .at(entry.name.span, "ids missing")
                     .remedy("\"vendor_id\": \"15b3\", \"product_id\": \"101e\"")
                     .nova(
                         "PciInvalidAlias",

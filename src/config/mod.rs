@@ -160,15 +160,26 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
     let mut trees: BTreeMap<FileId, (Vec<Node>, Vec<Node>)> = BTreeMap::new();
     for input in inputs {
         let (text, invalid_at) = decode(input.bytes);
+        // Neither UTF-8 nor any other text: what its lines are not says nothing.
+        let binary = invalid_at.is_some() && text.contains('\0');
         let id = config.sources.add(SourceFile::new(input.name, text));
         let file = config.sources.file(id);
         if let Some(at) = invalid_at {
+            let (message, remedy) = if binary {
+                ("this is a binary file, not a configuration", "name the right file")
+            } else {
+                ("the file is not UTF-8 from here on", "save the file as UTF-8")
+            };
             config.diagnostics.push(
-                Diagnostic::new(&rules::NOT_UTF8, "the file is not UTF-8 from here on")
+                Diagnostic::new(&rules::NOT_UTF8, message)
                     .at(Span::new(id, at, at + 1), "not UTF-8")
-                    .remedy("save the file as UTF-8")
+                    .remedy(remedy)
                     .nova("UnicodeDecodeError", "'utf-8' codec can't decode byte"),
             );
+        }
+        if binary {
+            config.files.push(Ini::default());
+            continue;
         }
         let mut ini = match Format::guess(&file.name, &file.text) {
             Format::Ini => {

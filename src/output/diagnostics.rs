@@ -18,7 +18,7 @@ pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> S
         Severity::Info => Level::INFO,
     };
     let message = printable(&diagnostic.message).into_owned();
-    let mut group = level.primary_title(message).id(diagnostic.rule.code).elements(places(diagnostic, config));
+    let mut group = level.primary_title(message).id(diagnostic.rule.code).elements(places(diagnostic, config, width));
     if let Some(device) = &diagnostic.device {
         group = group.element(Level::NOTE.message(format!("device {}", printable(device))));
     }
@@ -69,7 +69,7 @@ fn plural(n: usize, word: &str, ending: &str) -> String {
 }
 
 /// Snippets of every place that may be shown, grouped by runs of lines; of the others only file, line and column.
-fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig) -> Vec<Element<'a>> {
+fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig, width: usize) -> Vec<Element<'a>> {
     let mut elements = Vec::new();
     let mut runs: Vec<Run<'_>> = Vec::new();
     let labels = diagnostic.primary.iter().map(|label| (true, label));
@@ -100,7 +100,7 @@ fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig) -> Vec<Eleme
         let annotations = labels.into_iter().map(|(primary, label)| {
             let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
             let span = label.span.start - start..label.span.end.max(label.span.start) - start;
-            kind.span(span).label(printable(&label.text).into_owned())
+            kind.span(underlined(&file.text[start..end], span, width)).label(printable(&label.text).into_owned())
         });
         let snippet: Snippet<'a, Annotation<'a>> = Snippet::source(&file.text[start..end])
             .line_start(lines.start)
@@ -109,6 +109,17 @@ fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig) -> Vec<Eleme
         elements.push(snippet.into());
     }
     elements
+}
+
+/// As much of a place as leaves room for its label; the renderer would let the line run over the terminal's edge.
+fn underlined(text: &str, span: Range<usize>, width: usize) -> Range<usize> {
+    const LABEL_AND_MARGIN: usize = 36;
+    let most = width.saturating_sub(LABEL_AND_MARGIN).max(8);
+    let place = &text[span.clone()];
+    match place.char_indices().nth(most) {
+        Some((cut, _)) if !place.contains('\n') => span.start..span.start + cut,
+        _ => span,
+    }
 }
 
 /// Several lines stay several lines; everything else is made safe.
@@ -137,8 +148,8 @@ mod tests {
     use super::*;
     use crate::config::{Input, Machine, NoHost, load};
 
-    fn shown(name: &str, text: &str) -> String {
-        let input = Input { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+    fn shown(name: &str, text: impl AsRef<[u8]>) -> String {
+        let input = Input { name: name.to_owned(), bytes: text.as_ref().to_vec() };
         let config = load(vec![input], &NoHost, &Machine::default());
         let text = report(&config.diagnostics, &config, 100);
         anstream::adapter::strip_str(&text).to_string()
@@ -163,6 +174,19 @@ mod tests {
 
         Nova refuses this configuration: 0 device specs, 0 aliases, 1 error
         "#);
+    }
+
+    #[test]
+    fn a_binary_file_is_one_finding() {
+        let text = shown("nova.conf", b"\x7fELF\x02\0\0\n\xb4\xff\n= x\n");
+        insta::assert_snapshot!(text, @r"
+        error[not-utf8]: this is a binary file, not a configuration
+        --> nova.conf:2:1
+         = nova: UnicodeDecodeError: 'utf-8' codec can't decode byte
+         = help: name the right file
+
+        Nova refuses this configuration: 0 device specs, 0 aliases, 1 error
+        ");
     }
 
     #[test]

@@ -10,7 +10,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if is_dangerous(c) {
+        if c == '\n' {
+            safe.push_str("\\n");
+        } else if is_dangerous(c) {
             safe.extend(c.escape_unicode());
         } else {
             safe.push(c);
@@ -31,7 +33,7 @@ mod tests {
     #[test]
     fn escapes_what_drives_a_terminal() {
         assert_eq!(printable("vm-1 ü"), "vm-1 ü");
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
         assert_eq!(printable("x\u{202e}y"), "x\\u{202e}y");
     }
 }

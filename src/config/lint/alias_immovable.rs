@@ -26,7 +26,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         found.push(
             Diagnostic::new(&RULE, format!("guests with alias '{}' can never be live-migrated", alias.name.value))
                 .severity(if in_use { Severity::Warning } else { Severity::Info })
-                .at(alias.node.span, "no live_migratable")
+                .at(alias.name.span, "no live_migratable")
                 .remedy("\"live_migratable\": \"yes\", or \"no\" if that is meant"),
         );
     }

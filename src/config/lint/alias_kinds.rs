@@ -30,8 +30,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(first) = (0..i).find(|j| aliases[*j].name.value == *name && ids(*j) != ids(i)) {
             found.push(
                 Diagnostic::new(&RULE, format!("alias '{name}' reaches devices of different kinds"))
-                    .at(alias.node.span, "other ids")
-                    .also(aliases[first].node.span, "the first of that name")
+                    .at(alias.place("product_id"), "other ids")
+                    .also(aliases[first].place("product_id"), "the first of that name")
                     .remedy("give each kind of device its own alias and flavor"),
             );
         }
@@ -49,7 +49,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                     &RULE,
                     format!("the resource_class of alias '{name}' is shared by devices of different kinds"),
                 )
-                .at(alias.node.span, "by resource_class alone")
+                .at(alias.place("resource_class"), "by resource_class alone")
                 .also(first.span(), "one kind")
                 .also(other.span(), "another kind")
                 .remedy("give each kind of device its own resource_class, alias and flavor"),

@@ -30,8 +30,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                         aliases[i].name.value
                     ),
                 )
-                .at(aliases[i].node.span, "not yes")
-                .also(aliases[other].node.span, "yes")
+                .at(aliases[i].place("live_migratable"), "not yes")
+                .also(aliases[other].place("live_migratable"), "yes")
                 .remedy("\"live_migratable\": \"yes\" in each of them, or another name for this one"),
             );
         }
