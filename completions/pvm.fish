@@ -177,7 +177,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand recover" -s q -l quiet -d 'Say l
 complete -c pvm -n "__fish_pvm_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand recover" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand verify" -l on -d 'Where it runs now' -r
-complete -c pvm -n "__fish_pvm_using_subcommand verify" -l since -d 'When the migration began, like 2026-11-23T06:24:00Z' -r
+complete -c pvm -n "__fish_pvm_using_subcommand verify" -l since -d 'When the migration began, like 2026-11-23T06:24:00Z, or how long ago at the most, like 10m [default: when this machine\'s pvm last moved the guest]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand verify" -l sent -d 'Bytes of device state the source sent, when pvm did not make the migration (`vfio_data_transferred` of virsh domjobinfo --completed --rawstats, on the source)' -r
 complete -c pvm -n "__fish_pvm_using_subcommand verify" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand verify" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'

@@ -1,7 +1,11 @@
 //! `pvm verify`.
 
+use std::str::FromStr;
+use std::time::Duration;
+
 use clap::Args;
 
+use super::migrate::parse_time;
 use crate::time::Timestamp;
 
 /// Say whether the state of a guest's devices arrived, after a migration that anybody made.
@@ -16,11 +20,45 @@ pub struct Verify {
     /// Where it runs now
     #[arg(long, value_name = "HOST", default_value = "local")]
     pub on: String,
-    /// When the migration began, like 2026-11-23T06:24:00Z
+    /// When the migration began, like 2026-11-23T06:24:00Z, or how long ago at the most, like 10m [default: when this
+    /// machine's pvm last moved the guest]
     #[arg(long, value_name = "TIME")]
-    pub since: Timestamp,
+    pub since: Option<Since>,
     /// Bytes of device state the source sent, when pvm did not make the migration (`vfio_data_transferred` of virsh
     /// domjobinfo --completed --rawstats, on the source)
     #[arg(long, value_name = "BYTES")]
     pub sent: Option<u64>,
+}
+
+/// A moment, or a time before now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// Then.
+    At(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text.parse(), parse_time(text)) {
+            (Ok(at), _) => Ok(Self::At(at)),
+            (_, Ok(ago)) => Ok(Self::Ago(ago)),
+            _ => Err("not a time (2026-11-23T06:24:00Z, or 10m ago: 10m)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_or_so_long_ago() {
+        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(Since::At(Timestamp(1000))));
+        assert_eq!("10m".parse(), Ok(Since::Ago(Duration::from_secs(600))));
+        assert!("yesterday".parse::<Since>().is_err());
+    }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::cli::Format;
-use crate::cli::verify::Verify;
+use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
 use crate::host::{HostRef, evidence};
 use crate::hypervisor::{self, DomainXml};
@@ -52,13 +52,16 @@ pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
     let described = read::read(&xml).with_context(|| format!("the definition of {}", guest.name))?;
     let devices: Vec<PciAddress> =
         described.hostdevs.iter().filter(|d| d.kind != HostdevKind::Mdev).filter_map(|d| d.source).collect();
+    let since = begun(args.since, &guest.uuid).ok_or_else(|| {
+        Stop::usage(format!("no pvm of this machine has moved {}: say --since when the migration began", guest.name))
+    })?;
     let vfio_bytes = args
         .sent
         .or_else(|| hypervisor.completed_job(&guest.uuid).ok()??.get("vfio_data_transferred"))
-        .or_else(|| recorded_bytes(&guest.uuid, args.since));
-    let received = evidence::ask(&host, &hosts.options, &guest.name, args.since, now);
+        .or_else(|| recorded(&guest.uuid, since)?.vfio_bytes);
+    let received = evidence::ask(&host, &hosts.options, &guest.name, since, now);
     // It has been seen running, so the logs are later than that.
-    let question = Question { devices: &devices, since: args.since, running: received.asked, vfio_bytes };
+    let question = Question { devices: &devices, since, running: received.asked, vfio_bytes };
     let verdict = arrived(&received, &question);
     if context.printer.format == Format::Table {
         let text = format!("{} on {label}: {verdict}", guest.name);
@@ -69,7 +72,7 @@ pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
             instance: &guest.name,
             uuid: &guest.uuid,
             host: if host == HostRef::Local { "local" } else { &label },
-            since: args.since,
+            since,
             devices: &devices,
             vfio_bytes,
             verdict: &verdict,
@@ -82,10 +85,17 @@ pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
     })
 }
 
-/// What the journal of a migration that pvm made since then says was sent.
-fn recorded_bytes(uuid: &str, since: Timestamp) -> Option<u64> {
+/// When the migration in question began.
+fn begun(since: Option<Since>, uuid: &str) -> Option<Timestamp> {
+    match since {
+        Some(Since::At(at)) => Some(at),
+        Some(Since::Ago(ago)) => Some(now().plus(-i64::try_from(ago.as_millis()).ok()?)),
+        None => recorded(uuid, Timestamp(i64::MIN))?.perform.map(|(at, _)| at),
+    }
+}
+
+/// The journal of the last migration of the guest that pvm made since then.
+fn recorded(uuid: &str, since: Timestamp) -> Option<State> {
     let listed = Store::at(state_directory().ok()?).list().ok()?;
-    let states = listed.iter().filter_map(Listed::state);
-    let mut states = states.filter(|s: &State| s.plan.instance.uuid == uuid && s.touched >= since);
-    states.next_back()?.vfio_bytes
+    listed.iter().filter_map(Listed::state).rfind(|s| s.plan.instance.uuid == uuid && s.touched >= since)
 }
