@@ -1,5 +1,5 @@
-//! What a device's migration rests on, link by link: the kernel's module, the PF, the bound driver, the device's own answer,
-//! QEMU. The first link that does not hold is where to begin mending.
+//! What a device's migration rests on, link by link: the firmware, the kernel's module, the PF, the bound driver, the device's
+//! own answer, QEMU. The first link that does not hold is where to begin mending.
 
 use super::drivers;
 use crate::snapshot::device::{Declared, DevType, Device, Link, Supported};
@@ -7,6 +7,10 @@ use crate::snapshot::{Domain, Host, Snapshot};
 
 /// VFs of NVIDIA GPUs stay on the vendor's driver, which brings its own VFIO part.
 const VGPU: &str = "nvidia";
+
+const MLX5: &str = "mlx5_vfio_pci";
+/// The least firmware for ConnectX-7 and BlueField-3 (NVIDIA's guide to live migration of VFs).
+const MLX5_FIRMWARE: [[u32; 3]; 2] = [[28, 41, 1000], [32, 41, 1000]];
 
 /// Writes the chain of every device that is declared, bound to VFIO or has a variant driver.
 pub fn forge(snapshot: &mut Snapshot) {
@@ -37,7 +41,8 @@ fn concerns(device: &Device) -> bool {
 }
 
 fn links(device: &Device, pf: Option<&Device>, host: &Host, domains: &[Domain]) -> Vec<Link> {
-    let mut links = vec![module(device, host)];
+    let mut links = Vec::from_iter(firmware(device, pf));
+    links.push(module(device, host));
     if device.dev_type == DevType::Vf {
         links.push(parent(device, pf));
     }
@@ -55,6 +60,36 @@ fn links(device: &Device, pf: Option<&Device>, host: &Host, domains: &[Domain]) 
 
 fn link(name: &str, holds: Option<bool>, found: impl Into<String>) -> Link {
     Link { link: name.to_owned(), holds, found: found.into() }
+}
+
+/// Whether the card's firmware is one that its vendor wants for migration; only NVIDIA names one.
+fn firmware(device: &Device, pf: Option<&Device>) -> Option<Link> {
+    let of = device.firmware.as_ref().or_else(|| pf?.firmware.as_ref());
+    let version = of.and_then(|firmware| firmware.version.as_deref());
+    if effective(device).and_then(drivers::known).is_none_or(|known| known.name != MLX5) {
+        return version.map(|version| link("firmware", None, format!("firmware {version}; its vendor names no floor")));
+    }
+    let Some(version) = version else {
+        let why = pf.and_then(|pf| pf.why_unknown("firmware")).unwrap_or("nobody told its version");
+        return Some(link("firmware", None, why));
+    };
+    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    let floor = MLX5_FIRMWARE.iter().find(|floor| numbers.first() == Some(&floor[0]));
+    Some(match floor {
+        None => link("firmware", None, format!("firmware {version}; NVIDIA names no floor for this card")),
+        Some(floor) if numbers[..] >= floor[..] => link("firmware", Some(true), format!("firmware {version}")),
+        Some([family, major, minor]) => {
+            // Older firmware may migrate in part, so only the device's own "no" makes it the reason.
+            let no = device.migration.supported == Some(Supported::No);
+            let text = format!("firmware {version} is older than {family}.{major}.{minor}, which migration needs");
+            link("firmware", no.then_some(false), text)
+        }
+    })
+}
+
+/// The variant driver that is bound, or that libvirt would bind.
+fn effective(device: &Device) -> Option<&str> {
+    device.migration.variant_driver.as_deref().or(device.candidate_driver.as_deref())
 }
 
 /// Whether the kernel has a variant driver for the device.
@@ -87,21 +122,25 @@ fn module(device: &Device, host: &Host) -> Link {
 /// Whether the PF is in the hands of the driver that the variant driver works with.
 fn parent(device: &Device, pf: Option<&Device>) -> Link {
     let Some(pf) = pf else { return link("pf", None, "its PF is not known") };
-    let name = device.migration.variant_driver.as_deref().or(device.candidate_driver.as_deref());
-    let wanted = name.and_then(drivers::known).map_or(&[][..], |known| known.pf_drivers);
-    if device.devlink.as_ref().and_then(|d| d.migratable) == Some(false) {
-        return link(
-            "pf",
-            Some(false),
-            format!("devlink on {} says that the VF's function is not migratable", pf.address),
-        );
-    }
+    let known = effective(device).and_then(drivers::known);
+    let wanted = known.map_or(&[][..], |known| known.pf_drivers);
+    let is_mlx5 = known.is_some_and(|known| known.name == MLX5);
     match &pf.driver {
+        Some(bound) if wanted.contains(&bound.as_str()) => {
+            let devlink = pf.devlink.as_ref();
+            if device.devlink.as_ref().and_then(|d| d.migratable) == Some(false) {
+                let text = format!("devlink on {} says that the VF's function is not migratable", pf.address);
+                return link("pf", Some(false), text);
+            }
+            if is_mlx5 && devlink.and_then(|d| d.port_type.as_deref()) == Some("ib") {
+                let text = format!("the port of PF {} is InfiniBand, and only Ethernet migrates", pf.address);
+                return link("pf", Some(false), text);
+            }
+            let mode = devlink.and_then(|d| d.eswitch_mode.as_ref()).map(|mode| format!(", eswitch in {mode} mode"));
+            link("pf", Some(true), format!("PF {} is bound to {bound}{}", pf.address, mode.unwrap_or_default()))
+        }
         None => link("pf", Some(false), format!("PF {} has no driver", pf.address)),
         Some(bound) if wanted.is_empty() => link("pf", None, format!("PF {} is bound to {bound}", pf.address)),
-        Some(bound) if wanted.contains(&bound.as_str()) => {
-            link("pf", Some(true), format!("PF {} is bound to {bound}", pf.address))
-        }
         Some(bound) => {
             let wanted = wanted.join(" or ");
             link("pf", Some(false), format!("PF {} is bound to {bound}, and {wanted} is needed", pf.address))
@@ -162,4 +201,107 @@ fn monitor(device: &Device, domains: &[Domain]) -> Option<Link> {
             None => link("qemu", Some(true), format!("the QEMU of {} has nothing against it", domain.name)),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::mismatch;
+    use crate::snapshot::device::{Devlink, Firmware};
+
+    /// A declared VF of a ConnectX-7, bound to its variant driver, and its PF.
+    fn connectx7() -> Snapshot {
+        let pf = Device {
+            address: "0000:04:00.0".parse().unwrap(),
+            dev_type: DevType::Pf,
+            driver: Some("mlx5_core".to_owned()),
+            firmware: Some(Firmware { version: Some("28.42.1000".to_owned()), ..Firmware::default() }),
+            devlink: Some(Devlink {
+                eswitch_mode: Some("switchdev".to_owned()),
+                port_type: Some("eth".to_owned()),
+                ..Devlink::default()
+            }),
+            ..Device::default()
+        };
+        let mut vf = Device {
+            address: "0000:04:00.2".parse().unwrap(),
+            dev_type: DevType::Vf,
+            parent_addr: Some(pf.address),
+            vf_index: Some(1),
+            driver: Some("mlx5_vfio_pci".to_owned()),
+            vfio_dev: Some("vfio0".to_owned()),
+            devlink: Some(Devlink { migratable: Some(true), port: Some(3), ..Devlink::default() }),
+            declared: Declared::Yes,
+            ..Device::default()
+        };
+        vf.migration.variant_driver = Some("mlx5_vfio_pci".to_owned());
+        vf.migration.supported = Some(Supported::No);
+        Snapshot { devices: vec![pf, vf], ..Snapshot::default() }
+    }
+
+    /// The first broken link, what is there, and the remedy.
+    fn verdict(mut snapshot: Snapshot) -> (String, String, String) {
+        forge(&mut snapshot);
+        let link = broken(&snapshot.devices[1]).cloned().unwrap_or_default();
+        let remedy = mismatch::find(&snapshot).pop().and_then(|finding| finding.remedy).unwrap_or_default();
+        (link.link, link.found, remedy)
+    }
+
+    #[test]
+    fn a_function_that_may_not_migrate_is_set_while_nothing_is_bound() {
+        let mut snapshot = connectx7();
+        snapshot.devices[1].devlink.as_mut().unwrap().migratable = Some(false);
+        let (link, found, remedy) = verdict(snapshot);
+        assert_eq!(link, "pf");
+        assert!(found.contains("not migratable"), "{found}");
+        assert_eq!(
+            remedy,
+            "echo 0000:04:00.2 > /sys/bus/pci/drivers/mlx5_vfio_pci/unbind\n\
+             devlink port function set pci/0000:04:00.0/3 migratable enable\n\
+             echo 0000:04:00.2 > /sys/bus/pci/drivers_probe"
+        );
+    }
+
+    #[test]
+    fn a_function_that_was_set_after_binding_needs_another_binding() {
+        let (link, _, remedy) = verdict(connectx7());
+        assert_eq!(link, "probe");
+        assert!(remedy.contains("unbind") && !remedy.contains("devlink"), "{remedy}");
+    }
+
+    #[test]
+    fn old_firmware_is_the_reason_of_a_no_and_else_only_noted() {
+        let mut snapshot = connectx7();
+        snapshot.devices[0].firmware.as_mut().unwrap().version = Some("28.39.2048".to_owned());
+        let (link, found, remedy) = verdict(snapshot.clone());
+        assert_eq!(
+            (link.as_str(), found.as_str()),
+            ("firmware", "firmware 28.39.2048 is older than 28.41.1000, which migration needs")
+        );
+        assert!(remedy.contains("update the card's firmware"), "{remedy}");
+        snapshot.devices[1].migration.supported = None;
+        assert_eq!(verdict(snapshot).0, "", "nobody asked the device");
+    }
+
+    #[test]
+    fn infiniband_does_not_migrate() {
+        let mut snapshot = connectx7();
+        snapshot.devices[0].devlink.as_mut().unwrap().port_type = Some("ib".to_owned());
+        let (link, found, remedy) = verdict(snapshot);
+        assert_eq!(link, "pf");
+        assert!(found.contains("InfiniBand") && remedy.contains("LINK_TYPE_P1=2"), "{found} {remedy}");
+    }
+
+    #[test]
+    fn firmware_is_named_in_the_chain_of_other_vendors_too() {
+        let mut snapshot = connectx7();
+        for device in &mut snapshot.devices {
+            device.driver = Some("pds_core".to_owned());
+        }
+        snapshot.devices[1].migration.variant_driver = Some("pds_vfio_pci".to_owned());
+        forge(&mut snapshot);
+        let first = &snapshot.devices[1].migration.chain[0];
+        assert_eq!((first.link.as_str(), first.holds), ("firmware", None));
+        assert!(first.found.starts_with("firmware 28.42.1000"), "{}", first.found);
+    }
 }

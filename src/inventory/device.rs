@@ -208,7 +208,8 @@ impl Reader<'_> {
         let Some(name) = folder.names().ok().and_then(|names| names.into_iter().next()) else { return };
         let Ok(card) = folder.node(&name) else { return };
         let (version, psid) = (card.attr("fw_ver").ok().flatten(), card.attr("board_id").ok().flatten());
-        self.found.device.firmware = Some(Firmware { version, psid, source: Some("sysfs".to_owned()) });
+        self.found.device.firmware =
+            Some(Firmware { version, psid, source: Some("sysfs".to_owned()), ..Firmware::default() });
     }
 
     fn text(&mut self, name: &str) -> Option<String> {

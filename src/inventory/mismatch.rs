@@ -154,6 +154,7 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
     let variant = device.migration.variant_driver.as_deref().or(device.candidate_driver.as_deref());
     let variant = variant.filter(|m| !drivers::is_plain(m));
     let known = device.vendor_id.zip(device.product_id).and_then(|(v, d)| drivers::for_ids(v.0, d.0));
+    let pf = device.parent_addr.and_then(|pf| snapshot.device(pf));
     let mut text = String::new();
     let running: Vec<&str> =
         device.used_by.iter().flatten().filter(|user| user.state != "shutoff").map(|user| user.name.as_str()).collect();
@@ -169,8 +170,16 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
                 text.push_str("remove live_migratable from its device_spec, or install the vendor's variant driver");
             }
         },
+        "firmware" => {
+            text.push_str("update the card's firmware (mlxfwmanager, fwupd or the vendor's tool) and restart it");
+        }
+        "pf" if function(device) == Some(false) => text.push_str(&make_migratable(device)),
+        "pf" if pf.and_then(|pf| pf.devlink.as_ref()).is_some_and(|d| d.port_type.as_deref() == Some("ib")) => {
+            text.push_str(
+                "set the port's type to Ethernet in the card's settings (mlxconfig LINK_TYPE_P1=2) and restart it",
+            );
+        }
         "pf" => {
-            let pf = device.parent_addr.and_then(|pf| snapshot.device(pf));
             let wanted = variant.and_then(drivers::known).map_or(&[][..], |known| known.pf_drivers);
             match (pf, wanted) {
                 (Some(pf), [driver]) => {
@@ -183,23 +192,37 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
                 _ => text.push_str("bind the PF to its own driver"),
             }
         }
-        "probe" if variant == Some("mlx5_vfio_pci") => {
-            let pf = device.parent_addr.map_or_else(|| "PF".to_owned(), |pf| pf.to_string());
-            let _ = write!(
-                text,
-                "echo {0} > /sys/bus/pci/drivers/mlx5_vfio_pci/unbind\n\
-                 devlink port function set pci/{pf}/PORT migratable enable   # PORT: devlink port show, vfnum {1}\n\
-                 echo {0} > /sys/bus/pci/drivers_probe",
-                device.address,
-                device.vf_index.map_or_else(|| "of the VF".to_owned(), |n| n.to_string()),
-            );
-        }
+        "probe" if variant == Some("mlx5_vfio_pci") => text.push_str(&make_migratable(device)),
         "probe" | "qemu" => text.push_str("look for the driver's reason: dmesg, and the firmware's settings of the PF"),
         _ => match variant.filter(|m| drivers::known(m).is_none_or(|known| known.migrates)) {
             Some(module) => text.push_str(&bind(device, module)),
             None => text.push_str("remove live_migratable from its device_spec: no driver on this host can migrate it"),
         },
     }
+    text
+}
+
+/// What devlink says of a VF's function.
+fn function(device: &Device) -> Option<bool> {
+    device.devlink.as_ref()?.migratable
+}
+
+/// mlx5 reads the function's attribute once, when it is bound: it is set while the VF has no driver.
+fn make_migratable(device: &Device) -> String {
+    let mut text = String::new();
+    if let Some(driver) = &device.driver {
+        let _ = writeln!(text, "echo {} > /sys/bus/pci/drivers/{driver}/unbind", device.address);
+    }
+    if function(device) != Some(true) {
+        let pf = device.parent_addr.map_or_else(|| "PF".to_owned(), |pf| pf.to_string());
+        let (port, hint) = match (device.devlink.as_ref().and_then(|d| d.port), device.vf_index) {
+            (Some(port), _) => (port.to_string(), String::new()),
+            (None, Some(vf)) => ("PORT".to_owned(), format!("   # PORT: devlink port show, vfnum {vf}")),
+            (None, None) => ("PORT".to_owned(), "   # PORT: devlink port show".to_owned()),
+        };
+        let _ = writeln!(text, "devlink port function set pci/{pf}/{port} migratable enable{hint}");
+    }
+    let _ = write!(text, "echo {} > /sys/bus/pci/drivers_probe", device.address);
     text
 }
 

@@ -5,9 +5,12 @@
 pub mod chain;
 pub mod config_space;
 pub mod device;
+pub mod devlink;
 pub mod drivers;
+pub mod ethtool;
 pub mod facts;
 pub mod mismatch;
+mod netlink;
 pub mod placement;
 pub mod probe;
 pub mod resource;
@@ -109,12 +112,23 @@ pub fn read(root: &Path, probe: Probe) -> Result<Snapshot, InventoryError> {
         ..Snapshot::default()
     };
     read_devices(&tree, root, probe, &mut snapshot)?;
-    if !tree.is_fixture()
-        && let Err(error) = rtnetlink::add(&mut snapshot.devices)
-    {
-        snapshot.unknown.push(Unknown::new("vf_admin", format!("the kernel's netlink cannot be asked: {error}")));
+    if tree.is_fixture() {
+        for fact in ["vf_admin", "devlink"] {
+            snapshot.unknown.push(Unknown::new(fact, "a saved tree does not say it"));
+        }
+    } else {
+        ask_kernel(&mut snapshot);
     }
     Ok(snapshot)
+}
+
+/// What sysfs does not say, and the running kernel does when it is asked.
+fn ask_kernel(snapshot: &mut Snapshot) {
+    if let Err(error) = rtnetlink::add(&mut snapshot.devices) {
+        snapshot.unknown.push(Unknown::new("vf_admin", format!("the kernel's netlink cannot be asked: {error}")));
+    }
+    devlink::add(snapshot);
+    ethtool::add(&mut snapshot.devices);
 }
 
 /// Draws the conclusions that need everything: what the devices answered, and what does not fit together.

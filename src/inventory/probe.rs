@@ -93,6 +93,13 @@ fn reports_every_device(version: &str) -> bool {
 /// Fills what nobody answered: from the table of drivers, else as unknown with the reason and the way to find out.
 pub fn conclude(device: &mut Device, host: &Host, probe: Probe) {
     settle_state(device);
+    // The firmware lets no driver migrate such a function. A "true" proves nothing: the driver decides when it is bound.
+    if probe != Probe::None
+        && device.migration.supported.is_none()
+        && device.devlink.as_ref().is_some_and(|devlink| devlink.migratable == Some(false))
+    {
+        answer(device, Supported::No, "devlink");
+    }
     if device.migration.supported.is_none() {
         let known = device.driver.as_deref().and_then(drivers::known);
         if probe != Probe::None && known.is_some_and(|driver| !driver.migrates) {
@@ -166,7 +173,7 @@ fn why_not_asked(device: &Device, host: &Host, probe: Probe) -> String {
 mod tests {
     use super::*;
     use crate::snapshot::Hostdev;
-    use crate::snapshot::device::UsedBy;
+    use crate::snapshot::device::{Devlink, UsedBy};
 
     fn vf(driver: &str) -> Device {
         Device {
@@ -191,6 +198,19 @@ mod tests {
         let mut unasked = vf("vfio-pci");
         conclude(&mut unasked, &Host::default(), Probe::None);
         assert_eq!(unasked.migration.supported, None);
+    }
+
+    #[test]
+    fn devlink_can_say_no_and_never_yes() {
+        let asked = |migratable, probe| {
+            let devlink = Some(Devlink { migratable: Some(migratable), ..Devlink::default() });
+            let mut device = Device { devlink, ..vf("mlx5_core") };
+            conclude(&mut device, &Host::default(), probe);
+            (device.migration.supported, device.migration.asked.get("supported").cloned())
+        };
+        assert_eq!(asked(false, Probe::Passive), (Some(Supported::No), Some("devlink".to_owned())));
+        assert_eq!(asked(true, Probe::Passive), (None, None));
+        assert_eq!(asked(false, Probe::None), (None, None));
     }
 
     #[test]

@@ -4,26 +4,17 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
-
+use super::netlink::{self, Socket, attribute, attributes, messages, word};
 use crate::snapshot::Device;
 use crate::snapshot::device::VfAdmin;
 
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_DUMP: u16 = 0x300;
-const MESSAGE_HEADER: usize = 16;
 const LINK_HEADER: usize = 16;
-const ATTRIBUTE_HEADER: usize = 4;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_VFINFO_LIST: u16 = 22;
 const IFLA_EXT_MASK: u16 = 29;
 const RTEXT_FILTER_VF: u32 = 1;
-/// Flags in an attribute's type: nested, network byte order.
-const TYPE_MASK: u16 = 0x3fff;
 
 /// One PF's VFs by number.
 type Vfs = BTreeMap<u32, VfAdmin>;
@@ -45,63 +36,18 @@ pub fn add(devices: &mut [Device]) -> io::Result<()> {
 
 /// Asks for every link; the answers as the kernel packs them.
 fn dump() -> io::Result<Vec<Vec<u8>>> {
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?; // protocol 0: routing
-    let length = MESSAGE_HEADER + LINK_HEADER + ATTRIBUTE_HEADER + 4;
-    let mut request = Vec::with_capacity(length);
-    request.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
-    request.extend(RTM_GETLINK.to_ne_bytes());
-    request.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    request.extend([0; 8]); // sequence and port
-    request.extend([0; LINK_HEADER]);
-    request.extend(8u16.to_ne_bytes());
-    request.extend(IFLA_EXT_MASK.to_ne_bytes());
-    request.extend(RTEXT_FILTER_VF.to_ne_bytes());
-    send(&socket, &request, SendFlags::empty())?;
-    let mut answers = Vec::new();
-    // One link with 256 VFs takes some 60 KiB; the kernel never sends more than asked for at once.
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let (_, length) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-        let answer = &buffer[..length.min(buffer.len())];
-        let last = messages(answer).any(|(kind, _)| kind == NLMSG_DONE || kind == NLMSG_ERROR);
-        answers.push(answer.to_vec());
-        if last || length == 0 {
-            return Ok(answers);
-        }
-    }
-}
-
-/// The messages in one answer: type and body.
-fn messages(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let length = usize::try_from(word(rest, 0)?).ok()?;
-        let body = rest.get(MESSAGE_HEADER..length)?;
-        let kind = half(rest, 4)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, body))
-    })
-}
-
-/// The attributes in a message's or an attribute's body: type and value.
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let length = usize::from(half(rest, 0)?);
-        let value = rest.get(ATTRIBUTE_HEADER..length)?;
-        let kind = half(rest, 2)? & TYPE_MASK;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, value))
-    })
+    let mut body = vec![0; LINK_HEADER];
+    body.extend(attribute(IFLA_EXT_MASK, &RTEXT_FILTER_VF.to_ne_bytes()));
+    Socket::open(None)?.ask(RTM_GETLINK, netlink::DUMP, &body)
 }
 
 fn links(answer: &[u8], interfaces: &mut BTreeMap<String, Vfs>) {
     for (_, body) in messages(answer).filter(|(kind, _)| *kind == RTM_NEWLINK) {
         let Some(body) = body.get(LINK_HEADER..) else { continue };
-        let name = attributes(body).find(|(kind, _)| *kind == IFLA_IFNAME).map(|(_, value)| value);
-        let list = attributes(body).find(|(kind, _)| *kind == IFLA_VFINFO_LIST).map(|(_, value)| value);
+        let name = netlink::find(body, IFLA_IFNAME);
+        let list = netlink::find(body, IFLA_VFINFO_LIST);
         let (Some(name), Some(list)) = (name, list) else { continue };
-        let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
+        let name = netlink::text(name);
         interfaces.insert(name, attributes(list).filter_map(|(_, info)| vf(info)).collect());
     }
 }
@@ -134,27 +80,11 @@ fn vf(info: &[u8]) -> Option<(u32, VfAdmin)> {
     Some((number?, admin))
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(ATTRIBUTE_HEADER + value.len()).unwrap();
-        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-        bytes.extend(value);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
 
     fn words(values: &[u32]) -> Vec<u8> {
         values.iter().flat_map(|v| v.to_ne_bytes()).collect()
@@ -164,7 +94,7 @@ mod tests {
         let mut body = vec![0; LINK_HEADER];
         body.extend(attribute(IFLA_IFNAME, format!("{name}\0").as_bytes()));
         body.extend(attribute(IFLA_VFINFO_LIST, &vfs.iter().flat_map(|vf| attribute(1, vf)).collect::<Vec<_>>()));
-        let length = u32::try_from(MESSAGE_HEADER + body.len()).unwrap();
+        let length = u32::try_from(16 + body.len()).unwrap();
         let mut message = length.to_ne_bytes().to_vec();
         message.extend(RTM_NEWLINK.to_ne_bytes());
         message.extend([0; 10]);

@@ -1,4 +1,4 @@
-//! Asks a device itself, by the kernel's VFIO interface (`include/uapi/linux/vfio.h`). The only ioctls of pvm are here.
+//! Asks a device itself, by the kernel's VFIO interface (`include/uapi/linux/vfio.h`).
 //!
 //! Opening the first and closing the last handle of a device resets it: only a device that nobody uses may come here.
 

@@ -265,6 +265,8 @@ pub struct Firmware {
     pub psid: Option<String>,
     /// Who said so: `sysfs`, `devlink` or `ethtool`.
     pub source: Option<String>,
+    /// Every version that devlink names: `fw.mgmt`, `board.id`, …
+    pub versions: BTreeMap<String, String>,
 }
 
 /// devlink facts.
@@ -277,6 +279,8 @@ pub struct Devlink {
     pub migratable: Option<bool>,
     /// `eth`, `ib`.
     pub port_type: Option<String>,
+    /// Number of a VF's port on its PF, for `devlink port function set pci/PF/PORT`.
+    pub port: Option<u32>,
 }
 
 /// What the PF enforces for one VF.
@@ -329,7 +333,7 @@ pub struct Migration {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Link {
-    /// `module`, `pf`, `driver`, `probe` or `qemu`.
+    /// `firmware`, `module`, `pf`, `driver`, `probe` or `qemu`.
     pub link: String,
     /// Whether it holds; `None` is unknown.
     pub holds: Option<bool>,
