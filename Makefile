@@ -1,5 +1,7 @@
 # make demo      build, then see a real virtual machine move between two libvirt hosts on this machine, and back
 # make test      every test that needs no hardware (as root: with two real libvirt hosts)
+# make faults    as root: the tests that injure a migration, and their table of fault, phase and outcome
+# make soak      as root: SOAK_MIGRATIONS=300 to and fro with random faults (SOAK_SEED=N: the same ones again)
 # make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario)
 # make install   PREFIX=/usr/local DESTDIR=
 
@@ -9,9 +11,10 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
+WITHOUT_ROOT := $(filter-out two_hosts% soak,$(basename $(notdir $(wildcard tests/*.rs))))
 ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
 
-.PHONY: build demo test lab lab-all install
+.PHONY: build demo test faults soak lab lab-all install
 
 build:
 	$(CARGO) build --release --locked
@@ -26,8 +29,17 @@ test:
 else
 test:
 	@echo "Not root: the tests with two real libvirt hosts are left out. 'sudo make test' runs them too."
-	$(CARGO) test --locked -- --skip two_hosts
+	$(CARGO) test --locked --lib $(addprefix --test ,$(WITHOUT_ROOT))
 endif
+
+# FAULT_TABLE=FILE writes the table too. After a failure the other tests still run, and the table says what is missing.
+faults:
+	tests/two-hosts/two-hosts install
+	$(CARGO) test --locked --no-fail-fast --test two_hosts_faults --test two_hosts_recover --test two_hosts_table
+
+soak:
+	tests/two-hosts/two-hosts install
+	$(CARGO) test --locked --test soak
 
 lab: build
 	tests/lab/lab run --pvm "$(BIN)"

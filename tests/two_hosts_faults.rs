@@ -11,6 +11,8 @@
     reason = "a test runs programs and stops at the first surprise"
 )]
 
+#[path = "two-hosts/faults.rs"]
+mod faults;
 #[path = "two-hosts/harness.rs"]
 mod harness;
 
@@ -18,7 +20,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Stdio};
 
-use harness::{Life, Said, TwoHosts};
+use faults::Row;
+use harness::{Said, TwoHosts};
 
 /// Daemons that notice a dead connection after a second or two instead of thirty.
 const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
@@ -79,19 +82,6 @@ fn said_so(said: &Said, code: i32, runs_on: Option<&str>) {
     assert_eq!((said.code, last["exit_code"].as_i64()), (Some(code), Some(code.into())), "{said:#?}");
 }
 
-/// Fails unless the guest runs on this host alone, goes on, and nothing is left over on host a, from where it was moved.
-#[track_caller]
-fn whole(hosts: &TwoHosts, on: &str, before: &Life) -> Life {
-    let other = if on == "a" { "b" } else { "a" };
-    assert_eq!(hosts.virsh(on, &["domstate", "demo"]).trim(), "running");
-    assert_eq!(hosts.virsh(other, &["list", "--all", "--name"]).trim(), "", "a second copy");
-    assert!(!hosts.virsh(on, &["dumpxml", "demo"]).contains("pvm:"), "a mark is left in the guest");
-    let waiting = hosts.run("a", &["recover", "-o", "json"]).ends(0);
-    let waiting: serde_json::Value = serde_json::from_str(&waiting.stdout).unwrap();
-    assert_eq!(waiting["migrations"], serde_json::json!([]));
-    hosts.life(on, "demo", Some(before))
-}
-
 /// The id of the migration that waits.
 fn waiting(hosts: &TwoHosts) -> String {
     let (name, _) = hosts.journals("a").pop().unwrap();
@@ -105,21 +95,23 @@ fn signals_and_limits_end_it_before_switch_over_and_leave_nothing() {
     for signal in ["INT", "TERM"] {
         let mut running = Running::start(&hosts, SLOW, &[]).flows();
         running.signal(signal);
-        said_so(&running.ended(), 130, Some("host-a.test"));
-        life = whole(&hosts, "a", &life);
+        let said = running.ended();
+        said_so(&said, 130, Some("host-a.test"));
+        life = hosts.survived(Row::of(format!("SIG{signal}"), "perform").exit(said.code), "a", &life);
     }
 
     let mut running = Running::start(&hosts, SLOW, &["--timeout", "1s"]);
     let said = running.ended();
     said_so(&said, 4, Some("host-a.test"));
     assert!(said.stdout.contains("the time limit ran out"), "{said:#?}");
-    life = whole(&hosts, "a", &life);
+    life = hosts.survived(Row::of("--timeout runs out", "perform").exit(said.code), "a", &life);
 
     // A closed terminal ends nothing.
     let mut running = Running::start(&hosts, FAST, &[]).flows();
     running.signal("HUP");
-    said_so(&running.ended(), 0, Some("host-b"));
-    whole(&hosts, "b", &life);
+    let said = running.ended();
+    said_so(&said, 0, Some("host-b"));
+    hosts.survived(Row::of("terminal closed (SIGHUP)", "perform").exit(said.code), "b", &life);
 }
 
 #[test]
@@ -129,8 +121,9 @@ fn nobody_listening_to_the_progress_ends_nothing() {
     let mut running = Running::start(&hosts, FAST, &[]).flows();
     drop(running.pvm.stderr.take());
     drop(running.events);
-    assert_eq!(running.pvm.wait().unwrap().code(), Some(0));
-    whole(&hosts, "b", &before);
+    let code = running.pvm.wait().unwrap().code();
+    assert_eq!(code, Some(0));
+    hosts.survived(Row::of("stdout and stderr closed", "perform").exit(code), "b", &before);
 }
 
 #[test]
@@ -155,7 +148,8 @@ fn a_second_signal_leaves_at_once_and_says_what_is_left_to_do() {
         Some(4) => "a",
         _ => panic!("{recovered:#?}"),
     };
-    whole(&hosts, on, &before);
+    let row = Row::of("two signals while the source's libvirtd is silent", "perform");
+    hosts.survived(row.exit(said.code).recovered(recovered.code), on, &before);
 }
 
 #[test]
@@ -166,8 +160,9 @@ fn a_destination_that_dies_is_survived_on_the_source() {
     // Its QEMU.
     let mut running = Running::start(&hosts, SLOW, &[]).flows();
     hosts.command("signal", &["b", "demo", "KILL"]);
-    said_so(&running.ended(), 4, Some("host-a.test"));
-    life = whole(&hosts, "a", &life);
+    let said = running.ended();
+    said_so(&said, 4, Some("host-a.test"));
+    life = hosts.survived(Row::of("destination's QEMU killed", "perform").exit(said.code), "a", &life);
 
     // Its libvirtd: unreachable is not absent, so pvm does not call it undone.
     let mut running = Running::start(&hosts, SLOW, &[]).flows();
@@ -176,8 +171,9 @@ fn a_destination_that_dies_is_survived_on_the_source() {
     assert_eq!(said.code, Some(3), "{said:#?}");
     hosts.virsh("a", &["domstate", "demo"]);
     hosts.command("start", &["b"]);
-    hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
-    whole(&hosts, "a", &life);
+    let recovered = hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
+    let row = Row::of("destination's libvirtd killed", "perform");
+    hosts.survived(row.exit(said.code).recovered(recovered.code), "a", &life);
 }
 
 #[test]
@@ -188,15 +184,14 @@ fn a_source_daemon_that_restarts_is_asked_again() {
     hosts.command("stop", &["a"]);
     hosts.command("start", &["a"]);
     let said = running.ended();
-    match said.code {
-        Some(4) => {}
+    let recovered = match said.code {
+        Some(4) => None,
         // pvm asked before the daemon was back.
-        Some(3 | 6) => {
-            hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
-        }
+        Some(3 | 6) => hosts.run("a", &["recover", &waiting(&hosts)]).ends(4).code,
         _ => panic!("{said:#?}"),
-    }
-    whole(&hosts, "a", &before);
+    };
+    let row = Row::of("source's libvirtd killed and restarted", "perform");
+    hosts.survived(row.exit(said.code).recovered(recovered), "a", &before);
 }
 
 #[test]
@@ -208,8 +203,9 @@ fn a_network_that_is_cut_and_comes_back() {
     let said = running.ended();
     assert!(matches!(said.code, Some(3 | 6)), "{said:#?}");
     hosts.command("heal", &[]);
-    hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
-    whole(&hosts, "a", &before);
+    let recovered = hosts.run("a", &["recover", &waiting(&hosts)]).ends(4);
+    let row = Row::of("network cut and restored", "perform");
+    hosts.survived(row.exit(said.code).recovered(recovered.code), "a", &before);
 }
 
 #[test]
@@ -221,7 +217,7 @@ fn two_pvm_do_not_move_one_guest() {
     assert!(second.stderr.contains("another job runs on demo"), "{second:#?}");
     running.signal("INT");
     said_so(&running.ended(), 130, Some("host-a.test"));
-    whole(&hosts, "a", &before);
+    hosts.survived(Row::of("a second pvm for the same guest", "perform").exit(second.code), "a", &before);
 }
 
 #[test]
@@ -231,11 +227,11 @@ fn no_journal_no_migration() {
     let state = "/var/lib/pvm";
     fs::create_dir(hosts.path("host-a/var/lib/pvm")).unwrap();
     // Read-only, and full from the first byte on, and full after a few records.
-    for mount in ["ro", "rw,size=4k,nr_inodes=1"] {
+    for (mount, fault) in [("ro", "journal's disk read-only"), ("rw,size=4k,nr_inodes=1", "journal's disk full")] {
         hosts.command("exec", &["a", "mount", "-t", "tmpfs", "-o", mount, "tmpfs", state]);
         let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(3);
         assert!(said.stderr.contains("journal") || said.stderr.contains("lock"), "{said:#?}");
         hosts.command("exec", &["a", "umount", state]);
-        whole(&hosts, "a", &before);
+        hosts.survived(Row::of(fault, "plan").exit(said.code), "a", &before);
     }
 }

@@ -7,22 +7,23 @@
 #![cfg(debug_assertions)]
 #![allow(
     clippy::disallowed_methods,
-    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test runs programs and stops at the first surprise"
 )]
 
+#[path = "two-hosts/faults.rs"]
+mod faults;
 #[path = "two-hosts/harness.rs"]
 mod harness;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Life, Said, TwoHosts};
+use faults::Row;
+use harness::{Said, TwoHosts};
 
 /// Daemons that notice a dead connection after two seconds instead of thirty.
 const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
@@ -37,26 +38,6 @@ fn last_journal(hosts: &TwoHosts, host: &str) -> Option<(String, String)> {
     // A journal in which nothing stands yet.
     let record: serde_json::Value = serde_json::from_str(text.lines().next_back().unwrap_or("{}")).unwrap();
     Some((name.strip_suffix(".ndjson").unwrap().to_owned(), record["record"].as_str().unwrap_or("none").to_owned()))
-}
-
-/// Fails unless the guest runs on this host alone, goes on, and nothing is left over.
-#[track_caller]
-fn whole(hosts: &TwoHosts, runs_on: &str, before: &Life) -> Life {
-    assert_eq!(hosts.virsh(runs_on, &["domstate", "demo"]).trim(), "running");
-    assert_eq!(hosts.virsh(other(runs_on), &["list", "--all", "--name"]).trim(), "", "a second copy");
-    let life = hosts.life(runs_on, "demo", Some(before));
-    for host in ["a", "b"] {
-        let waiting = hosts.run(host, &["recover", "-o", "json"]).ends(0);
-        let waiting: serde_json::Value = serde_json::from_str(&waiting.stdout).unwrap();
-        assert_eq!(waiting["migrations"], serde_json::json!([]), "on host {host}");
-        let locks = hosts.path(&format!("host-{host}/var/lib/pvm/locks"));
-        for lock in fs::read_dir(locks).into_iter().flatten() {
-            // A killed pvm leaves the file, which nobody holds.
-            let lock = fs::File::open(lock.unwrap().path()).unwrap();
-            assert!(lock.try_lock().is_ok(), "a lock is held on host {host}");
-        }
-    }
-    life
 }
 
 /// Waits until the daemon says this about the guest.
@@ -78,7 +59,6 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
     let hosts = TwoHosts::up();
     let mut life = hosts.guest("a", "demo", &[]);
     let mut on = "a";
-    let mut table = String::from("killed                   last record        recover  guest on\n");
     for record in
         ["plan", "claim", "recheck", "perform-intent", "switched", "perform-returned", "verify", "cleanup", "done"]
     {
@@ -87,7 +67,7 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
             let fault = format!("{when}:{record}");
             let killed = hosts.pvm(on, &["migrate", "demo", &to, "--yes"]).env("PVM_FAULT", &fault).output().unwrap();
             assert_eq!(killed.status.signal(), Some(9), "{fault}: {:#?}", Said::of(&killed));
-            let (id, last) = last_journal(&hosts, on).unwrap();
+            let (id, _) = last_journal(&hosts, on).unwrap();
             let moves = !matches!(fault.as_str(), "after:perform-intent" | "before:perform-intent")
                 && !["plan", "claim", "recheck"].contains(&record);
             let code = if fault == "after:perform-intent" { 4 } else { 0 };
@@ -95,15 +75,19 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
             assert_eq!(said.code, Some(code), "{fault}: {said:#?}");
             // Repeatable: the second time there is nothing to do.
             hosts.run(on, &["recover", &id]).ends(0);
+            let from = on;
             if moves {
                 on = other(on);
             }
-            life = whole(&hosts, on, &life);
-            let place = if moves { "destination" } else { "source" };
-            writeln!(table, "{fault:<24} {last:<18} exit {code}   {place}").unwrap();
+            let phase = match record {
+                "perform-intent" => "perform",
+                "switched" | "perform-returned" => "switch-over",
+                phase => phase,
+            };
+            let row = Row::of(format!("pvm killed {when} the record {record}"), phase);
+            life = hosts.survived(row.from(from).recovered(said.code), on, &life);
         }
     }
-    println!("{table}");
 }
 
 /// A migration that is stopped at switch-over: pvm is killed, then `act` is done. Returns its id.
@@ -171,8 +155,9 @@ fn a_split_is_seen_suspended_and_decided_for_the_destination() {
         assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (user)");
         assert_eq!(hosts.virsh("b", &["domstate", "demo"]).trim(), "running");
     }
-    hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
-    whole(&hosts, "b", &before);
+    let said = hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
+    let row = Row::of("split: destination's libvirtd silent; --keep dst", "switch-over");
+    hosts.survived(row.recovered(said.code), "b", &before);
 }
 
 #[test]
@@ -181,8 +166,9 @@ fn a_split_can_be_decided_for_the_source() {
     let before = hosts.guest("a", "demo", &[]);
     let id = split(&hosts);
     hosts.run("a", &["recover", &id]).ends(6);
-    hosts.run("a", &["recover", &id, "--keep", "src"]).ends(4);
-    whole(&hosts, "a", &before);
+    let said = hosts.run("a", &["recover", &id, "--keep", "src"]).ends(4);
+    let row = Row::of("split: destination's libvirtd silent; --keep src", "switch-over");
+    hosts.survived(row.recovered(said.code), "a", &before);
 }
 
 #[test]
@@ -204,7 +190,8 @@ fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
 
     let said = hosts.run("a", &["recover", "--auto"]).ends(0);
     assert!(said.stdout.contains("row 10") && said.stdout.contains(&id), "{said:#?}");
-    whole(&hosts, "b", &before);
+    let row = Row::of("source's libvirtd killed while it waits for a silent destination", "switch-over");
+    hosts.survived(row.recovered(said.code), "b", &before);
 }
 
 #[test]
@@ -221,9 +208,8 @@ fn a_source_daemon_that_dies_at_switch_over_leaves_the_guest_on_the_source() {
     hosts.command("start", &["a"]);
     let said = hosts.run("a", &["recover", &id]);
     let on = if hosts.virsh("b", &["list", "--name"]).trim() == "demo" { "b" } else { "a" };
-    println!("the guest is on host {on}: {said:#?}");
-    whole(&hosts, on, &before);
-    said.ends(if on == "a" { 4 } else { 0 });
+    let said = said.ends(if on == "a" { 4 } else { 0 });
+    hosts.survived(Row::of("source's libvirtd killed", "switch-over").recovered(said.code), on, &before);
 }
 
 #[test]
@@ -244,8 +230,9 @@ fn while_the_destination_is_silent_nothing_is_changed() {
     hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes"]).ends(3);
     hosts.command("start", &["b"]);
     hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(6).complains(&format!("pvm recover {id}"));
-    hosts.run("a", &["recover", &id]).ends(4);
-    whole(&hosts, "a", &before);
+    let said = hosts.run("a", &["recover", &id]).ends(4);
+    let row = Row::of("pvm killed, destination's libvirtd stopped and started", "perform");
+    hosts.survived(row.recovered(said.code), "a", &before);
 }
 
 #[test]
@@ -266,8 +253,12 @@ fn a_migration_that_outlived_its_pvm_is_followed_to_its_end_or_aborted() {
         assert_eq!(last, "perform-intent");
         let unattended = hosts.run("a", &["recover", "--auto"]).ends(0);
         assert!(unattended.stdout.contains("libvirt is still migrating it"), "{unattended:#?}");
-        hosts.run("a", &[&["recover", id.as_str()], options].concat()).ends(code);
-        before = whole(&hosts, on, &before);
+        let said = hosts.run("a", &[&["recover", id.as_str()], options].concat()).ends(code);
+        let row = Row::of(
+            ["pvm killed, libvirt goes on"].iter().chain(options).copied().collect::<Vec<_>>().join("; "),
+            "perform",
+        );
+        before = hosts.survived(row.recovered(said.code), on, &before);
     }
 }
 
@@ -298,7 +289,8 @@ fn a_torn_line_is_dropped_and_a_damaged_or_newer_journal_is_only_shown() {
     fs::write(&file, format!("{whole_text}{{\"v\":1,\"seq\":5")).unwrap();
     let said = hosts.run("a", &["recover", &id]).ends(4).complains("row 0a");
     assert!(said.stdout.contains("row 14"), "{said:#?}");
-    whole(&hosts, "a", &before);
+    let row = Row::of("pvm killed, journal damaged, then its last line torn", "perform");
+    hosts.survived(row.recovered(said.code), "a", &before);
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! `pvm migrate` beside `virsh migrate --live --p2p`: the same guest to and fro between two real libvirt hosts, the two
+//! alternately. `cargo bench --bench migrate` prints medians and quartiles; nothing is asserted. Needs root and what
+//! `tests/two-hosts/two-hosts install` installs. `PAIRS` is the number of pairs.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark reads the clock, runs programs and prints"
+)]
+
+#[path = "../two-hosts/harness.rs"]
+mod harness;
+
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use harness::{Said, TwoHosts};
+
+/// Milliseconds of one migration.
+struct Times {
+    /// From the program's start to its end.
+    total: f64,
+    /// The guest stood still, as the destination's libvirt counts.
+    downtime: f64,
+}
+
+/// Milliseconds that pvm adds.
+struct Added {
+    /// From its start until it tells libvirt to migrate.
+    before: f64,
+    /// From libvirt's return to its end.
+    after: f64,
+}
+
+fn main() {
+    let pairs = std::env::var("PAIRS").map_or(20, |text| text.parse().expect("PAIRS is a number"));
+    let hosts = TwoHosts::up();
+    let mut life = hosts.guest("a", "demo", &[]);
+    let (mut peer, mut pvm, mut added) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..=pairs {
+        // Who goes first changes, so that each of them goes either way equally often.
+        for first in [true, false] {
+            let (from, to) = if first { ("a", "b") } else { ("b", "a") };
+            if first == (pair % 2 == 0) {
+                let times = by_virsh(&hosts, from, to);
+                peer.push(times);
+            } else {
+                let (times, more) = by_pvm(&hosts, from, to);
+                pvm.push(times);
+                added.push(more);
+            }
+            life = hosts.life(to, "demo", Some(&life));
+        }
+    }
+    // The first pair warms up.
+    let (peer, pvm, added) = (&peer[1..], &pvm[1..], &added[1..]);
+    println!("{pairs} pairs, milliseconds{:>25} {:>9} {:>9}", "quartile", "median", "quartile");
+    report("virsh migrate --live --p2p, total", peer.iter().map(|times| times.total));
+    report("pvm migrate, total", pvm.iter().map(|times| times.total));
+    report("virsh, guest stood still", peer.iter().map(|times| times.downtime));
+    report("pvm, guest stood still", pvm.iter().map(|times| times.downtime));
+    report("pvm adds before libvirt's call", added.iter().map(|added| added.before));
+    report("pvm adds after libvirt's call", added.iter().map(|added| added.after));
+    report("ratio of totals within a pair", pvm.iter().zip(peer).map(|(pvm, peer)| pvm.total / peer.total));
+}
+
+fn report(what: &str, values: impl Iterator<Item = f64>) {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = |part: usize| values[(values.len() - 1) * part / 4];
+    println!("{what:<36} {:>10.2} {:>9.2} {:>9.2}", at(1), at(2), at(3));
+}
+
+/// A program on a host, without the harness's shell around it.
+fn on(hosts: &TwoHosts, host: &str, args: &[&str]) -> (Output, f64) {
+    let anchor = std::fs::read_to_string(hosts.path(&format!("host-{host}/anchor.pid"))).unwrap();
+    let mut command = Command::new("nsenter");
+    command.args(["--target", anchor.trim(), "--mount", "--uts", "--net", "--wd=/", "--"]).args(args);
+    let start = Instant::now();
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let total = start.elapsed().as_secs_f64() * 1000.0;
+    assert!(output.status.success(), "{args:?}: {:#?}", Said::of(&output));
+    (output, total)
+}
+
+fn by_virsh(hosts: &TwoHosts, from: &str, to: &str) -> Times {
+    let uri = format!("qemu+tcp://host-{to}/system");
+    let (_, total) =
+        on(hosts, from, &["virsh", "-q", "-c", "qemu:///system", "migrate", "--live", "--p2p", "demo", &uri]);
+    Times { total, downtime: downtime(hosts, to) }
+}
+
+fn by_pvm(hosts: &TwoHosts, from: &str, to: &str) -> (Times, Added) {
+    let pvm = env!("CARGO_BIN_EXE_pvm");
+    let (output, total) = on(hosts, from, &[pvm, "migrate", "demo", &format!("host-{to}"), "--yes", "-o", "json"]);
+    let receipt: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // The receipt's clock starts when the plan is made and the journal open.
+    let all = receipt["total_ms"].as_f64().unwrap();
+    let phases: Vec<(String, f64)> = serde_json::from_value(receipt["phases"].clone()).unwrap();
+    let of = |names: &[&str]| {
+        phases.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, ms)| ms).sum::<f64>()
+    };
+    let after = of(&["verify", "attach", "cleanup"]);
+    let added = Added { before: total - all + of(&["claim", "recheck", "detach"]), after };
+    (Times { total, downtime: downtime(hosts, to) }, added)
+}
+
+fn downtime(hosts: &TwoHosts, host: &str) -> f64 {
+    let text = hosts.virsh(host, &["domjobinfo", "demo", "--completed"]);
+    let line = text.lines().find(|line| line.starts_with("Total downtime:")).unwrap();
+    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+}
