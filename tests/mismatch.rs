@@ -48,6 +48,19 @@ fn inventory(
     says: Option<bool>,
     has: bool,
 ) -> Value {
+    inventory_with(driver, bound, pf, says, has, "", "")
+}
+
+/// The same with further tags of its device_spec, and further lines of the tree's manifest.
+fn inventory_with(
+    driver: &Driver,
+    bound: Option<&'static str>,
+    pf: Option<&'static str>,
+    says: Option<bool>,
+    has: bool,
+    tags: &str,
+    more: &str,
+) -> Value {
     let place = tempfile::tempdir().unwrap();
     let (vendor, _, vf) = driver.ids;
     Synthetic { vfs: 1, ids: driver.ids, class: driver.class, pf_driver: pf, vf_driver: bound, debugfs: says, pfs: 1 }
@@ -56,10 +69,11 @@ fn inventory(
     let manifest = format!(
         "proc/sys/kernel/osrelease = 6.19.0\n\
          lib/modules/6.19.0/modules.alias = alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci{}\n\
-         etc/nova/nova.conf = [pci]\\ndevice_spec = {{\"address\": \"0000:04:00.1\", \"live_migratable\": \"yes\"}}\n",
+         etc/nova/nova.conf = [pci]\\ndevice_spec = {{\"address\": \"0000:04:00.1\", \"live_migratable\": \"yes\"{tags}}}\n",
         if has { own.as_str() } else { "" }
     );
     tree::expand(&manifest, place.path());
+    tree::expand(more, place.path());
     let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
         .args(["inventory", "--root", ".", "-o", "json"])
         .current_dir(place.path())
@@ -151,4 +165,67 @@ fn a_device_that_is_not_bound_yet_is_no_mismatch() {
         assert_eq!(verdict(&snapshot), (None, None, String::new()), "{}", driver.name);
         assert_eq!(snapshot["devices"][1]["candidate_driver"], driver.module);
     }
+}
+
+const PF: &str = "sys/devices/pci0000:00/0000:00:01.0/0000:04:00.0";
+const VF: &str = "sys/devices/pci0000:00/0000:00:01.0/0000:04:00.1";
+
+#[test]
+fn a_vgpu_needs_a_type() {
+    let gpu = driver("nvidia", "nvidia_vgpu_vfio", "nvidia", (0x10de, 0x2235, 0x2235), 0x03_0200, true);
+    let with = |kind: &str, tags: &str, more: &str| {
+        let more = format!("{VF}/nvidia/current_vgpu_type = {kind}\nsys/module/nvidia/version = 550.90.05\n{more}");
+        inventory_with(&gpu, Some("nvidia"), Some("nvidia"), None, false, tags, &more)
+    };
+    let none = with("0", "", "");
+    let (broken, code, remedy) = verdict(&none);
+    assert_eq!((broken.as_deref(), code.as_deref()), (Some("driver"), Some("declared-cannot")));
+    assert!(remedy.contains("0000:04:00.1/nvidia/current_vgpu_type"), "{remedy}");
+    assert_eq!(none["devices"][1]["vendor"], serde_json::json!({"vgpu_manager": "550.90.05", "vgpu_type": 0}));
+    // Nova's guide says managed: no for them: what is missing is the type, not another driver.
+    let (_, code, remedy) = verdict(&with("0", ", \"managed\": \"no\"", ""));
+    assert_eq!(code.as_deref(), Some("unmanaged-not-bound"));
+    assert!(remedy.contains("creatable_vgpu_types") && !remedy.contains("driver_override"), "{remedy}");
+    let vfio = format!("{VF}/vfio-dev/vfio1/dev = 511:1\n");
+    let set = with("558", ", \"managed\": \"no\"", &vfio);
+    assert_eq!(verdict(&set), (None, None, String::new()));
+    assert_eq!(set["devices"][1]["vendor"]["vgpu_type"], 558);
+    assert_eq!(set["devices"][1]["migration"]["variant_driver"], "nvidia");
+    // An attribute that cannot be read is unknown, not none.
+    let odd = with("\u{1b}[2J", "", "");
+    assert_eq!(odd["devices"][1]["vendor"]["vgpu_type"], Value::Null);
+    let unknown = odd["devices"][1]["unknown"].as_array().unwrap();
+    assert!(unknown.iter().any(|u| u["fact"] == "vendor.vgpu_type"), "{unknown:#?}");
+}
+
+#[test]
+fn quick_assist_must_be_up_and_tells_its_services() {
+    let qat = DRIVERS.iter().find(|d| d.name == "qat_vfio_pci").unwrap();
+    let with = |state: &str| {
+        let more = format!("{PF}/qat/cfg_services = sym;asym\n{PF}/qat/state = {state}\n");
+        inventory_with(
+            qat,
+            Some(qat.name),
+            Some(qat.parent),
+            if state == "up" { Some(true) } else { None },
+            true,
+            "",
+            &more,
+        )
+    };
+    let up = with("up");
+    assert_eq!(verdict(&up), (None, None, String::new()));
+    assert_eq!(up["devices"][0]["vendor"], serde_json::json!({"cfg_services": "sym;asym", "qat_state": "up"}));
+    assert_eq!(up["devices"][1]["vendor"], serde_json::json!({}), "nothing is copied from the PF");
+    let (broken, code, remedy) = verdict(&with("down"));
+    assert_eq!((broken.as_deref(), code.as_deref()), (Some("pf"), Some("declared-cannot")));
+    assert_eq!(remedy, "echo up > /sys/bus/pci/devices/0000:04:00.0/qat/state");
+}
+
+#[test]
+fn hisilicon_tells_what_its_vfs_share() {
+    let zip = DRIVERS.iter().find(|d| d.name == "hisi_acc_vfio_pci").unwrap();
+    let more = format!("sys/module/hisi_zip/parameters/pf_q_num = 256\n{PF}/uacce/hisi_zip-3/isolate = 0\n");
+    let snapshot = inventory_with(zip, Some(zip.name), Some(zip.parent), Some(true), true, "", &more);
+    assert_eq!(snapshot["devices"][0]["vendor"], serde_json::json!({"isolate": 0, "pf_q_num": 256, "vfs": 1}));
 }

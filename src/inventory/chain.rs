@@ -1,12 +1,14 @@
 //! What a device's migration rests on, link by link: the firmware, the kernel's module, the PF, the bound driver, the device's
 //! own answer, QEMU. The first link that does not hold is where to begin mending.
 
+use serde_json::Value;
+
 use super::drivers;
 use crate::snapshot::device::{Declared, DevType, Device, Link, Supported};
 use crate::snapshot::{Domain, Host, Snapshot};
 
 /// VFs of NVIDIA GPUs stay on the vendor's driver, which brings its own VFIO part.
-const VGPU: &str = "nvidia";
+pub(super) const VGPU: &str = "nvidia";
 
 const MLX5: &str = "mlx5_vfio_pci";
 /// The least firmware for ConnectX-7 and BlueField-3 (NVIDIA's guide to live migration of VFs).
@@ -101,7 +103,12 @@ fn module(device: &Device, host: &Host) -> Link {
         return link("module", Some(true), format!("the kernel has {module} for it"));
     }
     if device.driver.as_deref() == Some(VGPU) {
-        return link("module", None, "NVIDIA's vGPU manager gives the device to VFIO once a vGPU type is set");
+        let release = device.vendor.get("vgpu_manager").and_then(|v| v.as_str()).unwrap_or("of unknown release");
+        return link(
+            "module",
+            None,
+            format!("vGPU manager {release} gives the device to VFIO once a vGPU type is set"),
+        );
     }
     let wanted = device.vendor_id.zip(device.product_id).and_then(|(v, d)| drivers::for_ids(v.0, d.0));
     match (wanted, &host.vfio_aliases) {
@@ -131,6 +138,9 @@ fn parent(device: &Device, pf: Option<&Device>) -> Link {
             if device.devlink.as_ref().and_then(|d| d.migratable) == Some(false) {
                 let text = format!("devlink on {} says that the VF's function is not migratable", pf.address);
                 return link("pf", Some(false), text);
+            }
+            if pf.vendor.get("qat_state").is_some_and(|state| state == "down") {
+                return link("pf", Some(false), format!("PF {} is bound to {bound} and its state is down", pf.address));
             }
             if is_mlx5 && devlink.and_then(|d| d.port_type.as_deref()) == Some("ib") {
                 let text = format!("the port of PF {} is InfiniBand, and only Ethernet migrates", pf.address);
@@ -162,7 +172,11 @@ fn driver(device: &Device) -> Link {
         Some(bound) if drivers::is_plain(bound) => {
             link("driver", Some(false), format!("bound to plain {bound}, which never migrates anything"))
         }
-        Some(bound) if bound == VGPU => link("driver", None, "bound to nvidia; no vGPU type is set"),
+        Some(bound) if bound == VGPU => match device.vendor.get("vgpu_type").and_then(Value::as_u64) {
+            Some(0) => link("driver", Some(false), "bound to nvidia, and no vGPU type is set"),
+            Some(kind) => link("driver", None, format!("bound to nvidia with vGPU type {kind}, and not given to VFIO")),
+            None => link("driver", None, "bound to nvidia; whether a vGPU type is set is not known"),
+        },
         // Without the tag Nova leaves binding to libvirt, which does it when a guest starts.
         bound if managed != Some("false") => {
             let now = bound.as_ref().map_or("no driver is bound".to_owned(), |b| format!("bound to {b}"));

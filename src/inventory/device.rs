@@ -4,7 +4,7 @@ use std::io;
 
 use super::config_space::{self, ConfigSpace};
 use super::sysfs::{Node, Tree};
-use super::{drivers, probe, resource, uevent, vpd};
+use super::{drivers, probe, resource, uevent, vendor, vpd};
 use crate::pci::{PciAddress, PciId};
 use crate::snapshot::Unknown;
 use crate::snapshot::device::{DevType, Device, Firmware, Sriov};
@@ -49,6 +49,7 @@ pub fn read(tree: &Tree, address: PciAddress, shared: &Shared) -> io::Result<Rea
     reader.regions();
     reader.interface();
     reader.firmware();
+    vendor::read(tree, &node, &mut reader.found.device);
     if shared.debugfs && reader.found.device.vfio_dev.is_some() {
         probe::debugfs(tree, &mut reader.found.device);
     }

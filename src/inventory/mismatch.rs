@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::chain::{self};
+use super::chain;
 use super::drivers;
 use crate::finding::{Finding, Rule, Severity};
 use crate::snapshot::Snapshot;
@@ -113,6 +113,12 @@ fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
         return Some(Finding::new(&DECLARED_CANNOT, text).remedy(remedy(snapshot, device, &link.link)));
     }
     if unmanaged && device.vfio_dev.is_none() && !device.driver.as_deref().is_some_and(drivers::is_vfio) {
+        if device.driver.as_deref() == Some(chain::VGPU) {
+            let link = device.migration.chain.iter().find(|link| link.link == "driver");
+            let found = link.map_or("bound to nvidia", |link| link.found.as_str());
+            let text = format!("{at} is declared managed: no, and no guest can get it: it is {found}");
+            return Some(Finding::new(&NOT_BOUND, text).remedy(remedy(snapshot, device, "driver")));
+        }
         let bound =
             device.driver.as_deref().map_or("no driver is bound to it".to_owned(), |d| format!("{d} is bound to it"));
         let mut text = format!("{at} is declared managed: no, and {bound}");
@@ -172,6 +178,21 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
         },
         "firmware" => {
             text.push_str("update the card's firmware (mlxfwmanager, fwupd or the vendor's tool) and restart it");
+        }
+        "driver" if device.driver.as_deref() == Some(chain::VGPU) => {
+            let at = device.address;
+            let _ = write!(
+                text,
+                "cat /sys/bus/pci/devices/{at}/nvidia/creatable_vgpu_types\n\
+                 echo TYPE > /sys/bus/pci/devices/{at}/nvidia/current_vgpu_type"
+            );
+        }
+        "pf" if pf.is_some_and(|pf| pf.vendor.get("qat_state").is_some_and(|state| state == "down")) => {
+            let _ = write!(
+                text,
+                "echo up > /sys/bus/pci/devices/{}/qat/state",
+                device.parent_addr.map(|pf| pf.to_string()).unwrap_or_default()
+            );
         }
         "pf" if function(device) == Some(false) => text.push_str(&make_migratable(device)),
         "pf" if pf.and_then(|pf| pf.devlink.as_ref()).is_some_and(|d| d.port_type.as_deref() == Some("ib")) => {

@@ -18,6 +18,7 @@ pub mod rtnetlink;
 pub mod sysfs;
 pub mod tagging;
 pub mod uevent;
+mod vendor;
 pub mod vfio;
 pub mod vpd;
 

@@ -3,6 +3,10 @@
 //! Each rule compares one fact and knows three answers. Planner and checks use the same rules, so that a device the planner
 //! takes is one that the checks pass, if there is any.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::pci::PciAddress;
 use crate::snapshot::device::VfAdmin;
 use crate::snapshot::{DevType, Device, Snapshot, Supported};
@@ -185,14 +189,40 @@ pub fn is_mlx5(device: &Device) -> bool {
     device.vendor_id.is_some_and(|id| id.0 == 0x15b3) && matches!(device.dev_type, DevType::Vf | DevType::Pf)
 }
 
-/// Facts that only one vendor has (vGPU type, QAT services, queue pairs): what both hosts say must be equal.
+/// Facts that only one vendor has (vGPU type, QAT services, queue pairs), with their values on both sides: a VF's own, its
+/// PF's, and those that its driver is known to compare.
+pub fn vendor_facts<'a>(pair: &Pair<'a>) -> BTreeMap<&'a str, (Option<&'a Value>, Option<&'a Value>)> {
+    let of =
+        |device: &'a Device, pf: Option<&'a Device>| device.vendor.iter().chain(pf.into_iter().flat_map(|p| &p.vendor));
+    let mut facts: BTreeMap<&str, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
+    for (key, value) in of(pair.source, pair.source_pf) {
+        facts.entry(key).or_default().0.get_or_insert(value);
+    }
+    for (key, value) in of(pair.destination, pair.destination_pf) {
+        // What only the destination says was not asked of the source.
+        if let Some(both) = facts.get_mut(key.as_str()) {
+            both.1.get_or_insert(value);
+        }
+    }
+    for key in compared_by(effective_driver(pair.source).as_deref()) {
+        facts.entry(key).or_default();
+    }
+    facts
+}
+
+/// What a driver compares itself when it loads a state, by the names of the snapshot's vendor facts.
+fn compared_by(driver: Option<&str>) -> &'static [&'static str] {
+    match driver {
+        Some("qat_vfio_pci") => &["cfg_services"],
+        Some("hisi_acc_vfio_pci") => &["pf_q_num", "vfs"],
+        Some("nvidia") => &["vgpu_type", "vgpu_manager"],
+        _ => &[],
+    }
+}
+
+/// Vendor facts must be equal on both hosts.
 pub fn vendor(pair: &Pair<'_>) -> Answer {
-    let (s, d) = (&pair.source.vendor, &pair.destination.vendor);
-    all(s.iter().map(|(key, value)| match d.get(key) {
-        Some(other) if other == value => Answer::Yes,
-        Some(_) => Answer::No,
-        None => Answer::Unknown,
-    }))
+    all(vendor_facts(pair).into_values().map(|(s, d)| equal(s, d)))
 }
 
 /// Whether a migration of the device is under way.
@@ -248,4 +278,31 @@ pub fn vf_admin_differences(s: &VfAdmin, d: &VfAdmin) -> Vec<(&'static str, Stri
         ("state", s.link_state.clone(), d.link_state.clone()),
     ];
     facts.into_iter().filter_map(|(what, s, d)| Some((what, s?, d?))).filter(|(_, s, d)| s != d).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::device::Migration;
+
+    #[test]
+    fn vendor_facts_of_vf_and_pf_must_be_equal_and_known() {
+        let with = |facts: &[(&str, &str)]| Device {
+            vendor: facts.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect(),
+            migration: Migration { variant_driver: Some("qat_vfio_pci".to_owned()), ..Migration::default() },
+            ..Device::default()
+        };
+        let (vf, sym, dc) = (with(&[]), with(&[("cfg_services", "sym")]), with(&[("cfg_services", "dc")]));
+        let compare = |source_pf, destination_pf| {
+            let pair = Pair { source: &vf, destination: &vf, source_pf, destination_pf };
+            vendor(&pair)
+        };
+        assert_eq!(compare(Some(&sym), Some(&sym)), Answer::Yes);
+        assert_eq!(compare(Some(&sym), Some(&dc)), Answer::No);
+        assert_eq!(compare(Some(&sym), Some(&vf)), Answer::Unknown);
+        assert_eq!(compare(None, None), Answer::Unknown, "QAT compares it, so not knowing is no yes");
+        let mlx5 = Device { migration: Migration::default(), ..Device::default() };
+        let pair = Pair { source: &mlx5, destination: &sym, source_pf: None, destination_pf: None };
+        assert_eq!(vendor(&pair), Answer::Yes, "only the destination says something that nobody compares");
+    }
 }

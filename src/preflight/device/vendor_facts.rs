@@ -1,5 +1,7 @@
 //! Facts that only one vendor has.
 
+use serde_json::Value;
+
 use super::prelude::*;
 
 pub(super) const CHECK: Check = Check::new(
@@ -9,26 +11,32 @@ pub(super) const CHECK: Check = Check::new(
         summary: "facts of the vendor differ (vGPU type, QAT services, queue pairs)",
         page: "Some devices take over only the state of a device that is set up alike: the vGPU type, the services of a \
                QAT device, the queue pairs of a HiSilicon accelerator.\n\nBy hand: NVIDIA: cat \
-               /sys/bus/pci/devices/VF/nvidia/current_vgpu_type; QAT: cat \
-               /sys/bus/pci/devices/PF/qat/cfg_services.\n\nRemedy: set the destination's device up like the source's.",
+               /sys/bus/pci/devices/VF/nvidia/current_vgpu_type and /sys/module/nvidia/version; QAT: cat \
+               /sys/bus/pci/devices/PF/qat/cfg_services; HiSilicon: cat /sys/module/DRIVER/parameters/pf_q_num and \
+               /sys/bus/pci/devices/PF/sriov_numvfs.\n\nRemedy: set the destination's device up like the source's.",
     },
     Run::Device(run),
 );
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
-    if !device.migrates() || device.pair.source.vendor.is_empty() {
+    let facts = pair::vendor_facts(&device.pair);
+    if !device.migrates() || facts.is_empty() {
         return Vec::new();
     }
-    let (s, d) = (&device.pair.source.vendor, &device.pair.destination.vendor);
     let target = device.pair.destination.address;
-    let differing: Vec<String> = s
-        .iter()
-        .filter(|(key, value)| d.get(*key).is_some_and(|other| other != *value))
-        .map(|(key, value)| format!("{key} {value} and {}", d[key]))
-        .collect();
+    let named = |wanted: fn(Option<&Value>, Option<&Value>) -> bool| {
+        facts.iter().filter(move |(_, (s, d))| wanted(*s, *d)).map(|(key, (s, d))| match (s, d) {
+            (Some(s), Some(d)) => format!("{key} {s} and {d}"),
+            (None, None) => (*key).to_owned(),
+            (None, _) => format!("{key} of {}", device.held.address),
+            (_, None) => format!("{key} of {target}"),
+        })
+    };
+    let differing: Vec<String> = named(|s, d| s.is_some() && d.is_some() && s != d).collect();
+    let missing: Vec<String> = named(|s, d| s.is_none() || d.is_none()).collect();
     vec![judge(
         pair::vendor(&device.pair),
         || format!("{target} is set up otherwise: {}", differing.join(", ")),
-        || format!("the vendor's facts of {target} are not known"),
+        || format!("not known: {}", missing.join(", ")),
     )]
 }
