@@ -1,7 +1,12 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
+use std::io::Read as _;
+use std::path::Path;
+
 use super::{Context, Stop};
 use crate::host::{self, ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
+use crate::plan::nova::Request;
+use crate::plan::stored;
 
 /// Hosts and how to gather their facts, from the global options.
 #[derive(Debug)]
@@ -15,7 +20,7 @@ impl Hosts {
     pub fn new(context: &Context) -> anyhow::Result<Self> {
         let global = &context.global;
         // With another root, this machine's own settings are not part of the answer.
-        let settings = if global.config.is_none() && global.root != std::path::Path::new("/") {
+        let settings = if global.config.is_none() && global.root != Path::new("/") {
             Settings::default()
         } else {
             settings(global.config.as_deref())?
@@ -39,7 +44,7 @@ impl Hosts {
 /// libvirt of the local host: with another root only when it was named, because the tree is not this machine's.
 fn connect(context: &Context) -> Option<String> {
     let global = &context.global;
-    let fixture = global.root != std::path::Path::new("/");
+    let fixture = global.root != Path::new("/");
     match &global.connect {
         Some(uri) => Some(uri.clone()),
         None if fixture => None,
@@ -47,7 +52,7 @@ fn connect(context: &Context) -> Option<String> {
     }
 }
 
-fn settings(path: Option<&std::path::Path>) -> anyhow::Result<Settings> {
+fn settings(path: Option<&Path>) -> anyhow::Result<Settings> {
     Settings::load(path).map_err(|error| {
         let refused = matches!(error, SettingsError::Bad { .. });
         let message = format!("{:#}", anyhow::Error::new(error));
@@ -71,11 +76,16 @@ pub fn stop(error: HostError) -> Stop {
     }
 }
 
+/// More than Nova's database column holds.
+const MOST_REQUESTS: u64 = 1 << 20;
+
 /// Reads what Nova stored as an instance's PCI requests.
-pub fn pci_requests(path: &std::path::Path) -> anyhow::Result<Vec<crate::plan::nova::Request>> {
+pub fn pci_requests(path: &Path) -> anyhow::Result<Vec<Request>> {
+    let unreadable = |error| Stop::unknown(format!("cannot read {}: {error}", path.display()));
+    let mut text = String::new();
     #[expect(clippy::disallowed_methods, reason = "a file that the operator named")]
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Stop::unknown(format!("cannot read {}: {error}", path.display())))?;
-    crate::plan::requests::stored(&text)
-        .map_err(|error| Stop::refused(format!("{} is no list of PCI requests: {error}", path.display())).into())
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(MOST_REQUESTS).read_to_string(&mut text).map_err(unreadable)?;
+    let refused = |error| Stop::refused(format!("{}:{error} (pci_requests of instance_extra)", path.display()));
+    Ok(stored::read(&text).map_err(refused)?)
 }

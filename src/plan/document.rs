@@ -249,7 +249,7 @@ mod tests {
         let read = |text| serde_json::from_str::<Snapshot>(text).unwrap();
         let source = read(include_str!("../../tests/fixtures/pair/src.json"));
         let destination = read(include_str!("../../tests/fixtures/pair/dst.json"));
-        let planner = Planner::new(&source, &destination, BTreeSet::new());
+        let planner = Planner::new(&source, &destination, &BTreeSet::new());
         let found = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
         let plan = Plan::of(&source, &destination, &source.domains[0], &found.map.unwrap()).unwrap().sealed();
         (source, destination, plan)

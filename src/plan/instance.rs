@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::candidates::{Fit, Known, Planner};
+use super::candidates::{Known, Planner};
+use super::fit::Fit;
+use super::kinds::Kind;
 use super::map::{Action, MapEntry};
-use super::matching::{self, Problem};
+use super::matching::{self, Problem, Shortlist};
 use super::nova::precheck::{self, Services};
 use super::nova::{Cells, Request};
 use super::requests::{self, Asked, RequestError};
-use crate::domain::guest;
+use crate::domain::guest::{self, Guest};
 use crate::pci::PciAddress;
 use crate::snapshot::{DevType, Device, Domain, Hostdev, HostdevKind};
 
@@ -58,6 +60,13 @@ pub struct Held<'a> {
     pub missed: Option<&'static str>,
 }
 
+impl Held<'_> {
+    /// Whether a place is looked for.
+    fn is_planned(&self) -> bool {
+        self.device.is_some() && self.role != Role::Unaccounted
+    }
+}
+
 /// Requests that cannot be met together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -97,11 +106,14 @@ pub struct InstancePlan<'a> {
     pub nova: NovaAnswer,
     /// NUMA nodes of the destination the guest will use.
     pub nodes: BTreeSet<u32>,
+    /// The guest's definition, when it can be read.
+    pub guest: Option<Guest>,
 }
 
 impl<'a> Planner<'a> {
     /// Plans one guest of the source.
     pub fn plan(&self, domain: &'a Domain, wishes: &Wishes<'_>, known: &mut Known) -> InstancePlan<'a> {
+        let guest = domain.xml.as_deref().and_then(|xml| guest::read(xml).ok());
         if domain.hostdevs.len() > MOST_HOSTDEVS {
             return InstancePlan {
                 domain,
@@ -111,18 +123,19 @@ impl<'a> Planner<'a> {
                 unmet: None,
                 nova: NovaAnswer::default(),
                 nodes: BTreeSet::new(),
+                guest,
             };
         }
-        let asked = requests::asked(domain, self.source, self.destination, wishes.request, wishes.stored);
+        let asked = requests::asked(domain, self.source, &self.aliases, wishes.request, wishes.stored);
         let requests: &[Request] = asked.as_ref().map_or(&[], |asked| &asked.requests);
         let mut held = self.held(domain, requests, wishes.ports);
-        let nodes = self.guest_nodes(domain);
+        let nodes = guest.as_ref().map_or_else(BTreeSet::new, |guest| self.guest_nodes(guest));
         let host_cells = self.destination.host.numa_cells.as_deref().unwrap_or_default();
         let cells = Cells::new(nodes.iter().copied().collect(), host_cells);
         let nova = self.nova_answer(&held, requests, &cells);
         let (map, unmet) = self.assign(&mut held, requests, &cells, known);
         let map = if asked.is_ok() { map } else { None };
-        InstancePlan { domain, asked, held, map, unmet, nova, nodes }
+        InstancePlan { domain, asked, held, map, unmet, nova, nodes, guest }
     }
 
     /// The guest's host devices and what each of them is.
@@ -161,10 +174,9 @@ impl<'a> Planner<'a> {
     }
 
     /// NUMA nodes of the destination that the guest's definition binds it to.
-    fn guest_nodes(&self, domain: &Domain) -> BTreeSet<u32> {
-        let Some(guest) = domain.xml.as_deref().and_then(|xml| guest::read(xml).ok()) else { return BTreeSet::new() };
+    fn guest_nodes(&self, guest: &Guest) -> BTreeSet<u32> {
         if !guest.nodes.is_empty() {
-            return guest.nodes;
+            return guest.nodes.clone();
         }
         let cells = self.destination.host.numa_cells.iter().flatten();
         cells.filter(|cell| cell.cpus.iter().any(|cpu| guest.cpus.contains(cpu))).map(|cell| cell.id).collect()
@@ -177,48 +189,37 @@ impl<'a> Planner<'a> {
         cells: &Cells,
         known: &mut Known,
     ) -> (Option<Vec<MapEntry>>, Option<Unmet>) {
-        let mut loose = Problem::default();
-        let mut fits: Vec<Vec<(usize, Fit, bool)>> = Vec::new();
-        let mut planned: Vec<usize> = Vec::new();
-        let mut blocked = false;
-        for (at, held) in held.iter().enumerate() {
-            let answers = match (held.role, held.device) {
-                (Role::Flavor(request), Some(device)) => {
-                    let numbered = (known.number(&requests[request]), &requests[request]);
-                    let like = self.like(device).iter();
-                    like.map(|i| (*i, self.fit(device, numbered, cells, *i, known), true)).collect()
+        let planned: Vec<usize> = (0..held.len()).filter(|at| held[*at].is_planned()).collect();
+        let mut strict = Problem::default();
+        for at in &planned {
+            let mut places = Shortlist::new(planned.len());
+            self.ask(&held[*at], None, requests, cells, known, |_, kind, fit, _| {
+                if fit.misses == 0 {
+                    places.offer(kind.pf, kind.cost(fit, cells), &kind.devices);
                 }
-                (Role::Port, Some(device)) => self.port_candidates(device, known),
-                (Role::Unaccounted, _) | (_, None) => {
-                    blocked = true;
-                    continue;
-                }
-            };
-            loose.edges.push(answers.iter().map(|(i, fit, _)| self.edge(*i, *fit, cells)).collect());
-            loose.group.push(self.group(held));
-            fits.push(answers);
-            planned.push(at);
+            });
+            strict.edges.push(places.places());
+            strict.group.push(self.group(&held[*at]));
         }
-        let strict = Problem {
-            edges: loose.edges.iter().map(|l| l.iter().filter(|e| e.cost.misses == 0).copied().collect()).collect(),
-            group: loose.group.clone(),
-        };
         let (edges, unmet) = match matching::solve(&strict) {
             Ok(edges) => (edges, None),
             Err(together) => {
-                let unmet = unmet(held, requests, &strict, &fits, &planned, &together);
-                // The nearest miss tells which condition to mend.
-                (matching::solve(&loose).unwrap_or_default(), Some(unmet))
+                let smallest = smallest(held, requests, &strict, &planned, &together);
+                let unmet = self.unmet(held, requests, cells, known, &smallest);
+                (self.nearest(held, requests, cells, known, strict.group).unwrap_or_default(), Some(unmet))
             }
         };
-        for (at, edge) in edges.iter().enumerate() {
-            let held = &mut held[planned[at]];
+        for (at, edge) in planned.iter().zip(&edges) {
+            let mut answer = None;
+            let kind = self.kinds.of[edge.device];
+            self.ask(&held[*at], Some(kind), requests, cells, known, |_, _, fit, migrates| {
+                answer = Some((fit.first, migrates));
+            });
+            let held = &mut held[*at];
             held.target = Some(&self.destination.devices[edge.device]);
-            if let Some((_, fit, migrates)) = fits[at].iter().find(|(i, _, _)| *i == edge.device) {
-                held.port_migrates = *migrates;
-                held.missed = fit.first;
-            }
+            (held.missed, held.port_migrates) = answer.unwrap_or_default();
         }
+        let blocked = planned.len() < held.len();
         if unmet.is_some() || blocked {
             return (None, unmet);
         }
@@ -234,25 +235,75 @@ impl<'a> Planner<'a> {
         (Some(map.collect()), None)
     }
 
-    fn port_candidates(&self, device: &Device, known: &mut Known) -> Vec<(usize, Fit, bool)> {
-        let network = device.tags.get("physical_network");
-        // Devices like it are asked as well, so that a port without a network there is told what comes nearest.
-        let mut of_network = self.like(device).to_vec();
-        if network.is_some() {
-            of_network.extend(
-                (0..self.destination.devices.len())
-                    .filter(|i| self.destination.devices[*i].tags.get("physical_network") == network),
-            );
-            of_network.sort_unstable();
-            of_network.dedup();
+    /// Asks every kind of device on the destination that may take the place of `held`, or `only` this one: its index, what
+    /// it answers, and whether the state moves. Kinds come by PF.
+    fn ask(
+        &self,
+        held: &Held<'a>,
+        only: Option<usize>,
+        requests: &[Request],
+        cells: &Cells,
+        known: &mut Known,
+        mut visit: impl FnMut(usize, &Kind, Fit, bool),
+    ) {
+        let only = only.as_ref().map(std::slice::from_ref);
+        match (held.role, held.device) {
+            (Role::Flavor(request), Some(device)) => {
+                let kinds = only.unwrap_or_else(|| self.kinds.like(device));
+                self.ask_for_flavor(kinds, device, &requests[request], cells, known, |at, kind, fit| {
+                    visit(at, kind, fit, true);
+                });
+            }
+            (Role::Port, Some(device)) => match only {
+                Some(kinds) => self.ask_for_port(kinds, device, known, visit),
+                None => self.ask_for_port(&self.kinds.for_port(device), device, known, visit),
+            },
+            (Role::Unaccounted, _) | (_, None) => {}
         }
-        of_network
-            .into_iter()
-            .map(|i| {
-                let (fit, migrates) = self.port_fit(device, i, known);
-                (i, fit, migrates)
-            })
-            .collect()
+    }
+
+    /// The assignment that misses the fewest conditions: it tells which of them to mend.
+    fn nearest(
+        &self,
+        held: &[Held<'a>],
+        requests: &[Request],
+        cells: &Cells,
+        known: &mut Known,
+        group: Vec<usize>,
+    ) -> Option<Vec<matching::Edge>> {
+        let mut edges = Vec::new();
+        for held in held.iter().filter(|held| held.is_planned()) {
+            let mut places = Shortlist::new(group.len());
+            self.ask(held, None, requests, cells, known, |_, kind, fit, _| {
+                places.offer(kind.pf, kind.cost(fit, cells), &kind.devices);
+            });
+            edges.push(places.places());
+        }
+        matching::solve(&Problem { edges, group }).ok()
+    }
+
+    /// What is to be said of devices that cannot be placed together, by index among the guest's.
+    fn unmet(
+        &self,
+        held: &[Held<'a>],
+        requests: &[Request],
+        cells: &Cells,
+        known: &mut Known,
+        smallest: &Smallest,
+    ) -> Unmet {
+        let mut removed_by: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        for at in &smallest.members {
+            self.ask(&held[*at], None, requests, cells, known, |at, _, fit, _| {
+                if let Some(code) = fit.first {
+                    removed_by.entry(code).or_default().insert(at);
+                }
+            });
+        }
+        let devices = |kinds: BTreeSet<usize>| kinds.iter().map(|at| self.kinds.list[*at].devices.len()).sum();
+        Unmet {
+            requests: smallest.labels.clone(),
+            removed_by: removed_by.into_iter().map(|(code, kinds)| (code.to_owned(), devices(kinds))).collect(),
+        }
     }
 
     fn group(&self, held: &Held<'_>) -> usize {
@@ -306,15 +357,22 @@ fn label(request: &Request) -> String {
 /// Most requests for which every set of them is tried.
 const MOST_SETS: usize = 12;
 
+/// Requests that cannot be met together.
+struct Smallest {
+    /// The guest's devices they are about, by index.
+    members: Vec<usize>,
+    /// Their names.
+    labels: Vec<String>,
+}
+
 /// The smallest set of requests that cannot be met together, out of `together`, which cannot.
-fn unmet(
+fn smallest(
     held: &[Held<'_>],
     requests: &[Request],
     problem: &Problem,
-    fits: &[Vec<(usize, Fit, bool)>],
     planned: &[usize],
     together: &[usize],
-) -> Unmet {
+) -> Smallest {
     // A flavor's request is met or not as a whole; a port and a device without an alias stand for themselves.
     let key = |at: usize| match held[planned[at]].role {
         Role::Flavor(request) if !requests[request].alias.is_empty() => (request, usize::MAX),
@@ -341,21 +399,13 @@ fn unmet(
             }
         }
     }
-    let mut removed_by: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    for (device, fit, _) in members(&smallest).into_iter().flat_map(|at| &fits[at]) {
-        if let Some(code) = fit.first {
-            removed_by.entry(code.to_owned()).or_default().insert(*device);
-        }
-    }
-    Unmet {
-        requests: smallest
-            .iter()
-            .map(|(request, at)| match requests.get(*request) {
-                Some(request) => label(request),
-                None => held[planned[*at]].address.to_string(),
-            })
-            .collect(),
-        removed_by: removed_by.into_iter().map(|(code, devices)| (code, devices.len())).collect(),
+    let name = |(request, at): &(usize, usize)| match requests.get(*request) {
+        Some(request) => label(request),
+        None => held[planned[*at]].address.to_string(),
+    };
+    Smallest {
+        members: members(&smallest).into_iter().map(|at| planned[at]).collect(),
+        labels: smallest.iter().map(name).collect(),
     }
 }
 

@@ -18,7 +18,7 @@ fn at(text: &str) -> PciAddress {
 
 /// The map as text, or what cannot be met.
 fn planned(source: &Snapshot, destination: &Snapshot, wishes: &Wishes<'_>) -> Result<Vec<String>, Unmet> {
-    let planner = Planner::new(source, destination, BTreeSet::new());
+    let planner = Planner::new(source, destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], wishes, &mut Known::default());
     match plan.map {
         Some(map) => Ok(map.iter().map(|e| format!("{} {} {:?}", e.source, e.destination, e.action)).collect()),
@@ -58,7 +58,7 @@ fn devices_in_use_claimed_or_excluded_are_not_taken() {
     let (source, mut destination) = pair();
     destination.devices[1].used_by = Some(vec![crate::snapshot::device::UsedBy::default()]);
     destination.devices[2].claimed_by = Some("m-1".into());
-    let planner = Planner::new(&source, &destination, BTreeSet::from([at("3b:00.3")]));
+    let planner = Planner::new(&source, &destination, &BTreeSet::from([at("3b:00.3")]));
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
     let targets: Vec<_> = plan.map.unwrap().iter().map(|e| e.destination.to_string()).collect();
     assert_eq!(targets[0], "0000:3b:00.4");
@@ -132,7 +132,7 @@ fn the_map_is_what_the_rewriter_needs() {
     for device in &mut destination.devices {
         device.tags.insert("managed".into(), "false".into());
     }
-    let planner = Planner::new(&source, &destination, BTreeSet::new());
+    let planner = Planner::new(&source, &destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
     let xml = source.domains[0].xml.as_ref().unwrap();
     let moved = crate::domain::rewrite::rewrite(xml, &rewriting(&plan.map.unwrap())).unwrap();
@@ -143,7 +143,7 @@ fn the_map_is_what_the_rewriter_needs() {
 fn novas_choice_is_reported_beside() {
     let (mut source, destination) = pair();
     nova(&mut source, "cx7:2");
-    let planner = Planner::new(&source, &destination, BTreeSet::new());
+    let planner = Planner::new(&source, &destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
     assert_eq!(plan.nova.verdict, "ok");
     // Nova takes the last of the first pool that fits.
@@ -154,7 +154,7 @@ fn novas_choice_is_reported_beside() {
 fn unknown_aliases_and_ambiguous_devices_are_not_guessed() {
     let (mut source, destination) = pair();
     nova(&mut source, "nope:1");
-    let planner = Planner::new(&source, &destination, BTreeSet::new());
+    let planner = Planner::new(&source, &destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
     assert!(matches!(plan.asked, Err(RequestError::Malformed(_))), "{:?}", plan.asked);
     let mut source = source.clone();
@@ -162,7 +162,7 @@ fn unknown_aliases_and_ambiguous_devices_are_not_guessed() {
     second.name = "other".into();
     source.config.aliases.push(second);
     source.domains[0].nova = Some(NovaMetadata::default());
-    let planner = Planner::new(&source, &destination, BTreeSet::new());
+    let planner = Planner::new(&source, &destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
     assert!(matches!(plan.asked, Err(RequestError::Ambiguous { .. })), "{:?}", plan.asked);
 }

@@ -123,20 +123,66 @@ fn shared(problem: &Problem, before: &[Edge], device: usize, edge: &Edge) -> u32
     u32::try_from(sharing.count()).unwrap_or(u32::MAX)
 }
 
-/// Of devices that cost the same on the same PF no more are needed than the guest has devices.
+/// The places worth looking at for one of the guest's devices, out of any number.
+///
+/// With `most` devices in all, the others hold places on at most `most - 1` PFs and at most `most - 1` places of one PF. So
+/// whatever an assignment takes beyond the cheapest `most` places of the cheapest `most` PFs can be exchanged for a free
+/// one among these that costs no more, shares no PF and is preferred: a cheapest assignment lies within them.
+#[derive(Debug)]
+pub struct Shortlist {
+    most: usize,
+    /// The cheapest PFs, each with its cheapest places, in ascending order.
+    pfs: Vec<Vec<Edge>>,
+    /// Places of the PF that is being offered.
+    current: Vec<Edge>,
+}
+
+impl Shortlist {
+    /// For a guest with `most` devices.
+    pub fn new(most: usize) -> Self {
+        Self { most: most.max(1), pfs: Vec::new(), current: Vec::new() }
+    }
+
+    /// Offers places of one cost, ascending, that are on one PF. All offers of a PF come one after another.
+    pub fn offer(&mut self, pf: usize, cost: Cost, places: &[usize]) {
+        if self.current.last().is_some_and(|last| last.pf != pf) {
+            self.end_pf();
+        }
+        self.current.extend(places.iter().take(self.most).map(|device| Edge { device: *device, pf, cost }));
+    }
+
+    fn end_pf(&mut self) {
+        let key = |edge: &Edge| (edge.cost, edge.device);
+        let Some(best) = self.current.iter().map(key).min() else { return };
+        let full = self.pfs.len() == self.most;
+        if full && self.pfs.last().is_some_and(|worst| key(&worst[0]) < best) {
+            self.current.clear();
+            return;
+        }
+        if full {
+            self.pfs.pop();
+        }
+        self.current.sort_unstable_by_key(key);
+        self.current.truncate(self.most);
+        let at = self.pfs.partition_point(|pf| key(&pf[0]) < best);
+        self.pfs.insert(at, std::mem::take(&mut self.current));
+    }
+
+    /// The places, cheapest PF first.
+    pub fn places(mut self) -> Vec<Edge> {
+        self.end_pf();
+        self.pfs.concat()
+    }
+}
+
 fn reduce(edges: &[Edge], most: usize) -> Vec<Edge> {
     let mut sorted = edges.to_vec();
-    sorted.sort_by_key(|edge| (edge.cost, edge.pf, edge.device));
-    let mut kept: Vec<Edge> = Vec::new();
-    let mut run = 0;
-    for edge in sorted {
-        let same = kept.last().is_some_and(|last| last.cost == edge.cost && last.pf == edge.pf);
-        run = if same { run + 1 } else { 0 };
-        if run < most {
-            kept.push(edge);
-        }
+    sorted.sort_unstable_by_key(|edge| (edge.pf, edge.device));
+    let mut list = Shortlist::new(most);
+    for edge in &sorted {
+        list.offer(edge.pf, edge.cost, std::slice::from_ref(&edge.device));
     }
-    kept
+    list.places()
 }
 
 /// Finds a place for `device`, moving others where needed (Kuhn). `owner` maps devices of the destination to the guest's;

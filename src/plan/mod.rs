@@ -6,12 +6,15 @@
 
 pub mod candidates;
 pub mod document;
+pub mod fit;
 pub mod instance;
+pub mod kinds;
 pub mod map;
 pub mod matching;
 pub mod nova;
 pub mod pair;
 pub mod requests;
+pub mod stored;
 
 pub use candidates::{Known, Planner};
 pub use instance::{InstancePlan, NovaAnswer, Role, Unmet, Wishes};

@@ -178,10 +178,13 @@ pub fn psid(pair: &Pair<'_>) -> Answer {
     if !is_mlx5(pair.source) {
         return Answer::Yes;
     }
-    let psid = |device: &'_ Device, pf: Option<&'_ Device>| {
-        device.firmware.as_ref().or_else(|| pf.and_then(|pf| pf.firmware.as_ref())).and_then(|f| f.psid.clone())
-    };
-    equal(psid(pair.source, pair.source_pf).as_ref(), psid(pair.destination, pair.destination_pf).as_ref())
+    equal(psid_of(pair.source, pair.source_pf).as_ref(), psid_of(pair.destination, pair.destination_pf).as_ref())
+}
+
+/// The parameter-set id of a device's card, which a VF has from its PF.
+pub fn psid_of<'a>(device: &'a Device, pf: Option<&'a Device>) -> Option<&'a str> {
+    let firmware = device.firmware.as_ref().or_else(|| pf.and_then(|pf| pf.firmware.as_ref()));
+    firmware?.psid.as_deref()
 }
 
 /// Whether the device is driven by mlx5.

@@ -1,6 +1,6 @@
 //! What a guest asks for: the requests of its flavor, or what stands for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::nova::Request;
 use crate::config;
@@ -50,31 +50,30 @@ pub struct Asked {
 }
 
 /// Most devices one request may name; no guest has more PCI slots.
-const MOST_DEVICES: i64 = 4096;
+pub const MOST_DEVICES: usize = 4096;
 
-/// The requests of `domain`: `stored` when the operator hands in what Nova keeps, else by `given` (`ALIAS:N,…`) when the operator says them.
+/// The aliases of both hosts; where both define one, it is the source's.
+pub fn aliases(source: &Snapshot, destination: &Snapshot) -> Vec<AliasDoc> {
+    let mut all = source.config.aliases.clone();
+    let names: BTreeSet<&str> = source.config.aliases.iter().map(|alias| alias.name.as_str()).collect();
+    all.extend(destination.config.aliases.iter().filter(|alias| !names.contains(alias.name.as_str())).cloned());
+    all
+}
+
+/// The requests of `domain`: `stored` when the operator hands in what Nova keeps, else by `given` (`ALIAS:N,…`) when the
+/// operator says them. `aliases` are those of both hosts.
 pub fn asked(
     domain: &Domain,
     source: &Snapshot,
-    destination: &Snapshot,
+    aliases: &[AliasDoc],
     given: Option<&str>,
     stored: Option<&[Request]>,
 ) -> Result<Asked, RequestError> {
     if let Some(requests) = stored {
         return Ok(Asked { origin: Origin::Stored, requests: requests.to_vec() });
     }
-    let mut aliases = source.config.aliases.clone();
-    aliases.extend(
-        destination
-            .config
-            .aliases
-            .iter()
-            .filter(|a| !aliases.iter().any(|b| a.name == b.name))
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
     if let Some(text) = given {
-        return Ok(Asked { origin: Origin::Given, requests: translate(text, &aliases, None)? });
+        return Ok(Asked { origin: Origin::Given, requests: translate(text, aliases, None)? });
     }
     let Some(nova) = &domain.nova else {
         return Ok(Asked { origin: Origin::Implicit, requests: implicit(domain, source) });
@@ -87,7 +86,7 @@ pub fn asked(
     let policy = config::request::affinity_policy(flavor, image.map(String::as_str))
         .map_err(|error| RequestError::Policy(error.message))?;
     let requests = match specs.get("pci_passthrough:alias") {
-        Some(text) => translate(text, &aliases, policy.as_deref())?,
+        Some(text) => translate(text, aliases, policy.as_deref())?,
         None => Vec::new(),
     };
     Ok(Asked { origin: Origin::Flavor, requests })
@@ -96,7 +95,7 @@ pub fn asked(
 /// Requests of a flavor's text, in its order. Aliases are the source's, then the destination's.
 fn translate(text: &str, aliases: &[AliasDoc], policy: Option<&str>) -> Result<Vec<Request>, RequestError> {
     let requests = config::requests(text, aliases, policy).map_err(|error| RequestError::Malformed(error.message))?;
-    if requests.iter().any(|request| !(0..=MOST_DEVICES).contains(&request.count)) {
+    if requests.iter().any(|request| !usize::try_from(request.count).is_ok_and(|count| count <= MOST_DEVICES)) {
         return Err(RequestError::Malformed(format!("'{text}' asks for more devices than a guest can have")));
     }
     Ok(requests.into_iter().map(Request::from).collect())
@@ -180,32 +179,4 @@ pub fn describes(specs: &[BTreeMap<String, String>], device: &Device) -> bool {
             && says("product_id", device.product_id.map(|id| id.to_string()))
             && says("dev_type", Some(device.dev_type.as_str().to_owned()))
     })
-}
-
-/// One request as Nova stores it (`nova/objects/instance_pci_requests.py`, `to_json`).
-#[derive(Debug, serde::Deserialize)]
-struct StoredRequest {
-    #[serde(default)]
-    count: i64,
-    #[serde(default)]
-    spec: Vec<BTreeMap<String, serde_json::Value>>,
-    #[serde(default)]
-    alias_name: Option<String>,
-    #[serde(default)]
-    numa_policy: Option<String>,
-}
-
-/// Flavor requests out of the text that Nova keeps in `instance_extra.pci_requests`; those of ports have no alias.
-pub fn stored(text: &str) -> Result<Vec<Request>, serde_json::Error> {
-    let all: Vec<StoredRequest> = serde_json::from_str(text)?;
-    let request = |stored: StoredRequest| {
-        let text = |(key, value): (String, serde_json::Value)| Some((key, value.as_str()?.to_owned()));
-        Some(Request {
-            count: usize::try_from(stored.count.clamp(0, MOST_DEVICES)).unwrap_or(0),
-            alias: stored.alias_name?,
-            spec: stored.spec.into_iter().map(|spec| spec.into_iter().filter_map(text).collect()).collect(),
-            numa_policy: stored.numa_policy.unwrap_or_else(|| "legacy".to_owned()),
-        })
-    };
-    Ok(all.into_iter().filter_map(request).collect())
 }

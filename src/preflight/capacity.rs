@@ -29,16 +29,23 @@ fn one_way(from: &Snapshot, to: &Snapshot) -> BTreeMap<String, (usize, usize)> {
             held.entry(kind(device)).or_default().push(device);
         }
     }
-    let planner = Planner::new(from, to, BTreeSet::new());
+    let planner = Planner::new(from, to, &BTreeSet::new());
     let mut known = Known::default();
     held.into_iter()
         .map(|(kind, devices)| {
+            let profiles: BTreeSet<Option<usize>> = devices.iter().map(|d| planner.source_profile(d)).collect();
+            if profiles.len() == 1 {
+                // They have the same takers.
+                let takers = planner.takers(devices[0], &mut known).len();
+                return (kind, (devices.len(), takers.min(devices.len())));
+            }
             // As many places as there are devices are enough for each of them.
             let edges: Vec<Vec<usize>> = devices
                 .iter()
                 .map(|device| {
-                    let places = planner.like(device).iter().copied();
-                    places.filter(|at| planner.could_take(device, *at, &mut known)).take(devices.len()).collect()
+                    let mut takers = planner.takers(device, &mut known);
+                    takers.truncate(devices.len());
+                    takers
                 })
                 .collect();
             let placed = matching::maximum(&edges).iter().flatten().count();

@@ -6,7 +6,7 @@ use super::context::{DevicePair, Hosts, Instance};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
 use super::{CHECKS, Check, Run, capacity, estimate};
-use crate::domain::guest::{self, Guest};
+use crate::domain::guest::Guest;
 use crate::finding::Severity;
 use crate::pci::PciAddress;
 use crate::plan::pair::Pair;
@@ -28,7 +28,7 @@ pub struct Question<'a> {
 
 /// Answers for two hosts.
 pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -> Report {
-    let planner = Planner::new(source, destination, question.excluded.clone());
+    let planner = Planner::new(source, destination, &question.excluded);
     let mut known = Known::default();
     let hosts = Hosts { source, destination };
     let chosen: Vec<&Domain> = match &question.domains {
@@ -95,12 +95,8 @@ fn instance_report(
     all: bool,
 ) -> InstanceReport {
     let domain = plan.domain;
-    let read = domain.xml.as_deref().map(guest::read);
     let empty = Guest::default();
-    let guest = match &read {
-        Some(Ok(guest)) => guest,
-        Some(Err(_)) | None => &empty,
-    };
+    let guest = plan.guest.as_ref().unwrap_or(&empty);
     let instance = Instance { hosts, domain, guest, plan };
     let mut rows = Vec::new();
     for check in CHECKS.iter().flat_map(|list| list.iter()) {

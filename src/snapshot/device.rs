@@ -284,7 +284,7 @@ pub struct Devlink {
 }
 
 /// What the PF enforces for one VF.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VfAdmin {
     /// MAC address.

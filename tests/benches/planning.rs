@@ -26,7 +26,7 @@ fn main() {
     }
     for pools in [1_000, 10_000, 100_000] {
         let (source, destination) = (fixture(0), with_pools(pools));
-        let planner = Planner::new(&source, &destination, BTreeSet::new());
+        let planner = Planner::new(&source, &destination, &BTreeSet::new());
         let mut known = Known::default();
         report(&format!("plan of one guest on {pools} pools"), || {
             black_box(planner.plan(&source.domains[0], &Wishes::default(), &mut known)).map.is_some()

@@ -136,7 +136,8 @@ impl<'a> Tracker<'a> {
         // Pools that lost their last device to the claim of its PF or VF, which not even a request for nothing finds.
         let mut dropped: HashSet<usize> = HashSet::new();
         for (index, request) in requests.iter().enumerate() {
-            let free = |at: usize| self.pools.list[at].devices.len() - gone_in.get(&at).copied().unwrap_or(0);
+            let gone_from = |at| if gone_in.is_empty() { 0 } else { gone_in.get(&at).copied().unwrap_or(0) };
+            let free = |at: usize| self.pools.list[at].devices.len() - gone_from(at);
             let mut list =
                 filters::filter(&self.pools, request, cells, free).ok_or(RequestFailed { request: index })?;
             list.retain(|at| !dropped.contains(at));
@@ -145,6 +146,9 @@ impl<'a> Tracker<'a> {
             }
             let mut taken = Vec::with_capacity(request.count);
             for at in list {
+                if taken.len() == request.count {
+                    break;
+                }
                 for device in self.pools.list[at].devices.iter().rev() {
                     if taken.len() == request.count {
                         break;

@@ -88,8 +88,9 @@ pub fn filter(
     cells: &Cells,
     free: impl Fn(usize) -> usize + Copy,
 ) -> Option<Vec<usize>> {
-    let enough = |list: &[usize]| list.iter().map(|at| free(*at)).sum::<usize>() >= request.count;
-    let passing: Vec<usize> = (0..pools.list.len()).filter(|at| matches_spec(&pools.list[*at], request)).collect();
+    let enough = |list: &[usize]| suffices(list, free, request.count);
+    let mut described = PerFamily::new(pools, request, |pool| matches_spec(pool, request));
+    let passing: Vec<usize> = (0..pools.list.len()).filter(|at| described.is_true(*at)).collect();
     if !enough(&passing) {
         return None;
     }
@@ -97,8 +98,49 @@ pub fn filter(
     if !enough(&passing) {
         return None;
     }
-    passing.retain(|at| removed_by(&pools.list[*at], request).is_none());
+    let mut kept = PerFamily::new(pools, request, |pool| removed_by(pool, request).is_none());
+    passing.retain(|at| kept.is_true(*at));
     (enough(&passing) && !passing.is_empty()).then_some(passing)
+}
+
+/// Whether these pools hold so many devices.
+fn suffices(list: &[usize], free: impl Fn(usize) -> usize, count: usize) -> bool {
+    let mut missing = count;
+    list.iter().any(|at| {
+        missing = missing.saturating_sub(free(*at));
+        missing == 0
+    }) || missing == 0
+}
+
+/// Whether what a request says of a pool is the same for all pools of its family.
+pub fn is_by_family(request: &Request) -> bool {
+    let own = |key: &String| matches!(key.as_str(), "address" | "numa_node" | "parent_ifname" | "rp_uuid");
+    !request.spec.iter().any(|spec| spec.keys().any(own))
+}
+
+/// An answer about pools that is worked out once for each family where that is enough.
+struct PerFamily<'p, 'a, F> {
+    pools: &'p Pools<'a>,
+    by_family: bool,
+    answers: Vec<Option<bool>>,
+    ask: F,
+}
+
+impl<'p, 'a, F: Fn(&Pool<'a>) -> bool> PerFamily<'p, 'a, F> {
+    fn new(pools: &'p Pools<'a>, request: &Request, ask: F) -> Self {
+        Self { pools, by_family: is_by_family(request), answers: Vec::new(), ask }
+    }
+
+    fn is_true(&mut self, at: usize) -> bool {
+        let pool = &self.pools.list[at];
+        if !self.by_family {
+            return (self.ask)(pool);
+        }
+        if self.answers.len() <= pool.family {
+            self.answers.resize(pool.family + 1, None);
+        }
+        *self.answers[pool.family].get_or_insert_with(|| (self.ask)(pool))
+    }
 }
 
 /// The step that takes a pool away from a request, NUMA apart; `None` when it may serve it.
@@ -152,7 +194,7 @@ fn numa(
         return list;
     }
     let node = |at: usize| pools.list[at].like.numa_node;
-    let enough = |list: &[usize]| list.iter().map(|at| free(*at)).sum::<usize>() >= request.count;
+    let enough = |list: &[usize]| suffices(list, &free, request.count);
     let near = |at: usize| node(at).is_some_and(|node| cells.guest.contains(&node));
     let close: Vec<usize> = list.iter().copied().filter(|at| near(*at)).collect();
     if request.numa_policy == "required" || enough(&close) {

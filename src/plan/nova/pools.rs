@@ -139,6 +139,8 @@ pub struct Pool<'a> {
     pub address: PciAddress,
     /// Free devices by index, in order of arrival; Nova takes the last.
     pub devices: Vec<usize>,
+    /// Pools of one family are equal in ids, type and tags.
+    pub family: usize,
     keys: usize,
     tag_set: usize,
 }
@@ -230,13 +232,17 @@ pub struct Pools<'a> {
     /// The pools.
     pub list: Vec<Pool<'a>>,
     tag_set_of: Vec<usize>,
+    families: HashMap<Family, usize>,
 }
+
+/// Vendor, product, type and set of tags.
+type Family = (PciId, PciId, DevType, usize);
 
 impl<'a> Pools<'a> {
     /// Groups `devices`, all of them free, in order of discovery.
     pub fn new(devices: Vec<Tracked<'a>>) -> Self {
         let tag_set_of = tag_sets(&devices);
-        let mut pools = Self { devices, list: Vec::new(), tag_set_of };
+        let mut pools = Self { devices, list: Vec::new(), tag_set_of, families: HashMap::new() };
         let mut index: HashMap<_, usize> = HashMap::new();
         for device in 0..pools.devices.len() {
             let tracked = pools.devices[device];
@@ -254,7 +260,8 @@ impl<'a> Pools<'a> {
                 index.get(&key).copied()
             };
             let at = known.unwrap_or_else(|| {
-                pools.list.push(empty_pool(tracked, pools.tag_set_of[device]));
+                let pool = pools.empty_pool(device);
+                pools.list.push(pool);
                 index.insert(key, pools.list.len() - 1);
                 pools.list.len() - 1
             });
@@ -269,11 +276,19 @@ impl<'a> Pools<'a> {
         if let Some(at) = self.pool_of(device) {
             self.list[at].devices.push(device);
         } else {
-            let mut pool = empty_pool(self.devices[device], self.tag_set_of[device]);
+            let mut pool = self.empty_pool(device);
             pool.devices.push(device);
             self.list.push(pool);
             self.list.sort_by_key(|pool| pool.keys);
         }
+    }
+
+    fn empty_pool(&mut self, device: usize) -> Pool<'a> {
+        let (like, tag_set) = (self.devices[device], self.tag_set_of[device]);
+        let next = self.families.len();
+        let family = (like.vendor_id, like.product_id, like.dev_type, tag_set);
+        let family = *self.families.entry(family).or_insert(next);
+        Pool { like, address: like.pool_address(), devices: Vec::new(), family, keys: like.keys(), tag_set }
     }
 
     /// Takes one device out of its pool. False when it was not free.
@@ -313,10 +328,6 @@ impl<'a> Pools<'a> {
 
 fn is_id(text: &str, id: PciId) -> bool {
     text.len() == 4 && text.parse() == Ok(id)
-}
-
-fn empty_pool(like: Tracked<'_>, tag_set: usize) -> Pool<'_> {
-    Pool { like, address: like.pool_address(), devices: Vec::new(), keys: like.keys(), tag_set }
 }
 
 /// For each device the number of its set of tags; equal sets, from whichever spec, have equal numbers.
