@@ -99,7 +99,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s h -l help -d 'Prin
 complete -c pvm -n "__fish_pvm_using_subcommand inventory" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l instance -d 'Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l request -d 'What the flavor asks for, when the domain does not say' -r
-complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l pci-requests -d 'What Nova stored for the one guest named: pci_requests of instance_extra, as JSON' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l pci-requests -d 'What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l port -d 'A plain hostdev that is a port: detached before and attached afterwards; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
@@ -121,6 +121,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s h -l help -d 'Prin
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s V -l version -d 'Print version'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l from -d 'Where it runs' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l request -d 'What the flavor asks for, when the domain does not say' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l pci-requests -d 'What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l port -d 'A plain hostdev that is a port: detached before and attached afterwards; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l ignore -d 'Go on although this check failed; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l accept-unknown -d 'Go on although the answer of this check is unknown; repeatable' -r

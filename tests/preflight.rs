@@ -1,7 +1,7 @@
 //! Transcripts of `pvm preflight`: a pair of snapshots on which everything fits, one thing broken, the whole report.
 //!
 //! Each file of `tests/cmd/preflight` is one case: lines `src PATH = JSON` or `dst PATH = JSON` say what is broken (`*` and
-//! `*type-VF` stand for every element, `text /old/ => /new/` edits a string), then the command, the exit code and what it
+//! `*type-VF` stand for every element, `text /old/ => /new/` edits a string), `file NAME = TEXT` is another file, then the command, the exit code and what it
 //! prints. A case named like a check must be failed by that check alone. `UPDATE=1 cargo test --test preflight` writes the
 //! outputs anew.
 
@@ -63,6 +63,10 @@ impl Case {
         for line in self.head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (side, edit) = line.split_once(' ').unwrap();
             let (path, value) = edit.split_once(" = ").unwrap_or_else(|| panic!("{}: {line}", self.name()));
+            if side == "file" {
+                fs::write(dir.join(path), value).unwrap();
+                continue;
+            }
             let document = &mut pair[usize::from(side == "dst")];
             let steps: Vec<&str> = path.split('/').skip(1).collect();
             let edited = apply(document, &steps, value);

@@ -22,6 +22,10 @@ pub struct Migrate {
     /// What the flavor asks for, when the domain does not say
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
+    /// What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in
+    /// the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}
+    #[arg(long, value_name = "FILE", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
+    pub pci_requests: Option<PathBuf>,
     /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
     #[arg(long, value_name = "ADDRESS")]
     pub port: Vec<PciAddress>,
@@ -42,7 +46,7 @@ pub struct Migrate {
     pub save_plan: Option<PathBuf>,
     /// Execute this plan exactly, or refuse and say what has changed since: its map and its parameters
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
-        "request", "port", "max_downtime", "bandwidth", "timeout", "tls", "parallel", "require_proof", "save_plan",
+        "request", "pci_requests", "port", "max_downtime", "bandwidth", "timeout", "tls", "parallel", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
     /// Show what changes in the XML

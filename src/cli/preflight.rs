@@ -21,7 +21,8 @@ pub struct Preflight {
     /// What the flavor asks for, when the domain does not say
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
-    /// What Nova stored for the one guest named: pci_requests of instance_extra, as JSON
+    /// What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in
+    /// the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}
     #[arg(long, value_name = "FILE", requires = "instance", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
     pub pci_requests: Option<PathBuf>,
     /// A plain hostdev that is a port: detached before and attached afterwards; repeatable

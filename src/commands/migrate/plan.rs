@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::sides::{Side, Sides};
 use crate::cli::Format;
 use crate::cli::migrate::Migrate;
-use crate::commands::hosts::{Hosts, stop};
+use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
@@ -85,9 +85,10 @@ pub(super) fn make(
         Sides::Saved { .. } => (next(None)?, next(None)?, args.instance.as_str()),
     };
     let at = source.find_domain(wanted).map_err(Stop::unknown)?;
+    let stored = args.pci_requests.as_deref().map(pci_requests).transpose()?;
     let question = Question {
         domains: Some(vec![at]),
-        wishes: Wishes { request: args.request.as_deref(), ports: &args.port, ..Wishes::default() },
+        wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },
         excluded: excluded.clone(),
         all: false,
     };

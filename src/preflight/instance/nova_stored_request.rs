@@ -10,9 +10,13 @@ pub(super) const CHECK: Check = Check::new(
         summary: "what Nova stored as the instance's request is not known",
         page: "Nova decides by the PCI request it stored when the instance was booted or resized, not by today's flavor \
                and alias. An instance from before live_migratable was in the alias is refused. pvm cannot see that \
-               request.\n\nBy hand: select pci_requests from instance_extra where instance_uuid = UUID in the cell \
-               database; --pci-requests FILE hands it to pvm.\n\nRemedy: resize the instance to a flavor with the new \
-               alias; a NIC can be detached and attached instead.",
+               request unless it is handed in.\n\nBy hand, on the database of the instance's cell:\n\n    mysql -BN nova \
+               -e \"select pci_requests from instance_extra where instance_uuid = 'UUID'\" >requests.json\n    pvm \
+               preflight SRC DST --instance NAME --pci-requests requests.json\n\nThe file is Nova's JSON as it is. \
+               Without access to the database the same can be written in YAML:\n\n    - alias: NAME\n      count: \
+               1\n      spec: [{vendor_id: \"15b3\", product_id: \"101e\", live_migratable: \
+               \"true\"}]\n\nRemedy: resize the instance to a flavor with the new alias; a NIC can be detached and \
+               attached instead.",
     },
     Run::Instance(run),
 );
@@ -25,9 +29,8 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if instance.plan.asked.as_ref().is_ok_and(|asked| asked.origin == Origin::Stored) {
         return vec![Verdict::pass()];
     }
-    vec![
-        Verdict::unknown("the request that Nova stored when it booted the instance is not known").remedy(
-            "resize it to a flavor with the new alias (for a NIC: detach and attach), or hand the request in with --pci-requests FILE",
-        ),
-    ]
+    vec![Verdict::unknown("the request that Nova stored when it booted the instance is not known").remedy(
+        "resize it to a flavor with the new alias (for a NIC: detach and attach), or hand the request in with \
+             --pci-requests FILE: pvm explain nova-stored-request",
+    )]
 }
