@@ -142,3 +142,28 @@ fn a_saved_plan_is_executed_as_it_is_or_refused_with_what_has_changed() {
     hosts.life("b", "demo", Some(&before));
     assert!(hosts.journals("a")[0].1.contains("\"bandwidth_mib\":64"), "{:?}", hosts.journals("a"));
 }
+
+#[test]
+fn a_host_without_pvm_is_known_as_far_as_its_libvirt_goes() {
+    let hosts = TwoHosts::up();
+    hosts.guest("b", "demo", &[]);
+    let said = hosts.run("a", &["inventory", "host-b", "-o", "json"]).ends(0);
+    let snapshot: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(snapshot["via"], "libvirt");
+    assert_eq!(snapshot["host"]["name"], "host-b.test");
+    let version = hosts.virsh("b", &["version", "--daemon"]);
+    let daemon = snapshot["host"]["libvirt"].as_str().unwrap();
+    assert!(version.contains(&format!("Running against daemon: {daemon}")), "{daemon} {version}");
+    let domain = &snapshot["domains"][0];
+    assert_eq!((&domain["name"], &domain["state"]), (&"demo".into(), &"running".into()));
+    assert_eq!(domain["blocked_reasons"], serde_json::json!([]), "its QEMU was asked over the monitor");
+    let list = hosts.virsh("b", &["nodedev-list", "--cap", "pci"]);
+    assert_eq!(snapshot["devices"].as_array().unwrap().len(), list.split_whitespace().count());
+    let unknown = snapshot["host"]["unknown"].as_array().unwrap();
+    assert!(unknown.iter().any(|u| u["fact"] == "kernel"), "{unknown:#?}");
+    // ssh is not there at all: libvirt answers, and the reason is told.
+    let settings = "hosts:\n  host-b: {libvirt: 'qemu+tcp://host-b/system'}\n";
+    fs::write(hosts.path("host-a/etc/pvm/pvm.yaml"), settings).unwrap();
+    let said = hosts.run("a", &["inventory", "host-b"]).ends(0);
+    assert!(said.stdout.contains("Only libvirt was asked, because "), "{said:#?}");
+}

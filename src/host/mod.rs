@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::hypervisor;
 use crate::inventory::{self, Probe};
 use crate::pci::PciAddress;
-use crate::snapshot::{Snapshot, Via};
+use crate::snapshot::{Snapshot, Unknown, Via};
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
 
@@ -157,10 +157,16 @@ fn by_ssh_or_libvirt(
     options: &GatherOptions,
 ) -> Result<Snapshot, HostError> {
     match ssh::by_ssh(target, config, options) {
-        Err(HostError::Unreachable { host: name, why }) => by_libvirt(host, options).map_err(|second| {
-            let why = format!("{why}; and by libvirt: {second}");
-            HostError::Unreachable { host: name, why }
-        }),
+        Err(HostError::Unreachable { host: name, why }) => match by_libvirt(host, options) {
+            Ok(mut snapshot) => {
+                snapshot.unknown.push(Unknown::new("facts", why));
+                Ok(snapshot)
+            }
+            Err(second) => {
+                let why = format!("{why}; and by libvirt: {second}");
+                Err(HostError::Unreachable { host: name, why })
+            }
+        },
         other => other,
     }
 }

@@ -5,7 +5,7 @@ use roxmltree::{Document, Node};
 use crate::hypervisor::Hypervisor;
 use crate::inventory::drivers;
 use crate::pci::{PciAddress, PciId};
-use crate::snapshot::device::{DevType, Device, Sriov};
+use crate::snapshot::device::{DevType, Device, Sriov, Vpd};
 use crate::snapshot::{SCHEMA, Snapshot, Unknown, Via};
 
 const WHY: &str = "libvirt does not tell it; install pvm on that host, so that pvm inventory can be asked there";
@@ -25,11 +25,11 @@ const MISSING: &[&str] = &[
     "capabilities",
     "pcie",
     "reset_methods",
-    "vpd",
-    "netdev",
-    "link",
     "mtu",
     "firmware",
+    "devlink",
+    "vf_admin",
+    "vendor",
     "iommu_group_type",
     "open_by",
     "declared",
@@ -63,10 +63,11 @@ pub fn read(daemon: &dyn Hypervisor) -> Result<Snapshot, String> {
     };
     snapshot.host.name = daemon.hostname().map_err(|e| e.to_string())?;
     snapshot.host.unknown.extend(HOST_MISSING.iter().map(|fact| Unknown::new(*fact, WHY)));
-    let found = daemon.pci_devices().map_err(|e| e.to_string())?;
+    let found = daemon.node_devices().map_err(|e| e.to_string())?;
     snapshot.devices = found.iter().filter_map(|xml| device(xml)).collect();
     snapshot.devices.sort_by_key(|d| d.address);
     number_vfs(&mut snapshot.devices, &found);
+    interfaces(&mut snapshot.devices, &found);
     Ok(snapshot)
 }
 
@@ -92,9 +93,14 @@ fn device(xml: &str) -> Option<Device> {
         let num = virt.children().filter(|n| n.has_tag_name("address")).count();
         let total = virt.attribute("maxCount").and_then(|n| n.parse().ok()).unwrap_or(0);
         device.sriov = Some(Sriov { total, num: u32::try_from(num).unwrap_or(0), drivers_autoprobe: None });
+        device.unknown.push(Unknown::new("sriov.drivers_autoprobe", WHY));
     } else if let Some(parent) = capability(pci, "phys_function") {
         device.dev_type = DevType::Vf;
         device.parent_addr = child(parent, "address").and_then(place);
+    }
+    if let Some(fields) = capability(pci, "vpd").and_then(|vpd| child(vpd, "fields")) {
+        let serial = text(fields, "serial_number");
+        device.vpd = Some(Vpd { card_serial: serial.clone(), serial, part: text(fields, "part_number") });
     }
     if let Some(group) = child(pci, "iommuGroup") {
         device.iommu_group = group.attribute("number").and_then(|n| n.parse().ok());
@@ -106,6 +112,27 @@ fn device(xml: &str) -> Option<Device> {
     device.driver = driver;
     device.unknown.extend(MISSING.iter().map(|fact| Unknown::new(*fact, WHY)));
     Some(device)
+}
+
+/// Network interfaces are node devices of their own, whose parent is the function.
+fn interfaces(devices: &mut [Device], xml: &[String]) {
+    for text_of in xml {
+        let Ok(document) = Document::parse(text_of) else { continue };
+        let root = document.root_element();
+        let Some(net) = capability(root, "net") else { continue };
+        let Some(address) = text(root, "parent").and_then(|parent| of_name(&parent)) else { continue };
+        if let Ok(index) = devices.binary_search_by_key(&address, |d| d.address) {
+            devices[index].netdev = text(net, "interface");
+            devices[index].link = child(net, "link").and_then(|link| link.attribute("state")).map(str::to_owned);
+        }
+    }
+}
+
+/// libvirt names PCI devices `pci_dddd_bb_ss_f`.
+fn of_name(name: &str) -> Option<PciAddress> {
+    let mut parts = name.strip_prefix("pci_")?.split('_');
+    let (domain, bus, slot, function) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    format!("{domain}:{bus}:{slot}.{function}").parse().ok()
 }
 
 /// A VF's number is its place among the PF's `virt_functions`, which libvirt lists in order.
@@ -164,6 +191,22 @@ mod tests {
         assert_eq!(vf.migration.variant_driver.as_deref(), Some("igbvf_vfio_pci"));
         assert!(vf.iommu_group_members.is_empty() && vf.why_unknown("bars").is_some());
         assert_eq!(device("<device><capability type='net'/></device>"), None);
+    }
+
+    #[test]
+    fn an_interface_and_product_data_belong_to_their_function() {
+        let pf = "<device><name>pci_0000_01_00_0</name><capability type='pci'><domain>0</domain><bus>1</bus><slot>0</slot>\
+                  <function>0</function><capability type='vpd'><name>Card</name><fields access='readonly'>\
+                  <part_number>PN</part_number><serial_number>SN</serial_number></fields></capability></capability></device>";
+        let net = "<device><name>net_eth2</name><parent>pci_0000_01_00_0</parent><capability type='net'>\
+                   <interface>eth2</interface><link state='down'/></capability></device>";
+        let lone = "<device><name>net_lo</name><parent>computer</parent><capability type='net'><interface>lo</interface>\
+                    </capability></device>";
+        let mut devices = [device(pf).unwrap()];
+        interfaces(&mut devices, &[lone.to_owned(), net.to_owned(), "<device".to_owned()]);
+        assert_eq!((devices[0].netdev.as_deref(), devices[0].link.as_deref()), (Some("eth2"), Some("down")));
+        let vpd = devices[0].vpd.clone().unwrap();
+        assert_eq!((vpd.serial.as_deref(), vpd.part.as_deref()), (Some("SN"), Some("PN")));
     }
 
     #[test]

@@ -205,9 +205,10 @@ impl Hypervisor for Libvirt {
         self.ask("domain capabilities", |c| c.domain_capabilities(emulator, arch, machine, virt_type, 0))
     }
 
-    fn pci_devices(&self) -> Result<Vec<String>> {
-        self.ask("its PCI devices", |c| {
-            let devices = c.list_all_node_devices(sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV)?;
+    fn node_devices(&self) -> Result<Vec<String>> {
+        self.ask("its PCI devices and interfaces", |c| {
+            let kinds = sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV | sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET;
+            let devices = c.list_all_node_devices(kinds)?;
             // A device can vanish between list and look; the others still count.
             Ok(devices.iter().filter_map(|device| device.xml_desc(0).ok()).collect())
         })

@@ -133,8 +133,8 @@ pub trait Hypervisor: Debug + Send + Sync {
         machine: Option<&str>,
         virt_type: Option<&str>,
     ) -> Result<String>;
-    /// XML of every PCI node device.
-    fn pci_devices(&self) -> Result<Vec<String>>;
+    /// XML of every node device that is a PCI function or a network interface.
+    fn node_devices(&self) -> Result<Vec<String>>;
     /// Every domain, running or defined.
     fn domains(&self) -> Result<Vec<DomainInfo>>;
     /// The domain with this UUID; `None`: the daemon says that it has none.

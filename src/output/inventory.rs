@@ -8,8 +8,8 @@ use comfy_table::{ContentArrangement, Row, Table, presets};
 use super::text::printable;
 use crate::finding::Finding;
 use crate::pci::PciAddress;
-use crate::snapshot::Snapshot;
 use crate::snapshot::device::{Declared, DevType, Device, Supported};
+use crate::snapshot::{Snapshot, Via};
 
 /// Past this, VFs of one PF that say the same share a row.
 const ROWS_PER_PF: usize = 16;
@@ -311,6 +311,15 @@ fn summary(snapshot: &Snapshot) -> String {
         );
     }
     text.push('.');
+    if snapshot.via == Via::Libvirt {
+        let why = snapshot.why_unknown("facts").map(|why| format!(", because {}", printable(why)));
+        let _ = write!(
+            text,
+            "\nOnly libvirt was asked{}: what it does not tell is unknown.\n\
+             Install pvm on that host; then ssh HOST pvm inventory tells the rest.",
+            why.unwrap_or_default()
+        );
+    }
     if let Some(why) = snapshot.why_unknown("domains") {
         let _ = write!(text, "\nWho uses which device is unknown: {}.", printable(why));
     }

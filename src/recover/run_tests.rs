@@ -167,8 +167,8 @@ impl Hypervisor for Scripted {
     ) -> Result<String> {
         refused("domain_capabilities", Failure::Other)
     }
-    fn pci_devices(&self) -> Result<Vec<String>> {
-        refused("pci_devices", Failure::Other)
+    fn node_devices(&self) -> Result<Vec<String>> {
+        refused("node_devices", Failure::Other)
     }
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         refused("domains", Failure::Other)
