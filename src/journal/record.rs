@@ -301,6 +301,10 @@ pub enum Step {
     },
     /// Abort the running job on the source.
     AbortJob,
+    /// Tell the source's QEMU to go on with cancelling.
+    GoOnCancelling,
+    /// Stop the source's CPUs for a moment, which its daemon waits for after a cancel.
+    WakeDaemon,
     /// Suspend the source's copy.
     SuspendSource,
     /// Let the source's copy run.

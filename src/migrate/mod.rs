@@ -3,6 +3,7 @@
 //! [`step`] decides what comes next and is pure; [`engine`] does it and tells [`event`]s. What a migration that lost its pvm
 //! needs is decided elsewhere, from the journal.
 
+mod cancelled;
 pub mod engine;
 pub mod event;
 pub mod lookup;

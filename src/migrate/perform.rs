@@ -3,6 +3,7 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use super::cancelled::Lingering;
 use super::engine::{Engine, Note, POLL, milliseconds, now};
 use super::event::{Progress, What};
 use super::stall::Stall;
@@ -78,14 +79,25 @@ impl Engine<'_> {
     fn follow(&mut self) -> hypervisor::Result<()> {
         let mut limit = self.order.options.timeout;
         let mut stall = Stall::default();
+        let mut lingering = Lingering::default();
+        let mut wished = false;
         loop {
-            match self.line.receiver.recv_timeout(POLL) {
+            // What the daemon told before a wish comes first, so that none is obeyed after the record of switch-over.
+            let timeout = if wished { Duration::ZERO } else { POLL };
+            match self.line.receiver.recv_timeout(timeout) {
                 Ok(Note::Returned(result)) => return result,
                 Ok(Note::Happened(Happened::Switched)) => self.switched(),
                 Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
                 Ok(Note::Happened(_)) => {}
-                Ok(Note::Stop) => self.news(News::Stop(Stopped::Operator)),
-                Err(RecvTimeoutError::Timeout) => self.poll(&mut stall),
+                Ok(Note::Stop) => wished = true,
+                Err(RecvTimeoutError::Timeout) if wished => {
+                    wished = false;
+                    self.news(News::Stop(Stopped::Operator));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.poll(&mut stall);
+                    self.see_to_cancelled(&mut lingering);
+                }
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
             }
             if limit.is_some_and(|limit| self.started.elapsed() > limit) {

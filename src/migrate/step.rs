@@ -272,6 +272,11 @@ impl State {
         self.switched
     }
 
+    /// Whether the end was wished for.
+    pub fn is_stopping(&self) -> bool {
+        self.stopped.is_some()
+    }
+
     fn go(mut self, at: At, action: Action) -> (Self, Vec<Action>) {
         self.at = at;
         (self, vec![action])

@@ -20,6 +20,8 @@ pub enum Action {
     Follow,
     /// Wait for the switch-over to end, then ask the table again.
     WaitForSwitchover,
+    /// End a cancelled migration that waits for ever, then ask the table again.
+    EndCancelled,
     /// Prove, plug in, clean up, close.
     Finish,
     /// Destroy the source's stale copy, then [`Action::Finish`].
@@ -65,6 +67,8 @@ pub struct Changes {
     pub resumes_destination: bool,
     /// Suspends the source's copy.
     pub suspends_source: bool,
+    /// Ends a job on the source that is cancelled already.
+    pub ends_cancelled: bool,
     /// Plugs in on the source, or removes something there.
     pub touches_source: bool,
     /// Plugs in on the destination, or defines something there.
@@ -80,6 +84,7 @@ impl Action {
             resumes_source: false,
             resumes_destination: false,
             suspends_source: false,
+            ends_cancelled: false,
             touches_source: false,
             touches_destination: false,
         };
@@ -101,6 +106,7 @@ impl Action {
             Self::DestroySourceAndFinish => Changes { destroys_source: true, ..FINISH },
             Self::ResumeSource => Changes { resumes_source: true, ..UNDO },
             Self::DestroyIncoming => Changes { destroys_destination: true, ..NOTHING },
+            Self::EndCancelled => Changes { ends_cancelled: true, ..NOTHING },
             Self::SuspendSource => Changes { suspends_source: true, ..NOTHING },
             Self::DestroyDestinationAndKeepSource => {
                 Changes { destroys_destination: true, resumes_source: true, ..UNDO }

@@ -47,6 +47,7 @@ impl Recovery<'_> {
             Action::WaitForUnplug => Ok(self.wait_for_unplug()),
             Action::ReattachOnSource | Action::Undo => self.undo(action, source),
             Action::Follow | Action::WaitForSwitchover => self.follow(decision, source),
+            Action::EndCancelled => self.end_cancelled(decision, source, destination),
             Action::Finish => self.prove_arrival(),
             Action::DestroySourceAndFinish => self.destroy(decision, Side::Source, source, destination),
             Action::ResumeSource => self.resume_source(decision),
@@ -149,6 +150,16 @@ impl Recovery<'_> {
         let step = if side == Side::Source { Step::DestroySource } else { Step::DestroyDestination };
         self.announce(decision, step)?;
         Ok(match self.call(side, |host, uuid| host.destroy(uuid)) {
+            Ok(()) => Next::Again,
+            Err(why) => Next::End(Outcome::Undecided, why),
+        })
+    }
+
+    /// Ends a cancelled migration that waits for ever, if it still does.
+    fn end_cancelled(&mut self, decision: &Decision, source: &Seen, destination: &Seen) -> Result<Next, JournalError> {
+        let Some(halted) = self.halted(source, destination) else { return Ok(Next::Again) };
+        self.announce(decision, halted.step())?;
+        Ok(match self.call(Side::Source, |host, uuid| halted.end(host, uuid)) {
             Ok(()) => Next::Again,
             Err(why) => Next::End(Outcome::Undecided, why),
         })

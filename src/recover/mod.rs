@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod answer;
+pub mod cancel;
 pub mod look;
 pub mod run;
 pub mod table;
@@ -18,6 +19,7 @@ mod table_tests;
 
 pub use action::{Action, Changes, Choices, Exit};
 pub use answer::{Answer, Job, Seen, perform_intent};
+pub use cancel::Halted;
 pub use run::{Orders, Recovered, Recovery, World};
 pub use table::{Condition, Row, TABLE};
 
@@ -40,13 +42,15 @@ pub struct Situation {
     pub ports_there: bool,
     /// Whether QEMU's log proves that the guest never ran on the destination.
     pub never_ran: bool,
+    /// Whether the migration is cancelled and does not end.
+    pub halted: Option<Halted>,
     /// Which copy the operator keeps.
     pub keep: Option<Keep>,
 }
 
 impl Situation {
-    /// The situation of a migration whose hosts were seen like this. `never_ran` is proved apart.
-    pub fn of(journal: &State, source: &Seen, destination: &Seen, never_ran: bool) -> Self {
+    /// The situation of a migration whose hosts were seen like this. What only a log or QEMU can tell is asked apart.
+    pub fn of(journal: &State, source: &Seen, destination: &Seen) -> Self {
         Self {
             trouble: false,
             last: journal.last,
@@ -58,7 +62,8 @@ impl Situation {
                 Seen::Unreachable(_) | Seen::Absent | Seen::Present { .. } => source.job(),
             },
             ports_there: answer::ports_there(source, journal),
-            never_ran,
+            never_ran: false,
+            halted: None,
             keep: journal.keep,
         }
     }
@@ -109,5 +114,6 @@ fn fits(row: &Row, situation: Situation) -> bool {
             Condition::JournalInTrouble => situation.trouble,
             Condition::PortsThere => situation.ports_there,
             Condition::NeverRan => situation.never_ran,
+            Condition::Halted(halted) => situation.halted == Some(halted),
         }
 }

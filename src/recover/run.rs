@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Seen};
 use super::look::look;
-use super::{Action, Decision, Exit, Situation, decide, words};
+use super::{Action, Decision, Exit, Halted, Situation, answer, decide, words};
 use crate::hypervisor::Hypervisor;
 use crate::journal::{Entry, Journal, JournalError, Keep, Receipt, Side, State, Step, now};
 use crate::outcome::Outcome;
@@ -173,7 +173,7 @@ impl<'a> Recovery<'a> {
         let mut before = None;
         for _ in 0..MOST_LOOKS {
             let seen = (self.look_at(Side::Source), self.look_at(Side::Destination));
-            let situation = Situation::of(&self.state, &seen.0, &seen.1, false);
+            let situation = Situation::of(&self.state, &seen.0, &seen.1);
             if before == Some(situation) {
                 return Some(seen);
             }
@@ -204,13 +204,24 @@ impl<'a> Recovery<'a> {
     }
 
     fn decide(&mut self, source: &Seen, destination: &Seen) -> (Situation, Decision) {
-        let mut situation = Situation::of(&self.state, source, destination, false);
+        let mut situation = Situation::of(&self.state, source, destination);
         situation.keep = self.orders.keep.or(situation.keep);
+        situation.halted = self.halted(source, destination);
         if situation.source == Answer::PausedMigration && situation.destination == Answer::Absent {
             let since = self.performed();
             situation.never_ran = proof::never_ran(&self.world.evidence(Side::Destination, since), since);
         }
         (situation, decide(situation))
+    }
+
+    /// Whether the migration is cancelled and does not end. QEMU is asked only where it can be so.
+    pub(super) fn halted(&mut self, source: &Seen, destination: &Seen) -> Option<Halted> {
+        let answers = (answer::source(source, &self.state), answer::destination(destination, &self.state));
+        if !Halted::is_possible(answers.0, answers.1, source.job()) {
+            return None;
+        }
+        let uuid = self.state.plan.instance.uuid.clone();
+        self.host(Side::Source).ok().and_then(|host| Halted::ask(host, &uuid, answers.0))
     }
 
     /// The operator's choice goes into the journal where the table asks for one.
@@ -246,7 +257,12 @@ impl<'a> Recovery<'a> {
         let job = seen.job();
         loop {
             self.world.pause(FOLLOWING);
-            if self.look_at(Side::Source).job() != job {
+            let source = self.look_at(Side::Source);
+            if source.job() != job {
+                return Ok(Next::Again);
+            }
+            let destination = self.look_at(Side::Destination);
+            if self.halted(&source, &destination).is_some() {
                 return Ok(Next::Again);
             }
         }

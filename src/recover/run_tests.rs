@@ -39,6 +39,8 @@ struct Has {
     job: Option<u64>,
     devices: Vec<String>,
     calls: Vec<String>,
+    /// What its QEMU says of its migration.
+    migration: &'static str,
     /// Has the guest for so many more questions.
     gone_after: Option<u32>,
 }
@@ -116,7 +118,10 @@ impl Hypervisor for Scripted {
         Ok(operation.and_then(|n| LibvirtJob::from_parts(2, BTreeMap::from([("operation".to_owned(), n)]), None)))
     }
     fn suspend(&self, _: &str) -> Result<()> {
-        self.told("suspend".into(), |host| host.state = Some(Now::Paused(PauseReason::User)))
+        self.told("suspend".into(), |host| match host.job.take() {
+            Some(_) => host.state = Some(CANCELED),
+            None => host.state = Some(Now::Paused(PauseReason::User)),
+        })
     }
     fn resume(&self, _: &str) -> Result<()> {
         self.told("resume".into(), |host| host.state = Some(Now::Running(RunReason::Unpaused)))
@@ -138,6 +143,17 @@ impl Hypervisor for Scripted {
     }
     fn attach_device(&self, _: &str, xml: &str, affect: Affect) -> Result<()> {
         self.told(format!("attach {xml} {affect:?}"), |host| host.devices.push(xml.to_owned()))
+    }
+    fn monitor(&self, _: &str, command: &str) -> Result<String> {
+        if command.contains("query-migrate") {
+            return Ok(format!(r#"{{"return":{{"status":"{}"}}}}"#, self.0.lock().unwrap().migration));
+        }
+        assert_eq!(command, r#"{"execute":"migrate-continue","arguments":{"state":"cancelling"}}"#);
+        self.told("go on cancelling".into(), |host| {
+            host.job = None;
+            host.state = Some(Now::Running(RunReason::Unpaused));
+        })?;
+        Ok(r#"{"return":{}}"#.into())
     }
     // Nothing below is asked for by recovery.
     fn hostname(&self) -> Result<String> {
@@ -181,9 +197,6 @@ impl Hypervisor for Scripted {
     }
     fn snapshots(&self, _: &str) -> Result<u32> {
         refused("snapshots", Failure::Other)
-    }
-    fn monitor(&self, _: &str, _: &str) -> Result<String> {
-        refused("monitor", Failure::Other)
     }
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
         refused("completed_job", Failure::Other)
@@ -524,6 +537,31 @@ fn rows_7_and_8_a_migration_that_is_alive_is_followed_or_aborted_on_request() {
     switching.source.0.lock().unwrap().state = Some(HELD);
     assert!(recover(&mut switching, Orders { abort: true, ..ASKED }).closed);
     assert!(!switching.source.calls().contains(&"abort".to_owned()));
+}
+
+#[test]
+fn rows_7a_and_8a_a_cancelled_migration_that_does_not_end_is_ended_once_qemu_says_so() {
+    for (state, migration, row, told) in [
+        (HELD, "cancelling", "8a", "go on cancelling"),
+        (Now::Running(RunReason::Unpaused), "cancelled", "7a", "suspend"),
+    ] {
+        let mut bench = bench(Some(state), None);
+        bench.log = vec![format!("{}: initiating migration", crate::journal::now().plus(500))];
+        *bench.source.0.lock().unwrap() =
+            Has { state: Some(state), job: Some(5), migration, devices: vec![VF[0].into()], ..Has::default() };
+        journal(&bench, plan(false), &[perform(), Entry::Switched]);
+        let recovered = recover(&mut bench, AUTO);
+        assert_eq!((recovered.row, recovered.outcome, recovered.closed), ("14", Outcome::Undone, true), "{row}");
+        assert_eq!(bench.source.calls(), [told]);
+        assert!(bench.destination.calls().is_empty());
+        assert_eq!(names(&bench)[3..], ["recover-intent", "verify", "undone"], "announced first");
+    }
+    // A switch-over that QEMU is at is left alone.
+    let mut bench = bench(Some(HELD), None);
+    *bench.source.0.lock().unwrap() = Has { state: Some(HELD), job: Some(5), migration: "device", ..Has::default() };
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    assert_eq!(recover(&mut bench, AUTO).row, "31");
+    assert!(bench.source.calls().is_empty());
 }
 
 #[test]

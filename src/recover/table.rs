@@ -9,6 +9,7 @@
 
 use super::action::{Action, Choices, Exit};
 use super::answer::{Answer, Job};
+use super::cancel::Halted;
 use crate::journal::{Keep, Last};
 use crate::outcome::Outcome;
 
@@ -23,6 +24,8 @@ pub enum Condition {
     PortsThere,
     /// QEMU's log on the destination proves that the guest never ran there.
     NeverRan,
+    /// The migration is cancelled and does not end.
+    Halted(Halted),
 }
 
 /// One row.
@@ -190,6 +193,19 @@ pub const TABLE: &[Row] = &[
         ..BASE
     },
     Row {
+        number: "7a",
+        last: &[Last::PerformIntent, Last::Switched],
+        source: &[RunUnchanged],
+        destination: NOT_THERE,
+        job: &[Job::Out],
+        condition: Condition::Halted(Halted::Daemon),
+        action: Action::EndCancelled,
+        exit: Exit::Again,
+        auto: true,
+        words: "The migration was aborted at the moment of switch-over. QEMU runs the guest again, but libvirt still waits for it to stop. It is stopped for a moment; libvirt then ends the job and lets it run.",
+        ..BASE
+    },
+    Row {
         number: "7",
         last: &[Last::PerformIntent],
         source: &[RunUnchanged],
@@ -199,6 +215,19 @@ pub const TABLE: &[Row] = &[
         exit: Exit::Again,
         auto: true,
         words: "The migration is alive: libvirt goes on with it. It is followed to its end (--abort ends it).",
+        ..BASE
+    },
+    Row {
+        number: "8a",
+        last: &[Last::PerformIntent, Last::Switched],
+        source: &[PausedMigration],
+        destination: NOT_THERE,
+        job: &[Job::Out],
+        condition: Condition::Halted(Halted::Qemu),
+        action: Action::EndCancelled,
+        exit: Exit::Again,
+        auto: true,
+        words: "The migration was aborted at the moment of switch-over and QEMU waits for a word of libvirt that will not come. The destination has nothing. QEMU is told to go on with cancelling; the guest then runs on the source.",
         ..BASE
     },
     Row {

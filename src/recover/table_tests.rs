@@ -9,7 +9,17 @@ use super::*;
 use crate::outcome::Outcome;
 
 fn at(last: Last, source: Answer, destination: Answer, job: Job) -> Situation {
-    Situation { trouble: false, last, source, destination, job, ports_there: false, never_ran: false, keep: None }
+    Situation {
+        trouble: false,
+        last,
+        source,
+        destination,
+        job,
+        ports_there: false,
+        never_ran: false,
+        halted: None,
+        keep: None,
+    }
 }
 
 /// Row, action, exit and whether it is AUTO.
@@ -28,11 +38,12 @@ fn all() -> impl Iterator<Item = Situation> {
         Answer::ALL.iter().flat_map(move |source| {
             Answer::ALL.iter().flat_map(move |destination| {
                 Job::ALL.iter().flat_map(move |job| {
-                    (0..4).flat_map(move |bits| {
+                    (0..12).flat_map(move |bits| {
                         [None, Some(Keep::Src), Some(Keep::Dst), Some(Keep::None)].into_iter().map(move |keep| {
                             Situation {
                                 ports_there: bits & 1 != 0,
                                 never_ran: bits & 2 != 0,
+                                halted: [None, Some(Halted::Qemu), Some(Halted::Daemon)][bits / 4],
                                 keep,
                                 ..at(*last, *source, *destination, *job)
                             }
@@ -84,6 +95,20 @@ fn rows_7_and_8_while_libvirt_is_at_it() {
     assert_eq!(answer(alive), ("7", Action::Follow, Exit::Again, true));
     let switching = at(Last::Switched, PausedMigration, Incoming, Job::Out);
     assert_eq!(answer(switching), ("8", Action::WaitForSwitchover, Exit::Again, true));
+}
+
+#[test]
+fn rows_7a_and_8a_a_cancel_that_met_the_switch_over() {
+    for last in [Last::PerformIntent, Last::Switched] {
+        let running = Situation { halted: Some(Halted::Daemon), ..at(last, RunUnchanged, Absent, Job::Out) };
+        assert_eq!(answer(running), ("7a", Action::EndCancelled, Exit::Again, true));
+        let paused = Situation { halted: Some(Halted::Qemu), ..at(last, PausedMigration, Absent, Job::Out) };
+        assert_eq!(answer(paused), ("8a", Action::EndCancelled, Exit::Again, true));
+        // QEMU did not say so: nothing is touched.
+        assert_eq!(answer(Situation { halted: None, ..paused }).0, "31");
+        assert_ne!(answer(Situation { destination: Incoming, ..paused }).1, Action::EndCancelled);
+        assert_ne!(answer(Situation { destination: Unreachable, ..running }).1, Action::EndCancelled);
+    }
 }
 
 const PERFORMING: [Last; 4] = [Last::PerformIntent, Last::Switched, Last::Returned, Last::Failed];
@@ -279,13 +304,18 @@ fn no_decision_starts_a_second_copy_or_destroys_the_last() {
             assert!(matches!(situation.source, RunUnchanged | PausedByPvm), "{situation:?}");
         }
         assert!(decision.action != Action::GiveUp || situation.keep == Some(Keep::None), "{situation:?}");
-        assert!(situation.job == Job::None || changes == Changes::default(), "{situation:?}");
+        if changes.ends_cancelled {
+            assert!(Halted::is_possible(situation.source, situation.destination, situation.job), "{situation:?}");
+            assert!(situation.halted.is_some(), "{situation:?}");
+        } else {
+            assert!(situation.job == Job::None || changes == Changes::default(), "{situation:?}");
+        }
     }
 }
 
 #[test]
 fn a_running_migration_is_left_to_itself() {
-    for situation in all().filter(|s| s.job == Job::Out) {
+    for situation in all().filter(|s| s.job == Job::Out && s.halted.is_none()) {
         assert_eq!(decide(situation).action.changes(), Changes::default(), "{situation:?}");
     }
 }

@@ -40,6 +40,7 @@ pub const fn intent(action: Action) -> &'static str {
         Action::ReattachOnSource => "The ports are plugged in on the source again.",
         Action::Follow => "The migration is followed to its end.",
         Action::WaitForSwitchover => "Waiting for the switch-over to end.",
+        Action::EndCancelled => "The cancelled migration is brought to its end.",
         Action::Finish => "The devices are proved.",
         Action::DestroySourceAndFinish => "The source's copy is destroyed.",
         Action::ResumeSource => "The source's copy is resumed.",
