@@ -149,6 +149,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l diff -d 'Show what c
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l yes -d 'Do not ask the last question'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l strict -d 'Let warnings count'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l require-proof -d 'Count it as a failure (exit code 5) when nothing proves that the devices\' state arrived'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l direct -d 'Let pvm connect to both hosts, where the source\'s daemon cannot reach the destination\'s; if pvm then dies before switch-over, the migration ends'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l tls -d 'Encrypt the data'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s v -l verbose -d 'Say more'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s q -l quiet -d 'Say less: no notes, no progress'

@@ -167,3 +167,29 @@ fn a_host_without_pvm_is_known_as_far_as_its_libvirt_goes() {
     let said = hosts.run("a", &["inventory", "host-b"]).ends(0);
     assert!(said.stdout.contains("Only libvirt was asked, because "), "{said:#?}");
 }
+
+#[test]
+fn where_the_daemons_do_not_reach_each_other_pvm_connects_to_both() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    // A name of host b that only host b knows.
+    let names = hosts.path("host-b/etc/hosts");
+    fs::write(&names, format!("{}127.0.0.1 only-b\n", fs::read_to_string(&names).unwrap())).unwrap();
+    let to_itself = ["migrate", "demo", "qemu+tcp://only-b/system", "--from", "host-a", "--yes"];
+    let said = hosts.run("b", &to_itself).ends(4).complains("--direct has pvm connect to both hosts");
+    assert!(said.stderr.contains("demo stays on host-a"), "{said:#?}");
+    hosts.run("b", &["migrate", "demo", "local", "--from", "host-a", "--yes"]).ends(1).complains("or --direct");
+    let before = hosts.life("a", "demo", Some(&before));
+
+    let plan = hosts.run("b", &["migrate", "demo", "local", "--from", "host-a", "--direct", "--dry-run", "-o", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan.ends(0).stdout).unwrap();
+    assert_eq!(plan["flags"], serde_json::json!(["live", "direct", "abort-on-error"]));
+    assert_eq!(plan["parameters"]["direct"], true);
+    hosts.run("b", &["migrate", "demo", "local", "--from", "host-a", "--direct", "--yes"]).ends(0);
+    let between = hosts.life("b", "demo", Some(&before));
+    assert!(hosts.journals("b").pop().unwrap().1.contains("\"direct\":true"));
+
+    hosts.run("a", &["migrate", "demo", "local", "--from", "host-b", "--direct", "--yes"]).ends(0);
+    hosts.life("a", "demo", Some(&between));
+    assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "");
+}

@@ -91,9 +91,9 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
 }
 
 /// A migration that is stopped at switch-over: pvm is killed, then `act` is done. Returns its id.
-fn at_switch_over(hosts: &TwoHosts, act: impl FnOnce()) -> String {
+fn at_switch_over(hosts: &TwoHosts, more: &[&str], act: impl FnOnce()) -> String {
     let mut pvm = hosts
-        .pvm("a", &["migrate", "demo", "host-b", "--yes", "-o", "ndjson"])
+        .pvm("a", &[&["migrate", "demo", "host-b", "--yes", "-o", "ndjson"], more].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -117,6 +117,17 @@ fn wait_for_event(pvm: &mut Child, name: &str) {
     panic!("{name} did not happen: {seen:#?}");
 }
 
+/// Waits until the QEMU of host a has sent everything.
+#[track_caller]
+fn wait_until_sent(hosts: &TwoHosts) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    let ask = ["a", "qemu-monitor-command", "demo", r#"{"execute":"query-migrate"}"#];
+    while !hosts.command("virsh", &ask).contains(r#""status":"completed""#) {
+        assert!(Instant::now() < limit, "the source does not get its state sent");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// The process of a host's libvirtd.
 fn daemon(hosts: &TwoHosts, host: &str) -> rustix::process::Pid {
     let pid = hosts.command("exec", &[host, "cat", "/run/libvirtd.pid"]);
@@ -130,7 +141,7 @@ fn send(pid: rustix::process::Pid, signal: rustix::process::Signal) {
 /// Makes a split: the destination's daemon stands still until the source has given up on it.
 fn split(hosts: &TwoHosts) -> String {
     let destination = daemon(hosts, "b");
-    let id = at_switch_over(hosts, || send(destination, rustix::process::Signal::STOP));
+    let id = at_switch_over(hosts, &[], || send(destination, rustix::process::Signal::STOP));
     wait_for(hosts, "a", "running (migration canceled)");
     send(destination, rustix::process::Signal::CONT);
     wait_for(hosts, "b", "running (migrated)");
@@ -176,11 +187,10 @@ fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
     let hosts = TwoHosts::up();
     let before = hosts.guest("a", "demo", &[]);
     let destination = daemon(&hosts, "b");
-    let id = at_switch_over(&hosts, || {
+    let id = at_switch_over(&hosts, &[], || {
         send(destination, rustix::process::Signal::STOP);
         // The source has everything sent and waits for the answer when its daemon dies.
-        wait_for(&hosts, "a", "paused (migrating)");
-        std::thread::sleep(Duration::from_secs(3));
+        wait_until_sent(&hosts);
         hosts.command("stop", &["a"]);
     });
     hosts.command("start", &["a"]);
@@ -200,7 +210,7 @@ fn a_source_daemon_that_dies_at_switch_over_leaves_the_guest_on_the_source() {
     let before = hosts.guest("a", "demo", &[]);
     let destination = daemon(&hosts, "b");
     let source = daemon(&hosts, "a");
-    let id = at_switch_over(&hosts, || {
+    let id = at_switch_over(&hosts, &[], || {
         send(destination, rustix::process::Signal::STOP);
         send(source, rustix::process::Signal::KILL);
         send(destination, rustix::process::Signal::CONT);
@@ -317,4 +327,46 @@ fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
     // Only the pvm that moved it knows when.
     hosts.run("a", &["verify", "demo", "--on", "host-b"]).ends(0);
     hosts.run("b", &["verify", "demo"]).ends(2).complains("say --since when");
+}
+
+#[test]
+fn a_direct_migration_whose_pvm_dies_before_switch_over_ends_on_the_source() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let mut pvm = hosts
+        .pvm("a", &["migrate", "demo", "host-b", "--yes", "--direct", "--bandwidth", "1MiB", "-o", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_event(&mut pvm, "progress");
+    pvm.kill().unwrap();
+    pvm.wait().unwrap();
+    let (id, last) = last_journal(&hosts, "a").unwrap();
+    assert_eq!(last, "perform-intent");
+    let said = hosts.run("a", &["recover", &id]).ends(4);
+    assert!(said.stdout.contains("row 14"), "{said:#?}");
+    hosts.survived(Row::of("pvm killed, --direct", "perform").recovered(said.code), "a", &before);
+}
+
+#[test]
+fn a_direct_migration_whose_pvm_dies_between_perform_and_confirm_is_decided_by_what_the_destination_did() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let destination = daemon(&hosts, "b");
+    let id = at_switch_over(&hosts, &["--direct"], || {
+        send(destination, rustix::process::Signal::STOP);
+        wait_until_sent(&hosts);
+    });
+    wait_for(&hosts, "a", "paused (migrating)");
+    send(destination, rustix::process::Signal::CONT);
+    // The last call of that pvm waits in its socket: the destination starts the guest, or destroys it because its client is
+    // gone. What it will do is not pvm's to say; what follows is.
+    let said = hosts.run("a", &["recover", &id]);
+    let on = if hosts.virsh("b", &["list", "--name"]).trim() == "demo" { "b" } else { "a" };
+    let row = if on == "b" { "row 10" } else { "row 11" };
+    assert!(said.stdout.contains(row), "{said:#?}");
+    assert_eq!(said.code, Some(if on == "b" { 0 } else { 4 }), "{said:#?}");
+    let fault = Row::of("pvm killed between Perform and Confirm, --direct", "switch-over");
+    hosts.survived(fault.recovered(said.code), on, &before);
 }

@@ -46,7 +46,7 @@ pub struct Migrate {
     pub save_plan: Option<PathBuf>,
     /// Execute this plan exactly, or refuse and say what has changed since: its map and its parameters
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
-        "request", "pci_requests", "port", "max_downtime", "bandwidth", "timeout", "tls", "parallel", "require_proof", "save_plan",
+        "request", "pci_requests", "port", "max_downtime", "bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
     /// Show what changes in the XML
@@ -70,6 +70,10 @@ pub struct Migrate {
     /// Count it as a failure (exit code 5) when nothing proves that the devices' state arrived
     #[arg(long)]
     pub require_proof: bool,
+    /// Let pvm connect to both hosts, where the source's daemon cannot reach the destination's; if pvm then dies before
+    /// switch-over, the migration ends
+    #[arg(long)]
+    pub direct: bool,
     /// Encrypt the data
     #[arg(long)]
     pub tls: bool,

@@ -1,5 +1,6 @@
 //! libvirt behind the [`Hypervisor`] trait: the adapter over `virt`.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -13,7 +14,7 @@ use virt_sys as sys;
 use super::raw::{self, Listeners, Parameters};
 use super::{
     Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, Result,
-    SecretXml, State, Watch, symbols,
+    SecretXml, State, Watch, Way, symbols,
 };
 
 /// Seconds between keepalive messages, and how many may stay unanswered: as libvirt's daemons do among themselves.
@@ -278,7 +279,11 @@ impl Hypervisor for Libvirt {
         self.with(uuid, "read the last job of", |d| raw::job(d, flags))
     }
 
-    fn migrate(&self, uuid: &str, request: &MigrateRequest) -> Result<()> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn migrate(&self, uuid: &str, request: &MigrateRequest, way: Way<'_>) -> Result<()> {
         let refuse = |message| HypervisorError {
             doing: format!("cannot migrate domain {uuid} to {}", request.destination_uri),
             message,
@@ -294,7 +299,17 @@ impl Hypervisor for Libvirt {
             .map(|(name, value)| Ok((name, raw::c_text(value).map_err(refuse)?)))
             .collect::<Result<Vec<_>>>()?;
 
-        let mut flags = sys::VIR_MIGRATE_LIVE | sys::VIR_MIGRATE_PEER2PEER | sys::VIR_MIGRATE_ABORT_ON_ERROR;
+        let mut flags = sys::VIR_MIGRATE_LIVE | sys::VIR_MIGRATE_ABORT_ON_ERROR;
+        let direct = match way {
+            Way::PeerToPeer => {
+                flags |= sys::VIR_MIGRATE_PEER2PEER;
+                None
+            }
+            Way::Direct(destination) => {
+                let destination = destination.as_any().downcast_ref::<Self>();
+                Some(destination.ok_or_else(|| refuse("the destination is no libvirt connection".into()))?)
+            }
+        };
         if request.persistent_xml.is_some() {
             flags |= sys::VIR_MIGRATE_PERSIST_DEST | sys::VIR_MIGRATE_UNDEFINE_SOURCE;
         }
@@ -322,7 +337,17 @@ impl Hypervisor for Libvirt {
                 let connections = i32::try_from(connections).unwrap_or(i32::MAX);
                 parameters.int(sys::VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, connections)?;
             }
-            raw::migrate(domain, &uri, &parameters, flags)
+            match direct {
+                None => raw::migrate(domain, &uri, &parameters, flags),
+                Some(destination) => raw::migrate_direct(domain, &destination.connect, &parameters, flags),
+            }
+        })
+        .map_err(|e| match e.failure {
+            // The words of a connection that is not this one: the daemon passes its own on.
+            Failure::ConnectionLost if direct.is_none() && self.connect.is_alive().unwrap_or(false) => {
+                HypervisorError { failure: Failure::PeerUnreached, ..e }
+            }
+            _ => e,
         })
     }
 

@@ -13,10 +13,11 @@ mod symbols;
 mod request;
 mod status;
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::mpsc::Sender;
 
-pub use request::{Affect, DomainXml, MigrateRequest, SecretXml};
+pub use request::{Affect, DomainXml, MigrateRequest, SecretXml, Way};
 pub use status::{Job, JobKind, PauseReason, RunReason, State};
 
 /// What went wrong at a call, as far as callers treat it differently.
@@ -28,6 +29,8 @@ pub enum Failure {
     Aborted,
     /// The daemon is not there, or the connection to it broke: what it did before is not known.
     ConnectionLost,
+    /// The daemon answers, but did not reach the other daemon that it needed.
+    PeerUnreached,
     /// The credentials were refused.
     Refused,
     /// The daemon does not do that, or not at this moment.
@@ -154,8 +157,10 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn job(&self, uuid: &str) -> Result<Option<Job>>;
     /// Numbers of the last completed job; they stay readable.
     fn completed_job(&self, uuid: &str) -> Result<Option<Job>>;
-    /// Live migration, peer to peer: returns when it ended, and goes on if this process dies.
-    fn migrate(&self, uuid: &str, request: &MigrateRequest) -> Result<()>;
+    /// Live migration: returns when it ended.
+    fn migrate(&self, uuid: &str, request: &MigrateRequest, way: Way<'_>) -> Result<()>;
+    /// The connection itself, for a call that needs two of one kind.
+    fn as_any(&self) -> &dyn Any;
     /// Aborts the running job.
     fn abort_job(&self, uuid: &str) -> Result<()>;
     /// Limit of the downtime, in milliseconds; also during a migration.

@@ -189,7 +189,26 @@ impl Drop for Parameters {
     }
 }
 
-/// Migrates; blocks until it ended.
+/// Migrates over two connections of this process; blocks until it ended.
+pub(super) fn migrate_direct(
+    domain: &Domain,
+    destination: &Connect,
+    parameters: &Parameters,
+    flags: c_uint,
+) -> Result<()> {
+    let count = c_uint::try_from(parameters.count).unwrap_or(0);
+    // SAFETY: domain, connection and parameters are live during the call.
+    let moved =
+        unsafe { sys::virDomainMigrate3(domain.as_ptr(), destination.as_ptr(), parameters.params, count, flags) };
+    if moved.is_null() {
+        return Err(Error::last_error());
+    }
+    // SAFETY: a new reference that is ours, dropped here: the domain is looked up again where it is needed.
+    drop(unsafe { Domain::from_ptr(moved) });
+    Ok(())
+}
+
+/// Migrates peer to peer; blocks until it ended.
 pub(super) fn migrate(domain: &Domain, uri: &CStr, parameters: &Parameters, flags: c_uint) -> Result<()> {
     let count = c_uint::try_from(parameters.count).unwrap_or(0);
     // SAFETY: domain and parameters are live during the call, the URI is NUL-terminated.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Hypervisor;
+
 /// Which description of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DomainXml {
@@ -40,6 +42,15 @@ impl fmt::Debug for SecretXml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretXml({} bytes)", self.0.len())
     }
+}
+
+/// Who talks to the destination's daemon.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// The source's daemon: the migration goes on if this process dies.
+    PeerToPeer,
+    /// This process, over the destination's connection. If it dies before switch-over, libvirt ends the migration.
+    Direct(&'a dyn Hypervisor),
 }
 
 /// One live migration. What is not here is never used: post-copy, tunnelled, unsafe.

@@ -165,6 +165,13 @@ forward! {
     ) -> c_int;
     fn virDomainLookupByName(conn: sys::virConnectPtr, name: *const c_char) -> sys::virDomainPtr;
     fn virDomainLookupByUUIDString(conn: sys::virConnectPtr, uuid: *const c_char) -> sys::virDomainPtr;
+    fn virDomainMigrate3(
+        domain: sys::virDomainPtr,
+        destination: sys::virConnectPtr,
+        params: Params,
+        count: c_uint,
+        flags: c_uint,
+    ) -> sys::virDomainPtr;
     fn virDomainMigrateSetMaxDowntime(domain: sys::virDomainPtr, downtime: c_ulonglong, flags: c_uint) -> c_int;
     fn virDomainMigrateToURI3(
         domain: sys::virDomainPtr,

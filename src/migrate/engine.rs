@@ -106,6 +106,7 @@ pub fn run(
         phases: Vec::new(),
         recorded: recorded(order),
         job: None,
+        flowed: false,
         verdict: None,
         watch: None,
         missing: Vec::new(),
@@ -156,6 +157,8 @@ pub(super) struct Engine<'a> {
     /// What the journal says so far.
     pub(super) recorded: journal::State,
     pub(super) job: Option<Job>,
+    /// Whether memory was seen to flow.
+    pub(super) flowed: bool,
     pub(super) verdict: Option<Verdict>,
     watch: Option<Box<dyn Watch>>,
     pub(super) missing: Vec<PciAddress>,

@@ -56,6 +56,8 @@ pub struct Options {
     pub tls: bool,
     /// Number of connections; `None`: one.
     pub parallel: Option<u32>,
+    /// Whether pvm holds both connections, instead of the source's daemon.
+    pub direct: bool,
     /// Whether a device state that could not be proved is a failure.
     pub require_proof: bool,
 }
@@ -69,6 +71,7 @@ impl Options {
             ("timeout_ms", self.timeout.map(|time| milliseconds(time).into())),
             ("bandwidth_mib", self.bandwidth.map(Value::from)),
             ("parallel", self.parallel.map(Value::from)),
+            ("direct", self.direct.then_some(Value::Bool(true))),
             ("tls", self.tls.then_some(Value::Bool(true))),
             ("require_proof", self.require_proof.then_some(Value::Bool(true))),
         ];
@@ -84,6 +87,7 @@ impl Options {
                 "timeout_ms" => options.timeout = Some(Duration::from_millis(value.as_u64()?)),
                 "bandwidth_mib" => options.bandwidth = Some(value.as_u64()?),
                 "parallel" => options.parallel = Some(u32::try_from(value.as_u64()?).ok()?),
+                "direct" => options.direct = value.as_bool()?,
                 "tls" => options.tls = value.as_bool()?,
                 "require_proof" => options.require_proof = value.as_bool()?,
                 _ => return None,
@@ -103,7 +107,7 @@ impl Order {
             source: self.source.clone(),
             destination: self.destination.clone(),
             map: self.map.clone(),
-            direct: false,
+            direct: self.options.direct,
             undefine_source: self.persistent,
             persist_destination: self.persistent,
             autostart: self.autostart,
@@ -123,6 +127,7 @@ mod tests {
             bandwidth: Some(100),
             timeout: Some(Duration::from_secs(600)),
             tls: true,
+            direct: true,
             parallel: Some(4),
             require_proof: true,
         };

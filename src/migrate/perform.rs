@@ -8,8 +8,9 @@ use super::engine::{Engine, Note, POLL, milliseconds, now};
 use super::event::{Progress, What};
 use super::stall::Stall;
 use super::step::{Action, News, Stopped, step};
+use super::words::before_anything_moved;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
-use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, SecretXml};
+use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, SecretXml, Way};
 use crate::journal::Entry;
 use crate::recover::answer::perform_intent;
 
@@ -62,14 +63,18 @@ impl Engine<'_> {
         };
         let returned = std::thread::scope(|scope| {
             let (source, uuid, sender) = (self.hosts.source, &self.order.instance.uuid, self.line.sender());
+            let way = if self.order.options.direct { Way::Direct(self.hosts.destination) } else { Way::PeerToPeer };
             scope.spawn(move || {
                 // The line outlives this scope: there is always somebody to hear it.
-                let _ = sender.send(Note::Returned(source.migrate(uuid, &request)));
+                let _ = sender.send(Note::Returned(source.migrate(uuid, &request, way)));
             });
             self.follow()
         });
         self.last_numbers();
-        let error = returned.err().map(|e| e.message);
+        let error = returned.err().map(|e| {
+            let moved = self.flowed || self.state.switched();
+            if moved { e.message } else { before_anything_moved(self.order, &e) }
+        });
         let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
         self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
         News::Returned(error)
@@ -141,6 +146,7 @@ impl Engine<'_> {
             Ok(Some(job)) => progress(&job),
             Ok(None) | Err(_) => Progress::default(),
         };
+        self.flowed |= progress.memory_processed > 0;
         let elapsed_ms = milliseconds(self.phase.1.elapsed());
         let progress = Progress { elapsed_ms, ..progress };
         self.say(What::Progress(progress));

@@ -2,6 +2,7 @@
 
 use super::order::Order;
 use super::step::{End, Place};
+use crate::hypervisor::{Failure, HypervisorError};
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
 
@@ -45,6 +46,18 @@ pub fn taken_device(message: &str) -> Option<PciAddress> {
     let (_, behind) = message.split_once("PCI device ")?;
     let (address, behind) = behind.split_once(' ')?;
     if behind.starts_with("is in use by driver") { address.parse().ok() } else { None }
+}
+
+/// libvirt's error when nothing has moved, with the way round if it may be that the source's daemon does not reach the
+/// destination's.
+pub(super) fn before_anything_moved(order: &Order, error: &HypervisorError) -> String {
+    if error.failure != Failure::PeerUnreached {
+        return error.message.clone();
+    }
+    format!(
+        "{}; the daemon of {} opens {} as its own user: where it cannot, --direct has pvm connect to both hosts",
+        error.message, order.source_label, order.destination_uri
+    )
 }
 
 #[cfg(test)]

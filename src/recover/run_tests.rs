@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::hypervisor::{
     Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job as LibvirtJob, MigrateRequest,
-    PauseReason, Result, RunReason, SecretXml, State as Now, Watch,
+    PauseReason, Result, RunReason, SecretXml, State as Now, Watch, Way,
 };
 use crate::journal::{
     Action as How, Entry, Host, Instance, Journal, Move, PerformIntent, Plan, Port, Side, Step, Store,
@@ -156,6 +156,9 @@ impl Hypervisor for Scripted {
         Ok(r#"{"return":{}}"#.into())
     }
     // Nothing below is asked for by recovery.
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
     fn hostname(&self) -> Result<String> {
         refused("hostname", Failure::Other)
     }
@@ -201,7 +204,7 @@ impl Hypervisor for Scripted {
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
         refused("completed_job", Failure::Other)
     }
-    fn migrate(&self, _: &str, _: &MigrateRequest) -> Result<()> {
+    fn migrate(&self, _: &str, _: &MigrateRequest, _: Way<'_>) -> Result<()> {
         refused("migrate", Failure::Other)
     }
     fn set_max_downtime(&self, _: &str, _: u64) -> Result<()> {

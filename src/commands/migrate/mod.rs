@@ -31,11 +31,12 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
         return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root").into());
     }
     let hosts = Hosts::new(context)?;
-    let sides = sides::open(&hosts, args)?;
+    let saved = args.plan.as_deref().map(plan::read).transpose()?;
+    let direct = args.direct || saved.as_ref().is_some_and(plan::is_direct);
+    let sides = sides::open(&hosts, args, direct)?;
     let directory = journal::state_directory()?;
     let store = Store::at(&directory);
     let mut excluded = plan::claimed(&store, &args.destination)?;
-    let saved = args.plan.as_deref().map(plan::read).transpose()?;
     if args.dry_run {
         let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
@@ -148,7 +149,7 @@ fn perform(
     journal: &mut Journal,
 ) -> anyhow::Result<Performed> {
     let line = Line::new();
-    signals::obey(&line, &context.printer, &order.id)?;
+    signals::obey(&line, &context.printer, order)?;
     let mut reporter = Reporter::new(&context.printer);
     let hosts = migrate::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
     let prove = |side: journal::Side, question: &proof::Question<'_>| {

@@ -145,6 +145,11 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Plan> {
     Ok(Plan::parse(&text).map_err(|e| Stop::refused(format!("{}: {e}", path.display())))?)
 }
 
+/// Whether pvm is to hold both connections.
+pub(super) fn is_direct(plan: &Plan) -> bool {
+    Options::of(&plan.parameters).is_some_and(|options| options.direct)
+}
+
 /// Writes the plan, private and at once.
 pub(super) fn save(path: &Path, planned: &Planned) -> anyhow::Result<()> {
     let Some(document) = &planned.document else {
@@ -213,6 +218,7 @@ fn options(args: &Migrate, defaults: &Defaults) -> Options {
         max_downtime: args.max_downtime,
         bandwidth: args.bandwidth,
         timeout: args.timeout,
+        direct: args.direct,
         tls: args.tls || defaults.tls,
         parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
         require_proof: args.require_proof,
@@ -277,7 +283,8 @@ fn ports(domain: &Domain, xml: &str, map: &[MapEntry]) -> anyhow::Result<Vec<jou
 }
 
 fn flags(domain: &Domain, options: &Options) -> Vec<String> {
-    let mut flags = vec!["live", "peer2peer", "abort-on-error"];
+    let way = if options.direct { "direct" } else { "peer2peer" };
+    let mut flags = vec!["live", way, "abort-on-error"];
     if domain.persistent {
         flags.extend(["persist-dest", "undefine-source"]);
     }

@@ -50,7 +50,7 @@ pub(super) enum Sides {
 }
 
 /// Connects to both hosts and finds the guest. Snapshots need no connection.
-pub(super) fn open(hosts: &Hosts, args: &Migrate) -> anyhow::Result<Sides> {
+pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Result<Sides> {
     let (from, to) = (hosts.parse(&args.from)?, hosts.parse(&args.destination)?);
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
         return Ok(Sides::Saved { source: from, destination: to });
@@ -71,10 +71,12 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate) -> anyhow::Result<Sides> {
         let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
         return Err(Stop::refused(message).into());
     }
-    if !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///") {
+    if !direct && !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///") {
         let uri = destination.hypervisor.uri();
-        let message =
-            format!("{} cannot reach {} under {uri}: give a URI with a host name", source.name, destination.name);
+        let message = format!(
+            "{} cannot reach {} under {uri}: give a URI with a host name, or --direct",
+            source.name, destination.name
+        );
         return Err(Stop::refused(message).into());
     }
     Ok(Sides::Live { source, destination, guest })
