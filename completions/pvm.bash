@@ -545,7 +545,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__migrate)
-            opts="-o -v -q -c -h -V --from --request --pci-requests --port --ignore --accept-unknown --standalone --dry-run --save-plan --plan --diff --yes --strict --max-downtime --bandwidth --timeout --require-proof --direct --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --from --request --pci-requests --port --ignore --accept-unknown --standalone --dry-run --save-plan --plan --no-detach --diff --yes --strict --max-downtime --bandwidth --switchover-bandwidth --timeout --require-proof --direct --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -625,6 +625,10 @@ _pvm() {
                     return 0
                     ;;
                 --bandwidth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --switchover-bandwidth)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -128,8 +128,9 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l accept-unknown -d 'G
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l standalone -d 'Move a guest that Nova or another system runs, which will not learn of it: the guest\'s UUID, in full' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l save-plan -d 'Write the plan to FILE, to be reviewed and executed later' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l plan -d 'Execute this plan exactly, or refuse and say what has changed since: its map and its parameters' -r -F
-complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms [default: libvirt\'s limit]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms; auto: as the devices\' state needs [default: auto]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l switchover-bandwidth -d 'How much can be counted on at switch-over, where --bandwidth does not hold, like 1GiB [default: what QEMU measures]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l timeout -d 'Abort and undo after this time, like 10m, except during switch-over [default: no limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l parallel -d 'Number of connections the data takes' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
@@ -145,6 +146,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l config -d 'pvm\'s ow
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l dry-run -d 'Print the plan and change nothing'
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l no-detach -d 'Leave ports plugged in, and refuse a guest with one that cannot move with its state'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l diff -d 'Show what changes in the XML'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l yes -d 'Do not ask the last question'
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l strict -d 'Let warnings count'

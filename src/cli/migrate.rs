@@ -46,9 +46,12 @@ pub struct Migrate {
     pub save_plan: Option<PathBuf>,
     /// Execute this plan exactly, or refuse and say what has changed since: its map and its parameters
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
-        "request", "pci_requests", "port", "max_downtime", "bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
+        "request", "pci_requests", "port", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
+    /// Leave ports plugged in, and refuse a guest with one that cannot move with its state
+    #[arg(long)]
+    pub no_detach: bool,
     /// Show what changes in the XML
     #[arg(long)]
     pub diff: bool,
@@ -58,12 +61,15 @@ pub struct Migrate {
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,
-    /// How long the guest may stand still at switch-over, like 300ms [default: libvirt's limit]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub max_downtime: Option<Duration>,
+    /// How long the guest may stand still at switch-over, like 300ms; auto: as the devices' state needs [default: auto]
+    #[arg(long, value_name = "TIME|auto", value_parser = parse_downtime)]
+    pub max_downtime: Option<MaxDowntime>,
     /// How much data may flow per second, like 100MiB [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub bandwidth: Option<u64>,
+    /// How much can be counted on at switch-over, where --bandwidth does not hold, like 1GiB [default: what QEMU measures]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
+    pub switchover_bandwidth: Option<u64>,
     /// Abort and undo after this time, like 10m, except during switch-over [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<Duration>,
@@ -80,6 +86,23 @@ pub struct Migrate {
     /// Number of connections the data takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
     pub parallel: Option<u32>,
+}
+
+/// Limit of the pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxDowntime {
+    /// As the devices' state needs.
+    Auto,
+    /// So long.
+    Limit(Duration),
+}
+
+/// `auto`, or a time with its unit.
+pub fn parse_downtime(text: &str) -> Result<MaxDowntime, String> {
+    match text {
+        "auto" => Ok(MaxDowntime::Auto),
+        time => parse_time(time).map(MaxDowntime::Limit).map_err(|why| format!("{why}, or auto")),
+    }
 }
 
 /// A time with its unit: `300ms`, `90s`, `10m`, `1h`.
@@ -126,6 +149,9 @@ mod tests {
     fn times_and_sizes_have_units() {
         assert_eq!(parse_time("300ms"), Ok(Duration::from_millis(300)));
         assert_eq!(parse_time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_downtime("auto"), Ok(MaxDowntime::Auto));
+        assert_eq!(parse_downtime("1s"), Ok(MaxDowntime::Limit(Duration::from_secs(1))));
+        assert!(parse_downtime("automatic").is_err());
         assert_eq!(parse_bandwidth("2GiB"), Ok(2048));
         assert_eq!(parse_bandwidth("1MiB/s"), Ok(1));
         for bad in ["", "10", "ms", "0s", "1.5s", "99999999999999999999h", "18446744073709551615h", "-1s"] {

@@ -50,6 +50,8 @@ pub struct Options {
     pub max_downtime: Option<Duration>,
     /// Limit of the bandwidth in MiB per second; `None`: no limit.
     pub bandwidth: Option<u64>,
+    /// What can be counted on at switch-over, in MiB per second; `None`: what QEMU measures.
+    pub switchover_bandwidth: Option<u64>,
     /// After this time, unless it is in switch-over, it is aborted and undone.
     pub timeout: Option<Duration>,
     /// Encrypt the data.
@@ -70,6 +72,7 @@ impl Options {
             ("max_downtime_ms", self.max_downtime.map(|time| milliseconds(time).into())),
             ("timeout_ms", self.timeout.map(|time| milliseconds(time).into())),
             ("bandwidth_mib", self.bandwidth.map(Value::from)),
+            ("switchover_bandwidth_mib", self.switchover_bandwidth.map(Value::from)),
             ("parallel", self.parallel.map(Value::from)),
             ("direct", self.direct.then_some(Value::Bool(true))),
             ("tls", self.tls.then_some(Value::Bool(true))),
@@ -86,6 +89,7 @@ impl Options {
                 "max_downtime_ms" => options.max_downtime = Some(Duration::from_millis(value.as_u64()?)),
                 "timeout_ms" => options.timeout = Some(Duration::from_millis(value.as_u64()?)),
                 "bandwidth_mib" => options.bandwidth = Some(value.as_u64()?),
+                "switchover_bandwidth_mib" => options.switchover_bandwidth = Some(value.as_u64()?),
                 "parallel" => options.parallel = Some(u32::try_from(value.as_u64()?).ok()?),
                 "direct" => options.direct = value.as_bool()?,
                 "tls" => options.tls = value.as_bool()?,
@@ -125,6 +129,7 @@ mod tests {
         let options = Options {
             max_downtime: Some(Duration::from_millis(300)),
             bandwidth: Some(100),
+            switchover_bandwidth: Some(1000),
             timeout: Some(Duration::from_secs(600)),
             tls: true,
             direct: true,

@@ -38,7 +38,7 @@ impl Engine<'_> {
             destination_xml: SecretXml::new(destination_xml),
             persistent_xml,
             bandwidth: options.bandwidth,
-            switchover_bandwidth: None,
+            switchover_bandwidth: options.switchover_bandwidth,
             tls: options.tls,
             parallel: options.parallel,
             copy_disks: Vec::new(),

@@ -44,8 +44,8 @@ impl Stall {
             "the guest writes as fast as its memory is sent, or the device state needs longer than the downtime limit"
         };
         Some(format!(
-            "no progress for {} s, pass {}: {what}; it may never end: raise --max-downtime or --bandwidth, or stop it with \
-             Ctrl-C (--timeout does so by itself)",
+            "no progress for {} s, pass {}: {what}; it may never end: virsh migrate-setmaxdowntime raises the limit now \
+             (next time --max-downtime, --bandwidth), Ctrl-C stops it (--timeout does so by itself)",
             PATIENCE_MS / 1000,
             now.iteration
         ))

@@ -54,6 +54,9 @@ pub struct Plan {
     pub flags: Vec<String>,
     /// Downtime, bandwidth and the like.
     pub parameters: BTreeMap<String, Value>,
+    /// Why a parameter that pvm chose is what it is, or is left to the hypervisor.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, String>,
     /// Ports on the source that are unplugged before.
     pub detach: Vec<PciAddress>,
     /// Devices of the destination that are plugged in afterwards.

@@ -7,6 +7,7 @@ use crate::plan::{InstancePlan, Role};
 use crate::snapshot::host::Host;
 use crate::snapshot::{Domain, Snapshot};
 
+use super::terms::Terms;
 use super::verdict::Verdict;
 
 /// Two hosts.
@@ -29,6 +30,8 @@ pub struct Instance<'a> {
     pub guest: &'a Guest,
     /// Its plan.
     pub plan: &'a InstancePlan<'a>,
+    /// What the operator asks of the migration itself.
+    pub terms: &'a Terms,
 }
 
 /// One device of a guest and the one that would take its place.
@@ -68,6 +71,11 @@ impl<'a> Instance<'a> {
     /// Whether it holds a PCI function of the host.
     pub fn has_vfio(&self) -> bool {
         !self.plan.held.is_empty()
+    }
+
+    /// Whether the state of a device moves with it.
+    pub fn moves_state(&self) -> bool {
+        self.plan.held.iter().any(|held| held.role != Role::Port || held.port_migrates)
     }
 }
 

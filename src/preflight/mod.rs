@@ -11,10 +11,12 @@ pub mod host;
 pub mod instance;
 pub mod report;
 pub mod run;
+pub mod terms;
 pub mod verdict;
 
 pub use report::{InstanceReport, Report};
 pub use run::{Question, run};
+pub use terms::{Downtime, DowntimeLimit, Terms};
 pub use verdict::{CheckResult, Compatibility, Row, Verdict};
 
 use crate::finding::Rule;

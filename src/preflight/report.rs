@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::terms::DowntimeLimit;
 use super::verdict::{Compatibility, Row};
 use crate::plan::{MapEntry, NovaAnswer, Unmet};
 use crate::snapshot::Unknown;
@@ -62,6 +63,9 @@ pub struct InstanceReport {
     /// How long it will take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
+    /// The limit of the pause, where pvm chooses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_limit: Option<DowntimeLimit>,
 }
 
 /// How long a migration will take.

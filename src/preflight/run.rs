@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::{DevicePair, Hosts, Instance};
 use super::report::{InstanceReport, Report, SCHEMA};
+use super::terms::Terms;
 use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
 use super::{CHECKS, Check, Run, capacity, estimate};
 use crate::domain::guest::Guest;
@@ -22,6 +23,8 @@ pub struct Question<'a> {
     pub wishes: Wishes<'a>,
     /// Devices of the destination not to be taken.
     pub excluded: BTreeSet<PciAddress>,
+    /// What the operator asks of the migration itself.
+    pub terms: Terms,
     /// Keep passed checks.
     pub all: bool,
 }
@@ -43,7 +46,7 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         .iter()
         .map(|plan| {
             let vfio = if plan.held.is_empty() { &[][..] } else { &vfio_rows };
-            instance_report(hosts, plan, &host_rows, vfio, question.all)
+            instance_report(hosts, plan, &host_rows, vfio, question)
         })
         .collect();
     instances.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
@@ -92,12 +95,12 @@ fn instance_report(
     plan: &InstancePlan<'_>,
     host_rows: &[Row],
     vfio_rows: &[Row],
-    all: bool,
+    question: &Question<'_>,
 ) -> InstanceReport {
     let domain = plan.domain;
     let empty = Guest::default();
     let guest = plan.guest.as_ref().unwrap_or(&empty);
-    let instance = Instance { hosts, domain, guest, plan };
+    let instance = Instance { hosts, domain, guest, plan, terms: &question.terms };
     let mut rows = Vec::new();
     for check in CHECKS.iter().flat_map(|list| list.iter()) {
         match check.run {
@@ -116,7 +119,7 @@ fn instance_report(
         }
     }
     let verdict = verdict::worst(rows.iter().chain(host_rows).chain(vfio_rows));
-    if !all {
+    if !question.all {
         rows.retain(|row| row.result != CheckResult::Ok);
     }
     InstanceReport {
@@ -127,7 +130,12 @@ fn instance_report(
         checks: rows,
         nova: plan.nova.clone(),
         unmet: plan.unmet.clone(),
-        estimate: estimate::estimate(guest, plan).filter(|_| !plan.held.is_empty()),
+        estimate: estimate::estimate(guest, plan, &question.terms).filter(|_| !plan.held.is_empty()),
+        downtime_limit: question.terms.downtime_limit(
+            instance.moves_state(),
+            estimate::device_state(plan),
+            domain.vfio_transferred,
+        ),
     }
 }
 

@@ -4,6 +4,7 @@ use super::plan::Planned;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
 use crate::finding::Severity;
+use crate::journal;
 use crate::migrate::Order;
 use crate::outcome::Outcome;
 use crate::output::text::printable;
@@ -56,6 +57,13 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
     let Some(order) = &planned.order else {
         return Err(Stop::refused(format!("{} has no device map", planned.domain.name)).into());
     };
+    // Whatever was ignored: what is forbidden is not done.
+    if args.no_detach
+        && let Some(port) = order.map.iter().find(|moved| moved.action == journal::Action::Reattach)
+    {
+        let message = format!("port {} would have to be unplugged, which --no-detach forbids", port.source);
+        return Err(Stop::refused(message).into());
+    }
     if let Some(owner) = &planned.domain.owner {
         refuse_owned(owner, planned, args)?;
     }

@@ -1,6 +1,7 @@
 //! `pvm migrate`: find the guest, plan, ask, move.
 
 mod judge;
+mod parameters;
 mod plan;
 mod show;
 mod sides;

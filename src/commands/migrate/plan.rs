@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::parameters;
 use super::sides::{Side, Sides};
 use crate::cli::Format;
 use crate::cli::migrate::Migrate;
@@ -12,7 +14,6 @@ use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
-use crate::host::settings::Defaults;
 use crate::host::{self, ErrorKind, HostError};
 use crate::hypervisor::{DomainInfo, State};
 use crate::journal::{self, Store};
@@ -24,7 +25,7 @@ use crate::pci::PciAddress;
 use crate::plan::document::Plan;
 use crate::plan::map::{rewriting, rewriting_with_ports};
 use crate::plan::{Action, MapEntry, Wishes};
-use crate::preflight::{self, Compatibility, InstanceReport, Question, Report};
+use crate::preflight::{self, Compatibility, InstanceReport, Question, Report, Terms};
 use crate::snapshot::{Domain, Snapshot, Via};
 
 /// A plan and what it rests on.
@@ -86,10 +87,21 @@ pub(super) fn make(
     };
     let at = source.find_domain(wanted).map_err(Stop::unknown)?;
     let stored = args.pci_requests.as_deref().map(pci_requests).transpose()?;
+    let (mut options, downtime) = match saved {
+        Some(plan) => parameters::of(plan)?,
+        None => parameters::chosen(args, &hosts.options.settings.defaults)?,
+    };
+    parameters::known_by(&options, &source, &destination)?;
     let question = Question {
         domains: Some(vec![at]),
         wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },
         excluded: excluded.clone(),
+        terms: Terms {
+            no_detach: args.no_detach,
+            downtime,
+            bandwidth: options.bandwidth,
+            switchover_bandwidth: options.switchover_bandwidth,
+        },
         all: false,
     };
     let report = preflight::run(&source, &destination, &question);
@@ -109,11 +121,8 @@ pub(super) fn make(
     if !complete {
         return Ok(Planned { report, domain, before, after: None, order: None, document: None });
     }
-    let options = match saved {
-        Some(plan) => Options::of(&plan.parameters)
-            .ok_or_else(|| Stop::refused("the plan has parameters that this pvm does not know"))?,
-        None => options(args, &hosts.options.settings.defaults),
-    };
+    let limit = report.instances[0].downtime_limit.as_ref();
+    options.max_downtime = options.max_downtime.or(limit.and_then(|limit| limit.ms).map(Duration::from_millis));
     let document = Plan::of(&source, &destination, &domain, map).map_err(|e| refused(&e))?;
     let document = Plan {
         id: journal::new_id(&domain.uuid),
@@ -123,6 +132,7 @@ pub(super) fn make(
         requests: args.request.iter().cloned().collect(),
         flags: flags(&domain, &options),
         parameters: options.parameters(),
+        reasons: limit.map(|limit| ("max_downtime_ms".to_owned(), limit.why.clone())).into_iter().collect(),
         ..document
     }
     .sealed();
@@ -213,18 +223,6 @@ fn by_libvirt(side: &Side, error: &HostError) -> Snapshot {
     snapshot
 }
 
-fn options(args: &Migrate, defaults: &Defaults) -> Options {
-    Options {
-        max_downtime: args.max_downtime,
-        bandwidth: args.bandwidth,
-        timeout: args.timeout,
-        direct: args.direct,
-        tls: args.tls || defaults.tls,
-        parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
-        require_proof: args.require_proof,
-    }
-}
-
 fn order(
     plan: &Plan,
     source: &Side,
@@ -303,6 +301,9 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyh
         output::print(&context.printer, std::slice::from_ref(&planned.report))?;
         if let Some(document) = &planned.document {
             let mut text = format!("Flags: {}.\n", document.flags.join(", "));
+            for line in parameters::lines(document) {
+                text = format!("{text}{line}\n");
+            }
             if let (true, Some(after)) = (args.diff, &planned.after) {
                 let lines = diff(&planned.before, after);
                 text.push_str(if lines.is_empty() { "The XML stays as it is.\n" } else { &lines });
@@ -338,6 +339,14 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
             journal::Action::Reattach => "a port: unplugged before, plugged in afterwards, without network meanwhile",
         };
         text = format!("{text}\n  {} -> {}  {how}", moved.source, moved.destination);
+    }
+    // Which limit holds matters where a device's state has to fit it.
+    if order.map.iter().any(|moved| moved.action == journal::Action::Migrate)
+        && let Some(document) = &planned.document
+    {
+        for line in parameters::lines(document) {
+            text = format!("{text}\n  {line}");
+        }
     }
     context.printer.note(&text);
 }

@@ -1,0 +1,147 @@
+//! The parameters of a migration: from options, settings or a saved plan, and whether the daemons know them.
+
+use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
+use crate::commands::Stop;
+use crate::host::settings::{Defaults, Size};
+use crate::migrate::Options;
+use crate::plan::document::Plan;
+use crate::preflight::Downtime;
+use crate::preflight::context::version;
+use crate::snapshot::Snapshot;
+
+/// Least versions for the bandwidth at switch-over: libvirt's parameter, and the QEMU behind it.
+const SWITCHOVER: [(&str, (u64, u64, u64)); 2] = [("libvirt", (11, 1, 0)), ("QEMU", (8, 2, 0))];
+
+/// As options and settings say. The limit of the pause is in the options only where it is fixed.
+pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Downtime), Stop> {
+    let default = |what: &str, why: String| Stop::refused(format!("pvm.yaml: defaults: {what}: {why}"));
+    let downtime = match (args.max_downtime, &defaults.max_downtime) {
+        (Some(given), _) => given,
+        (None, Some(text)) => parse_downtime(text).map_err(|why| default("max_downtime", why))?,
+        (None, None) => MaxDowntime::Auto,
+    };
+    let bandwidth = match (args.bandwidth, &defaults.bandwidth) {
+        (Some(given), _) => Some(given),
+        (None, None | Some(Size::Number(0))) => None,
+        (None, Some(Size::Number(mebibytes))) => Some(*mebibytes),
+        (None, Some(Size::Text(text))) => Some(parse_bandwidth(text).map_err(|why| default("bandwidth", why))?),
+    };
+    let (limit, downtime) = match downtime {
+        MaxDowntime::Auto => (None, Downtime::Auto),
+        MaxDowntime::Limit(limit) => (Some(limit), Downtime::Limit(limit)),
+    };
+    let options = Options {
+        max_downtime: limit,
+        bandwidth,
+        switchover_bandwidth: args.switchover_bandwidth,
+        timeout: args.timeout,
+        direct: args.direct,
+        tls: args.tls || defaults.tls,
+        parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
+        require_proof: args.require_proof,
+    };
+    Ok((options, downtime))
+}
+
+/// As a saved plan says: what it does not fix stays the hypervisor's.
+pub(super) fn of(plan: &Plan) -> Result<(Options, Downtime), Stop> {
+    let options = Options::of(&plan.parameters)
+        .ok_or_else(|| Stop::refused("the plan has parameters that this pvm does not know"))?;
+    let downtime = options.max_downtime.map_or(Downtime::Hypervisor, Downtime::Limit);
+    Ok((options, downtime))
+}
+
+/// Refuses what a daemon would refuse, or leave unheard, in the middle of the run.
+pub(super) fn known_by(options: &Options, source: &Snapshot, destination: &Snapshot) -> Result<(), Stop> {
+    if options.switchover_bandwidth.is_none() {
+        return Ok(());
+    }
+    for host in [&source.host, &destination.host] {
+        for ((what, least), has) in SWITCHOVER.into_iter().zip([&host.libvirt, &host.qemu]) {
+            let has = has.as_deref();
+            if has.and_then(version).is_none_or(|version| version < least) {
+                let (has, (major, minor, _)) = (has.unwrap_or("unknown"), least);
+                return Err(Stop::refused(format!(
+                    "--switchover-bandwidth needs {what} {major}.{minor} on both hosts; that of {} is {has}",
+                    host.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is worth saying of a plan's parameters, a line each.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    let number = |name: &str| plan.parameters.get(name).and_then(serde_json::Value::as_u64);
+    let why = plan.reasons.get("max_downtime_ms");
+    match (number("max_downtime_ms"), why) {
+        (Some(ms), Some(why)) => vec![format!("Longest pause: {ms} ms, {why}.")],
+        (Some(ms), None) => vec![format!("Longest pause: {ms} ms.")],
+        (None, Some(why)) => vec![format!("Longest pause: {why}.")],
+        (None, None) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::host::Settings;
+
+    fn snapshot(libvirt: Option<&str>, qemu: &str) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        snapshot.host.name = "h".into();
+        snapshot.host.libvirt = libvirt.map(str::to_owned);
+        snapshot.host.qemu = Some(qemu.into());
+        snapshot
+    }
+
+    #[test]
+    fn options_come_before_settings_and_auto_is_the_default() {
+        let args =
+            |more: &[&str]| match Cli::try_parse_from([&["pvm", "migrate", "vm", "b"], more].concat()).unwrap().command
+            {
+                Command::Migrate(args) => args,
+                other => panic!("{other:?}"),
+            };
+        let settings = |text: &str| Settings::parse(&format!("defaults: {text}")).unwrap().defaults;
+        let (options, downtime) = chosen(&args(&[]), &Defaults::default()).unwrap();
+        assert_eq!((options, downtime), (Options::default(), Downtime::Auto));
+
+        let defaults = settings("{max_downtime: 2s, bandwidth: 2GiB, parallel: 4, tls: true}");
+        let (options, downtime) = chosen(&args(&[]), &defaults).unwrap();
+        let two = Duration::from_secs(2);
+        assert_eq!((options.max_downtime, downtime), (Some(two), Downtime::Limit(two)));
+        assert_eq!((options.bandwidth, options.parallel, options.tls), (Some(2048), Some(4), true));
+        let (options, downtime) = chosen(&args(&["--max-downtime", "auto", "--bandwidth", "1MiB"]), &defaults).unwrap();
+        assert_eq!((options.max_downtime, downtime, options.bandwidth), (None, Downtime::Auto, Some(1)));
+        assert_eq!(chosen(&args(&[]), &settings("{bandwidth: 0}")).unwrap().0.bandwidth, None);
+
+        for (text, said) in
+            [("{max_downtime: soon}", "max_downtime: a time is"), ("{bandwidth: 5MB}", "bandwidth: a bandwidth is")]
+        {
+            let refused = chosen(&args(&[]), &settings(text)).unwrap_err();
+            assert!(refused.message.starts_with("pvm.yaml: defaults: ") && refused.message.contains(said), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_bandwidth_at_switch_over_is_for_daemons_that_know_it() {
+        let options = Options { switchover_bandwidth: Some(1024), ..Options::default() };
+        let new = snapshot(Some("11.3.0"), "10.0.2");
+        let refused = |other: &Snapshot| known_by(&options, &new, other).unwrap_err().message;
+        assert!(known_by(&options, &new, &new).is_ok());
+        assert!(
+            refused(&snapshot(Some("9.0.0"), "10.0.2"))
+                .contains("needs libvirt 11.1 on both hosts; that of h is 9.0.0")
+        );
+        assert!(refused(&snapshot(Some("11.1.0"), "8.1.5")).contains("needs QEMU 8.2"));
+        assert!(refused(&snapshot(None, "10.0.2")).contains("unknown"));
+        assert!(known_by(&Options::default(), &new, &snapshot(None, "1.0")).is_ok());
+    }
+}

@@ -1,0 +1,151 @@
+//! What the operator asks of the migration itself, as far as checks depend on it, and the limit of the pause that follows.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::context::bytes;
+
+/// What the network between two hosts is taken for while nobody says otherwise: 10 Gbit/s.
+const ASSUMED_BYTES_PER_SECOND: u64 = 1_250_000_000;
+
+/// QEMU's own limit of the pause.
+pub const DEFAULT_DOWNTIME_MS: u64 = 300;
+
+/// The longest limit QEMU takes (`MAX_MIGRATE_DOWNTIME` of its migration/options.h).
+const LONGEST_DOWNTIME_MS: u64 = 2_000_000;
+
+/// The limit of the pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Downtime {
+    /// As the hypervisor has it.
+    #[default]
+    Hypervisor,
+    /// As long as the devices' state needs.
+    Auto,
+    /// So long.
+    Limit(Duration),
+}
+
+/// What the operator asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// Ports stay plugged in.
+    pub no_detach: bool,
+    /// Limit of the pause.
+    pub downtime: Downtime,
+    /// Limit of the bandwidth in MiB per second.
+    pub bandwidth: Option<u64>,
+    /// Bandwidth that can be counted on at switch-over, in MiB per second.
+    pub switchover_bandwidth: Option<u64>,
+}
+
+/// The limit that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DowntimeLimit {
+    /// Milliseconds; `None`: the hypervisor's own limit stays.
+    pub ms: Option<u64>,
+    /// Why.
+    pub why: String,
+}
+
+/// A bandwidth and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    bytes_per_second: u64,
+    /// For sentences.
+    pub words: String,
+}
+
+impl Link {
+    fn of(mebibytes: Option<u64>, option: &str) -> Self {
+        match mebibytes {
+            Some(mebibytes) => Self {
+                bytes_per_second: mebibytes.max(1).saturating_mul(1 << 20),
+                words: format!("{mebibytes} MiB/s ({option})"),
+            },
+            None => Self { bytes_per_second: ASSUMED_BYTES_PER_SECOND, words: "10 Gbit/s assumed".to_owned() },
+        }
+    }
+
+    /// How long so many bytes take.
+    pub fn milliseconds(&self, bytes: u64) -> u64 {
+        u64::try_from(u128::from(bytes) * 1000 / u128::from(self.bytes_per_second)).unwrap_or(u64::MAX)
+    }
+}
+
+impl Terms {
+    /// Over which memory is copied.
+    pub fn link(&self) -> Link {
+        Link::of(self.bandwidth, "--bandwidth")
+    }
+
+    /// By which QEMU decides whether the rest fits the limit: what it has measured, which a limited bandwidth keeps low, or
+    /// what it was told.
+    pub fn link_at_decision(&self) -> Link {
+        match self.switchover_bandwidth {
+            Some(_) => self.link_at_switchover(),
+            None => self.link(),
+        }
+    }
+
+    /// Over which the rest goes: the limit of the bandwidth ends at switch-over.
+    pub fn link_at_switchover(&self) -> Link {
+        Link::of(self.switchover_bandwidth, "--switchover-bandwidth")
+    }
+
+    /// The limit, where it is to be chosen: for devices that say how much state they have (`None`: they do not), or else sent
+    /// so much in an earlier attempt. Twice of what is needed: the rest of the memory goes with it, and the link may be
+    /// slower.
+    pub fn downtime_limit(&self, devices: bool, state: Option<u64>, sent: Option<u64>) -> Option<DowntimeLimit> {
+        if self.downtime != Downtime::Auto {
+            return None;
+        }
+        let limit = |ms, why| Some(DowntimeLimit { ms, why });
+        let default = format!("QEMU's limit stays, {DEFAULT_DOWNTIME_MS} ms unless it was changed");
+        if !devices {
+            return limit(None, format!("{default}: no device moves with its state"));
+        }
+        let (state, kind) = match (state, sent) {
+            (Some(state), _) => (state, "device state"),
+            (None, Some(sent)) if sent > 0 => (sent, "device state, sent in an earlier attempt,"),
+            (None, _) => return limit(None, format!("{default}: how much state the devices have is not known")),
+        };
+        let link = self.link_at_decision();
+        let needed = link.milliseconds(state);
+        let twice = needed.saturating_mul(2);
+        let (state, words) = (bytes(state), &link.words);
+        if twice <= DEFAULT_DOWNTIME_MS {
+            return limit(None, format!("{default}: {state} of {kind} need {needed} ms at {words}"));
+        }
+        let chosen = twice.min(LONGEST_DOWNTIME_MS);
+        limit(Some(chosen), format!("twice the {needed} ms that {state} of {kind} need at {words}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(terms: &Terms, state: Option<u64>) -> DowntimeLimit {
+        Terms { downtime: Downtime::Auto, ..terms.clone() }.downtime_limit(true, state, None).unwrap()
+    }
+
+    #[test]
+    fn the_limit_follows_state_and_bandwidth() {
+        let terms = Terms::default();
+        assert_eq!(terms.downtime_limit(true, Some(1 << 30), None), None, "nobody asked for it");
+        assert_eq!(chosen(&terms, Some(1 << 30)).ms, Some(2 * 858));
+        assert_eq!(chosen(&terms, Some(16 << 20)).ms, None);
+        assert!(chosen(&terms, None).why.contains("not known"));
+        let auto = Terms { downtime: Downtime::Auto, ..terms };
+        assert_eq!(auto.downtime_limit(true, None, Some(1 << 30)).unwrap().ms, Some(2 * 858));
+        assert_eq!(auto.downtime_limit(false, Some(0), Some(1 << 30)).unwrap().ms, None);
+        // A limited bandwidth lets QEMU think that the state needs long, unless it is told otherwise.
+        let slow = Terms { bandwidth: Some(100), ..Terms::default() };
+        assert_eq!(chosen(&slow, Some(100 << 20)).ms, Some(2000));
+        let told = Terms { switchover_bandwidth: Some(1000), ..slow };
+        assert_eq!(chosen(&told, Some(100 << 20)).ms, None);
+        assert_eq!(chosen(&told, Some(u64::MAX)).ms, Some(LONGEST_DOWNTIME_MS));
+    }
+}
