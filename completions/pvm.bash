@@ -40,6 +40,9 @@ _pvm() {
             pvm,recover)
                 cmd="pvm__subcmd__recover"
                 ;;
+            pvm,storage)
+                cmd="pvm__subcmd__storage"
+                ;;
             pvm,verify)
                 cmd="pvm__subcmd__verify"
                 ;;
@@ -67,6 +70,9 @@ _pvm() {
             pvm__subcmd__help,recover)
                 cmd="pvm__subcmd__help__subcmd__recover"
                 ;;
+            pvm__subcmd__help,storage)
+                cmd="pvm__subcmd__help__subcmd__storage"
+                ;;
             pvm__subcmd__help,verify)
                 cmd="pvm__subcmd__help__subcmd__verify"
                 ;;
@@ -77,7 +83,7 @@ _pvm() {
 
     case "${cmd}" in
         pvm)
-            opts="-o -v -q -c -h -V --root --output --color --config --verbose --quiet --connect --nova-config --help --version check-config inventory preflight migrate recover verify explain evidence help"
+            opts="-o -v -q -c -h -V --root --output --color --config --verbose --quiet --connect --nova-config --help --version check-config inventory preflight migrate recover verify explain evidence storage help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -337,7 +343,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__help)
-            opts="check-config inventory preflight migrate recover verify explain evidence help"
+            opts="check-config inventory preflight migrate recover verify explain evidence storage help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -462,6 +468,20 @@ _pvm() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        pvm__subcmd__help__subcmd__storage)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         pvm__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -545,7 +565,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__migrate)
-            opts="-o -v -q -c -h -V --from --request --pci-requests --port --ignore --accept-unknown --standalone --dry-run --save-plan --plan --no-detach --diff --yes --strict --max-downtime --bandwidth --switchover-bandwidth --timeout --require-proof --direct --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --from --request --pci-requests --port --ignore --accept-unknown --standalone --dry-run --save-plan --plan --no-detach --copy-storage --diff --yes --strict --max-downtime --bandwidth --switchover-bandwidth --timeout --require-proof --direct --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -618,6 +638,10 @@ _pvm() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --copy-storage)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --max-downtime)
@@ -694,7 +718,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__preflight)
-            opts="-o -v -q -c -h -V --instance --request --pci-requests --port --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --instance --request --pci-requests --port --copy-storage --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -724,6 +748,10 @@ _pvm() {
                     return 0
                     ;;
                 --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -791,6 +819,66 @@ _pvm() {
                     COMPREPLY=($(compgen -W "src dst none" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nova-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pvm__subcmd__storage)
+            opts="-o -v -q -c -h -V --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

@@ -48,6 +48,7 @@ complete -c pvm -n "__fish_pvm_needs_command" -f -a "recover" -d 'Finish or undo
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "evidence" -d 'Print what this host has written about a guest'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "storage" -d 'Print what this host knows of disk images'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l host -d 'Also check against the devices of this host' -r
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l trace -d 'Show which device_spec wins for a device of --host, and why the earlier ones do not' -r
@@ -101,6 +102,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l instance -d 'Only 
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l request -d 'What the flavor asks for, when the domain does not say' -r
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l pci-requests -d 'What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l port -d 'A plain hostdev that is a port: detached before and attached afterwards; repeatable' -r
+complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l copy-storage -d 'What migrate --copy-storage would copy, of the one guest named' -r
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
 json\t'One JSON document'
@@ -128,6 +130,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l accept-unknown -d 'G
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l standalone -d 'Move a guest that Nova or another system runs, which will not learn of it: the guest\'s UUID, in full' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l save-plan -d 'Write the plan to FILE, to be reviewed and executed later' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l plan -d 'Execute this plan exactly, or refuse and say what has changed since: its map and its parameters' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l copy-storage -d 'Copy these disks onto empty images of the same path, made before; refused unless both hosts prove them empty' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms; auto: as the devices\' state needs [default: auto]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l switchover-bandwidth -d 'How much can be counted on at switch-over, where --bandwidth does not hold, like 1GiB [default: what QEMU measures]' -r
@@ -232,12 +235,29 @@ complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s v -l verbose -d 'Sa
 complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s q -l quiet -d 'Say less: no notes, no progress'
 complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand evidence" -s V -l version -d 'Print version'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "migrate" -d 'Move a running guest to DST'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "recover" -d 'Finish or undo a migration whose pvm died'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "evidence" -d 'Print what this host has written about a guest'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand storage" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "migrate" -d 'Move a running guest to DST'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "recover" -d 'Finish or undo a migration whose pvm died'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "evidence" -d 'Print what this host has written about a guest'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "storage" -d 'Print what this host knows of disk images'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

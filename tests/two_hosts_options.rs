@@ -10,7 +10,10 @@
 #[path = "two-hosts/harness.rs"]
 mod harness;
 
-use harness::TwoHosts;
+use std::fs;
+use std::path::Path;
+
+use harness::{Life, TwoHosts};
 
 #[test]
 fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_start() {
@@ -47,4 +50,103 @@ fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_st
     }
     assert_eq!(slow.wait().unwrap().code(), Some(0));
     hosts.life("b", "demo", Some(&between));
+}
+
+/// Another host's facts by its own pvm, as ssh would reach it.
+fn facts_by_command(hosts: &TwoHosts) {
+    for (host, peer) in [("a", "b"), ("b", "a")] {
+        let anchor = fs::read_to_string(hosts.path(&format!("host-{peer}/anchor.pid"))).unwrap();
+        let enter = format!("nsenter, --target, '{}', --mount, --uts, --net, --wd=/, --", anchor.trim());
+        let settings = format!(
+            "hosts:\n  host-{peer}:\n    libvirt: qemu+tcp://host-{peer}/system\n    facts: {{command: [{enter}, {}, inventory, -o, json]}}\n",
+            env!("CARGO_BIN_EXE_pvm")
+        );
+        fs::write(hosts.path(&format!("host-{host}/etc/pvm/pvm.yaml")), settings).unwrap();
+    }
+}
+
+/// The guest of the harness with a disk in this file.
+fn guest_with_disk(hosts: &TwoHosts, name: &str, file: &str) -> Life {
+    let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/guest.xml")).unwrap();
+    let disk = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{file}'/><target dev='vda' bus='virtio'/></disk>"
+    );
+    let xml =
+        template.replace("@NAME@", name).replace("@WORDS@", "").replace("</devices>", &format!("{disk}</devices>"));
+    let path = hosts.path(&format!("{name}.xml"));
+    fs::write(&path, xml).unwrap();
+    hosts.virsh("a", &["create", path.to_str().unwrap()]);
+    hosts.life("a", name, None)
+}
+
+fn empty_image(path: &Path, length: u64) {
+    // It may be there from before.
+    let _ = fs::remove_file(path);
+    fs::File::create(path).unwrap().set_len(length).unwrap();
+}
+
+#[test]
+fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
+    const LENGTH: usize = 8 << 20;
+    let hosts = TwoHosts::up();
+    let disk = "/var/lib/libvirt/images/disk.raw";
+    let [on_a, on_b] = ["a", "b"].map(|host| hosts.path(&format!("host-{host}{disk}")));
+    let content: Vec<u8> = (0..LENGTH).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
+    fs::write(&on_a, &content).unwrap();
+    let before = guest_with_disk(&hosts, "demo", disk);
+    let there = ["migrate", "demo", "host-b", "--yes"];
+    let copy = [&there[..], &["--copy-storage", "vda"]].concat();
+
+    // Unnamed it is not copied: libvirt refuses what pvm could not know to be safe.
+    hosts.run("a", &there).ends(4).complains("without shared storage is unsafe");
+    // The other host has no channel to look through.
+    hosts.run("a", &copy).ends(1).complains("copy-target").complains("without a channel to its own pvm");
+    facts_by_command(&hosts);
+    hosts.run("a", &copy).ends(1).complains("host-b has no /var/lib/libvirt/images/disk.raw to copy onto");
+    empty_image(&on_b, 4096);
+    hosts.run("a", &copy).ends(1).complains("has 4096 bytes, the disk 8388608").complains("truncate -s 8388608");
+    fs::write(&on_b, vec![1; LENGTH]).unwrap();
+    let forced = [&copy[..], &["--ignore", "copy-target"]].concat();
+    hosts.run("a", &forced).ends(2).complains("no check that can be ignored");
+    hosts.run("a", &copy).ends(1).complains("is not empty");
+    assert_eq!(fs::read(&on_b).unwrap(), vec![1; LENGTH], "a refusal writes nothing");
+
+    // Ended on the way: the target is half written, which is said, and stands in the way of the next attempt.
+    empty_image(&on_b, LENGTH as u64);
+    let slow = [&copy[..], &["--bandwidth", "1MiB", "--timeout", "4s", "-o", "ndjson"]].concat();
+    let said = hosts.run("a", &slow).ends(4);
+    let copied: Vec<_> = said.events().iter().filter_map(|event| event["disk_processed"].as_u64()).collect();
+    assert!(copied.iter().any(|bytes| *bytes > 0), "{said:#?}");
+    let last = said.events().pop().unwrap();
+    let left = "whatever was copied of disk vda is still on host-b: /var/lib/libvirt/images/disk.raw";
+    assert!(last["summary"].as_str().unwrap().contains(left), "{last}");
+    hosts.run("a", &copy).ends(1).complains("is not empty");
+    let between = hosts.life("a", "demo", Some(&before));
+
+    // The same from the journal, when pvm dies before it can say so (debug builds have the hook).
+    if cfg!(debug_assertions) {
+        empty_image(&on_b, LENGTH as u64);
+        let killed = hosts.pvm("a", &copy).env("PVM_FAULT", "after:perform-intent").output().unwrap();
+        assert_eq!(killed.status.code(), None);
+        let (journal, _) = hosts.journals("a").pop().unwrap();
+        let recovered = hosts.run("a", &["recover", journal.strip_suffix(".ndjson").unwrap()]).ends(4);
+        assert!(format!("{recovered:?}").contains(left), "{recovered:#?}");
+    }
+
+    empty_image(&on_b, LENGTH as u64);
+    hosts.run("a", &copy).ends(0).complains("host-a.test keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
+    hosts.life("b", "demo", Some(&between));
+    assert!(fs::read(&on_b).unwrap() == content, "the copy differs");
+}
+
+#[test]
+fn a_disk_that_both_hosts_see_is_not_copied_onto_itself() {
+    let hosts = TwoHosts::up();
+    facts_by_command(&hosts);
+    // Outside of what each host has for itself, and empty: only its number tells.
+    let shared = hosts.path("shared.raw");
+    empty_image(&shared, 1 << 20);
+    guest_with_disk(&hosts, "demo", shared.to_str().unwrap());
+    let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes", "--copy-storage", "vda"]);
+    said.ends(1).complains("is the source's own file");
 }

@@ -46,12 +46,15 @@ pub struct Migrate {
     pub save_plan: Option<PathBuf>,
     /// Execute this plan exactly, or refuse and say what has changed since: its map and its parameters
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
-        "request", "pci_requests", "port", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
+        "copy_storage", "request", "pci_requests", "port", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
     /// Leave ports plugged in, and refuse a guest with one that cannot move with its state
     #[arg(long)]
     pub no_detach: bool,
+    /// Copy these disks onto empty images of the same path, made before; refused unless both hosts prove them empty
+    #[arg(long, value_name = "DISK,…", value_delimiter = ',')]
+    pub copy_storage: Vec<String>,
     /// Show what changes in the XML
     #[arg(long)]
     pub diff: bool,

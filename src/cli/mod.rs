@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod migrate;
 pub mod preflight;
 pub mod recover;
+pub mod storage;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -110,6 +111,9 @@ pub enum Command {
     /// Print what this host has written about a guest
     #[command(hide = true)]
     Evidence(evidence::Evidence),
+    /// Print what this host knows of disk images
+    #[command(hide = true)]
+    Storage(storage::Storage),
 }
 
 /// The whole definition, for man pages and completions.

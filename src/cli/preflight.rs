@@ -28,6 +28,9 @@ pub struct Preflight {
     /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
     #[arg(long, value_name = "ADDRESS")]
     pub port: Vec<PciAddress>,
+    /// What migrate --copy-storage would copy, of the one guest named
+    #[arg(long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]
+    pub copy_storage: Vec<String>,
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,

@@ -8,6 +8,7 @@ pub mod inventory;
 pub mod migrate;
 pub mod preflight;
 pub mod recover;
+pub mod storage;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -90,7 +91,7 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
     if context.global.output == Format::Ndjson && !matches!(command, Command::Migrate(_)) {
         return Err(Stop::usage("-o ndjson is for migrate only").into());
     }
-    let is_recovery = matches!(command, Command::Recover(_) | Command::Evidence(_));
+    let is_recovery = matches!(command, Command::Recover(_) | Command::Evidence(_) | Command::Storage(_));
     if !is_recovery && context.global.root == std::path::Path::new("/") {
         recover::remind(&context.printer);
     }
@@ -106,5 +107,6 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
         Command::Verify(args) => verify::run(context, args),
         Command::Explain(args) => explain::run(context, args),
         Command::Evidence(args) => evidence::run(context, args),
+        Command::Storage(args) => storage::run(context, args),
     }
 }

@@ -1,13 +1,15 @@
 //! `pvm preflight`.
 
+use std::collections::BTreeMap;
+
 use super::hosts::{Hosts, stop};
-use super::{Context, Stop};
+use super::{Context, Stop, storage};
 use crate::cli::preflight::Preflight;
 use crate::host;
 use crate::outcome::Outcome;
 use crate::output::preflight as output;
 use crate::plan::Wishes;
-use crate::preflight::{self, Compatibility, Question, Report};
+use crate::preflight::{self, Compatibility, Question, Report, Terms};
 use crate::snapshot::Snapshot;
 
 /// Runs the command.
@@ -21,11 +23,19 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     let domains = named(&source, &args.instance)?;
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let mut reports = Vec::new();
-    for destination in snapshots {
+    for (to, destination) in asked[1..].iter().zip(snapshots) {
         let destination = destination.map_err(stop)?;
+        let copies = match domains.as_deref() {
+            Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
+            Some(_) if !args.copy_storage.is_empty() => {
+                return Err(Stop::usage("--copy-storage is for one guest").into());
+            }
+            Some(_) | None => BTreeMap::new(),
+        };
         let question = Question {
             domains: domains.clone(),
             wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },
+            terms: Terms { copies, ..Terms::default() },
             all: args.all,
             ..Question::default()
         };

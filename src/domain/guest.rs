@@ -79,6 +79,8 @@ pub struct Disk {
     pub device: String,
     /// `file`, `block`, `network`, `volume`, …
     pub kind: String,
+    /// Format of the image: `raw`, `qcow2`, …
+    pub format: Option<String>,
     /// Path, volume or remote name; none for an empty drive.
     pub source: Option<String>,
     /// Storage pool of a volume.
@@ -243,6 +245,7 @@ fn disk(device: Node<'_, '_>, kind: String) -> Disk {
         device: device.attribute("device").unwrap_or("disk").to_owned(),
         source: ["file", "dev", "dir", "name", "volume", "path"].into_iter().find_map(named),
         pool: named("pool"),
+        format: attribute(device, "driver", "type"),
         cache: attribute(device, "driver", "cache"),
         transient: xml::child(device, "transient").is_some(),
         readonly: xml::child(device, "readonly").is_some(),

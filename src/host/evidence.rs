@@ -30,8 +30,9 @@ pub fn ask(
     Received { asked, answered: clock(), content }
 }
 
+/// How a host's own pvm is reached.
 #[derive(Debug, PartialEq, Eq)]
-enum Channel {
+pub(super) enum Channel {
     /// This machine.
     Here,
     /// These words in front of pvm's.
@@ -40,26 +41,26 @@ enum Channel {
     None(String),
 }
 
-fn channel(host: &HostRef) -> Channel {
+pub(super) fn channel(host: &HostRef) -> Channel {
     let by_ssh = |target: &str| {
         let words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target, "pvm"];
         Channel::Program(words.map(str::to_owned).to_vec())
     };
     match host {
         HostRef::Local => Channel::Here,
-        HostRef::Snapshot(_) => Channel::None("a saved document has no logs".to_owned()),
+        HostRef::Snapshot(_) => Channel::None("a saved document cannot be asked".to_owned()),
         HostRef::Name(name) => by_ssh(name),
         HostRef::Uri(uri) => match host.ssh_target() {
             Some(target) => by_ssh(target),
             None if uri.contains(":///") => Channel::Here,
-            None => {
-                Channel::None(format!("{uri} has no channel for logs: name the host in pvm.yaml, with facts by ssh"))
-            }
+            None => Channel::None(format!(
+                "{uri} has no channel to its own pvm: name the host in pvm.yaml, with facts by ssh"
+            )),
         },
         HostRef::Configured { name, settings } => match &settings.facts {
             None => by_ssh(name),
             Some(Facts::Word(word)) if word == "ssh" => by_ssh(name),
-            Some(Facts::Word(_)) => Channel::None(format!("the facts of {name} come without a channel for logs")),
+            Some(Facts::Word(_)) => Channel::None(format!("the facts of {name} come without a channel to its own pvm")),
             // The command ends in `pvm inventory …`: the same pvm is asked for evidence.
             Some(Facts::Command { command }) => match command.iter().position(|word| word == "inventory") {
                 Some(at) if at > 0 => Channel::Program(command[..at].to_vec()),

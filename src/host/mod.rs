@@ -13,6 +13,7 @@ pub mod nova_files;
 pub mod reference;
 pub mod settings;
 pub mod ssh;
+pub mod storage;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -189,6 +189,22 @@ pub struct Plan {
     pub parameters: BTreeMap<String, serde_json::Value>,
 }
 
+impl Plan {
+    /// What a migration that ended on the source leaves of the disks it was to copy; empty when there are none.
+    pub fn left_of_copies(&self) -> String {
+        let left = |(disk, path)| {
+            format!("; whatever was copied of disk {disk} is still on {}: {path}", self.destination.name)
+        };
+        self.copied_disks().map(left).collect()
+    }
+
+    /// Disks that are copied: target name and path.
+    pub fn copied_disks(&self) -> impl Iterator<Item = (&str, &str)> {
+        let disks = self.parameters.get("copy_disks").and_then(serde_json::Value::as_object);
+        disks.into_iter().flatten().filter_map(|(disk, path)| Some((disk.as_str(), path.as_str()?)))
+    }
+}
+
 /// A guest.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

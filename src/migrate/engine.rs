@@ -203,9 +203,13 @@ impl Engine<'_> {
             Place::Unclear => None,
         };
         let number = |name| self.job.as_ref().and_then(|job| job.get(name));
+        let mut summary = message(self.order, end, &self.missing);
+        if end.place == Place::Source && self.recorded.perform.is_some() {
+            summary.push_str(&self.recorded.plan.left_of_copies());
+        }
         let receipt = Receipt {
             exit_code: end.outcome.code(),
-            summary: message(self.order, end, &self.missing),
+            summary,
             runs_on,
             phases: self
                 .phases
@@ -392,6 +396,10 @@ impl Engine<'_> {
             && let Err(e) = self.hosts.destination.set_autostart(&self.order.instance.uuid, true)
         {
             self.say(What::Note { message: format!("autostart was not carried over: {e}") });
+        }
+        for (disk, path) in &self.order.options.copy_disks {
+            let message = format!("{} keeps what was disk {disk}: {path}", self.order.source_label);
+            self.say(What::Note { message });
         }
         News::Cleaned
     }

@@ -60,6 +60,8 @@ pub struct Options {
     pub parallel: Option<u32>,
     /// Whether pvm holds both connections, instead of the source's daemon.
     pub direct: bool,
+    /// Disks that are copied: target name and path.
+    pub copy_disks: BTreeMap<String, String>,
     /// Whether a device state that could not be proved is a failure.
     pub require_proof: bool,
 }
@@ -76,6 +78,7 @@ impl Options {
             ("parallel", self.parallel.map(Value::from)),
             ("direct", self.direct.then_some(Value::Bool(true))),
             ("tls", self.tls.then_some(Value::Bool(true))),
+            ("copy_disks", (!self.copy_disks.is_empty()).then(|| serde_json::json!(self.copy_disks))),
             ("require_proof", self.require_proof.then_some(Value::Bool(true))),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
@@ -93,6 +96,7 @@ impl Options {
                 "parallel" => options.parallel = Some(u32::try_from(value.as_u64()?).ok()?),
                 "direct" => options.direct = value.as_bool()?,
                 "tls" => options.tls = value.as_bool()?,
+                "copy_disks" => options.copy_disks = serde_json::from_value(value.clone()).ok()?,
                 "require_proof" => options.require_proof = value.as_bool()?,
                 _ => return None,
             }
@@ -134,6 +138,7 @@ mod tests {
             tls: true,
             direct: true,
             parallel: Some(4),
+            copy_disks: BTreeMap::from([("vda".to_owned(), "/d".to_owned())]),
             require_proof: true,
         };
         assert_eq!(Options::of(&options.parameters()), Some(options));

@@ -41,7 +41,7 @@ impl Engine<'_> {
             switchover_bandwidth: options.switchover_bandwidth,
             tls: options.tls,
             parallel: options.parallel,
-            copy_disks: Vec::new(),
+            copy_disks: options.copy_disks.keys().cloned().collect(),
         })
     }
 

@@ -1,10 +1,12 @@
 //! What the operator asks of the migration itself, as far as checks depend on it, and the limit of the pause that follows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::context::bytes;
+use crate::snapshot::storage::Image;
 
 /// What the network between two hosts is taken for while nobody says otherwise: 10 Gbit/s.
 const ASSUMED_BYTES_PER_SECOND: u64 = 1_250_000_000;
@@ -38,6 +40,23 @@ pub struct Terms {
     pub bandwidth: Option<u64>,
     /// Bandwidth that can be counted on at switch-over, in MiB per second.
     pub switchover_bandwidth: Option<u64>,
+    /// Disks that are copied, by target name.
+    pub copies: BTreeMap<String, Copied>,
+}
+
+/// A disk that is copied, as both hosts see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// Its path, the same on both.
+    pub path: String,
+    /// Its format by the guest's definition.
+    pub format: Option<String>,
+    /// What the source says, or why nothing.
+    pub source: Result<Image, String>,
+    /// What the destination says, or why nothing.
+    pub target: Result<Image, String>,
+    /// Whether one kernel answered for both: then device numbers can be compared.
+    pub same_kernel: bool,
 }
 
 /// The limit that was chosen.

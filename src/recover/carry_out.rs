@@ -293,7 +293,11 @@ impl Recovery<'_> {
             }
             Some(_) | None => {
                 let outcome = if action == Action::ReattachOnSource { Outcome::Fine } else { Outcome::Undone };
-                self.close(outcome, Some(Side::Source), format!("{guest} runs on {host}, all is undone"))
+                let copies = match self.state.perform {
+                    Some(_) => self.state.plan.left_of_copies(),
+                    None => String::new(),
+                };
+                self.close(outcome, Some(Side::Source), format!("{guest} runs on {host}, all is undone{copies}"))
             }
         }
     }

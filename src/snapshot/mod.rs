@@ -8,6 +8,7 @@ pub mod config;
 pub mod device;
 pub mod domain;
 pub mod host;
+pub mod storage;
 
 pub use config::{AddressDoc, AliasDoc, ConfigDoc, OptionDoc, SpecDoc};
 pub use device::{Declared, DevType, Device, Migration, Supported};

@@ -1,5 +1,7 @@
 //! The parameters of a migration: from options, settings or a saved plan, and whether the daemons know them.
 
+use std::collections::BTreeMap;
+
 use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
 use crate::commands::Stop;
 use crate::host::settings::{Defaults, Size};
@@ -38,6 +40,7 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
         direct: args.direct,
         tls: args.tls || defaults.tls,
         parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
+        copy_disks: BTreeMap::new(),
         require_proof: args.require_proof,
     };
     Ok((options, downtime))

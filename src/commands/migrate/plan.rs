@@ -11,7 +11,7 @@ use super::sides::{Side, Sides};
 use crate::cli::Format;
 use crate::cli::migrate::Migrate;
 use crate::commands::hosts::{Hosts, pci_requests, stop};
-use crate::commands::{Context, Stop};
+use crate::commands::{Context, Stop, storage};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
 use crate::host::{self, ErrorKind, HostError};
@@ -92,6 +92,12 @@ pub(super) fn make(
         None => parameters::chosen(args, &hosts.options.settings.defaults)?,
     };
     parameters::known_by(&options, &source, &destination)?;
+    let named = match saved {
+        Some(_) => options.copy_disks.keys().cloned().collect(),
+        None => args.copy_storage.clone(),
+    };
+    let copies = storage::ask([&asked[0], &asked[1]], &hosts.options, &source.domains[at], &named)?;
+    options.copy_disks = copies.iter().map(|(disk, copied)| (disk.clone(), copied.path.clone())).collect();
     let question = Question {
         domains: Some(vec![at]),
         wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },
@@ -101,6 +107,7 @@ pub(super) fn make(
             downtime,
             bandwidth: options.bandwidth,
             switchover_bandwidth: options.switchover_bandwidth,
+            copies,
         },
         all: false,
     };
@@ -291,6 +298,9 @@ fn flags(domain: &Domain, options: &Options) -> Vec<String> {
     }
     if options.parallel.is_some() {
         flags.push("parallel");
+    }
+    if !options.copy_disks.is_empty() {
+        flags.push("non-shared-disk");
     }
     flags.into_iter().map(str::to_owned).collect()
 }

@@ -22,7 +22,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         let removable = disk.readonly || matches!(disk.device.as_str(), "cdrom" | "floppy");
         if disk.transient {
             verdicts.push(Verdict::fail(format!("the disk {} is transient", disk.target)));
-        } else if disk.kind != "network" && !removable {
+        } else if disk.kind != "network" && !removable && !instance.terms.copies.contains_key(&disk.target) {
             verdicts.push(
                 Verdict::unknown(format!("whether {source} of disk {} is on shared storage is not known", disk.target))
                     .remedy(format!(

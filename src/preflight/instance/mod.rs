@@ -9,6 +9,7 @@ mod requests_known;
 mod alias_migratable;
 mod cdrom_media;
 mod confidential_guest;
+mod copy_target;
 mod definition_read;
 mod destination_owned_by_nova;
 mod disk_cache;
@@ -81,6 +82,7 @@ pub const CHECKS: &[&Check] = &[
     &invtsc::CHECK,
     &confidential_guest::CHECK,
     &disk_storage::CHECK,
+    &copy_target::CHECK,
     &disk_cache::CHECK,
     &cdrom_media::CHECK,
     &host_paths::CHECK,
