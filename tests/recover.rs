@@ -34,7 +34,10 @@ fn migration(state: &Path, id: &str) -> Journal {
 #[test]
 fn what_waits_is_listed_and_every_other_command_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(pvm(dir.path(), &["recover"]), (0, String::new(), "No migration waits.\n".into()));
+    // Whether there is a libvirt on this machine to ask for marks is not the point here.
+    let (code, list, said) = pvm(dir.path(), &["recover", "-c", "test:///default"]);
+    assert_eq!((code, list.as_str()), (0, ""));
+    assert!(said.starts_with("No migration waits"), "{said}");
     assert_eq!(pvm(dir.path(), &["-q", "recover"]), (0, String::new(), String::new()));
     migration(dir.path(), "a-1").append(&Entry::Recheck).unwrap();
     migration(dir.path(), "b-2").append(&Entry::Done { receipt: Receipt::default() }).unwrap();

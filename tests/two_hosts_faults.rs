@@ -20,12 +20,17 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use faults::Row;
 use harness::{Life, Said, TwoHosts};
 
 /// Daemons that notice a dead connection after a second or two instead of thirty.
 const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
+
+/// A daemon that logs what it tells QEMU.
+const MONITOR_LOG: &str =
+    "log_filters = \"1:qemu.qemu_monitor\"\nlog_outputs = \"1:file:/var/log/libvirt/libvirtd.log\"\n";
 
 /// So slow that there is time to disturb it: the guest has 17 MiB.
 const SLOW: &str = "1MiB";
@@ -259,7 +264,8 @@ fn held_guest(hosts: &TwoHosts, hold: &str) -> Life {
         assert!(built.args([library, code]).status().unwrap().success());
         let emulator = images.join("qemu-held");
         let script = format!(
-            "#!/bin/sh\nHOLD={hold} LD_PRELOAD=/var/lib/libvirt/images/hold.so exec /usr/bin/qemu-system-x86_64 \"$@\"\n"
+            "#!/bin/sh\ncd /var/lib/libvirt/images\nHOLD={hold} HOLD_UNTIL=$PWD/aborted LD_PRELOAD=$PWD/hold.so \\\n\
+             exec /usr/bin/qemu-system-x86_64 \"$@\"\n"
         );
         fs::write(&emulator, script).unwrap();
         fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
@@ -272,9 +278,27 @@ fn held_guest(hosts: &TwoHosts, hold: &str) -> Life {
     hosts.life("a", "demo", None)
 }
 
+/// Aborts the job, and lets switch-over go on once QEMU was told.
+fn abort_in_the_moment(hosts: &TwoHosts) {
+    let log = hosts.path("host-a/var/log/libvirt/libvirtd.log");
+    let cancels = || fs::read_to_string(&log).unwrap().matches(r#"msg={"execute":"migrate_cancel""#).count();
+    let before = cancels();
+    std::thread::scope(|scope| {
+        let abort = scope.spawn(|| hosts.virsh("a", &["domjobabort", "demo"]));
+        let limit = Instant::now() + Duration::from_secs(20);
+        while cancels() == before {
+            assert!(Instant::now() < limit, "QEMU was not told to cancel");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::write(hosts.path("host-a/var/lib/libvirt/images/aborted"), "").unwrap();
+        abort.join().unwrap();
+    });
+    fs::remove_file(hosts.path("host-a/var/lib/libvirt/images/aborted")).unwrap();
+}
+
 #[test]
 fn an_abort_that_meets_the_switch_over_does_not_leave_the_guest_waiting_for_ever() {
-    let hosts = TwoHosts::up();
+    let hosts = TwoHosts::up_with(MONITOR_LOG, "");
     let version = std::process::Command::new("/usr/bin/qemu-system-x86_64").arg("--version").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
     for hold in ["after", "before"] {
@@ -283,7 +307,7 @@ fn an_abort_that_meets_the_switch_over_does_not_leave_the_guest_waiting_for_ever
         let always = hold == "after" && version.contains(" version 7.2");
         let before = held_guest(&hosts, hold);
         let mut running = Running::start(&hosts, "1GiB", &[]).switched();
-        hosts.virsh("a", &["domjobabort", "demo"]);
+        abort_in_the_moment(&hosts);
         let said = running.ended();
         let on = if said.code == Some(0) && !always { "b" } else { "a" };
         match on {
@@ -298,7 +322,7 @@ fn an_abort_that_meets_the_switch_over_does_not_leave_the_guest_waiting_for_ever
         // The same without the pvm that began it.
         let before = held_guest(&hosts, hold);
         let mut running = Running::start(&hosts, "1GiB", &[]).switched();
-        hosts.virsh("a", &["domjobabort", "demo"]);
+        abort_in_the_moment(&hosts);
         running.pvm.kill().unwrap();
         running.pvm.wait().unwrap();
         let recovered = hosts.run("a", &["recover", "--auto"]).ends(0);

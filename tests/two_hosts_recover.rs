@@ -59,9 +59,18 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
     let hosts = TwoHosts::up();
     let mut life = hosts.guest("a", "demo", &[]);
     let mut on = "a";
-    for record in
-        ["plan", "claim", "recheck", "perform-intent", "switched", "perform-returned", "verify", "cleanup", "done"]
-    {
+    for record in [
+        "plan",
+        "claim",
+        "recheck",
+        "mark-intent",
+        "perform-intent",
+        "switched",
+        "perform-returned",
+        "verify",
+        "cleanup",
+        "done",
+    ] {
         for when in ["before", "after"] {
             let to = format!("host-{}", other(on));
             let fault = format!("{when}:{record}");
@@ -69,7 +78,7 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
             assert_eq!(killed.status.signal(), Some(9), "{fault}: {:#?}", Said::of(&killed));
             let (id, _) = last_journal(&hosts, on).unwrap();
             let moves = !matches!(fault.as_str(), "after:perform-intent" | "before:perform-intent")
-                && !["plan", "claim", "recheck"].contains(&record);
+                && !["plan", "claim", "recheck", "mark-intent"].contains(&record);
             let code = if fault == "after:perform-intent" { 4 } else { 0 };
             let said = hosts.run(on, &["recover", &id]);
             assert_eq!(said.code, Some(code), "{fault}: {said:#?}");
@@ -288,7 +297,7 @@ fn a_torn_line_is_dropped_and_a_damaged_or_newer_journal_is_only_shown() {
 
     for (text, words) in [
         (whole_text.replacen("recheck", "recheek", 1), "line 3 is damaged: its checksum does not match"),
-        (format!("{whole_text}{{\"v\":2}}\n"), "line 5 was written by a newer pvm"),
+        (format!("{whole_text}{{\"v\":2}}\n"), "line 6 was written by a newer pvm"),
     ] {
         fs::write(&file, &text).unwrap();
         for args in [&["recover", &id][..], &["recover", "--auto"]] {
@@ -296,7 +305,7 @@ fn a_torn_line_is_dropped_and_a_damaged_or_newer_journal_is_only_shown() {
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
-    fs::write(&file, format!("{whole_text}{{\"v\":1,\"seq\":5")).unwrap();
+    fs::write(&file, format!("{whole_text}{{\"v\":1,\"seq\":6")).unwrap();
     let said = hosts.run("a", &["recover", &id]).ends(4).complains("row 0a");
     assert!(said.stdout.contains("row 14"), "{said:#?}");
     let row = Row::of("pvm killed, journal damaged, then its last line torn", "perform");
@@ -369,4 +378,29 @@ fn a_direct_migration_whose_pvm_dies_between_perform_and_confirm_is_decided_by_w
     assert_eq!(said.code, Some(if on == "b" { 0 } else { 4 }), "{said:#?}");
     let fault = Row::of("pvm killed between Perform and Confirm, --direct", "switch-over");
     hosts.survived(fault.recovered(said.code), on, &before);
+}
+
+#[test]
+fn a_guest_marked_by_another_machine_is_refused_and_tells_where_its_journal_is() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    // Moved from a by a pvm that dies after the move: the journal is on a, the guest on b, and the mark went along.
+    let killed =
+        hosts.pvm("a", &["migrate", "demo", "host-b", "--yes"]).env("PVM_FAULT", "before:verify").output().unwrap();
+    assert_eq!(killed.status.signal(), Some(9), "{:#?}", Said::of(&killed));
+    let id = last_journal(&hosts, "a").unwrap().0;
+    wait_for(&hosts, "b", "running (migrated)");
+    let mark = hosts.virsh("b", &["metadata", "demo", "--uri", "urn:pvm:migration:1", "--live"]);
+    assert!(mark.contains(&format!("id=\"{id}\"")) && mark.contains("machine=\"host-a\""), "{mark}");
+
+    hosts.run("b", &["migrate", "demo", "host-a", "--yes"]).ends(1).complains(&format!("pvm recover {id} there"));
+    let list = hosts.run("b", &["recover"]).ends(0);
+    assert!(list.stdout.contains(&id) && list.stdout.contains("its journal is on host-a"), "{list:#?}");
+    let shown = hosts.run("b", &["recover", &id]).ends(6).complains("nothing was changed");
+    assert!(shown.stderr.contains("metadata") && shown.stderr.contains("--remove --live"), "{shown:#?}");
+    hosts.run("b", &["recover", "20200101-000000-000000"]).ends(3).complains("no migration has the id");
+
+    let said = hosts.run("a", &["recover", &id]).ends(0);
+    hosts.survived(Row::of("pvm killed; looked at from the other host", "verify").recovered(said.code), "b", &before);
+    hosts.run("b", &["migrate", "demo", "host-a", "--yes"]).ends(0);
 }

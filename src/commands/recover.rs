@@ -1,5 +1,7 @@
 //! `pvm recover`: list what waits, finish or undo one, or do unattended what is safe.
 
+mod marks;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ struct Entry {
     closed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
+    /// The machine that has the journal, when it is not this one: the guest's own mark says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal_on: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,8 +117,25 @@ fn list(context: &Context, store: &Store, directory: &std::path::Path) -> anyhow
         }
         entries.push(entry);
     }
-    if entries.is_empty() {
-        context.printer.note("No migration waits.");
+    match marks::without_journal(context, store) {
+        Ok(found) => {
+            for marked in found {
+                if context.printer.format == Format::Table {
+                    context.printer.result(&marked.line())?;
+                }
+                entries.push(marked.entry());
+            }
+            if entries.is_empty() {
+                context.printer.note("No migration waits.");
+            }
+        }
+        Err(why) if entries.is_empty() => {
+            context.printer.note(&format!(
+                "No migration waits by this machine's journals; whether its guests carry a mark is not known: {}",
+                printable(&why)
+            ));
+        }
+        Err(_) => {}
     }
     Ok(entries)
 }
@@ -165,7 +187,16 @@ fn one(
     id: &str,
     orders: Orders,
 ) -> anyhow::Result<(Vec<Entry>, Outcome)> {
-    let parsed = store.read(id)?;
+    let parsed = match store.read(id) {
+        Err(absent @ JournalError::NoSuchMigration { .. }) => {
+            // Its guest may be here and tell where the journal is.
+            return match marks::show(context, store, id) {
+                Ok(Some(shown)) => Ok(shown),
+                Ok(None) | Err(_) => Err(absent.into()),
+            };
+        }
+        other => other?,
+    };
     if let Some(trouble) = &parsed.trouble {
         // Row 0b: shown, never acted on.
         let path = store.directory().join(format!("{id}.ndjson"));

@@ -17,6 +17,7 @@
 //! ```
 
 pub mod lock;
+pub mod mark;
 pub mod record;
 pub mod state;
 pub mod store;
@@ -29,7 +30,8 @@ mod store_tests;
 
 pub use claims::{Claim, claims};
 pub use lock::{Lock, LockError, Subject};
+pub use mark::Mark;
 pub use record::{Action, Entry, Host, Instance, Keep, Move, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
 pub use state::{Last, PortState, State};
-pub use store::{Journal, JournalError, Listed, Store, new_id, now, state_directory};
+pub use store::{Journal, JournalError, Listed, Store, machine, new_id, now, state_directory};
 pub use text::{Parsed, Trouble, parse};

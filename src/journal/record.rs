@@ -40,6 +40,9 @@ pub enum Entry {
     },
     /// Fresh facts were read and the plan still holds. The last record before anything is touched.
     Recheck,
+    /// The guest is about to be marked in its live metadata, which every machine sees. Not a phase: the records before it
+    /// stand.
+    MarkIntent,
     /// A port is about to be unplugged from the guest.
     UnplugRequested {
         /// The port, with what is needed to plug it in again.
@@ -140,6 +143,7 @@ impl Entry {
             Self::Plan(_) => "plan",
             Self::Claim { .. } => "claim",
             Self::Recheck => "recheck",
+            Self::MarkIntent => "mark-intent",
             Self::UnplugRequested { .. } => "unplug-requested",
             Self::Detached { .. } => "detached",
             Self::PerformIntent(_) => "perform-intent",
@@ -261,6 +265,12 @@ pub struct Port {
     pub destination_xml: String,
     /// Whether it is in the guest's persistent definition too.
     pub persistent: bool,
+    /// The device that `destination_xml` names.
+    #[serde(default)]
+    pub planned: Option<PciAddress>,
+    /// Other devices of the destination that were free and on the same physical network, best first.
+    #[serde(default)]
+    pub alternatives: Vec<PciAddress>,
 }
 
 /// The guest as it was when libvirt was told to migrate it.
@@ -335,6 +345,8 @@ pub enum Step {
     UndefineSource,
     /// Remove the destination's definition.
     UndefineDestination,
+    /// Take the mark off the guest.
+    RemoveMark,
     /// Give the claimed devices back.
     ReleaseClaims,
 }

@@ -118,6 +118,8 @@ pub struct State {
     pub touched: Timestamp,
     /// The device map in force; its destinations are claimed until the end.
     pub map: Vec<Move>,
+    /// Whether the guest was about to be marked.
+    pub marked: bool,
     /// Ports, in the order in which they were unplugged.
     pub ports: Vec<PortState>,
     /// The guest when libvirt was told to migrate it, and when that was. The last try counts.
@@ -157,6 +159,7 @@ impl State {
             begun: first.time,
             touched: first.time,
             map: plan.map.clone(),
+            marked: false,
             ports: Vec::new(),
             perform: None,
             switched: None,
@@ -198,6 +201,7 @@ impl State {
                 self.last = Last::Claim;
             }
             Entry::Recheck => self.last = Last::Recheck,
+            Entry::MarkIntent => self.marked = true,
             Entry::UnplugRequested { port } => {
                 self.ports.push(PortState {
                     port: port.clone(),
@@ -297,8 +301,15 @@ mod tests {
     #[test]
     fn a_new_map_after_a_taken_device_does_not_forget_what_was_unplugged() {
         let source = "0000:81:00.1".parse().unwrap();
-        let port =
-            Port { source, alias: None, source_xml: String::new(), destination_xml: String::new(), persistent: false };
+        let port = Port {
+            source,
+            alias: None,
+            source_xml: String::new(),
+            destination_xml: String::new(),
+            persistent: false,
+            planned: None,
+            alternatives: Vec::new(),
+        };
         let map = vec![Move {
             source,
             destination: "0000:c1:00.2".parse().unwrap(),

@@ -89,6 +89,11 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Name of this machine, for a mark.
+pub fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// A new migration's id: when, and six digits that tell apart what begins in the same second.
 pub fn new_id(uuid: &str) -> String {
     let now = now();

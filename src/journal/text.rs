@@ -139,6 +139,8 @@ mod tests {
             source_xml: "<interface type='hostdev'>\n<!-- ü\u{2028},\"sum\":\"0\"} --></interface>".into(),
             destination_xml: "<interface/>".into(),
             persistent: true,
+            planned: Some(device),
+            alternatives: vec![source],
         };
         let plan = Plan { id: "20261123-062400-aa".into(), map: map.clone(), ..Plan::default() };
         vec![

@@ -15,6 +15,7 @@ use crate::pci::PciAddress;
 use crate::proof::{self, Verdict};
 use crate::recover::answer::{self, Answer};
 use crate::recover::look::look;
+use crate::recover::mark;
 
 /// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
 pub(super) const POLL: Duration = Duration::from_millis(250);
@@ -222,7 +223,7 @@ impl Engine<'_> {
             memory_bytes: number("memory_processed"),
             vfio_bytes: number("vfio_data_transferred"),
             verdict: self.verdict.clone(),
-            map: self.order.map.clone(),
+            map: self.recorded.map.clone(),
             missing_ports: self.missing.clone(),
         };
         // A journal that stays open waits for a decision, or for a guest that may still answer.
@@ -241,7 +242,7 @@ impl Engine<'_> {
         match action {
             Action::Claim => Some(self.claim()),
             Action::Recheck => Some(match self.recheck() {
-                News::Rechecked => match self.announce(&Entry::Recheck) {
+                News::Rechecked => match self.announce(&Entry::Recheck).and_then(|()| self.mark()) {
                     Ok(()) => News::Rechecked,
                     Err(why) => News::Failed { why, outcome: Outcome::Unknown },
                 },
@@ -264,6 +265,10 @@ impl Engine<'_> {
             Action::Prove { on_source } => Some(self.prove(*on_source)),
             Action::CleanUp => Some(self.clean_up()),
             Action::Release => {
+                if self.recorded.marked {
+                    self.note_down(&Entry::UndoIntent { step: Step::RemoveMark });
+                    self.unmark(Side::Source);
+                }
                 self.note_down(&Entry::UndoIntent { step: Step::ReleaseClaims });
                 self.note_down(&Entry::UndoDone { step: Step::ReleaseClaims });
                 Some(News::Undone { done: true })
@@ -335,10 +340,18 @@ impl Engine<'_> {
             Ok(Some(there)) if there.state.is_active() => {
                 failed(format!("a guest with this UUID is {} on the destination", there.state), Outcome::Findings)
             }
-            Ok(_) => match self.listen() {
-                Ok(()) => News::Rechecked,
-                Err(e) => failed(e.to_string(), Outcome::Unknown),
-            },
+            Ok(_) => {
+                let known = |id: &str| self.order.known_marks.iter().any(|known| known == id);
+                match mark::obstacle(self.hosts.source, uuid, known) {
+                    Ok(None) => {}
+                    Ok(Some(why)) => return failed(format!("the guest {why}"), Outcome::Findings),
+                    Err(e) => return failed(e.to_string(), Outcome::Unknown),
+                }
+                match self.listen() {
+                    Ok(()) => News::Rechecked,
+                    Err(e) => failed(e.to_string(), Outcome::Unknown),
+                }
+            }
             Err(e) => failed(e.to_string(), Outcome::Unknown),
         }
     }
@@ -392,6 +405,7 @@ impl Engine<'_> {
 
     fn clean_up(&mut self) -> News {
         self.note_down(&Entry::Cleanup);
+        self.unmark(Side::Destination);
         if self.order.autostart
             && let Err(e) = self.hosts.destination.set_autostart(&self.order.instance.uuid, true)
         {

@@ -7,6 +7,7 @@ mod cancelled;
 pub mod engine;
 pub mod event;
 pub mod lookup;
+mod marking;
 pub mod order;
 mod perform;
 mod ports;

@@ -13,6 +13,10 @@ use crate::journal;
 pub struct Order {
     /// Its id.
     pub id: String,
+    /// The machine that keeps its journal.
+    pub machine: String,
+    /// Migrations whose marks may be in the guest, because their journals are on this machine and closed.
+    pub known_marks: Vec<String>,
     /// The guest.
     pub instance: journal::Instance,
     /// Where it runs.

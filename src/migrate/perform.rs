@@ -7,11 +7,11 @@ use super::cancelled::Lingering;
 use super::engine::{Engine, Note, POLL, milliseconds, now};
 use super::event::{Progress, What};
 use super::stall::Stall;
-use super::step::{Action, News, Stopped, step};
+use super::step::{Action, News, Phase, Stopped, step};
 use super::words::before_anything_moved;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
 use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, SecretXml, Way};
-use crate::journal::Entry;
+use crate::journal::{Entry, Side};
 use crate::recover::answer::perform_intent;
 
 /// How long to wait for the final numbers of a job that is over.
@@ -47,6 +47,7 @@ impl Engine<'_> {
 
     /// Tells libvirt to migrate and follows it to its end.
     pub(super) fn perform(&mut self) -> News {
+        self.mark_phase(Side::Source, Phase::Perform);
         let prepared = self.request().and_then(|request| {
             if let Some(limit) = self.order.options.max_downtime {
                 let uuid = &self.order.instance.uuid;

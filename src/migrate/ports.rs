@@ -3,17 +3,19 @@
 //! libvirt's answer to an unplug means only that the guest was asked. The port is gone when the device-removed event says
 //! so; until then the guest may obey at any time.
 
+use std::convert::Infallible;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::engine::{Engine, Note, now};
 use super::event::What;
-use super::step::{News, Stopped};
+use super::step::{News, Phase, Stopped};
 use crate::hypervisor::{Affect, Failure, Happened};
-use crate::journal::{Entry, Port, Step};
+use crate::journal::{Entry, Port, Side, Step};
 use crate::outcome::Outcome;
 use crate::recover::Seen;
 use crate::recover::look::look;
+use crate::recover::port::{Plugged, plug_in};
 
 /// How long a guest may take to let go of a port.
 const UNPLUG_LIMIT: Duration = Duration::from_secs(30);
@@ -71,19 +73,28 @@ impl Engine<'_> {
     /// Plugs a port in on the destination.
     pub(super) fn attach(&mut self, index: usize) -> News {
         let port = self.order.ports[index].clone();
-        let Some(moved) = self.order.map.iter().find(|moved| moved.source == port.source) else {
-            unreachable!("every port of an order is in its map");
-        };
-        let (source, device) = (port.source, moved.destination);
-        self.note_down(&Entry::AttachIntent { source, device });
-        match self.hosts.destination.attach_device(&self.order.instance.uuid, &port.destination_xml, Affect::Live) {
-            Ok(()) => {
-                self.note_down(&Entry::Attached { source, device });
+        if index == 0 {
+            self.mark_phase(Side::Destination, Phase::Attach);
+        }
+        let (host, map) = (self.hosts.destination, self.recorded.map.clone());
+        let uuid = self.order.instance.uuid.clone();
+        let plugged = plug_in(host, &uuid, &port, &map, Affect::Live, |entry| {
+            // The guest is on the destination and without its port: it is plugged in also when that cannot be recorded.
+            self.note_down(entry);
+            Ok::<(), Infallible>(())
+        });
+        match plugged {
+            Ok(Plugged::In(device)) => {
+                let taken = map.iter().any(|moved| moved.source == port.source && moved.destination != device);
+                if taken {
+                    let message = format!("port {} got {device}: the planned device is taken", port.source);
+                    self.say(What::Note { message });
+                }
                 News::Attached { done: true }
             }
-            Err(e) => {
-                self.say(What::Note { message: format!("port {source} could not be plugged in as {device}: {e}") });
-                self.missing.push(source);
+            Ok(Plugged::Missing(why)) => {
+                self.say(What::Note { message: format!("port {} could not be plugged in: {why}", port.source) });
+                self.missing.push(port.source);
                 News::Attached { done: false }
             }
         }

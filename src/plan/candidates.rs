@@ -143,6 +143,19 @@ impl<'a> Planner<'a> {
         takers
     }
 
+    /// The devices of the destination that are free and may take the port `held`, the best first.
+    pub fn port_places(&self, held: &'a Device, known: &mut Known) -> Vec<PciAddress> {
+        let all: Vec<usize> = (0..self.kinds.list.len()).collect();
+        let mut found = Vec::new();
+        self.ask_for_port(&all, held, known, |_, kind, fit, _| {
+            if fit.misses == 0 {
+                found.extend(kind.devices.iter().map(|at| (fit.unknown, self.destination.devices[*at].address)));
+            }
+        });
+        found.sort_unstable();
+        found.into_iter().map(|(_, address)| address).collect()
+    }
+
     /// Devices of one profile of the source have the same takers.
     pub fn source_profile(&self, held: &Device) -> Option<usize> {
         let at = self.source.devices.binary_search_by_key(&held.address, |d| d.address).ok()?;

@@ -367,6 +367,8 @@ mod tests {
             source_xml: String::new(),
             destination_xml: String::new(),
             persistent: false,
+            planned: None,
+            alternatives: Vec::new(),
         };
         let journal = journal(None, &[Entry::UnplugRequested { port }]);
         assert!(ports_there(&seen(BOOTED, 3, &["0000:81:00.2"]), &journal));

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::answer::{Answer, Seen};
+use super::port::{self, Plugged};
 use super::run::{Next, Recovery};
 use super::{Action, Decision, answer, words};
 use crate::hypervisor::{Affect, Hypervisor, HypervisorError};
-use crate::journal::{self, Entry, JournalError, PortState, Side, Step, now};
+use crate::journal::{self, Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
 use crate::proof::{self, Question, Verdict};
@@ -310,25 +311,35 @@ impl Recovery<'_> {
         };
         for PortState { port, attached, attach_intent, .. } in self.state.ports.clone() {
             let planned = self.state.map.iter().find(|m| m.source == port.source).map(|m| m.destination);
-            let Some(device) = attached.or(attach_intent).or(planned) else {
-                let summary = format!("the port {} is missing: no device is planned for it", port.source);
-                return Ok(Next::End(Outcome::Incomplete, summary));
-            };
-            if !there.contains(&device) {
-                self.record(&Entry::AttachIntent { source: port.source, device })?;
-                let plugged =
-                    self.call(Side::Destination, |host, uuid| host.attach_device(uuid, &port.destination_xml, affect));
-                if let Err(why) = plugged {
-                    let summary = format!("the port {} is missing on the destination: {why}", port.source);
-                    return Ok(Next::End(Outcome::Incomplete, summary));
+            // It was plugged in, and only the record of it is missing.
+            let tried = [attached, attach_intent, planned, port.planned].into_iter().flatten();
+            let is_in = tried.chain(port.alternatives.iter().copied()).find(|device| there.contains(device));
+            match is_in {
+                Some(device) if attached == Some(device) => continue,
+                Some(device) => {
+                    self.record(&Entry::Attached { source: port.source, device })?;
+                    continue;
                 }
+                None => {}
             }
-            if attached != Some(device) {
-                self.record(&Entry::Attached { source: port.source, device })?;
+            if let Plugged::Missing(why) = self.plug_in(&port, affect)? {
+                let summary = format!("the port {} is missing on the destination: {why}", port.source);
+                return Ok(Next::End(Outcome::Incomplete, summary));
             }
         }
         let lost = self.state.verdict.as_ref().is_some_and(Verdict::is_lost);
         self.clean_up(if lost { Outcome::Incomplete } else { Outcome::Fine })
+    }
+
+    fn plug_in(&mut self, port: &Port, affect: Affect) -> Result<Plugged, JournalError> {
+        if let Err(why) = self.host(Side::Destination) {
+            return Ok(Plugged::Missing(why));
+        }
+        let Some(host) = self.destination.take() else { return Ok(Plugged::Missing("no connection".into())) };
+        let (uuid, map) = (self.state.plan.instance.uuid.clone(), self.state.map.clone());
+        let plugged = port::plug_in(host.as_ref(), &uuid, port, &map, affect, |entry| self.record(entry));
+        self.destination = Some(host);
+        plugged
     }
 
     /// Removes what the move leaves over, and closes.

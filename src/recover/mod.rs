@@ -7,6 +7,8 @@ pub mod action;
 pub mod answer;
 pub mod cancel;
 pub mod look;
+pub mod mark;
+pub mod port;
 pub mod run;
 pub mod table;
 pub mod words;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Seen};
 use super::look::look;
-use super::{Action, Decision, Exit, Halted, Situation, answer, decide, words};
+use super::{Action, Decision, Exit, Halted, Situation, answer, decide, mark, words};
 use crate::hypervisor::Hypervisor;
 use crate::journal::{Entry, Journal, JournalError, Keep, Receipt, Side, State, Step, now};
 use crate::outcome::Outcome;
@@ -268,6 +268,26 @@ impl<'a> Recovery<'a> {
         }
     }
 
+    /// Takes the mark off the guest, where it is or may be. A dead host, or one that the guest is not on, does not keep
+    /// the migration open.
+    fn unmark(&mut self, place: Option<Side>) -> Result<(), String> {
+        if !self.state.marked {
+            return Ok(());
+        }
+        let (uuid, id) = (self.state.plan.instance.uuid.clone(), self.state.plan.id.clone());
+        for side in [Side::Source, Side::Destination] {
+            let dead = if side == Side::Source { self.state.source_is_dead } else { self.state.destination_is_dead };
+            // Before libvirt was told to migrate, the guest was on the source, whether it answers or not.
+            let needed = place == Some(side) || (side == Side::Source && self.state.perform.is_none());
+            let removed = self.host(side).and_then(|host| mark::remove(host, &uuid, &id).map_err(|e| e.to_string()));
+            match removed {
+                Err(why) if needed && !dead => return Err(why),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Ends with a receipt: nothing is left to do.
     pub(super) fn close(
         &mut self,
@@ -275,6 +295,9 @@ impl<'a> Recovery<'a> {
         place: Option<Side>,
         summary: String,
     ) -> Result<Next, JournalError> {
+        if let Err(why) = self.unmark(place) {
+            return Ok(Next::End(Outcome::Unknown, format!("pvm's mark is still in the guest: {why}")));
+        }
         let name = |side| match side {
             Side::Source => self.state.plan.source.name.clone(),
             Side::Destination => self.state.plan.destination.name.clone(),

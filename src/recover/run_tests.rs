@@ -39,6 +39,8 @@ struct Has {
     job: Option<u64>,
     devices: Vec<String>,
     calls: Vec<String>,
+    /// Devices that another guest has.
+    taken: Vec<String>,
     /// What its QEMU says of its migration.
     migration: &'static str,
     /// Has the guest for so many more questions.
@@ -142,7 +144,15 @@ impl Hypervisor for Scripted {
         self.told(format!("autostart {autostart}"), |_| {})
     }
     fn attach_device(&self, _: &str, xml: &str, affect: Affect) -> Result<()> {
-        self.told(format!("attach {xml} {affect:?}"), |host| host.devices.push(xml.to_owned()))
+        // The tests' ports are elements, or just an address.
+        let inside =
+            crate::domain::read::read(&format!("<domain type='kvm'><name>vm</name><devices>{xml}</devices></domain>"));
+        let named = inside.ok().and_then(|read| read.hostdevs.first()?.source).map(|address| address.to_string());
+        let device = named.unwrap_or_else(|| xml.to_owned());
+        if self.0.lock().unwrap().taken.contains(&device) {
+            return refused("attach", Failure::Other);
+        }
+        self.told(format!("attach {device} {affect:?}"), |host| host.devices.push(device.clone()))
     }
     fn monitor(&self, _: &str, command: &str) -> Result<String> {
         if command.contains("query-migrate") {
@@ -304,6 +314,8 @@ fn unplugged() -> Vec<Entry> {
         source_xml: PORT[0].into(),
         destination_xml: PORT[1].into(),
         persistent: false,
+        planned: None,
+        alternatives: Vec::new(),
     };
     vec![Entry::UnplugRequested { port }, Entry::Detached { source: address(PORT[0]) }]
 }
@@ -596,6 +608,46 @@ fn row_19_the_proof_is_kept_for_the_day_the_source_is_known_to_be_dead() {
     // The log of today says another thing; the verdict stands.
     assert_eq!((dead.outcome, dead.closed), (Outcome::Fine, true));
     assert!(bench.source.calls().is_empty());
+}
+
+#[test]
+fn row_27_a_port_whose_device_is_taken_gets_another_of_its_network_or_is_named() {
+    let element = |function: &str| {
+        format!(
+            "<interface type='hostdev'><source><address type='pci' domain='0x0000' bus='0xc1' slot='0x00' \
+             function='0x{function}'/></source></interface>"
+        )
+    };
+    for (taken, outcome, has) in [
+        (vec![PORT[1]], Outcome::Fine, Some("0000:c1:00.7")),
+        (vec![PORT[1], "0000:c1:00.7"], Outcome::Incomplete, None),
+    ] {
+        let mut bench = bench(None, Some(MIGRATED));
+        bench.destination.0.lock().unwrap().taken = taken.iter().map(|device| (*device).to_owned()).collect();
+        let Entry::UnplugRequested { port } = unplugged().remove(0) else { panic!() };
+        let (planned, alternatives) = (Some(address(PORT[1])), vec![address("0000:c1:00.7")]);
+        let port = Port { destination_xml: element("2"), planned, alternatives, ..port };
+        let gone = Entry::Detached { source: port.source };
+        let verdict = Entry::Verify { side: Side::Destination, verdict: Verdict::Verified };
+        let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
+        let begun = [Entry::UnplugRequested { port }, gone, perform(), Entry::Switched, returned, verdict];
+        journal(&bench, plan(false), &begun);
+        let recovered = recover(&mut bench, AUTO);
+        assert_eq!((recovered.outcome, recovered.row), (outcome, "27"), "{recovered:#?}");
+        let calls: Vec<_> = has.iter().map(|device| format!("attach {device} Live")).collect();
+        assert_eq!(bench.destination.calls(), calls);
+        if has.is_some() {
+            assert_eq!(
+                names(&bench)[7..],
+                ["attach-intent", "reclaim", "attach-intent", "attached", "cleanup", "done"]
+            );
+        } else {
+            assert!(recovered.summary.contains(&format!("the port {} is missing", PORT[0])), "{recovered:#?}");
+            // Once one is free again, a second run plugs it in.
+            bench.destination.0.lock().unwrap().taken.clear();
+            assert_eq!(recover(&mut bench, AUTO).outcome, Outcome::Fine);
+        }
+    }
 }
 
 #[test]

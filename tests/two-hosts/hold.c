@@ -6,7 +6,7 @@
  *   before it lets go is answered only after the note: HOLD=before waits there, and then has the main loop dawdle so that
  *   the guest runs again before libvirt's next question is answered;
  *   after it let go comes before the note, and the thread waits for ever: HOLD=after waits there.
- * A QEMU that does this in another order is only slowed down a little.
+ * Either waits until the file HOLD_UNTIL is there. A QEMU that does this in another order is only slowed down a little.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HOLD_US = 1500 * 1000, LONGEST_NS = 3 * 1000 * 1000, DAWDLE_US = 20 * 1000 };
+enum { STEP_US = 10 * 1000, MOST_STEPS = 3000, LONGEST_NS = 3 * 1000 * 1000, DAWDLE_US = 20 * 1000 };
 
 static __thread int unlocks; /* until the big lock is let go of */
 static volatile int dawdle; /* how often the main loop still does */
@@ -34,6 +34,14 @@ static int asked(const char *where)
 	return hold && !strcmp(hold, where);
 }
 
+static void hold(void)
+{
+	const char *file = getenv("HOLD_UNTIL");
+
+	for (int step = 0; file && access(file, F_OK) && step < MOST_STEPS; step++)
+		usleep(STEP_US);
+}
+
 int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
 {
 	static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
@@ -49,7 +57,7 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const s
 	result = real(cond, mutex, until);
 	if (left < LONGEST_NS && migrating()) {
 		if (asked("before")) {
-			usleep(HOLD_US);
+			hold();
 			dawdle = 50;
 		} else if (asked("after"))
 			unlocks = 2; /* the semaphore's own, then the big one */
@@ -66,7 +74,7 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
 		real = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
 	result = real(mutex);
 	if (unlocks && --unlocks == 0)
-		usleep(HOLD_US);
+		hold();
 	if (dawdle > 0 && gettid() == getpid()) {
 		dawdle--;
 		usleep(DAWDLE_US);

@@ -20,6 +20,7 @@ use crate::outcome::Outcome;
 use crate::output::progress::Reporter;
 use crate::pci::PciAddress;
 use crate::proof;
+use crate::recover::mark;
 use judge::Judged;
 use sides::Sides;
 
@@ -48,6 +49,11 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     let Sides::Live { source, destination, guest } = &sides else {
         return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run").into());
     };
+    let known_marks: Vec<String> = store.list()?.into_iter().map(|listed| listed.id).collect();
+    let known = |id: &str| known_marks.iter().any(|known| known == id);
+    if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known)? {
+        return Err(Stop::refused(format!("{} {why}", guest.name)).into());
+    }
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
@@ -58,6 +64,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
             Judged::Go(order) => order,
             Judged::Stop(outcome) => return Ok(outcome),
         };
+        let order = &Order { known_marks: known_marks.clone(), ..order.clone() };
         let locks = match lock(&directory, order)? {
             Locked::All(locks) => locks,
             Locked::Taken(device) => {

@@ -24,7 +24,7 @@ use crate::output::preflight as output;
 use crate::pci::PciAddress;
 use crate::plan::document::Plan;
 use crate::plan::map::{rewriting, rewriting_with_ports};
-use crate::plan::{Action, MapEntry, Wishes};
+use crate::plan::{Action, Known, MapEntry, Planner, Wishes};
 use crate::preflight::{self, Compatibility, InstanceReport, Question, Report, Terms};
 use crate::snapshot::{Domain, Snapshot, Via};
 
@@ -144,9 +144,14 @@ pub(super) fn make(
     }
     .sealed();
     let order = match sides {
-        Sides::Live { source, destination, guest } => {
-            let ports = ports(&domain, &before, map)?;
-            Some(order(&document, source, destination, guest, ports, options))
+        Sides::Live { source: from, destination: to, guest } => {
+            let planner = Planner::new(&source, &destination, excluded);
+            let places = |port| {
+                let held = source.device(port);
+                held.map_or_else(Vec::new, |held| planner.port_places(held, &mut Known::default()))
+            };
+            let ports = ports(&domain, &before, map, places)?;
+            Some(order(&document, from, to, guest, ports, options))
         }
         Sides::Saved { .. } => None,
     };
@@ -240,6 +245,8 @@ fn order(
 ) -> Order {
     Order {
         id: plan.id.clone(),
+        machine: journal::machine(),
+        known_marks: Vec::new(),
         instance: journal::Instance { name: guest.name.clone(), uuid: guest.uuid.clone() },
         source: source.as_host(),
         source_label: source.name.clone(),
@@ -270,7 +277,12 @@ fn as_move(entry: &MapEntry) -> journal::Move {
 }
 
 /// What is needed to unplug the ports and to plug them in again, on either host.
-fn ports(domain: &Domain, xml: &str, map: &[MapEntry]) -> anyhow::Result<Vec<journal::Port>> {
+fn ports(
+    domain: &Domain,
+    xml: &str,
+    map: &[MapEntry],
+    places: impl Fn(PciAddress) -> Vec<PciAddress>,
+) -> anyhow::Result<Vec<journal::Port>> {
     let mut ports = Vec::new();
     for entry in map.iter().filter(|entry| entry.action == Action::Reattach) {
         let Some(source_xml) = element(xml, entry.source).map_err(|e| refused(&e))? else {
@@ -282,7 +294,18 @@ fn ports(domain: &Domain, xml: &str, map: &[MapEntry]) -> anyhow::Result<Vec<jou
         let inactive = domain.inactive_xml.as_deref().filter(|_| domain.persistent);
         let persistent = inactive.is_some_and(|xml| matches!(element(xml, entry.source), Ok(Some(_))));
         let alias = domain.hostdevs.iter().find(|d| d.source == Some(entry.source)).and_then(|d| d.alias.clone());
-        ports.push(journal::Port { source: entry.source, alias, source_xml, destination_xml, persistent });
+        let taken = |device: &PciAddress| map.iter().any(|moved| moved.destination == *device);
+        let alternatives = places(entry.source).into_iter().filter(|device| !taken(device)).collect();
+        let planned = Some(entry.destination);
+        ports.push(journal::Port {
+            source: entry.source,
+            alias,
+            source_xml,
+            destination_xml,
+            persistent,
+            planned,
+            alternatives,
+        });
     }
     Ok(ports)
 }

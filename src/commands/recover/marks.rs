@@ -1,0 +1,104 @@
+//! Migrations whose journals are on another machine, as the marks of this host's guests tell of them. They are shown, never
+//! acted on: what was begun is only in the journal.
+
+use std::fmt::Write as _;
+
+use super::Entry;
+use crate::commands::{Context, Stop};
+use crate::hypervisor;
+use crate::journal::mark::NAMESPACE;
+use crate::journal::{self, Mark, Store};
+use crate::outcome::Outcome;
+use crate::output::text::printable;
+use crate::recover::mark::{self, Found};
+
+/// A guest of this host with the mark of a migration that has no journal here.
+#[derive(Debug)]
+pub(super) struct Marked {
+    guest: journal::Instance,
+    uri: String,
+    mark: Mark,
+}
+
+/// The marks of this host's running guests that no journal of this machine explains; why they could not be read.
+pub(super) fn without_journal(context: &Context, store: &Store) -> Result<Vec<Marked>, String> {
+    let host = hypervisor::open(&context.local_uri()).map_err(|e| e.to_string())?;
+    let known: Vec<String> = store.list().map_err(|e| e.to_string())?.into_iter().map(|listed| listed.id).collect();
+    let mut found = Vec::new();
+    for guest in host.domains().map_err(|e| e.to_string())? {
+        if let Found::Mark(mark) = mark::read(host.as_ref(), &guest.uuid).map_err(|e| e.to_string())?
+            && !known.contains(&mark.id)
+        {
+            let instance = journal::Instance { name: guest.name, uuid: guest.uuid };
+            found.push(Marked { guest: instance, uri: host.uri().to_owned(), mark });
+        }
+    }
+    Ok(found)
+}
+
+/// Shows the migration with this id by its mark. `None`: no guest of this host carries it.
+pub(super) fn show(context: &Context, store: &Store, id: &str) -> anyhow::Result<Option<(Vec<Entry>, Outcome)>> {
+    let found = without_journal(context, store).map_err(Stop::unknown)?;
+    let Some(marked) = found.into_iter().find(|marked| marked.mark.id == id) else { return Ok(None) };
+    context.printer.note(marked.details().trim_end());
+    context
+        .printer
+        .complain(&format!("pvm: {id}: its journal is on {}: nothing was changed", printable(&marked.mark.machine)));
+    let entry = Entry { exit_code: Some(Outcome::Undecided.code()), closed: Some(false), ..marked.entry() };
+    Ok(Some((vec![entry], Outcome::Undecided)))
+}
+
+impl Marked {
+    pub(super) fn entry(&self) -> Entry {
+        Entry {
+            id: self.mark.id.clone(),
+            instance: Some(self.guest.clone()),
+            source: Some(self.mark.source.clone()),
+            destination: Some(self.mark.destination.clone()),
+            journal_on: Some(self.mark.machine.clone()),
+            ..Entry::default()
+        }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let Mark { id, source, destination, machine, phase, .. } = &self.mark;
+        let (guest, uri) = (printable(&self.guest.name), &self.uri);
+        let (source, destination) = (printable(&source.name), printable(&destination.name));
+        let (machine, phase) = (printable(machine), printable(phase));
+        format!(
+            "{}  {guest} from {source} to {destination}; by the mark of {guest} on {uri}: phase {phase}; its journal is on \
+             {machine}\n",
+            printable(id)
+        )
+    }
+
+    /// Everything the mark tells, and what to do with it.
+    fn details(&self) -> String {
+        let Mark { id, source, destination, machine, ports, .. } = &self.mark;
+        let (id, machine) = (printable(id), printable(machine));
+        let mut text = self.line();
+        for host in [source, destination] {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "    virsh -c {} domstate --reason {}    # from {machine}",
+                printable(&host.uri),
+                self.guest.uuid
+            );
+        }
+        for port in ports {
+            let _ = writeln!(text, "  port {} of the source was to be unplugged; for the destination:", port.source);
+            for line in port.destination_xml.lines() {
+                let _ = writeln!(text, "    {}", printable(line));
+            }
+        }
+        let _ = writeln!(text, "  To finish or undo it, on {machine}: pvm recover {id}");
+        let _ = writeln!(
+            text,
+            "  If {machine} is lost: make sure that the guest runs once, plug in what is missing with virsh attach-device, then"
+        );
+        let _ =
+            writeln!(text, "    virsh -c {} metadata {} --uri {NAMESPACE} --remove --live", self.uri, self.guest.uuid);
+        text
+    }
+}

@@ -1,0 +1,166 @@
+//! The mark of a migration in the guest's live metadata. It travels with the guest: a lock that every machine sees, and a
+//! second copy of what has to be plugged in again, should the journal be out of reach. Pure.
+
+use std::fmt::Write as _;
+
+use super::record::{Host, Port};
+use crate::pci::PciAddress;
+
+/// The prefix of the element.
+pub const PREFIX: &str = "pvm";
+/// Its namespace.
+pub const NAMESPACE: &str = "urn:pvm:migration:1";
+
+/// The element `pvm:migration`. It holds no secrets: XML of ports has none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The migration's id, which is its journal's name.
+    pub id: String,
+    /// The phase when it was written, in the engine's word.
+    pub phase: String,
+    /// The machine that has the journal.
+    pub machine: String,
+    /// Where the guest was, by that machine's names.
+    pub source: Host,
+    /// Where it goes.
+    pub destination: Host,
+    /// The ports that are unplugged for the migration.
+    pub ports: Vec<Marked>,
+}
+
+/// A port in a mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// Its address on the source.
+    pub source: PciAddress,
+    /// What to plug in on the source.
+    pub source_xml: String,
+    /// What to plug in on the destination.
+    pub destination_xml: String,
+}
+
+impl Marked {
+    /// What a mark keeps of a port.
+    pub fn of(port: &Port) -> Self {
+        Self { source: port.source, source_xml: port.source_xml.clone(), destination_xml: port.destination_xml.clone() }
+    }
+}
+
+impl Mark {
+    /// As libvirt takes it, which adds prefix and namespace.
+    pub fn element(&self) -> String {
+        let mut xml = String::from("<migration");
+        for (name, value) in [
+            ("id", &self.id),
+            ("phase", &self.phase),
+            ("machine", &self.machine),
+            ("source", &self.source.name),
+            ("source-uri", &self.source.uri),
+            ("destination", &self.destination.name),
+            ("destination-uri", &self.destination.uri),
+        ] {
+            // Writing to a String cannot fail.
+            let _ = write!(xml, " {name}=\"{}\"", escaped(value));
+        }
+        xml.push('>');
+        for port in &self.ports {
+            let (there, here) = (escaped(&port.source_xml), escaped(&port.destination_xml));
+            let _ = write!(
+                xml,
+                "<port address=\"{}\"><source>{there}</source><destination>{here}</destination></port>",
+                port.source
+            );
+        }
+        xml.push_str("</migration>");
+        xml
+    }
+
+    /// Of what libvirt answers. `None`: it is no mark that this build can read.
+    pub fn parse(xml: &str) -> Option<Self> {
+        let document = roxmltree::Document::parse(xml).ok()?;
+        let root = document.root_element();
+        if root.tag_name().name() != "migration" {
+            return None;
+        }
+        let attribute = |name| root.attribute(name).map(str::to_owned);
+        let host = |name, uri| Some(Host { name: attribute(name)?, uri: attribute(uri)? });
+        let ports = root.children().filter(|node| node.tag_name().name() == "port").map(|node| {
+            let text = |name| {
+                let element = node.children().find(|child| child.tag_name().name() == name)?;
+                Some(element.text().unwrap_or_default().to_owned())
+            };
+            Some(Marked {
+                source: node.attribute("address")?.parse().ok()?,
+                source_xml: text("source")?,
+                destination_xml: text("destination")?,
+            })
+        });
+        Some(Self {
+            id: attribute("id")?,
+            phase: attribute("phase")?,
+            machine: attribute("machine")?,
+            source: host("source", "source-uri")?,
+            destination: host("destination", "destination-uri")?,
+            ports: ports.collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // Not allowed in XML, or changed by its readers.
+            '\n' | '\t' | '\r' => {
+                let _ = write!(escaped, "&#{};", c as u32);
+            }
+            c if c.is_control() => escaped.push('?'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark() -> Mark {
+        let host = |name: &str| Host { name: name.into(), uri: format!("qemu+tcp://{name}/system?a=1&b=\"2\"") };
+        Mark {
+            id: "20260101-000000-aabbcc".into(),
+            phase: "detach".into(),
+            machine: "ops-1".into(),
+            source: host("a"),
+            destination: host("b"),
+            ports: vec![Marked {
+                source: "0000:81:00.1".parse().unwrap(),
+                source_xml: "<interface type='hostdev'>\n  <mac address='52:54:00:00:00:01'/>\n</interface>".into(),
+                destination_xml: "<interface/>".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        assert_eq!(Mark::parse(&mark().element()), Some(mark()));
+        // As libvirt gives it back.
+        let given = mark().element().replacen("<migration", &format!("<pvm:migration xmlns:pvm='{NAMESPACE}'"), 1);
+        let given = given.replace("</migration>", "</pvm:migration>").replace("<port", "<pvm:port");
+        let given = given.replace("</port>", "</pvm:port>");
+        assert_eq!(Mark::parse(&given), Some(mark()));
+    }
+
+    #[test]
+    fn what_others_wrote_is_no_mark() {
+        for text in ["", "<migration/>", "<other id='1'/>", "<migration", "<migration id='1' phase='x' machine='m'/>"] {
+            assert_eq!(Mark::parse(text), None, "{text}");
+        }
+        let odd = Mark { machine: "a\u{1b}[2J".into(), ..mark() };
+        assert_eq!(Mark::parse(&odd.element()).unwrap().machine, "a?[2J");
+    }
+}
