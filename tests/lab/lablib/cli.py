@@ -3,12 +3,15 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lablib import hosts, pvm
 from lablib.build import build
 from lablib.cache import LabError, hosts_taken, run_dir
 from lablib.capture import capture
+from lablib.limits import end_in_order
 from lablib.runner import run_all
 from lablib.scenario import Scenario, load_all
 
@@ -36,8 +39,7 @@ def cmd_ssh(args: argparse.Namespace) -> int:
 
 
 def cmd_capture(args: argparse.Namespace) -> int:
-    with hosts_taken():
-        hosts.up(build())
+    with hosts_taken(), hosts_up(keep=False):
         capture(args.folder)
     return 0
 
@@ -66,20 +68,22 @@ def chosen_scenarios(args: argparse.Namespace) -> list[Scenario]:
 
 def cmd_run(args: argparse.Namespace) -> int:
     chosen = chosen_scenarios(args)
-    with hosts_taken():
-        return play(chosen, args)
-
-
-def play(chosen: list[Scenario], args: argparse.Namespace) -> int:
-    """Plays them; hosts that were not up before are ended again."""
-    were_up = all(host.pid() for host in hosts.HOSTS)
-    hosts.up(build())
-    try:
+    with hosts_taken(), hosts_up(args.keep):
         if not args.without_pvm:
             pvm.install(args.pvm)
-        return run_all(chosen, not args.without_pvm, args.verbose)
+        return run_all(chosen, not args.without_pvm, args.limit * 60, args.verbose)
+
+
+@contextmanager
+def hosts_up(keep: bool) -> Iterator[None]:
+    """Both hosts; those that were not up before are ended again, unless they are to be kept."""
+    parts = build()
+    keep = keep or all(host.pid() for host in hosts.HOSTS)
+    try:
+        hosts.up(parts, lasting=keep)
+        yield
     finally:
-        if not were_up and not args.keep:
+        if not keep:
             hosts.down()
 
 
@@ -112,6 +116,13 @@ def parser() -> argparse.ArgumentParser:
         help="migrate with libvirt alone: is the lab itself right?",
     )
     run.add_argument("--keep", action="store_true", help="leave the hosts up")
+    run.add_argument(
+        "--limit",
+        type=int,
+        default=240,
+        metavar="MINUTES",
+        help="play no further scenario after this time, and fail (default: %(default)s)",
+    )
     run.add_argument("-v", "--verbose", action="store_true", help="notes on rows that agree, too")
     return top
 
@@ -125,8 +136,11 @@ def default_pvm() -> Path:
 def main() -> int:
     """Runs one command; gives the exit code."""
     args = parser().parse_args()
+    end_in_order()
     try:
         return args.run(args)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130

@@ -13,12 +13,10 @@ from pathlib import Path
 
 from lablib.build import Artefacts
 from lablib.cache import LabError, run_dir
+from lablib.machine import machine
 
 ROLES = ("a", "b")
-VFS_PER_PF = 4
-MEMORY_MIB = 768
 BOOT_LIMIT = 180.0
-QEMU_ENTRY = "usr/bin/qemu-system-x86_64"
 
 
 @dataclass(frozen=True)
@@ -99,79 +97,6 @@ HOST_A, HOST_B = (Host(role) for role in ROLES)
 HOSTS = (HOST_A, HOST_B)
 
 
-def qemu(rootfs: Path) -> list[str]:
-    """The QEMU of the lab's root file system, run with that system's libraries.
-
-    The machine's own may be too old to emulate the NIC, or absent."""
-    libraries = ":".join(str(rootfs / p) for p in ("usr/lib/x86_64-linux-gnu", "usr/lib"))
-    loader = rootfs / "usr/lib64/ld-linux-x86-64.so.2"
-    if not loader.exists():
-        loader = rootfs / "lib64/ld-linux-x86-64.so.2"
-    return [
-        str(loader),
-        "--inhibit-cache",
-        "--library-path",
-        libraries,
-        str(rootfs / QEMU_ENTRY),
-        "-L",
-        str(rootfs / "usr/share/seabios"),
-        "-L",
-        str(rootfs / "usr/share/qemu"),
-    ]
-
-
-def machine(host: Host, parts: Artefacts, port: int) -> list[str]:
-    """The command line of one host, to be run in the run folder."""
-    n = host.number
-    mac = f"romfile=,mac=52:54:00:{{}}:00:0{n}"
-    peer = "server=on" if host == HOST_A else "server=off,reconnect-ms=500"
-    options = [
-        f"-name pvm-lab-{host.role}",
-        f"-uuid 00000000-0000-4000-8000-{n:012d}",
-        "-accel tcg,thread=multi",
-        "-cpu max,la57=off",
-        "-smp 1",
-        f"-m {MEMORY_MIB}",
-        "-machine q35",
-        "-device intel-iommu,intremap=on",
-        "-nodefaults",
-        "-display none",
-        "-no-reboot",
-        f"-serial file:{host.role}.console",
-        f"-qmp unix:{host.role}.qmp,server=on,wait=off",
-        f"-kernel {parts.kernel}",
-        "-append console=ttyS0 root=/dev/vda rw init=/lab/init quiet loglevel=4 panic=-1"
-        # On a busy machine the emulated timer is late, and the kernel takes it for broken.
-        " no_timer_check"
-        " intel_iommu=on tsc=reliable"
-        f" lab.role={host.role} lab.number={n} lab.vfs={VFS_PER_PF}",
-        # The disk starts the same every time; what is written to it is forgotten.
-        f"-drive file={parts.image},format=raw,if=none,id=disk,snapshot=on",
-        "-device virtio-blk-pci,drive=disk,addr=2",
-        # From this machine to the host, and nothing else.
-        f"-netdev user,id=control,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
-        f"-device virtio-net-pci,netdev=control,addr=3,{mac.format('aa')}",
-        # From host to host.
-        f"-netdev stream,id=peer,{peer},addr.type=unix,addr.path=peer.sock",
-        f"-device virtio-net-pci,id=peer-nic,netdev=peer,addr=4,{mac.format('bb')}",
-        "-fsdev local,id=share,path=share,security_model=none",
-        "-device virtio-9p-pci,fsdev=share,mount_tag=share,addr=5",
-    ]
-    for pf in (1, 2):
-        options += [
-            f"-device pcie-root-port,id=port{pf},chassis={pf},slot={pf},addr={7 + pf}",
-            f"-netdev user,id=wire{pf},restrict=on",
-            f"-device igb,bus=port{pf},netdev=wire{pf},romfile=,mac=52:54:00:cc:0{n}:0{pf}",
-        ]
-    options += [
-        "-device pcie-root-port,id=port3,chassis=3,slot=3,addr=10",
-        "-device nvme-subsys,id=nvm,nqn=lab",
-        "-device nvme,bus=port3,serial=lab,subsys=nvm,sriov_max_vfs=1,max_ioqpairs=4,"
-        "msix_qsize=5,sriov_vq_flexible=2,sriov_vi_flexible=1",
-    ]
-    return qemu(parts.rootfs) + [word for option in options for word in option.split(" ", 1)]
-
-
 def free_port() -> int:
     """A TCP port that nobody listens on."""
     with socket.socket() as probe:
@@ -179,14 +104,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(host: Host, parts: Artefacts) -> int:
-    """Starts one host; gives the port of its secure shell."""
+def start(host: Host, parts: Artefacts, lasting: bool) -> int:
+    """Starts one host; gives the port of its secure shell. One that does not outlast this
+    process is ended by the kernel with it, however it ends."""
     port = free_port()
     environment = {
         "QEMU_MODULE_DIR": str(parts.rootfs / "usr/lib/x86_64-linux-gnu/qemu"),
         "TMPDIR": str(run_dir()),
     }
-    command = {"argv": machine(host, parts, port), "env": environment}
+    tie = [] if lasting else ["setpriv", "--pdeathsig", "KILL", "--"]
+    command = {"argv": tie + machine(host.role, host.number, parts, port), "env": environment}
     host.file("command").write_text(json.dumps(command))
     launch(host)
     return port
@@ -271,7 +198,7 @@ ControlPersist 600
     (run_dir() / "ssh_config").write_text(blocks + "Host *\n" + text)
 
 
-def up(parts: Artefacts) -> None:
+def up(parts: Artefacts, lasting: bool = True) -> None:
     """Starts both hosts and waits until libvirt answers on each."""
     if all(host.pid() for host in HOSTS):
         if all(str(parts.image) in host.file("command").read_text() for host in HOSTS):
@@ -280,7 +207,7 @@ def up(parts: Artefacts) -> None:
     down()
     share = run_dir() / "share"
     share.mkdir(parents=True, exist_ok=True)
-    ports = [start(host, parts) for host in HOSTS]
+    ports = [start(host, parts, lasting) for host in HOSTS]
     write_ssh_config(ports, parts.ssh_key)
     for host in HOSTS:
         print(f"lab: {host.name} ready after {wait_ready(host)} s", flush=True)

@@ -108,21 +108,13 @@ def migrate(guest: str, *options: str, source: Host = HOST_A, destination: Host 
     return understood(source, done.returncode, done.stdout, done.stderr)
 
 
-def migrate_struck(
-    guest: str,
-    at: str,
-    target: str,
-    *options: str,
-    source: Host = HOST_A,
-    destination: Host = HOST_B,
-) -> Said:
-    """One migration in which, at an event such as `phase=perform`, pvm itself ("self") or
-    the process of a pid file is killed on the host."""
-    argv = ["/lab/strike", at, target, *command(guest, destination.name, options)]
-    done = source.ssh(*argv, check=False, timeout=LIMIT)
+def migrate_struck(guest: str, at: str, *options: str) -> Said:
+    """One migration in which pvm is killed, on its host, at an event such as `phase=perform`."""
+    argv = ["/lab/strike", at, *command(guest, HOST_B.name, options)]
+    done = HOST_A.ssh(*argv, check=False, timeout=LIMIT)
     if b"strike: no event" in done.stderr:
         raise LabError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
-    return understood(source, done.returncode, done.stdout, done.stderr)
+    return understood(HOST_A, done.returncode, done.stdout, done.stderr)
 
 
 def migrate_watched(
@@ -131,12 +123,10 @@ def migrate_watched(
     strike: Callable[[], None],
     *options: str,
     on: Host = HOST_A,
-    to: str = HOST_B.name,
-    source: Host = HOST_A,
 ) -> Said:
     """One migration in which, at an event, something is done from outside the hosts."""
     key, value = at.split("=")
-    argv = on.ssh_argv(*command(guest, to, options))
+    argv = on.ssh_argv(*command(guest, HOST_B.name, options))
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -150,12 +140,13 @@ def migrate_watched(
             if not struck and json.loads(line).get(key) == value:
                 struck = True
                 strike()
-        stderr = process.stderr.read()
+        stderr, code = process.stderr.read(), process.wait()
     finally:
         watchdog.cancel()
+        process.kill()
     if not struck:
         raise LabError(f"no event had {at}: {stderr.decode(errors='replace').strip()}")
-    return understood(source, process.wait(), stdout, stderr)
+    return understood(HOST_A, code, stdout, stderr)
 
 
 def recover(on: Host = HOST_A, *options: str) -> Said:

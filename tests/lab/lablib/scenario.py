@@ -54,6 +54,7 @@ class Setup:
     driver: dict[str, object] = field(default_factory=dict)  # parameters of the variant driver
     nova: str | None = field(default_factory=nova_conf)
     debugfs: bool = True
+    pvm: bool = True  # whether pvm is installed
     guests: tuple[Guest, ...] = ()
 
     def request(self) -> dict[str, object]:
@@ -65,6 +66,7 @@ class Setup:
             "vfs": vfs,
             "files": {"/etc/nova/nova.conf": self.nova},
             "debugfs": self.debugfs,
+            "pvm": self.pvm,
             "guests": [
                 {"xml": g.xml(), "persistent": g.persistent, "started": g.started}
                 for g in self.guests
@@ -77,6 +79,8 @@ class Setup:
 MOVED = "moved, verified"
 REFUSED = "refused"
 UNDONE = "undone"
+
+LEFT_ALONE = (REFUSED, "unknown")  # the guest was not touched
 
 # What may be said, by what preflight predicted: no row may excuse a wrong prediction.
 COHERENT = {
@@ -94,8 +98,9 @@ class Scenario:
 
     `moves` says for each guest slot on which VF of the destination it must end. `codes`
     are the checks that preflight must name. Where preflight refuses, the migration is made
-    with libvirt alone, past pvm's refusal: `happen` is what comes of that. A scenario that
-    is not one migration of one guest from a to b gives its own `play`."""
+    with libvirt alone, past pvm's refusal: `happen` is what comes of that, and so it is
+    where pvm says that it does not know, which it may only say when a fact is `withheld`.
+    A scenario that is not one migration of one guest from a to b gives its own `play`."""
 
     guest: Guest
     predict: str  # verdict of preflight
@@ -103,6 +108,9 @@ class Scenario:
     say: str = ""  # what pvm migrate must say in the end
     moves: dict[int, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
+    withheld: str = ""  # the fact that pvm cannot have
+    # role -> address -> driver in the end, where libvirt rebinds managed VFs
+    rebound: dict[str, dict[str, str | None]] = field(default_factory=dict)
     source: Setup = Setup()
     destination: Setup = Setup()
     options: tuple[str, ...] = ()  # of pvm migrate
@@ -115,10 +123,13 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if not self.say:
-            say = {"incompatible": REFUSED, "-": "-"}.get(self.predict, MOVED)
+            say = {"incompatible": REFUSED, "unknown": "unknown", "-": "-"}
+            say = say.get(self.predict, MOVED)
             object.__setattr__(self, "say", say)
         if not self.say.startswith(COHERENT[self.predict]):
             raise ValueError(f"{self.predict} and then {self.say} is a wrong prediction")
+        if (self.predict == "unknown") != bool(self.withheld):
+            raise ValueError("unknown agrees only where a fact is withheld, and there it must be")
         if self.predict == "incompatible" and self.happen == "moved":
             raise ValueError("incompatible, and yet it moves: a wrong prediction")
 

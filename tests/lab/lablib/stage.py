@@ -10,7 +10,7 @@ from lablib.cache import LabError
 from lablib.guest import Guest, full
 from lablib.hosts import HOST_A, HOST_B, HOSTS, ROLES, Host
 from lablib.scenario import Scenario, Setup
-from lablib.verdict import Before, Happened, before, happened
+from lablib.verdict import Before, Happened, before, happened, misbound
 
 T = TypeVar("T")
 GUEST_START_LIMIT = 60.0
@@ -82,9 +82,16 @@ class Stage:
             seen.word = f"hung, {seen.word}"
         return seen
 
-    def happened(self, moves: dict[int, str] | None = None) -> Happened:
-        """What has become of the scenario's guest."""
+    def happened(self, moves: dict[int, str] | None = None, touched: bool = True) -> Happened:
+        """What has become of the scenario's guest and of the hosts' devices, which are bound
+        as before where nobody has touched the guest."""
         scenario = self.scenario
         ports = {vf.slot for vf in scenario.guest.vfs if vf.port}
         was = replace(self.was[scenario.guest.name], host=self.home)
-        return happened(scenario.guest.name, was, observe(), moves or scenario.moves, ports)
+        facts = observe()
+        seen = happened(scenario.guest.name, was, facts, moves or scenario.moves, ports)
+        for role in ROLES:
+            changes = scenario.rebound.get(role, {}) if touched else {}
+            wanted = was.drivers[role] | {full(a): driver for a, driver in changes.items()}
+            seen.problems += misbound(role, wanted, facts[role]["vfs"])
+        return seen

@@ -113,7 +113,18 @@ def leftovers(
         problems.append(f"persistent: {was.persistent} -> {guest['persistent']}")
     if was.persistent and by_slot(guest["config_devices"]) != devices:
         problems.append(f"its next start would use {guest['config_devices']}")
+    if guest["marked"]:
+        problems.append("it is still marked as being migrated by pvm")
     other = found["a" if role == "b" else "b"]
     if other is not None:
         problems.append(f"the other host still has it, {other['state']}")
     return problems
+
+
+def misbound(role: str, wanted: dict[str, str | None], found: dict[str, str | None]) -> list[str]:
+    """VFs of a host that are not bound as they should be."""
+    return [
+        f"{address} of host-{role} is bound to {found.get(address)}, not to {driver}"
+        for address, driver in wanted.items()
+        if found.get(address) != driver
+    ]

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from lablib import faults, hosts, pvm
-from lablib.guest import Guest, Vf
 from lablib.hosts import HOST_A, HOST_B, Host
+from lablib.mixed import mixed
 from lablib.runner import Row, finish, recover
-from lablib.scenario import Scenario, Setup, only
+from lablib.scenario import Scenario
 from lablib.stage import Stage
 
 
@@ -17,11 +17,11 @@ def killed(victim: Host, at: str) -> Callable[[Stage, Row], None]:
         stage.prepare()
         name = stage.scenario.guest.name
         options = stage.scenario.options
-        on, to = HOST_A, HOST_B.name
+        on = HOST_A
         if victim == HOST_A:
-            on, to, options = HOST_B, "local", (*options, "--from", HOST_A.name)
+            on, options = HOST_B, (*options, "--from", HOST_A.name)
         try:
-            said = pvm.migrate_watched(name, at, lambda: hosts.kill(victim), *options, on=on, to=to)
+            said = pvm.migrate_watched(name, at, lambda: hosts.kill(victim), *options, on=on)
         finally:
             if victim.pid() is None:
                 faults.revive(victim)
@@ -38,11 +38,8 @@ def killed(victim: Host, at: str) -> Callable[[Stage, Row], None]:
 
 def scenario(victim: Host, at: str, happen: str, slow_ms: int = 0) -> Scenario:
     """Slow enough for the power to go in time."""
-    return Scenario(
-        guest=Guest(vfs=(Vf("01:10.0"),)),
-        source=Setup(driver={"slow_ms": slow_ms}),
-        destination=Setup(nova=only("02:10.2")),
-        moves={5: "02:10.2"},
+    return mixed(
+        driver={"slow_ms": slow_ms},
         options=("--bandwidth", "1MiB"),
         predict="-",
         happen=happen,
@@ -51,8 +48,12 @@ def scenario(victim: Host, at: str, happen: str, slow_ms: int = 0) -> Scenario:
 
 
 SCENARIOS = {
+    "destination-in-claim": scenario(HOST_B, "phase=claim", "stayed"),
+    "destination-in-detach": scenario(HOST_B, "phase=detach", "stayed"),
     "destination-in-perform": scenario(HOST_B, "phase=perform", "stayed"),
     "destination-in-switch-over": scenario(HOST_B, "event=switched", "stayed", slow_ms=4000),
+    "destination-in-verify": scenario(HOST_B, "phase=verify", "nowhere"),
     "source-in-perform": scenario(HOST_A, "phase=perform", "nowhere"),
+    "source-in-switch-over": scenario(HOST_A, "event=switched", "nowhere", slow_ms=4000),
     "source-in-verify": scenario(HOST_A, "phase=verify", "moved"),
 }

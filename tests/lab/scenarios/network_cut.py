@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from lablib import faults, pvm
-from lablib.guest import Guest, Vf
+from lablib.mixed import mixed
 from lablib.runner import Row, finish, recover
-from lablib.scenario import Scenario, Setup, only
+from lablib.scenario import Scenario
 from lablib.stage import Stage
 
 LONGER_THAN_KEEPALIVE = 20
@@ -31,12 +31,9 @@ def cut(at: str) -> Callable[[Stage, Row], None]:
 
 
 def scenario(at: str, happen: str, slow_ms: int = 0) -> Scenario:
-    """Slow enough for the cut to come in time."""
-    return Scenario(
-        guest=Guest(vfs=(Vf("01:10.0"),)),
-        source=Setup(driver={"slow_ms": slow_ms}),
-        destination=Setup(nova=only("02:10.2")),
-        moves={5: "02:10.2"},
+    """Slow enough for the cut to come in time; with a port, so that every phase has work."""
+    return mixed(
+        driver={"slow_ms": slow_ms},
         options=("--bandwidth", "1MiB"),
         predict="-",
         happen=happen,
@@ -45,7 +42,12 @@ def scenario(at: str, happen: str, slow_ms: int = 0) -> Scenario:
 
 
 SCENARIOS = {
+    "in-claim": scenario("phase=claim", "moved"),
+    "in-recheck": scenario("phase=recheck", "stayed"),
+    "in-detach": scenario("phase=detach", "stayed"),
     "in-perform": scenario("phase=perform", "stayed"),
     "in-switch-over": scenario("event=switched", "stayed", slow_ms=4000),
     "in-verify": scenario("phase=verify", "moved"),
+    "in-attach": scenario("phase=attach", "moved"),
+    "in-cleanup": scenario("phase=cleanup", "moved"),
 }

@@ -81,11 +81,15 @@ def scenario(how: str, hide: str | None = None, debugfs: bool = True, **driver: 
 
 SCENARIOS = {
     "active": scenario("active"),
-    "active-by-group": scenario("active", hide=CDEVS),
-    "active-by-cdev": scenario("active", hide=CONTAINER),
+    "active-by-group": scenario("active", hide=CDEVS, debugfs=False),
+    "active-by-cdev": scenario("active", hide=CONTAINER, debugfs=False),
     "active-stop-copy-only": scenario("active", precopy=False, p2p=False),
     "active-no-dirty-log": scenario("active", dirty_log=False),
     "active-no-debugfs": scenario("active", debugfs=False),
+    "active-stop-copy-no-debugfs": scenario("active", debugfs=False, precopy=False, p2p=False),
+    "active-no-log-no-debugfs": scenario("active", debugfs=False, dirty_log=False),
     "passive": scenario("passive"),
+    "passive-stop-copy-only": scenario("passive", precopy=False, p2p=False),
+    "passive-no-dirty-log": scenario("passive", dirty_log=False),
     "passive-no-debugfs": scenario("passive", debugfs=False),
 }
