@@ -42,7 +42,7 @@ soak:
 	$(CARGO) test --locked --test soak
 
 lab: build
-	tests/lab/lab run --pvm "$(BIN)"
+	tests/lab/lab run --limit 25 --pvm "$(BIN)"
 
 lab-all: build
 	tests/lab/lab run --all --pvm "$(BIN)"
