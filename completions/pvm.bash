@@ -34,6 +34,9 @@ _pvm() {
             pvm,migrate)
                 cmd="pvm__subcmd__migrate"
                 ;;
+            pvm,paths)
+                cmd="pvm__subcmd__paths"
+                ;;
             pvm,preflight)
                 cmd="pvm__subcmd__preflight"
                 ;;
@@ -64,6 +67,9 @@ _pvm() {
             pvm__subcmd__help,migrate)
                 cmd="pvm__subcmd__help__subcmd__migrate"
                 ;;
+            pvm__subcmd__help,paths)
+                cmd="pvm__subcmd__help__subcmd__paths"
+                ;;
             pvm__subcmd__help,preflight)
                 cmd="pvm__subcmd__help__subcmd__preflight"
                 ;;
@@ -83,7 +89,7 @@ _pvm() {
 
     case "${cmd}" in
         pvm)
-            opts="-o -v -q -c -h -V --root --output --color --config --verbose --quiet --connect --nova-config --help --version check-config inventory preflight migrate recover verify explain evidence storage help"
+            opts="-o -v -q -c -h -V --root --output --color --config --verbose --quiet --connect --nova-config --help --version check-config inventory preflight migrate recover verify explain evidence storage paths help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,7 +349,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__help)
-            opts="check-config inventory preflight migrate recover verify explain evidence storage help"
+            opts="check-config inventory preflight migrate recover verify explain evidence storage paths help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -427,6 +433,20 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__help__subcmd__migrate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pvm__subcmd__help__subcmd__paths)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -664,6 +684,66 @@ _pvm() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json yaml ndjson prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nova-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pvm__subcmd__paths)
+            opts="-o -v -q -c -h -V --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

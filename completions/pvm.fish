@@ -49,6 +49,7 @@ complete -c pvm -n "__fish_pvm_needs_command" -f -a "verify" -d 'Say whether the
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "evidence" -d 'Print what this host has written about a guest'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "storage" -d 'Print what this host knows of disk images'
+complete -c pvm -n "__fish_pvm_needs_command" -f -a "paths" -d 'Print what is at paths of this host'
 complete -c pvm -n "__fish_pvm_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l host -d 'Also check against the devices of this host' -r
 complete -c pvm -n "__fish_pvm_using_subcommand check-config" -l trace -d 'Show which device_spec wins for a device of --host, and why the earlier ones do not' -r
@@ -251,13 +252,30 @@ complete -c pvm -n "__fish_pvm_using_subcommand storage" -s v -l verbose -d 'Say
 complete -c pvm -n "__fish_pvm_using_subcommand storage" -s q -l quiet -d 'Say less: no notes, no progress'
 complete -c pvm -n "__fish_pvm_using_subcommand storage" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand storage" -s V -l version -d 'Print version'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "migrate" -d 'Move a running guest to DST'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "recover" -d 'Finish or undo a migration whose pvm died'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "evidence" -d 'Print what this host has written about a guest'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "storage" -d 'Print what this host knows of disk images'
-complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -l root -d 'File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules' -r -f -a "(__fish_complete_directories)"
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -s o -l output -d 'How to print the result' -r -f -a "table\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'`migrate` only: one JSON event per line'
+prometheus\t'`inventory` only: metrics as a Prometheus text file'"
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -l config -d 'pvm\'s own settings [default: /etc/pvm/pvm.yaml, not required]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -s c -l connect -d 'libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -l nova-config -d 'Nova\'s configuration on the hosts, repeatable [default: Nova\'s own search]' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -s v -l verbose -d 'Say more'
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -s q -l quiet -d 'Say less: no notes, no progress'
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pvm -n "__fish_pvm_using_subcommand paths" -s V -l version -d 'Print version'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "check-config" -d 'Check device_spec and alias as Nova would, and every trap Nova accepts in silence'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "inventory" -d 'Show devices: what is declared, which driver is bound, what the device answers'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "preflight" -d 'Say whether guests can move from SRC to DST, every reason if not, and which devices they get'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "migrate" -d 'Move a running guest to DST'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "recover" -d 'Finish or undo a migration whose pvm died'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "verify" -d 'Say whether the state of a guest\'s devices arrived'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "explain" -d 'Explain a finding: what it means, how to check by hand, how to fix'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "evidence" -d 'Print what this host has written about a guest'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "storage" -d 'Print what this host knows of disk images'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "paths" -d 'Print what is at paths of this host'
+complete -c pvm -n "__fish_pvm_using_subcommand help; and not __fish_seen_subcommand_from check-config inventory preflight migrate recover verify explain evidence storage paths help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

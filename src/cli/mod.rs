@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod explain;
 pub mod inventory;
 pub mod migrate;
+pub mod paths;
 pub mod preflight;
 pub mod recover;
 pub mod storage;
@@ -114,6 +115,9 @@ pub enum Command {
     /// Print what this host knows of disk images
     #[command(hide = true)]
     Storage(storage::Storage),
+    /// Print what is at paths of this host
+    #[command(hide = true)]
+    Paths(paths::Paths),
 }
 
 /// The whole definition, for man pages and completions.

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod hosts;
 pub mod inventory;
 pub mod migrate;
+pub mod paths;
 pub mod preflight;
 pub mod recover;
 pub mod storage;
@@ -91,7 +92,8 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
     if context.global.output == Format::Ndjson && !matches!(command, Command::Migrate(_)) {
         return Err(Stop::usage("-o ndjson is for migrate only").into());
     }
-    let is_recovery = matches!(command, Command::Recover(_) | Command::Evidence(_) | Command::Storage(_));
+    let is_recovery =
+        matches!(command, Command::Recover(_) | Command::Evidence(_) | Command::Storage(_) | Command::Paths(_));
     if !is_recovery && context.global.root == std::path::Path::new("/") {
         recover::remind(&context.printer);
     }
@@ -108,5 +110,6 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
         Command::Explain(args) => explain::run(context, args),
         Command::Evidence(args) => evidence::run(context, args),
         Command::Storage(args) => storage::run(context, args),
+        Command::Paths(args) => paths::run(context, args),
     }
 }

@@ -24,7 +24,7 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let mut reports = Vec::new();
     for (to, destination) in asked[1..].iter().zip(snapshots) {
-        let destination = destination.map_err(stop)?;
+        let mut destination = destination.map_err(stop)?;
         let copies = match domains.as_deref() {
             Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
             Some(_) if !args.copy_storage.is_empty() => {
@@ -32,6 +32,8 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
             }
             Some(_) | None => BTreeMap::new(),
         };
+        let guests = preflight::guests(&source, domains.as_deref());
+        host::paths::add(&mut destination, to, &hosts.options, guests);
         let question = Question {
             domains: domains.clone(),
             wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },

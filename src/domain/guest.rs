@@ -91,6 +91,8 @@ pub struct Disk {
     pub transient: bool,
     /// Whether it is read-only.
     pub readonly: bool,
+    /// Whether libvirt drops a missing medium instead of refusing the migration.
+    pub may_be_missing: bool,
 }
 
 /// An interface that is no host device.
@@ -219,6 +221,8 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
         "tpm" => guest.tpm = attribute(device, "backend", "type"),
         "filesystem" => {
             guest.filesystems.push(attribute(device, "driver", "type").unwrap_or_else(|| "path".to_owned()));
+            let path = attribute(device, "source", "dir");
+            guest.paths.extend(path.map(|path| ("shared directory".to_owned(), path)));
         }
         "shmem" => guest.shmem.push(device.attribute("name").unwrap_or_default().to_owned()),
         name @ ("serial" | "console" | "parallel" | "channel") => {
@@ -249,6 +253,7 @@ fn disk(device: Node<'_, '_>, kind: String) -> Disk {
         cache: attribute(device, "driver", "cache"),
         transient: xml::child(device, "transient").is_some(),
         readonly: xml::child(device, "readonly").is_some(),
+        may_be_missing: source.is_some_and(|s| matches!(s.attribute("startupPolicy"), Some("optional" | "requisite"))),
         kind,
     }
 }

@@ -1,11 +1,7 @@
 //! The evidence of another host, through the same channel as its facts: `pvm evidence` over there.
 
-#![expect(clippy::disallowed_methods, reason = "an edge: runs ssh")]
-
-use std::path::Path;
-use std::process::Command;
-
-use super::{Facts, GatherOptions, HostError, HostRef, ssh};
+use super::channel::{Channel, channel, is_plain};
+use super::{GatherOptions, HostRef};
 use crate::proof::{Evidence, Received, collect};
 use crate::time::Timestamp;
 
@@ -30,48 +26,6 @@ pub fn ask(
     Received { asked, answered: clock(), content }
 }
 
-/// How a host's own pvm is reached.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Channel {
-    /// This machine.
-    Here,
-    /// These words in front of pvm's.
-    Program(Vec<String>),
-    /// None, and why.
-    None(String),
-}
-
-pub(super) fn channel(host: &HostRef) -> Channel {
-    let by_ssh = |target: &str| {
-        let words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target, "pvm"];
-        Channel::Program(words.map(str::to_owned).to_vec())
-    };
-    match host {
-        HostRef::Local => Channel::Here,
-        HostRef::Snapshot(_) => Channel::None("a saved document cannot be asked".to_owned()),
-        HostRef::Name(name) => by_ssh(name),
-        HostRef::Uri(uri) => match host.ssh_target() {
-            Some(target) => by_ssh(target),
-            None if uri.contains(":///") => Channel::Here,
-            None => Channel::None(format!(
-                "{uri} has no channel to its own pvm: name the host in pvm.yaml, with facts by ssh"
-            )),
-        },
-        HostRef::Configured { name, settings } => match &settings.facts {
-            None => by_ssh(name),
-            Some(Facts::Word(word)) if word == "ssh" => by_ssh(name),
-            Some(Facts::Word(_)) => Channel::None(format!("the facts of {name} come without a channel to its own pvm")),
-            // The command ends in `pvm inventory …`: the same pvm is asked for evidence.
-            Some(Facts::Command { command }) => match command.iter().position(|word| word == "inventory") {
-                Some(at) if at > 0 => Channel::Program(command[..at].to_vec()),
-                Some(_) | None => {
-                    Channel::None(format!("the command for the facts of {name} is not one of pvm inventory"))
-                }
-            },
-        },
-    }
-}
-
 fn by_program(
     argv: &[String],
     host: &HostRef,
@@ -79,22 +33,11 @@ fn by_program(
     domain: &str,
     since: Timestamp,
 ) -> Result<Evidence, String> {
-    // The remote side may have a shell: only words that it cannot misread are sent.
-    if domain.is_empty()
-        || domain.starts_with('-')
-        || !domain.chars().all(|c| c.is_ascii_alphanumeric() || "._+:@-".contains(c))
-    {
+    if !is_plain(domain) || domain.contains('/') {
         return Err(format!("the name '{domain}' has characters that are not sent to another host"));
     }
-    let (program, words) = argv.split_first().ok_or("the command is empty")?;
-    let mut command = Command::new(program);
-    command.args(words).args(["evidence", "-o", "json", "--since", &since.to_string(), domain]);
-    let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
-    let label = host.label();
-    let bytes = ssh::answer(command, &label, options.time_limit).map_err(|e| match e {
-        HostError::Unreachable { why, .. } => why,
-        other => other.to_string(),
-    })?;
+    let arguments = ["evidence", "-o", "json", "--since", &since.to_string(), domain];
+    let (bytes, name) = super::channel::ask(argv, &arguments, host, options)?;
     serde_json::from_slice::<Evidence>(&bytes)
         .map_err(|e| format!("{name} did not answer with evidence: {e}"))
         .and_then(|evidence| {
@@ -106,7 +49,7 @@ fn by_program(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{HostSettings, Settings};
+    use crate::host::{Facts, HostSettings};
 
     fn configured(script: &str) -> HostRef {
         let command = ["sh", "-c", script, "pvm", "inventory", "-o", "json"].map(str::to_owned).to_vec();
@@ -143,16 +86,5 @@ mod tests {
             let why = asked(&configured("echo called >&2; exit 1"), name).unwrap_err();
             assert!(why.contains("not sent"), "{name:?}: {why}");
         }
-    }
-
-    #[test]
-    fn hosts_without_a_channel_say_so() {
-        let parse = |text| HostRef::parse(text, &Settings::default()).unwrap();
-        assert_eq!(channel(&parse("local")), Channel::Here);
-        assert_eq!(channel(&parse("qemu:///system")), Channel::Here);
-        assert!(matches!(channel(&parse("qemu+tls://b/system")), Channel::None(_)));
-        assert!(matches!(channel(&parse("./b.json")), Channel::None(_)));
-        let Channel::Program(words) = channel(&parse("qemu+ssh://root@b/system")) else { panic!("no program") };
-        assert_eq!(words[words.len() - 3..], ["--", "root@b", "pvm"]);
     }
 }

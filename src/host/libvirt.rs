@@ -14,7 +14,8 @@ use crate::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
     let host = &mut snapshot.host;
     host.uri = Some(daemon.uri().to_owned());
-    host.unknown.retain(|u| !["libvirt", "qemu", "machine_types", "domains"].contains(&u.fact.as_str()));
+    host.unknown
+        .retain(|u| !["libvirt", "qemu", "machine_types", "domains", "networks", "pools"].contains(&u.fact.as_str()));
     host.libvirt = known(daemon.libvirt_version(), "libvirt", &mut host.unknown).map(version);
     host.qemu = known(daemon.qemu_version(), "qemu", &mut host.unknown).map(version);
     host.migration.hostname = daemon.hostname().ok();
@@ -27,6 +28,8 @@ pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
     if host.page_size.is_none() && host.arch.as_deref() == Some("x86_64") {
         host.page_size = Some(4096); // the architecture has no other
     }
+    host.networks = known(daemon.networks().map(sorted), "networks", &mut host.unknown);
+    host.pools = known(daemon.pools().map(sorted), "pools", &mut host.unknown);
     // The last one stays: KVM's host-model is the one that guests get.
     for virt in ["qemu", "kvm"] {
         if let Ok(xml) = daemon.domain_capabilities(None, None, None, Some(virt))
@@ -47,6 +50,11 @@ pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
         }
         Err(error) => without(snapshot, &error.to_string()),
     }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
 }
 
 /// Notes that domains, and with them the users of devices, are unknown.

@@ -4,12 +4,14 @@
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
 pub mod active;
+mod channel;
 pub mod configure;
 pub mod evidence;
 pub mod file;
 pub mod libvirt;
 pub mod nodedev;
 pub mod nova_files;
+pub mod paths;
 pub mod reference;
 pub mod settings;
 pub mod ssh;

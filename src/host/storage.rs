@@ -1,15 +1,14 @@
 //! Disk images of a host: looked at here, or by `pvm storage` over there, through the same channel as its facts. Read-only.
 
-#![expect(clippy::disallowed_methods, reason = "an edge: reads images and runs ssh")]
+#![expect(clippy::disallowed_methods, reason = "an edge: reads images")]
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::process::Command;
 
-use super::evidence::{Channel, channel};
-use super::{GatherOptions, HostError, HostRef, ssh};
+use super::channel::{self, Channel, channel, is_plain};
+use super::{GatherOptions, HostRef};
 use crate::snapshot::storage::{Image, Kind, Qcow2, SCHEMA, Storage};
 
 /// A first table of this many entries maps 2 TiB of 64 KiB clusters; a longer one is not read, and the image not called empty.
@@ -25,20 +24,11 @@ pub fn ask(host: &HostRef, options: &GatherOptions, paths: &[String]) -> Result<
 }
 
 fn by_program(argv: &[String], host: &HostRef, options: &GatherOptions, paths: &[String]) -> Result<Storage, String> {
-    // The remote side may have a shell: only words that it cannot misread are sent.
-    let plain = |path: &String| {
-        path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "._+:@/-".contains(c))
-    };
-    if let Some(path) = paths.iter().find(|path| !plain(path)) {
+    if let Some(path) = paths.iter().find(|path| !path.starts_with('/') || !is_plain(path)) {
         return Err(format!("the path '{path}' has characters that are not sent to another host"));
     }
-    let (program, words) = argv.split_first().ok_or("the command is empty")?;
-    let mut command = Command::new(program);
-    command.args(words).args(["storage", "-o", "json"]).args(paths);
-    let bytes = ssh::answer(command, &host.label(), options.time_limit).map_err(|e| match e {
-        HostError::Unreachable { why, .. } => why,
-        other => other.to_string(),
-    })?;
+    let words: Vec<&str> = ["storage", "-o", "json"].into_iter().chain(paths.iter().map(String::as_str)).collect();
+    let (bytes, _) = channel::ask(argv, &words, host, options)?;
     let storage: Storage =
         serde_json::from_slice(&bytes).map_err(|e| format!("its pvm did not answer about its images: {e}"))?;
     let asked = storage.images.iter().map(|image| &image.path).eq(paths);

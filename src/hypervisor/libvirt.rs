@@ -215,6 +215,20 @@ impl Hypervisor for Libvirt {
         })
     }
 
+    fn networks(&self) -> Result<Vec<String>> {
+        self.ask("its networks", |c| {
+            let networks = c.list_all_networks(sys::VIR_CONNECT_LIST_NETWORKS_ACTIVE)?;
+            Ok(networks.iter().filter_map(|network| network.name().ok()).collect())
+        })
+    }
+
+    fn pools(&self) -> Result<Vec<String>> {
+        self.ask("its storage pools", |c| {
+            let pools = c.list_all_storage_pools(sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)?;
+            Ok(pools.iter().filter_map(|pool| pool.name().ok()).collect())
+        })
+    }
+
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         let mut found = self.ask("its domains", |c| {
             // As above: one that has just gone is left out.

@@ -138,6 +138,10 @@ pub trait Hypervisor: Debug + Send + Sync {
     ) -> Result<String>;
     /// XML of every node device that is a PCI function or a network interface.
     fn node_devices(&self) -> Result<Vec<String>>;
+    /// Names of the active networks.
+    fn networks(&self) -> Result<Vec<String>>;
+    /// Names of the active storage pools.
+    fn pools(&self) -> Result<Vec<String>>;
     /// Every domain, running or defined.
     fn domains(&self) -> Result<Vec<DomainInfo>>;
     /// The domain with this UUID; `None`: the daemon says that it has none.

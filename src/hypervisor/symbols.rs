@@ -129,6 +129,16 @@ forward! {
         devices: *mut *mut sys::virNodeDevicePtr,
         flags: c_uint,
     ) -> c_int;
+    fn virConnectListAllNetworks(
+        conn: sys::virConnectPtr,
+        networks: *mut *mut sys::virNetworkPtr,
+        flags: c_uint,
+    ) -> c_int;
+    fn virConnectListAllStoragePools(
+        conn: sys::virConnectPtr,
+        pools: *mut *mut sys::virStoragePoolPtr,
+        flags: c_uint,
+    ) -> c_int;
     fn virConnectOpen(name: *const c_char) -> sys::virConnectPtr;
     fn virConnectRegisterCloseCallback(
         conn: sys::virConnectPtr,
@@ -196,11 +206,15 @@ forward! {
     fn virEventRegisterDefaultImpl() -> c_int;
     fn virEventRunDefaultImpl() -> c_int;
     fn virGetLastError() -> sys::virErrorPtr;
+    fn virNetworkFree(network: sys::virNetworkPtr) -> c_int;
+    fn virNetworkGetName(network: sys::virNetworkPtr) -> *const c_char;
     fn virNodeDeviceFree(device: sys::virNodeDevicePtr) -> c_int;
     fn virNodeDeviceGetXMLDesc(device: sys::virNodeDevicePtr, flags: c_uint) -> *mut c_char;
     fn virNodeGetFreeMemory(conn: sys::virConnectPtr) -> c_ulonglong;
     fn virResetLastError();
     fn virSetErrorFunc(data: *mut c_void, f: sys::virErrorFunc);
+    fn virStoragePoolFree(pool: sys::virStoragePoolPtr) -> c_int;
+    fn virStoragePoolGetName(pool: sys::virStoragePoolPtr) -> *const c_char;
     fn virTypedParamsAddInt(
         params: *mut Params,
         count: *mut c_int,

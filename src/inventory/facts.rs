@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::drivers;
 use super::sysfs::Tree;
+use super::{drivers, mounts, network, qemu_conf};
 use crate::snapshot::Unknown;
-use crate::snapshot::host::{Bridge, Cpu, Host, Iommu, NumaCell, VfioAlias};
+use crate::snapshot::host::{Cpu, Host, Iommu, NumaCell, VfioAlias};
 use crate::time::Timestamp;
 
 /// libvirt reads no more of `modules.alias` either.
@@ -38,7 +38,9 @@ pub fn read(tree: &Tree) -> Host {
     host.numa_cells = cells(tree);
     host.iommu = iommu(tree);
     host.iommufd = Some(tree.has("sys/class/misc/iommu") || tree.has("sys/module/iommufd"));
-    host.bridges = Some(bridges(tree));
+    network::read(tree, &mut host);
+    qemu_conf::read(tree, &mut host);
+    host.mounts = mounts::read(tree);
     host.vfio_drivers = tree.names("sys/bus/pci/drivers").into_iter().filter(|name| drivers::is_vfio(name)).collect();
     debugfs(tree, &mut host);
     modules(tree, &mut host);
@@ -54,6 +56,11 @@ pub fn read(tree: &Tree) -> Host {
             "proc/interrupts cannot be read or names no MSI",
         ),
         ("numa_cells", host.numa_cells.is_none(), "sys/devices/system/node cannot be read"),
+        ("mounts", host.mounts.is_none(), "proc/self/mountinfo cannot be read"),
+        ("interfaces", host.interfaces.is_none(), "sys/class/net cannot be read"),
+        ("addresses", host.addresses.is_none(), "proc/net/fib_trie cannot be read"),
+        ("networks", true, "libvirt was not asked"),
+        ("pools", true, "libvirt was not asked"),
         ("libvirt", true, "libvirt was not asked"),
         ("qemu", true, "libvirt was not asked"),
         ("machine_types", true, "libvirt was not asked"),
@@ -204,14 +211,6 @@ fn remapped(interrupts: &str) -> Option<bool> {
         }
     }
     any
-}
-
-fn bridges(tree: &Tree) -> Vec<Bridge> {
-    let names = tree.names("sys/class/net").into_iter();
-    names
-        .filter(|name| tree.has(&format!("sys/class/net/{name}/bridge")))
-        .map(|name| Bridge { mtu: tree.word(&format!("sys/class/net/{name}/mtu")).and_then(|t| t.parse().ok()), name })
-        .collect()
 }
 
 fn debugfs(tree: &Tree, host: &mut Host) {

@@ -15,7 +15,7 @@ pub mod terms;
 pub mod verdict;
 
 pub use report::{InstanceReport, Report};
-pub use run::{Question, run};
+pub use run::{Question, guests, run};
 pub use terms::{Downtime, DowntimeLimit, Terms};
 pub use verdict::{CheckResult, Compatibility, Row, Verdict};
 

@@ -34,10 +34,7 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
     let planner = Planner::new(source, destination, &question.excluded);
     let mut known = Known::default();
     let hosts = Hosts { source, destination };
-    let chosen: Vec<&Domain> = match &question.domains {
-        Some(list) => list.iter().filter_map(|at| source.domains.get(*at)).collect(),
-        None => source.domains.iter().filter(|domain| holds_devices(domain)).collect(),
-    };
+    let chosen = guests(source, question.domains.as_deref());
     let plans: Vec<InstancePlan<'_>> =
         chosen.iter().map(|domain| planner.plan(domain, &question.wishes, &mut known)).collect();
     let vfio = plans.iter().any(|plan| !plan.held.is_empty());
@@ -66,6 +63,14 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         instances,
         capacity: if question.domains.is_none() { capacity::capacity(source, destination) } else { Vec::new() },
         unknown,
+    }
+}
+
+/// The guests a question is about: those by index, or every one with host devices.
+pub fn guests<'a>(source: &'a Snapshot, named: Option<&[usize]>) -> Vec<&'a Domain> {
+    match named {
+        Some(list) => list.iter().filter_map(|at| source.domains.get(*at)).collect(),
+        None => source.domains.iter().filter(|domain| holds_devices(domain)).collect(),
     }
 }
 

@@ -202,6 +202,12 @@ impl Hypervisor for Scripted {
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         refused("domains", Failure::Other)
     }
+    fn networks(&self) -> Result<Vec<String>> {
+        refused("networks", Failure::Other)
+    }
+    fn pools(&self) -> Result<Vec<String>> {
+        refused("pools", Failure::Other)
+    }
     fn domain_by_name(&self, _: &str) -> Result<Option<DomainInfo>> {
         refused("domain_by_name", Failure::Other)
     }

@@ -64,6 +64,15 @@ pub struct Host {
     pub networks: Option<Vec<String>>,
     /// Bridges.
     pub bridges: Option<Vec<Bridge>>,
+    /// Network interfaces of every kind.
+    pub interfaces: Option<Vec<String>>,
+    /// IP addresses of the host itself.
+    pub addresses: Option<Vec<String>>,
+    /// Mounted file systems that can hold files, by path.
+    pub mounts: Option<Vec<Mount>>,
+    /// What is at paths that were asked for: those that a guest would need here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub paths: BTreeMap<String, PathKind>,
     /// Active storage pools.
     pub pools: Option<Vec<String>>,
     /// The host's clock, RFC 3339 UTC, when the snapshot was taken.
@@ -78,6 +87,15 @@ impl Host {
     /// Why a fact is unknown.
     pub fn why_unknown(&self, fact: &str) -> Option<&str> {
         self.unknown.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())
+    }
+
+    /// The file system that `path` is on; `None` when the mounts are not known.
+    pub fn mount_of(&self, path: &str) -> Option<&Mount> {
+        let holds = |mount: &&Mount| {
+            path.strip_prefix(mount.path.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.mounts.as_ref()?.iter().filter(holds).max_by_key(|mount| mount.path.len())
     }
 }
 
@@ -155,6 +173,34 @@ pub struct MigrationEndpoint {
     pub tls: Option<bool>,
     /// `migrate_tls_force`.
     pub tls_force: Option<bool>,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PathKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A device, a socket or a pipe.
+    Special,
+    /// Nothing, but the directory for it.
+    Absent,
+    /// Not even that.
+    Nowhere,
+}
+
+/// A mounted file system.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mount {
+    /// Where.
+    pub path: String,
+    /// The kernel's name of the kind: `ext4`, `nfs4`, `ceph`, …
+    pub fs: String,
+    /// Device or export, with the directory inside it when only that is mounted.
+    pub source: String,
 }
 
 /// A bridge.

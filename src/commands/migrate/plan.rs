@@ -79,13 +79,14 @@ pub(super) fn make(
         (Some(Err(error)), _) => Err(stop(error)),
         (None, _) => unreachable!("two hosts were asked"),
     };
-    let (source, destination, wanted) = match sides {
+    let (source, mut destination, wanted) = match sides {
         Sides::Live { source, destination, guest } => {
             (next(Some(source))?, next(Some(destination))?, guest.uuid.as_str())
         }
         Sides::Saved { .. } => (next(None)?, next(None)?, args.instance.as_str()),
     };
     let at = source.find_domain(wanted).map_err(Stop::unknown)?;
+    host::paths::add(&mut destination, &asked[1], &hosts.options, [&source.domains[at]]);
     let stored = args.pci_requests.as_deref().map(pci_requests).transpose()?;
     let (mut options, downtime) = match saved {
         Some(plan) => parameters::of(plan)?,

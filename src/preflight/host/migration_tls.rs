@@ -6,8 +6,8 @@ pub(super) const CHECK: Check = Check::new(
     Rule {
         code: "migration-tls",
         severity: Severity::Warning,
-        summary: "the destination takes only encrypted migrations",
-        page: "With migrate_tls_force in qemu.conf the destination refuses migrations without TLS; QEMU on both hosts \
+        summary: "a host makes or takes only encrypted migrations",
+        page: "With migrate_tls_force in qemu.conf a host refuses migrations without TLS, in either direction; QEMU on both hosts \
                then needs certificates.\n\nBy hand: grep migrate_tls_force /etc/libvirt/qemu.conf; ls \
                /etc/pki/qemu.\n\nRemedy: pvm migrate --tls, with certificates in /etc/pki/qemu on both hosts.",
     },
@@ -17,10 +17,10 @@ pub(super) const CHECK: Check = Check::new(
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let (s, d) = (&hosts.source.host.migration, &hosts.destination.host.migration);
-    if d.tls_force != Some(true) {
+    let demanding = [&hosts.destination.host, &hosts.source.host];
+    let Some(host) = demanding.into_iter().find(|host| host.migration.tls_force == Some(true)).map(name) else {
         return vec![Verdict::pass()];
-    }
-    let host = name(&hosts.destination.host);
+    };
     let verdict = if s.tls == Some(false) || d.tls == Some(false) {
         Verdict::fail(format!("{host} demands TLS and a host has no certificates for QEMU"))
             .weighing(Severity::Error)

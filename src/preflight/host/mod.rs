@@ -19,7 +19,6 @@ mod interrupt_remapping;
 mod iommu_address_width;
 mod iommu_enabled;
 mod libvirt_known_bugs;
-mod lock_manager;
 mod migration_address;
 mod migration_tls;
 mod migration_transport;
@@ -59,7 +58,6 @@ pub const CHECKS: &[&Check] = &[
     &clock_skew::CHECK,
     &debugfs_access::CHECK,
     &host_migrations::CHECK,
-    &lock_manager::CHECK,
     &proof_possible::CHECK,
 ];
 

@@ -17,19 +17,31 @@ pub(super) const CHECK: Check = Check::new(
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let everywhere =
         |address: &str| matches!(address, "0.0.0.0" | "::" | "::1" | "localhost" | "") || address.starts_with("127.");
-    let own = [instance.source().migration.address.as_deref(), instance.source().migration.hostname.as_deref()];
+    let (source, host) = (instance.source(), instance.destination());
+    let sources = |address: &String| {
+        let endpoint = &source.migration;
+        source.addresses.as_ref().is_some_and(|own| own.contains(address))
+            || endpoint.address.as_ref() == Some(address)
+            || endpoint.hostname.as_ref() == Some(address)
+    };
     let mut verdicts = Vec::new();
     for address in instance.guest.listens.iter().filter(|address| !everywhere(address)) {
-        if own.contains(&Some(address.as_str())) {
-            verdicts.push(Verdict::fail(format!("a graphics server listens on {address}, which is the source's")));
-        } else {
-            verdicts.push(
-                Verdict::fail(format!(
-                    "a graphics server listens on {address}, which {} must have",
-                    name(instance.destination())
+        match &host.addresses {
+            Some(own) if own.contains(address) => {}
+            Some(_) => verdicts.push(Verdict::fail(format!(
+                "a graphics server listens on {address}, which is no address of {}",
+                name(host)
+            ))),
+            None if sources(address) => {
+                verdicts.push(Verdict::fail(format!("a graphics server listens on {address}, which is the source's")));
+            }
+            None => verdicts.push(
+                Verdict::unknown(format!(
+                    "whether {} has the address {address} of a graphics server is not known",
+                    name(host)
                 ))
-                .weighing(Severity::Warning),
-            );
+                .remedy(format!("ip addr show to {address}, on {}", name(host))),
+            ),
         }
     }
     if verdicts.is_empty() {

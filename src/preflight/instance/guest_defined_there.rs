@@ -18,6 +18,17 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         other.uuid.eq_ignore_ascii_case(&instance.domain.uuid) && !other.uuid.is_empty() && !other.is_active()
     });
     vec![match twin {
+        Some(twin) if twin.name != instance.domain.name => Verdict::fail(format!(
+            "{} has this guest's UUID under the name {}, which libvirt refuses",
+            name(instance.destination()),
+            twin.name
+        ))
+        .weighing(Severity::Error)
+        .remedy(format!(
+            "virsh undefine {}, on {}, if it is out of date",
+            twin.name,
+            name(instance.destination())
+        )),
         Some(_) => Verdict::fail(format!(
             "{} has a definition of this guest, which will be replaced",
             name(instance.destination())

@@ -6,7 +6,7 @@ pub(super) const CHECK: Check = Check::new(
     Rule {
         code: "guest-networks",
         severity: Severity::Error,
-        summary: "a bridge or network of the guest is missing on the destination",
+        summary: "a bridge, network or interface of the guest is missing on the destination",
         page: "Interfaces are connected on the destination by the same names (\"Network not found\", \"Cannot get \
                interface MTU\").\n\nBy hand: virsh -c URI net-list; ip link show type bridge.\n\nRemedy: create the \
                bridge, or start the network, under the same name.",
@@ -36,6 +36,11 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
                     None => verdicts.push(Verdict::fail(format!("{} has no bridge {source}", name(host)))),
                 },
                 None => verdicts.push(missing(host, "bridges", "its bridges")),
+            },
+            "direct" => match &host.interfaces {
+                Some(all) if all.iter().any(|interface| interface == source) => {}
+                Some(_) => verdicts.push(Verdict::fail(format!("{} has no interface {source}", name(host)))),
+                None => verdicts.push(missing(host, "interfaces", "its network interfaces")),
             },
             _ => {}
         }

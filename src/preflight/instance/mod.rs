@@ -31,6 +31,7 @@ mod invtsc;
 mod kvm_available;
 mod large_memory;
 mod local_devices;
+mod lock_manager;
 mod machine_type;
 mod machine_version;
 mod mdev_device;
@@ -84,6 +85,7 @@ pub const CHECKS: &[&Check] = &[
     &disk_storage::CHECK,
     &copy_target::CHECK,
     &disk_cache::CHECK,
+    &lock_manager::CHECK,
     &cdrom_media::CHECK,
     &host_paths::CHECK,
     &guest_networks::CHECK,
