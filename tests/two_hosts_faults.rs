@@ -46,7 +46,11 @@ struct Running {
 
 impl Running {
     fn start(hosts: &TwoHosts, bandwidth: &str, more: &[&str]) -> Self {
-        let args = ["migrate", "demo", "host-b", "--yes", "-o", "ndjson", "--bandwidth", bandwidth];
+        Self::start_to(hosts, "host-b", bandwidth, more)
+    }
+
+    fn start_to(hosts: &TwoHosts, destination: &str, bandwidth: &str, more: &[&str]) -> Self {
+        let args = ["migrate", "demo", destination, "--yes", "-o", "ndjson", "--bandwidth", bandwidth];
         let mut pvm = hosts.pvm("a", &[&args, more].concat());
         let mut pvm = pvm.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let events = BufReader::new(pvm.stdout.take().unwrap());
@@ -332,4 +336,110 @@ fn an_abort_that_meets_the_switch_over_does_not_leave_the_guest_waiting_for_ever
         hosts.survived(Row::of(format!("{fault}, pvm killed"), "switch-over").recovered(recovered.code), on, &before);
         hosts.virsh(on, &["destroy", "demo"]);
     }
+}
+
+#[test]
+fn credentials_that_are_refused_change_nothing() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    // Host b wants a name and a password.
+    let settings = hosts.path("host-b/etc/libvirt/libvirtd.conf");
+    let open = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, open.replace("auth_tcp = \"none\"", "auth_tcp = \"sasl\"")).unwrap();
+    hosts.command("stop", &["b"]);
+    hosts.command("start", &["b"]);
+    let mut code = None;
+    // By password; by certificates, which pvm's machine has none of.
+    for (uri, words) in [("qemu+tcp://host-b/system", "authenticat"), ("qemu+tls://host-b/system", "certificate")] {
+        let said = hosts.run("a", &["migrate", "demo", uri, "--yes"]).ends(3).complains(words);
+        assert_eq!(said.stdout, "");
+        assert_eq!(hosts.journals("a"), [], "nothing had begun");
+        code = said.code;
+    }
+    hosts.survived(Row::of("credentials refused", "plan").exit(code), "a", &before);
+}
+
+/// A page of tmpfs: what is left of a journal's last page can be written on a full disk too.
+const PAGE: usize = 4096;
+
+/// A URI of host b so long that the records of a journal up to this one fill a page almost, and the next needs another.
+/// `journal` is one of a run with a short URI.
+fn uri_that_fills_a_page(journal: &str, up_to: &str) -> String {
+    let at = journal.find(&format!("\"record\":\"{up_to}\"")).unwrap();
+    let end = at + journal[at..].find('\n').unwrap() + 1;
+    let short = "qemu+tcp://host-b/system";
+    // The plan alone names it.
+    assert_eq!(journal[..end].matches(short).count(), 2, "{journal}");
+    assert!(end < PAGE - 200, "{journal}");
+    // libvirt has no use for a key where nothing is encrypted.
+    format!("{short}?keyfile=/{}", "x".repeat((PAGE - 20 - end) / 2 - "?keyfile=/".len()))
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_run() {
+    let hosts = TwoHosts::up();
+    let life = hosts.guest("a", "demo", &[]);
+    // A run that only tells how long the records are.
+    hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes"]).ends(0);
+    let life = hosts.life("b", "demo", Some(&life));
+    hosts.run("b", &["migrate", "demo", "host-a", "--yes"]).ends(0);
+    let life = hosts.life("a", "demo", Some(&life));
+    let records = hosts.journals("a").pop().unwrap().1;
+    let (early, late) = (uri_that_fills_a_page(&records, "recheck"), uri_that_fills_a_page(&records, "perform-intent"));
+    let on_a = |command: &str| hosts.command("exec", &["a", "sh", "-c", command]);
+    on_a("rm -r /var/lib/pvm; mkdir /var/lib/pvm; mount -t tmpfs -o size=64k tmpfs /var/lib/pvm");
+
+    // Before anything is touched: a page for the guest's lock and one for the journal are left.
+    on_a("head -c $((14 * 4096)) /dev/zero >/var/lib/pvm/filling");
+    let said = hosts.run("a", &["migrate", "demo", &early, "--yes"]).ends(3).complains("nothing was changed");
+    assert!(said.stderr.contains("No space left on device"), "{said:#?}");
+    on_a("rm /var/lib/pvm/filling");
+    let recovered = hosts.run("a", &["recover", "--auto"]).ends(0);
+    assert!(recovered.stdout.contains("row 3"), "{recovered:#?}");
+    let row = Row::of("disk full for the journal", "recheck").exit(said.code).recovered(recovered.code);
+    let life = hosts.survived(row, "a", &life);
+
+    // After libvirt was told to migrate: the guest moves, and what the journal lacks is made up for afterwards.
+    let mut running = Running::start_to(&hosts, &late, FAST, &[]).flows();
+    on_a("cat /dev/zero >/var/lib/pvm/filling 2>/dev/null; test -s /var/lib/pvm/filling");
+    let said = running.ended();
+    said_so(&said, 0, Some(&late));
+    assert!(said.stdout.contains("No space left on device"), "{said:#?}");
+    on_a("rm /var/lib/pvm/filling");
+    let recovered = hosts.run("a", &["recover", "--auto"]).ends(0);
+    assert!(recovered.stdout.contains("last record: perform-intent"), "{recovered:#?}");
+    let row = Row::of("disk full for the journal", "perform").exit(said.code).recovered(recovered.code);
+    hosts.survived(row, "b", &life);
+}
+
+#[test]
+fn a_destination_daemon_that_dies_at_switch_over() {
+    let hosts = TwoHosts::up_with("", IMPATIENT);
+    let before = hosts.guest("a", "demo", &[]);
+    let mut running = Running::start(&hosts, "1GiB", &[]).switched();
+    hosts.command("stop", &["b"]);
+    hosts.command("start", &["b"]);
+    let said = running.ended();
+    // Whether it had started the guest's CPUs before it died decides who has the guest. Nobody may have it twice, and pvm has
+    // to say so if it is not clear.
+    let there = hosts.virsh("b", &["list", "--name"]).trim() == "demo";
+    let here = hosts.virsh("a", &["list", "--name"]).trim() == "demo";
+    let (mut recovered, mut on) = (None, if there { "b" } else { "a" });
+    match said.code {
+        Some(0 | 4) => {}
+        Some(3 | 6) => {
+            let id = waiting(&hosts);
+            let mut again = hosts.run("a", &["recover", &id]);
+            if again.code == Some(6) {
+                assert!(there && here && again.stdout.contains("row 15"), "{again:#?}");
+                assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (user)");
+                again = hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
+                on = "b";
+            }
+            recovered = again.code;
+        }
+        _ => panic!("{said:#?}"),
+    }
+    let row = Row::of("destination's libvirtd killed and restarted", "switch-over").exit(said.code);
+    hosts.survived(row.recovered(recovered), on, &before);
 }

@@ -442,7 +442,7 @@ fn row_15_a_split_is_suspended_and_each_decision_leaves_one_copy() {
         journal(&bench, plan(false), &[perform(), Entry::Switched]);
         let unattended = recover(&mut bench, AUTO);
         assert_eq!((unattended.outcome, unattended.row), (Outcome::Undecided, "15"));
-        assert!(bench.source.calls().is_empty());
+        assert_eq!(bench.source.calls(), ["suspend"]);
         for _ in 0..2 {
             let split = recover(&mut bench, ASKED);
             assert_eq!((split.outcome, split.row, split.closed), (Outcome::Undecided, "15", false));

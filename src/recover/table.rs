@@ -319,6 +319,10 @@ pub const TABLE: &[Row] = &[
         destination: &[RunMigrated],
         job: &[Job::None],
         action: Action::SuspendSource,
+        // Two copies that write to one disk damage it more with every second, and two with one address disturb the network:
+        // nobody has to be there to stop one. The source's is the one to stop: the other has gone on from its memory, and
+        // what it is stopped from can be taken up again. Which copy is kept stays a decision.
+        auto: true,
         choices: &[(Keep::Dst, Action::DestroySourceAndFinish), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
         words: "The guest is on both hosts: the destination runs it and the source took a lost answer for a failure. The source's copy is suspended at once, nothing is released. --keep dst destroys the source's copy, --keep src the destination's.",
         ..BASE

@@ -168,7 +168,7 @@ fn row_15_both_run_it() {
     for last in PERFORMING {
         for source in [RunUnchanged, PausedByPvm] {
             let split = at(last, source, RunMigrated, Job::None);
-            assert_eq!(answer(split), ("15", Action::SuspendSource, ends(Outcome::Undecided), false));
+            assert_eq!(answer(split), ("15", Action::SuspendSource, ends(Outcome::Undecided), true));
             let keep = |keep| answer(Situation { keep: Some(keep), ..split });
             assert_eq!(keep(Keep::Dst), ("15", Action::DestroySourceAndFinish, Exit::FineUnlessMissing, false));
             assert_eq!(keep(Keep::Src), ("15", Action::DestroyDestinationAndKeepSource, Exit::UndoneUnlessLost, false));
@@ -274,7 +274,11 @@ fn with_nobody_there_only_stale_copies_that_do_not_run_are_destroyed_and_nothing
             continue;
         }
         let changes = decision.action.changes();
-        assert!(!changes.resumes_source && !changes.resumes_destination && !changes.suspends_source, "{situation:?}");
+        assert!(!changes.resumes_source && !changes.resumes_destination, "{situation:?}");
+        if changes.suspends_source {
+            assert!(matches!(situation.source, RunUnchanged | PausedByPvm), "{situation:?}");
+            assert_eq!(situation.destination, RunMigrated, "{situation:?}");
+        }
         if changes.destroys_source {
             assert_eq!((situation.source, situation.destination), (PausedMigration, RunMigrated), "{situation:?}");
         }
