@@ -30,6 +30,14 @@ pub struct Shared {
     pub vfio_devs: std::collections::HashMap<PciAddress, String>,
     /// Whether debugfs can be asked.
     pub debugfs: bool,
+    /// `/sys/kernel/iommu_groups`.
+    pub groups: Option<Node>,
+}
+
+impl Shared {
+    fn group_type(&self, number: u32) -> Option<String> {
+        self.groups.as_ref()?.below(&format!("{number}/type")).ok().flatten()
+    }
 }
 
 struct Reader<'a> {
@@ -45,7 +53,7 @@ pub fn read(tree: &Tree, address: PciAddress, shared: &Shared) -> io::Result<Rea
     reader.identity();
     reader.role();
     reader.binding(shared);
-    reader.placement(tree);
+    reader.placement(shared);
     reader.regions();
     reader.interface();
     reader.firmware();
@@ -66,6 +74,7 @@ impl Reader<'_> {
         (device.subsystem_vendor_id, device.subsystem_device_id) = event.subsystem.unzip();
         device.class = event.class;
         device.modalias = event.modalias;
+        device.driver = event.driver;
         if let Some(space) = space {
             device.revision = Some(format!("{:02x}", space.revision));
             device.capabilities = space.capabilities;
@@ -133,7 +142,10 @@ impl Reader<'_> {
     }
 
     fn binding(&mut self, shared: &Shared) {
-        self.found.device.driver = self.link("driver");
+        // The kernel writes the driver's name in uevent too; a link costs another call.
+        if self.found.device.driver.is_none() {
+            self.found.device.driver = self.link("driver");
+        }
         self.found.device.driver_override = self.text("driver_override").filter(|text| text != "(null)");
         let vfio_dev = shared.vfio_devs.get(&self.found.device.address).cloned().or_else(|| {
             // A tree may have the device's folder without the class that lists it.
@@ -155,14 +167,13 @@ impl Reader<'_> {
             .cloned();
     }
 
-    fn placement(&mut self, tree: &Tree) {
+    fn placement(&mut self, shared: &Shared) {
         self.found.device.numa_node = self.number::<i64>("numa_node").and_then(|n| u32::try_from(n).ok());
         if let Some(group) = self.link("iommu_group") {
             match group.parse::<u32>() {
                 Ok(number) => {
                     self.found.device.iommu_group = Some(number);
-                    self.found.device.iommu_group_type =
-                        tree.attr(&format!("sys/kernel/iommu_groups/{number}/type")).ok().flatten();
+                    self.found.device.iommu_group_type = shared.group_type(number);
                 }
                 Err(_) => self.odd("iommu_group", "it does not point to a group"),
             }

@@ -29,18 +29,21 @@ pub mod vpd;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::finding::{Finding, Rule, Severity};
 use crate::pci::PciAddress;
 use crate::snapshot::device::{DevType, Device};
 use crate::snapshot::{Host, SCHEMA, Snapshot, Unknown, Via};
-use device::{ReadDevice, Shared};
+use device::Shared;
 pub use probe::Probe;
 use sysfs::Tree;
 
 const DEVICES: &str = "sys/bus/pci/devices";
 /// Below this many devices another thread costs more than it brings.
 const WORTH_A_THREAD: usize = 64;
+/// Devices that a thread takes at a time.
+const PART: usize = 32;
 /// More threads than this only fight for the kernel's locks.
 const MOST_THREADS: usize = 8;
 
@@ -169,9 +172,10 @@ fn read_devices(tree: &Tree, root: &Path, probe: Probe, snapshot: &mut Snapshot)
     addresses.sort_unstable();
     addresses.dedup();
     let debugfs = probe != Probe::None && snapshot.host.debugfs == Some(true);
-    let shared = Shared { vfio_devs: vfio_devs(tree), debugfs };
+    let shared = Shared { vfio_devs: vfio_devs(tree), debugfs, groups: tree.node("sys/kernel/iommu_groups").ok() };
     let mut layouts = HashMap::new();
-    for (address, read) in in_parallel(tree, &addresses, &shared) {
+    let found = in_parallel(&addresses, |address| device::read(tree, *address, &shared));
+    for (address, read) in addresses.into_iter().zip(found) {
         match read {
             Ok(read) => {
                 if !read.odd.is_empty() {
@@ -210,39 +214,43 @@ fn candidate(host: &Host, device: &Device) -> Option<String> {
     drivers::candidate(host.vfio_aliases.as_ref()?, device.modalias.as_ref()?).map(str::to_owned)
 }
 
-fn in_parallel(tree: &Tree, addresses: &[PciAddress], shared: &Shared) -> Vec<(PciAddress, io::Result<ReadDevice>)> {
+/// Does the same to every item, on several threads where they are many; the answers come in the items' order.
+fn in_parallel<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cpus.min(MOST_THREADS).min(addresses.len() / WORTH_A_THREAD).max(1);
-    let read = |part: &[PciAddress]| -> Vec<_> {
-        part.iter().map(|address| (*address, device::read(tree, *address, shared))).collect()
-    };
+    let threads = cpus.min(MOST_THREADS).min(items.len() / WORTH_A_THREAD).max(1);
     if threads == 1 {
-        return read(addresses);
+        return items.iter().map(each).collect();
     }
-    std::thread::scope(|scope| {
-        let parts = addresses.chunks(addresses.len().div_ceil(threads));
-        let workers: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| match worker.join() {
-                Ok(part) => part,
+    // Small parts, taken by whoever is idle: on a busy machine one thread may get half the time of another.
+    let (parts, taken) = (items.chunks(PART).collect::<Vec<_>>(), AtomicUsize::new(0));
+    let work = || -> Vec<(usize, Vec<R>)> {
+        std::iter::from_fn(|| {
+            let index = taken.fetch_add(1, Ordering::Relaxed);
+            Some((index, parts.get(index)?.iter().map(&each).collect()))
+        })
+        .collect()
+    };
+    let mut done = std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for worker in workers {
+            match worker.join() {
+                Ok(more) => done.extend(more),
                 Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
+            }
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(index, _)| *index);
+    done.into_iter().flat_map(|(_, part)| part).collect()
 }
 
 /// `/sys/class/vfio-dev/vfioN` points to `…/ADDRESS/vfio-dev/vfioN`.
 fn vfio_devs(tree: &Tree) -> HashMap<PciAddress, String> {
     let Ok(class) = tree.node("sys/class/vfio-dev") else { return HashMap::new() };
-    let mut devs = HashMap::new();
-    for name in class.names().unwrap_or_default() {
-        let Ok(target) = class.target(&name) else { continue };
-        if let Some(address) = target.rsplit('/').nth(2).and_then(|part| part.parse().ok()) {
-            devs.insert(address, name);
-        }
-    }
-    devs
+    let names = class.names().unwrap_or_default();
+    let owners = in_parallel(&names, |name| class.target(name).ok()?.rsplit('/').nth(2)?.parse().ok());
+    owners.into_iter().zip(names).filter_map(|(address, name)| Some((address?, name))).collect()
 }
 
 /// Gives every VF its number: from the PF's routing-id layout, which defines it, else from the PF's `virtfnN` links.
@@ -300,6 +308,13 @@ fn connect_groups(devices: &mut [Device]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_hands_keep_the_order() {
+        let items: Vec<u32> = (0..10_000).collect();
+        assert_eq!(in_parallel(&items, |n| n * 2), items.iter().map(|n| n * 2).collect::<Vec<_>>());
+        assert_eq!(in_parallel(&items[..3], |n| n + 1), [1, 2, 3]);
+    }
 
     #[test]
     fn vf_numbers_follow_offset_and_stride() {

@@ -72,14 +72,7 @@ impl Tree {
 
     /// One attribute at `path`, trimmed: a single read. `None` when there is no such file.
     pub fn attr(&self, path: &str) -> io::Result<Option<String>> {
-        let file = match rustix::fs::openat2(&self.root, path, attribute_flags(), Mode::empty(), self.resolve) {
-            Ok(file) => file,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            Err(e) => return Err(explain(e, path)),
-        };
-        let mut buffer = [0u8; ATTRIBUTE];
-        let n = rustix::io::read(&file, &mut buffer)?;
-        Ok(Some(String::from_utf8_lossy(&buffer[..n]).trim().to_owned()))
+        attribute(rustix::fs::openat2(&self.root, path, attribute_flags(), Mode::empty(), self.resolve), path)
     }
 
     /// The text of a small file, trimmed. `None` when it is missing, unreadable or empty: for facts where that says enough.
@@ -119,6 +112,12 @@ impl Node {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// An attribute some folders further down, trimmed: a single read, and no link on the way. `None` when it is not there.
+    pub fn below(&self, path: &str) -> io::Result<Option<String>> {
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        attribute(rustix::fs::openat2(&self.dir, path, attribute_flags(), Mode::empty(), inside), path)
     }
 
     /// A decimal attribute. `None` when the kernel left it out.
@@ -223,6 +222,17 @@ fn listing_flags() -> OFlags {
 
 fn attribute_flags() -> OFlags {
     OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY
+}
+
+fn attribute(opened: rustix::io::Result<OwnedFd>, path: &str) -> io::Result<Option<String>> {
+    let file = match opened {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(e) => return Err(explain(e, path)),
+    };
+    let mut buffer = [0u8; ATTRIBUTE];
+    let n = rustix::io::read(&file, &mut buffer)?;
+    Ok(Some(String::from_utf8_lossy(&buffer[..n]).trim().to_owned()))
 }
 
 fn is_dot(name: &CStr) -> bool {

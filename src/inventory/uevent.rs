@@ -16,6 +16,8 @@ pub struct Uevent {
     pub class: Option<String>,
     /// Modalias.
     pub modalias: Option<String>,
+    /// Bound driver.
+    pub driver: Option<String>,
 }
 
 /// Reads the text; lines that are not understood are left alone.
@@ -28,6 +30,7 @@ pub fn parse(text: &str) -> Uevent {
             Some(("PCI_CLASS", class)) => {
                 event.class = u32::from_str_radix(class, 16).ok().filter(|c| *c < 1 << 24).map(|c| format!("{c:06x}"));
             }
+            Some(("DRIVER", name)) if !name.is_empty() => event.driver = Some(name.to_owned()),
             Some(("MODALIAS", modalias)) => event.modalias = Some(modalias.to_owned()),
             _ => {}
         }

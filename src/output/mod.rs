@@ -17,6 +17,9 @@ use serde::Serialize;
 
 use crate::cli::{Color, Format, Global};
 
+/// Bytes of a document that are written at once.
+const DOCUMENT: usize = 1 << 16;
+
 /// Writes results and notes as the global options ask.
 #[derive(Debug, Clone)]
 pub struct Printer {
@@ -49,15 +52,13 @@ impl Printer {
 
     /// Prints one document in JSON or YAML, as the format asks.
     pub fn document<T: Serialize>(&self, document: &T) -> anyhow::Result<()> {
-        let text = match self.format {
-            Format::Yaml => serde_yaml::to_string(document)?,
-            Format::Table | Format::Json | Format::Ndjson | Format::Prometheus => {
-                let mut text = serde_json::to_string_pretty(document)?;
-                text.push('\n');
-                text
-            }
-        };
-        Ok(self.result(&text)?)
+        if self.format == Format::Yaml {
+            return Ok(self.result(&serde_yaml::to_string(document)?)?);
+        }
+        // Written as it is made: a snapshot of some thousand VFs has many megabytes, and no colours to drop.
+        let mut out = io::BufWriter::with_capacity(DOCUMENT, io::stdout().lock());
+        let written = serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from);
+        Ok(ignore_broken_pipe(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))?)
     }
 
     /// Prints a line on stderr, unless `-q`.

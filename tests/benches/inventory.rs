@@ -1,5 +1,5 @@
-//! `pvm inventory -o json` beside `lspci -D -nn -k -vmm` on one tree of 2,032 VFs, in turns: wall time.
-//! `cargo bench --bench inventory -- 8` builds an eight times larger tree, to see the growth.
+//! `pvm inventory -o json` beside `lspci -D -nn -k -vmm` on one tree, in turns: medians of wall time and of their ratio, peak
+//! memory, system calls (where strace is installed), and the growth from 2,032 VFs to eight times as many.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,35 +11,67 @@
 #[path = "../tree/mod.rs"]
 mod tree;
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tree::synthetic::Synthetic;
 
-const ROUNDS: u32 = 11;
+const PFS: u32 = 16;
+const VFS: u32 = 127;
+const GROWTH: u32 = 8;
+/// Pairs of runs, pvm and its peer in turns.
+const ROUNDS: usize = 15;
 
 fn main() {
-    let times: u32 = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(1);
+    let small = measure(PFS, true);
+    let large = measure(PFS * GROWTH, false);
+    println!("growth {:>8.2}    (1.00 is linear)", large.as_secs_f64() / small.as_secs_f64() / f64::from(GROWTH));
+}
+
+/// Prints a host's figures; the median time of pvm.
+fn measure(pfs: u32, with_calls: bool) -> Duration {
     let place = tempfile::tempdir().unwrap();
-    Synthetic { pfs: 16 * times, vfs: 127, ..Synthetic::default() }.build(place.path());
+    Synthetic { pfs, vfs: VFS, ..Synthetic::default() }.build(place.path());
     let root = place.path().to_str().unwrap();
     let pci = format!("sysfs.path={root}/sys/bus/pci");
     let ours = [env!("CARGO_BIN_EXE_pvm"), "inventory", "--root", root, "-o", "json"];
     let peer = ["lspci", "-A", "linux-sysfs", "-O", pci.as_str(), "-D", "-nn", "-k", "-vmm"];
-    let (mut best_ours, mut best_peer) = (Duration::MAX, None);
+    let has_peer = run(&peer).is_some();
+    let (mut own, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        best_ours = best_ours.min(run(&ours).expect("pvm was just built"));
-        best_peer = run(&peer).map(|time| best_peer.map_or(time, |best: Duration| best.min(time)));
-    }
-    println!("{} VFs, best of {ROUNDS}", 16 * 127 * times);
-    println!("pvm    {:>8.1} ms", best_ours.as_secs_f64() * 1e3);
-    match best_peer {
-        Some(best) => {
-            println!("lspci  {:>8.1} ms", best.as_secs_f64() * 1e3);
-            println!("ratio  {:>8.2}    (budget 0.50)", best_ours.as_secs_f64() / best.as_secs_f64());
+        let time = run(&ours).expect("pvm was just built");
+        own.push(time);
+        if has_peer {
+            let other = run(&peer).unwrap();
+            others.push(other);
+            ratios.push(time.as_secs_f64() / other.as_secs_f64());
         }
-        None => println!("lspci  is not installed (pciutils)"),
     }
+    println!("{} VFs, median of {ROUNDS} pairs", pfs * VFS);
+    println!("pvm    {:>8.1} ms", median(&mut own).as_secs_f64() * 1e3);
+    if has_peer {
+        println!("lspci  {:>8.1} ms", median(&mut others).as_secs_f64() * 1e3);
+        ratios.sort_by(f64::total_cmp);
+        let (least, most) = (ratios[0], ratios[ROUNDS - 1]);
+        println!("ratio  {:>8.2}    (budget 0.50; {least:.2} to {most:.2})", ratios[ROUNDS / 2]);
+    } else {
+        println!("lspci  is not installed (pciutils)");
+    }
+    println!("memory {:>8.1} MiB (budget 32 for 2,032)", peak(&ours));
+    if with_calls {
+        match calls(&ours, place.path()) {
+            Some(calls) => println!("calls  {:>8.1} per VF (budget 30)", calls / f64::from(pfs * VFS)),
+            None => println!("calls  not counted: strace is not installed"),
+        }
+    }
+    median(&mut own)
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 /// The wall time of one run; `None` when the program is not there.
@@ -48,4 +80,29 @@ fn run(words: &[&str]) -> Option<Duration> {
     let status = Command::new(words[0]).args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
     assert!(status.success(), "{words:?}: {status}");
     Some(begin.elapsed())
+}
+
+/// Peak memory in MiB: the kernel's `VmHWM`, read while the program waits for somebody to take the rest of its output.
+fn peak(words: &[&str]) -> f64 {
+    use std::io::Read;
+    let mut child = Command::new(words[0]).args(&words[1..]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut first = [0; 1];
+    out.read_exact(&mut first).unwrap();
+    // The document is larger than a pipe holds, so the program is still there, with everything read.
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    out.read_to_end(&mut Vec::new()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// System calls of one run, as strace counts them.
+fn calls(words: &[&str], place: &Path) -> Option<f64> {
+    let table = place.join("calls");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-o"]).arg(&table).args(words).stdout(Stdio::null()).status().ok()?;
+    let text = fs::read_to_string(table).ok()?;
+    let total = text.lines().rfind(|line| line.ends_with("total"))?;
+    total.split_whitespace().nth(3)?.parse().ok()
 }
