@@ -68,11 +68,11 @@ pub(super) fn ask(
     let mut command = Command::new(program);
     command.args(words).args(arguments);
     let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
-    let bytes = ssh::answer(command, &host.label(), options.time_limit).map_err(|e| match e {
+    let printed = ssh::answer(command, &host.label(), options.time_limit).map_err(|e| match e {
         HostError::Unreachable { why, .. } => why,
         other => other.to_string(),
     })?;
-    Ok((bytes, name.to_owned()))
+    Ok((printed.bytes, name.to_owned()))
 }
 
 #[cfg(test)]

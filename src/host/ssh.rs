@@ -42,14 +42,35 @@ pub fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Resul
 }
 
 fn run(command: Command, host: &str, limit: Duration) -> Result<Snapshot, HostError> {
-    let bytes = answer(command, host, limit)?;
-    let mut snapshot = file::parse(&bytes, false, &format!("the answer of {host}"))?;
+    let answer = answer(command, host, limit)?;
+    let mut snapshot = match (file::parse(&answer.bytes, false, &format!("the answer of {host}")), answer.failed) {
+        (Ok(snapshot), _) => snapshot,
+        // A connection that broke in the middle of the answer, rather than a program that answers something else.
+        (Err(_), Some(why)) => {
+            let why = format!("its answer is not whole: {why}");
+            return Err(HostError::Unreachable { host: host.to_owned(), why });
+        }
+        (Err(HostError::Malformed { origin, .. }), None) if !answer.bytes.trim_ascii_start().starts_with(b"{") => {
+            let begin: String = String::from_utf8_lossy(&answer.bytes).trim_start().chars().take(60).collect();
+            let why = format!("it begins with {:?}", begin.lines().next().unwrap_or_default());
+            return Err(HostError::Malformed { origin, why });
+        }
+        (Err(error), None) => return Err(error),
+    };
     snapshot.via = Via::Ssh;
     Ok(snapshot)
 }
 
+/// What a program printed.
+pub(super) struct Printed {
+    /// Its output, not empty.
+    pub(super) bytes: Vec<u8>,
+    /// How it ended, if not well: a program may print an answer and end with the exit code of what it found.
+    failed: Option<String>,
+}
+
 /// What a program prints, or why it printed nothing in time.
-pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Result<Vec<u8>, HostError> {
+pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Result<Printed, HostError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let unreachable = |why: String| HostError::Unreachable { host: host.to_owned(), why };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -66,18 +87,21 @@ pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Resul
         let _ = child.kill();
     }
     let status = child.wait().map_err(|e| unreachable(format!("{program} was lost: {e}")))?;
-    if bytes.is_empty() {
+    let too_much = bytes.len() as u64 >= MOST_BYTES;
+    let failed = (!status.success() && !too_much).then(|| {
         let said = notes.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
-        let why = match status.code() {
+        match status.code() {
             Some(127) => format!("there is no pvm on it ({last})"),
             Some(255) if program == "ssh" => format!("ssh failed: {last}"),
             _ => format!("{program} ended with {status}: {last}"),
-        };
-        return Err(unreachable(why));
+        }
+    });
+    if bytes.is_empty() {
+        return Err(unreachable(failed.unwrap_or_else(|| format!("{program} ended well and said nothing"))));
     }
-    Ok(bytes)
+    Ok(Printed { bytes, failed })
 }
 
 fn collect(stream: Option<impl Read + Send + 'static>, limit: u64) -> mpsc::Receiver<Vec<u8>> {
@@ -110,12 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn an_exit_code_of_findings_is_no_failure() {
+        assert!(ask("echo '{\"schema\": \"pvm.inventory/1\"}'; exit 1", 20).is_ok());
+    }
+
+    #[test]
     fn says_why_there_is_none() {
         for (script, seconds, expected) in [
             ("echo denied >&2; exit 3", 20, "denied"),
             ("exit 127", 20, "no pvm on it"),
             ("sleep 60", 0, "no answer within 0 s"),
-            ("echo hello", 20, "is not a snapshot"),
+            ("echo hello", 20, "is not a snapshot (pvm inventory -o json): it begins with \"hello\""),
+            ("echo '{\"schema\": \"pvm.inventory/9\"}'", 20, "this pvm reads pvm.inventory/1"),
+            (
+                "printf '{\"schema\"'; echo 'connection lost' >&2; exit 255",
+                20,
+                "is not whole: sh ended with exit status: 255",
+            ),
+            ("exit 0", 20, "ended well and said nothing"),
         ] {
             let message = ask(script, seconds).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 use super::text::printable;
 use crate::finding::Finding;
 use crate::pci::PciAddress;
-use crate::snapshot::device::{Declared, DevType, Device, Supported};
+use crate::snapshot::device::{Declared, DevType, Device, Sriov, Supported};
 use crate::snapshot::{Snapshot, Via};
 
 /// Past this, VFs of one PF that say the same share a row.
@@ -84,6 +84,10 @@ pub fn render(snapshot: &Snapshot, view: View) -> String {
             table.set_header(["DEVICE", "IDS", "DRIVER", "DECLARED", "MIGRATES", "NODE", "USED BY"]);
             for group in groups(&shown) {
                 add_group(&mut table, &group, view.pf.is_some());
+            }
+            // An address that is broken in two is none; the others may take a second line where it gets narrow.
+            for column in table.column_iter_mut().take(2) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         print(&mut table, &mut text);
@@ -213,7 +217,10 @@ fn add_group(table: &mut Table, group: &Group<'_>, every_row: bool) {
     if let Some(head) = group.head {
         let mut row = cells(head);
         if let Some(sriov) = &head.sriov {
-            row[6] = format!("{} of {} VFs", sriov.num, sriov.total);
+            row[6] = match sriov {
+                Sriov { num, total, .. } if num == total => format!("{num} VFs"),
+                Sriov { num, total, .. } => format!("{num} of {total} VFs"),
+            };
         }
         table.add_row(Row::from(row));
     }
