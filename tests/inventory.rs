@@ -196,3 +196,23 @@ fn a_pipe_among_the_attributes_does_not_stop_the_reading() {
     let snapshot = snapshot(place.path());
     assert_eq!(device(&snapshot, "0000:04:00.1")["numa_node"], Value::Null);
 }
+
+#[test]
+fn another_host_is_asked_as_far_as_the_user_asked() {
+    let place = tempfile::tempdir().unwrap();
+    let ssh = place.path().join("ssh");
+    let answer = r#"{"schema": "pvm.inventory/1", "host": {"name": "far"}}"#;
+    fs::write(&ssh, format!("#!/bin/sh\nprintf '%s ' \"$@\" >asked\necho '{answer}'\n")).unwrap();
+    fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let asked = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pvm"));
+        let output = command.args(args).current_dir(place.path()).env("PATH", place.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(place.path().join("asked")).unwrap()
+    };
+    let always = "-o BatchMode=yes -o ConnectTimeout=10 -- far pvm inventory -o json ";
+    assert_eq!(asked(&["inventory", "far", "-o", "json"]), always);
+    assert_eq!(asked(&["inventory", "far", "--probe", "none", "-o", "json"]), format!("{always}--probe none "));
+    let active = ["inventory", "far", "--probe", "active", "--all", "-o", "json"];
+    assert_eq!(asked(&active), format!("{always}--probe active "));
+}

@@ -27,6 +27,12 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
         return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root").into());
     }
     let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    if args.probe == Probing::Active
+        && let Some(host) = asked.iter().find(|host| matches!(host, HostRef::Snapshot(_)))
+    {
+        let text = format!("--probe active opens devices, and {} is a saved host", host.label());
+        return Err(Stop::usage(text).into());
+    }
     let show =
         Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: context.printer.width() } };
     if let [only] = asked.as_slice() {

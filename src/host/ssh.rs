@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::{GatherOptions, HostError, file};
+use crate::inventory::Probe;
 use crate::snapshot::{Snapshot, Via};
 
 const MOST_BYTES: u64 = (256 << 20) + 1;
@@ -20,6 +21,13 @@ pub fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Resu
     let unreachable = |why: String| HostError::Unreachable { host: target.to_owned(), why };
     let mut command = Command::new("ssh");
     command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target, "pvm", "inventory", "-o", "json"]);
+    if options.probe != Probe::Passive {
+        command.args(["--probe", options.probe.word()]);
+        // Not wanted for its table, but as a bound: only these devices may be opened.
+        if let Some(only) = options.only.filter(|_| options.probe == Probe::Active) {
+            command.args(["--pf", &only.to_string()]);
+        }
+    }
     let paths = if options.nova_config.is_empty() { config } else { &options.nova_config };
     for path in paths.iter().map(|path| path.display().to_string()) {
         // The remote side has a shell, whatever we do: only words it cannot misread are sent.

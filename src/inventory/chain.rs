@@ -270,7 +270,7 @@ mod tests {
         assert!(found.contains("not migratable"), "{found}");
         assert_eq!(
             remedy,
-            "echo 0000:04:00.2 > /sys/bus/pci/drivers/mlx5_vfio_pci/unbind\n\
+            "echo 0000:04:00.2 > /sys/bus/pci/devices/0000:04:00.2/driver/unbind\n\
              devlink port function set pci/0000:04:00.0/3 migratable enable\n\
              echo 0000:04:00.2 > /sys/bus/pci/drivers_probe"
         );

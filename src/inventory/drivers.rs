@@ -104,13 +104,19 @@ pub fn is_plain(driver: &str) -> bool {
     driver == "vfio-pci" || driver == "vfio_pci"
 }
 
+/// Whether this can be the name of a module or driver: names stand in commands that people paste.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
 /// The `vfio_pci:` lines of `modules.alias`.
 pub fn aliases(modules_alias: &str) -> Vec<VfioAlias> {
     modules_alias
         .lines()
         .filter_map(|line| {
             let (pattern, module) = line.strip_prefix("alias vfio_pci:")?.split_once(' ')?;
-            Some(VfioAlias { pattern: pattern.to_owned(), module: module.trim().to_owned() })
+            let module = module.trim();
+            is_name(module).then(|| VfioAlias { pattern: pattern.to_owned(), module: module.to_owned() })
         })
         .collect()
 }
@@ -158,7 +164,8 @@ mod tests {
     const FILE: &str = "# Aliases extracted from modules themselves.\n\
         alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\n\
         alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n\
-        alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n";
+        alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n\
+        alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i00 x;reboot\n";
 
     #[test]
     fn the_most_exact_line_wins() {

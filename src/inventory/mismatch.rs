@@ -231,8 +231,8 @@ fn function(device: &Device) -> Option<bool> {
 /// mlx5 reads the function's attribute once, when it is bound: it is set while the VF has no driver.
 fn make_migratable(device: &Device) -> String {
     let mut text = String::new();
-    if let Some(driver) = &device.driver {
-        let _ = writeln!(text, "echo {} > /sys/bus/pci/drivers/{driver}/unbind", device.address);
+    if device.driver.is_some() {
+        let _ = writeln!(text, "echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", device.address);
     }
     if function(device) != Some(true) {
         let pf = device.parent_addr.map_or_else(|| "PF".to_owned(), |pf| pf.to_string());

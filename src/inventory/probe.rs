@@ -22,6 +22,17 @@ pub enum Probe {
     Active,
 }
 
+impl Probe {
+    /// The word of the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Passive => "passive",
+            Self::Active => "active",
+        }
+    }
+}
+
 const DEBUGFS: &str = "sys/kernel/debug/vfio";
 
 /// Asks debugfs about one device (kernel: `Documentation/ABI/testing/debugfs-vfio`). Nothing is opened on the device.

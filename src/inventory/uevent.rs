@@ -3,6 +3,7 @@
 //! A real VF's configuration space has all ones where the ids are, so they come from here (kernel: `drivers/pci/pci-driver.c`,
 //! `pci_uevent`).
 
+use super::drivers;
 use crate::pci::PciId;
 
 /// What `uevent` says.
@@ -30,7 +31,7 @@ pub fn parse(text: &str) -> Uevent {
             Some(("PCI_CLASS", class)) => {
                 event.class = u32::from_str_radix(class, 16).ok().filter(|c| *c < 1 << 24).map(|c| format!("{c:06x}"));
             }
-            Some(("DRIVER", name)) if !name.is_empty() => event.driver = Some(name.to_owned()),
+            Some(("DRIVER", name)) if drivers::is_name(name) => event.driver = Some(name.to_owned()),
             Some(("MODALIAS", modalias)) => event.modalias = Some(modalias.to_owned()),
             _ => {}
         }
@@ -63,5 +64,13 @@ mod tests {
     fn nonsense_is_no_fact() {
         let event = parse("PCI_ID=zz:1\nPCI_CLASS=fffffffff\nPCI_SUBSYS_ID=8086\n=\n");
         assert_eq!(event, Uevent::default());
+    }
+
+    #[test]
+    fn a_driver_is_taken_only_when_it_is_a_name() {
+        assert_eq!(parse("DRIVER=xe-vfio-pci\nPCI_CLASS=20000").driver.as_deref(), Some("xe-vfio-pci"));
+        for odd in ["DRIVER=x;reboot", "DRIVER=", "DRIVER=../x", "DRIVER=\u{1b}[2J"] {
+            assert_eq!(parse(odd).driver, None, "{odd:?}");
+        }
     }
 }

@@ -66,7 +66,8 @@ const DEVICE_BIND_IOMMUFD: Opcode = opcode(18);
 pub fn ask(way: Way<'_>) -> Result<Answer, NotAsked> {
     // Closed in reverse order: the device before what it was opened through.
     let (_through, device) = match way.cdev {
-        Some(path) if std::path::Path::new("/dev/iommu").exists() => by_cdev(path)?,
+        // sysfs can name a device file that nobody made in /dev.
+        Some(path) if [path, "/dev/iommu"].iter().all(|file| std::path::Path::new(file).exists()) => by_cdev(path)?,
         _ => by_group(way)?,
     };
     let mut answer = Answer::default();
