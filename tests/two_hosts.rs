@@ -185,6 +185,14 @@ fn where_the_daemons_do_not_reach_each_other_pvm_connects_to_both() {
     let plan: serde_json::Value = serde_json::from_str(&plan.ends(0).stdout).unwrap();
     assert_eq!(plan["flags"], serde_json::json!(["live", "direct", "abort-on-error"]));
     assert_eq!(plan["parameters"]["direct"], true);
+    // What the failed call taught is known from now on.
+    let dry = ["migrate", "demo", "qemu+tcp://only-b/system", "--from", "host-a", "--dry-run"];
+    let said = hosts.run("b", &dry).ends(0);
+    assert!(said.stdout.contains("peer to peer failed on"), "{said:#?}");
+    let said = hosts.run("b", &["preflight", "host-a", "local"]).ends(0);
+    assert!(said.stderr.contains("peer to peer cannot work: under qemu:///system"), "{said:#?}");
+    let said = hosts.run("a", &["preflight", "local", "host-b", "-v"]).ends(0);
+    assert!(said.stderr.contains("whether peer to peer works is not known"), "{said:#?}");
     hosts.run("b", &["migrate", "demo", "local", "--from", "host-a", "--direct", "--yes"]).ends(0);
     let between = hosts.life("b", "demo", Some(&before));
     assert!(hosts.journals("b").pop().unwrap().1.contains("\"direct\":true"));

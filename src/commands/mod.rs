@@ -11,6 +11,7 @@ pub mod preflight;
 pub mod recover;
 pub mod storage;
 pub mod verify;
+pub mod way;
 
 use std::ffi::OsString;
 

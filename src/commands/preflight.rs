@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::hosts::{Hosts, stop};
-use super::{Context, Stop, storage};
+use super::{Context, Stop, storage, way};
 use crate::cli::preflight::Preflight;
-use crate::host;
+use crate::host::{self, HostRef};
+use crate::migrate::way::PeerToPeer;
 use crate::outcome::Outcome;
 use crate::output::preflight as output;
 use crate::plan::Wishes;
@@ -23,8 +24,10 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     let domains = named(&source, &args.instance)?;
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let mut reports = Vec::new();
+    let mut ways = Vec::new();
     for (to, destination) in asked[1..].iter().zip(snapshots) {
         let mut destination = destination.map_err(stop)?;
+        ways.extend(peer_to_peer(context, args, [&asked[0], to], reports.len()));
         let copies = match domains.as_deref() {
             Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
             Some(_) if !args.copy_storage.is_empty() => {
@@ -46,7 +49,22 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     // Best first; equal ones as they were named.
     reports.sort_by_key(Report::rank);
     output::print(&context.printer, &reports)?;
+    for line in ways {
+        context.printer.note(&line);
+    }
     Ok(outcome(reports[0].verdict, args.strict))
+}
+
+/// What is known of the way between two hosts that run. Snapshots have none.
+fn peer_to_peer(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: usize) -> Option<String> {
+    let local = context.local_uri();
+    hosts[0].libvirt_uri(&local)?;
+    let (uri, to) = (hosts[1].libvirt_uri(&local)?, &args.destinations[at]);
+    let known = way::peer_to_peer(&args.source, to, &uri);
+    if known == PeerToPeer::Unknown && context.printer.verbose == 0 {
+        return None;
+    }
+    Some(format!("{} -> {to}: {}", args.source, known.words(&args.source, &uri)))
 }
 
 /// The exit code of a verdict.

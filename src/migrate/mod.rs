@@ -15,6 +15,7 @@ mod stall;
 pub mod step;
 #[cfg(test)]
 mod step_tests;
+pub mod way;
 mod words;
 
 pub use engine::{Ended, Hosts, Line, Note, Prover, run};

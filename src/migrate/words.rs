@@ -2,6 +2,7 @@
 
 use super::order::Order;
 use super::step::{End, Place};
+use super::way::NAMES_DIRECT;
 use crate::hypervisor::{Failure, HypervisorError};
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
@@ -55,7 +56,7 @@ pub(super) fn before_anything_moved(order: &Order, error: &HypervisorError) -> S
         return error.message.clone();
     }
     format!(
-        "{}; the daemon of {} opens {} as its own user: where it cannot, --direct has pvm connect to both hosts",
+        "{}; the daemon of {} opens {} as its own user: where it cannot, {NAMES_DIRECT}",
         error.message, order.source_label, order.destination_uri
     )
 }

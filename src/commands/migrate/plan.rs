@@ -11,7 +11,7 @@ use super::sides::{Side, Sides};
 use crate::cli::Format;
 use crate::cli::migrate::Migrate;
 use crate::commands::hosts::{Hosts, pci_requests, stop};
-use crate::commands::{Context, Stop, storage};
+use crate::commands::{Context, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
 use crate::host::{self, ErrorKind, HostError};
@@ -338,6 +338,9 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyh
             for line in parameters::lines(document) {
                 text = format!("{text}{line}\n");
             }
+            if let Some(line) = peer_to_peer(planned) {
+                text = format!("{text}{line}.\n");
+            }
             if let (true, Some(after)) = (args.diff, &planned.after) {
                 let lines = diff(&planned.before, after);
                 text.push_str(if lines.is_empty() { "The XML stays as it is.\n" } else { &lines });
@@ -356,6 +359,13 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyh
         Compatibility::Unknown => Outcome::Unknown,
         Compatibility::Incompatible => Outcome::Findings,
     })
+}
+
+/// What is known of the way, when the daemons are to talk to each other.
+fn peer_to_peer(planned: &Planned) -> Option<String> {
+    let order = planned.order.as_ref().filter(|order| !order.options.direct)?;
+    let to = &order.destination;
+    Some(way::peer_to_peer(&order.source.name, &to.name, &to.uri).words(&order.source_label, &to.uri))
 }
 
 /// Says on stderr what is going to be done.
