@@ -72,7 +72,12 @@ pub(super) fn make(
         Sides::Live { source, destination, .. } => [source.host.clone(), destination.host.clone()],
         Sides::Saved { source, destination } => [source.clone(), destination.clone()],
     };
-    let mut gathered = host::gather_all(&asked, &hosts.options).into_iter();
+    let daemons = match sides {
+        Sides::Live { source, destination, .. } => [Some(&source.hypervisor), Some(&destination.hypervisor)],
+        Sides::Saved { .. } => [None, None],
+    };
+    let over: Vec<_> = asked.iter().zip(daemons.map(|daemon| daemon.map(Box::as_ref))).collect();
+    let mut gathered = host::gather_all_over(&over, &hosts.options).into_iter();
     let mut next = |side: Option<&Side>| match (gathered.next(), side) {
         (Some(Ok(snapshot)), _) => Ok(snapshot),
         (Some(Err(error)), Some(side)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(side, &error)),

@@ -55,8 +55,12 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Resul
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
         return Ok(Sides::Saved { source: from, destination: to });
     }
-    let source = connect(hosts, from, &args.from)?;
-    let destination = connect(hosts, to, &args.destination)?;
+    let (source, destination) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| connect(hosts, to, &args.destination));
+        let source = connect(hosts, from, &args.from);
+        (source, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (source, destination) = (source?, destination?);
     if source.hypervisor.host_uuid()? == destination.hypervisor.host_uuid()? {
         let message = format!("{} is where it runs: source and destination are the same host", args.destination);
         return Err(Stop::refused(message).into());
