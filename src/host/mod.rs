@@ -36,6 +36,8 @@ pub struct GatherOptions {
     pub connect: Option<String>,
     /// How far devices are asked.
     pub probe: Probe,
+    /// Whether libvirt's node devices are read: one call for each, which a guest without devices need not wait for.
+    pub node_devices: bool,
     /// Only this device and its VFs, where devices are opened.
     pub only: Option<PciAddress>,
     /// Nova's configuration, on whichever host it is.
@@ -52,6 +54,7 @@ impl Default for GatherOptions {
             root: PathBuf::from("/"),
             connect: None,
             probe: Probe::Passive,
+            node_devices: true,
             only: None,
             nova_config: Vec::new(),
             settings: Settings::default(),
@@ -208,7 +211,7 @@ fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherO
         opened = hypervisor::open(&uri).map_err(|e| unreachable(e.to_string()))?;
         opened.as_ref()
     };
-    let mut snapshot = nodedev::read(daemon).map_err(unreachable)?;
+    let mut snapshot = nodedev::read(daemon, options.node_devices).map_err(unreachable)?;
     libvirt::add(&mut snapshot, daemon);
     let copies = match host {
         HostRef::Configured { settings, .. } if options.nova_config.is_empty() => &settings.config,

@@ -53,7 +53,8 @@ const HOST_MISSING: &[&str] = &[
 ];
 
 /// The snapshot as far as libvirt's node devices go; domains and host facts are added like those of any host.
-pub fn read(daemon: &dyn Hypervisor) -> Result<Snapshot, String> {
+/// Without `devices` these are left unknown.
+pub fn read(daemon: &dyn Hypervisor, devices: bool) -> Result<Snapshot, String> {
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
         pvm_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,6 +64,10 @@ pub fn read(daemon: &dyn Hypervisor) -> Result<Snapshot, String> {
     };
     snapshot.host.name = daemon.hostname().map_err(|e| e.to_string())?;
     snapshot.host.unknown.extend(HOST_MISSING.iter().map(|fact| Unknown::new(*fact, WHY)));
+    if !devices {
+        snapshot.unknown.push(Unknown::new("devices", "they were not asked for: the guest holds none"));
+        return Ok(snapshot);
+    }
     let found = daemon.node_devices().map_err(|e| e.to_string())?;
     snapshot.devices = found.iter().filter_map(|xml| device(xml)).collect();
     snapshot.devices.sort_by_key(|d| d.address);

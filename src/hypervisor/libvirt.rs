@@ -1,9 +1,10 @@
 //! libvirt behind the [`Hypervisor`] trait: the adapter over `virt`.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use virt::connect::Connect;
@@ -26,6 +27,11 @@ pub(super) struct Libvirt {
     uri: String,
     connect: Arc<Connect>,
     listeners: Listeners,
+    /// Handles by UUID: names on this side of the wire, so that a domain need not be looked up before each call about it.
+    /// The daemon finds it by the UUID again, and says so when it is gone.
+    handles: Mutex<HashMap<String, Arc<Domain>>>,
+    /// They do not change while a daemon runs.
+    capabilities: OnceLock<String>,
 }
 
 impl Libvirt {
@@ -57,7 +63,13 @@ impl Libvirt {
         // Drivers without a daemon (test:///) have neither; there is no connection that could break.
         let _ = connect.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1);
         let _ = raw::tell_close(&connect, &listeners);
-        Ok(Self { uri: uri.to_owned(), connect: Arc::new(connect), listeners })
+        Ok(Self {
+            uri: uri.to_owned(),
+            connect: Arc::new(connect),
+            listeners,
+            handles: Mutex::default(),
+            capabilities: OnceLock::new(),
+        })
     }
 
     fn error(&self, doing: String, e: &Error) -> HypervisorError {
@@ -87,15 +99,33 @@ impl Libvirt {
     ) -> Result<T> {
         let doing = || format!("cannot {what} domain {uuid} on {}", self.uri);
         raw::c_text(uuid).map_err(|message| HypervisorError { doing: doing(), message, failure: Failure::Absent })?;
-        self.connect
-            .lookup_domain_by_uuid_string(uuid)
-            .and_then(|domain| call(&domain))
-            .map_err(|e| self.error(doing(), &e))
+        self.handle(uuid).and_then(|domain| call(&domain)).map_err(|e| self.error(doing(), &e))
+    }
+
+    fn handle(&self, uuid: &str) -> std::result::Result<Arc<Domain>, Error> {
+        let known = self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(uuid).cloned();
+        match known {
+            Some(domain) => Ok(domain),
+            None => self.connect.lookup_domain_by_uuid_string(uuid).map(|domain| self.keep(uuid.to_owned(), domain)),
+        }
+    }
+
+    fn keep(&self, uuid: String, domain: Domain) -> Arc<Domain> {
+        let domain = Arc::new(domain);
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(uuid, Arc::clone(&domain));
+        domain
+    }
+
+    /// Describes a domain and keeps its handle.
+    fn describe(&self, domain: Domain) -> std::result::Result<DomainInfo, Error> {
+        let info = describe(&domain)?;
+        self.keep(info.uuid.clone(), domain);
+        Ok(info)
     }
 
     fn found(&self, looked_up: std::result::Result<Domain, Error>, doing: &str) -> Result<Option<DomainInfo>> {
         // A domain can vanish between two calls: then it is as absent as if it had not been there at first.
-        match looked_up.and_then(|domain| describe(&domain)) {
+        match looked_up.and_then(|domain| self.describe(domain)) {
             Ok(info) => Ok(Some(info)),
             Err(e) => match self.error(format!("cannot {doing} on {}", self.uri), &e) {
                 HypervisorError { failure: Failure::Absent, .. } => Ok(None),
@@ -186,7 +216,11 @@ impl Hypervisor for Libvirt {
     }
 
     fn capabilities(&self) -> Result<String> {
-        self.ask("its capabilities", Connect::capabilities)
+        if let Some(known) = self.capabilities.get() {
+            return Ok(known.clone());
+        }
+        let read = self.ask("its capabilities", Connect::capabilities)?;
+        Ok(self.capabilities.get_or_init(|| read).clone())
     }
 
     fn domain_capabilities(
@@ -232,7 +266,7 @@ impl Hypervisor for Libvirt {
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         let mut found = self.ask("its domains", |c| {
             // As above: one that has just gone is left out.
-            Ok(c.list_all_domains(0)?.iter().filter_map(|domain| describe(domain).ok()).collect::<Vec<_>>())
+            Ok(c.list_all_domains(0)?.into_iter().filter_map(|domain| self.describe(domain).ok()).collect::<Vec<_>>())
         })?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)

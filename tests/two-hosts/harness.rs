@@ -148,17 +148,21 @@ impl TwoHosts {
         }
     }
 
-    /// The journals on a host: name and text.
+    /// The journals on a host, the one that was written last at the end: name and text.
     pub fn journals(&self, host: &str) -> Vec<(String, String)> {
         let Ok(entries) = fs::read_dir(self.path(&format!("host-{host}/var/lib/pvm/migrations"))) else {
             return Vec::new();
         };
         let mut found: Vec<_> = entries
             .map(|entry| entry.unwrap())
-            .map(|e| (e.file_name().to_string_lossy().into_owned(), fs::read_to_string(e.path()).unwrap()))
+            .map(|e| {
+                let name = e.file_name().to_string_lossy().into_owned();
+                (e.metadata().unwrap().modified().unwrap(), name, fs::read_to_string(e.path()).unwrap())
+            })
             .collect();
+        // Names tell the second only.
         found.sort();
-        found
+        found.into_iter().map(|(_, name, text)| (name, text)).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
-use crate::host::{self, ErrorKind, HostError};
+use crate::host::{self, ErrorKind, GatherOptions, HostError};
 use crate::hypervisor::{DomainInfo, State};
 use crate::journal::{self, Store};
 use crate::migrate::{Options, Order};
@@ -77,7 +77,8 @@ pub(super) fn make(
         Sides::Saved { .. } => [None, None],
     };
     let over: Vec<_> = asked.iter().zip(daemons.map(|daemon| daemon.map(Box::as_ref))).collect();
-    let mut gathered = host::gather_all_over(&over, &hosts.options).into_iter();
+    let gathering = GatherOptions { node_devices: sides.hold_devices(), ..hosts.options.clone() };
+    let mut gathered = host::gather_all_over(&over, &gathering).into_iter();
     let mut next = |side: Option<&Side>| match (gathered.next(), side) {
         (Some(Ok(snapshot)), _) => Ok(snapshot),
         (Some(Err(error)), Some(side)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(side, &error)),

@@ -3,8 +3,9 @@
 use crate::cli::migrate::Migrate;
 use crate::commands::Stop;
 use crate::commands::hosts::Hosts;
+use crate::domain;
 use crate::host::HostRef;
-use crate::hypervisor::{self, DomainInfo, Failure, Hypervisor, HypervisorError, PauseReason, State};
+use crate::hypervisor::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::journal;
 use crate::migrate::lookup::{self, LookupError};
 
@@ -47,6 +48,18 @@ pub(super) enum Sides {
         /// Where it would go.
         destination: HostRef,
     },
+}
+
+impl Sides {
+    /// Whether the guest holds host devices; also where that is not known.
+    pub(super) fn hold_devices(&self) -> bool {
+        let Self::Live { source, guest, .. } = self else { return true };
+        let without = |which| {
+            let xml = source.hypervisor.xml(&guest.uuid, which).ok();
+            xml.and_then(|xml| domain::read::read(&xml).ok()).is_some_and(|described| described.hostdevs.is_empty())
+        };
+        !(without(DomainXml::Live) && (!guest.persistent || without(DomainXml::Inactive)))
+    }
 }
 
 /// Connects to both hosts and finds the guest. Snapshots need no connection.
