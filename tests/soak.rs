@@ -85,8 +85,18 @@ const FAULTS: [Fault; 12] = [
     Fault::PvmKilledNetworkCut,
 ];
 
-const RECORDS: [&str; 9] =
-    ["plan", "claim", "recheck", "perform-intent", "switched", "perform-returned", "verify", "cleanup", "done"];
+const RECORDS: [&str; 10] = [
+    "plan",
+    "claim",
+    "recheck",
+    "mark-intent",
+    "perform-intent",
+    "switched",
+    "perform-returned",
+    "verify",
+    "cleanup",
+    "done",
+];
 
 /// How often each end was seen.
 #[derive(Debug, Default)]

@@ -339,6 +339,21 @@ fn an_abort_that_meets_the_switch_over_does_not_leave_the_guest_waiting_for_ever
 }
 
 #[test]
+fn a_signal_after_switch_over_is_noted_and_the_migration_goes_on() {
+    let hosts = TwoHosts::up();
+    let before = held_guest(&hosts, "after");
+    let running = Running::start(&hosts, "1GiB", &[]).switched();
+    running.signal("INT");
+    let mut running = running.until(|event| event["message"].as_str().unwrap_or("").contains("too late to stop"));
+    fs::write(hosts.path("host-a/var/lib/libvirt/images/aborted"), "").unwrap();
+    let said = running.ended();
+    said_so(&said, 0, Some("host-b"));
+    let journal = hosts.journals("a").pop().unwrap().1;
+    assert_eq!(journal.matches("\"record\":\"switched\"").count(), 1, "{journal}");
+    hosts.survived(Row::of("SIGINT", "switch-over").exit(said.code), "b", &before);
+}
+
+#[test]
 fn credentials_that_are_refused_change_nothing() {
     let hosts = TwoHosts::up();
     let before = hosts.guest("a", "demo", &[]);

@@ -10,7 +10,7 @@ use super::stall::Stall;
 use super::step::{Action, News, Phase, Stopped, step};
 use super::words::before_anything_moved;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
-use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, SecretXml, Way};
+use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, PauseReason, SecretXml, Way};
 use crate::journal::{Entry, Side};
 use crate::recover::answer::perform_intent;
 
@@ -98,7 +98,7 @@ impl Engine<'_> {
                 Ok(Note::Stop) => wished = true,
                 Err(RecvTimeoutError::Timeout) if wished => {
                     wished = false;
-                    self.news(News::Stop(Stopped::Operator));
+                    self.obey(Stopped::Operator);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.poll(&mut stall);
@@ -108,12 +108,31 @@ impl Engine<'_> {
             }
             if limit.is_some_and(|limit| self.started.elapsed() > limit) {
                 limit = None;
-                self.news(News::Stop(Stopped::Timeout));
+                self.obey(Stopped::Timeout);
             }
         }
     }
 
+    /// Obeys a wish to stop, unless it comes after switch-over. The daemon's event may still be on its way, so that its state
+    /// is looked at too: an abort that meets the switch-over does harm.
+    fn obey(&mut self, by: Stopped) {
+        let state = self.hosts.source.domain(&self.order.instance.uuid).ok().flatten().map(|guest| guest.state);
+        if state == Some(hypervisor::State::Paused(PauseReason::Migration)) {
+            self.switched();
+        }
+        if self.state.switched() {
+            self.say(What::Note {
+                message: "too late to stop: the guest is being switched over, which goes on".into(),
+            });
+        }
+        self.news(News::Stop(by));
+    }
+
+    /// The point of no return, once.
     pub(super) fn switched(&mut self) {
+        if self.state.switched() {
+            return;
+        }
         self.news(News::Switched);
         self.note_down(&Entry::Switched);
         self.say(What::Switched);
