@@ -7,6 +7,7 @@ use crate::cli::explain::Explain;
 use crate::config::near_miss;
 use crate::finding::Rule;
 use crate::outcome::Outcome;
+use crate::output::text::folded;
 use crate::preflight;
 
 /// Every registry of rules. A rule is added where it is applied; a registry is added here.
@@ -47,11 +48,16 @@ pub fn run(context: &Context, args: &Explain) -> anyhow::Result<Outcome> {
     match &args.code {
         Some(code) => {
             let rule = rules.iter().find(|rule| rule.code == code).ok_or_else(|| unknown_code(code, &rules))?;
-            let _ = writeln!(text, "{} ({:?})\n\n{}\n\n{}", rule.code, rule.severity, rule.summary, rule.page.trim());
+            let _ = writeln!(text, "{} ({:?})\n\n{}\n", rule.code, rule.severity, folded("", rule.summary, ""));
+            for line in rule.page.trim().lines() {
+                // What is indented is to be pasted.
+                let line = if line.starts_with("    ") { line.to_owned() } else { folded("", line, "") };
+                let _ = writeln!(text, "{line}");
+            }
         }
         None => {
             for rule in rules {
-                let _ = writeln!(text, "{:<36} {}", rule.code, rule.summary);
+                let _ = writeln!(text, "{}", folded(&format!("{:<30} ", rule.code), rule.summary, &" ".repeat(31)));
             }
         }
     }

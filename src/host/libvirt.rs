@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 use serde_json::Value;
 
 use crate::domain;
-use crate::hypervisor::{DomainInfo, DomainXml, Hypervisor, HypervisorError, State};
+use crate::hypervisor::{DomainInfo, DomainXml, Hypervisor, HypervisorError, PauseReason, State};
 use crate::snapshot::device::UsedBy;
 use crate::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 
@@ -95,6 +95,7 @@ fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
         name: info.name.clone(),
         uuid: info.uuid.clone(),
         state: info.state.word().to_owned(),
+        io_error: info.state == State::Paused(PauseReason::IoError),
         persistent: info.persistent,
         autostart: info.autostart,
         ..Domain::default()

@@ -25,7 +25,9 @@ pub enum PauseReason {
     StartingUp,
     /// On request.
     User,
-    /// A failed post-copy, an I/O error, a crash …
+    /// An I/O error of a disk.
+    IoError,
+    /// A failed post-copy, a crash …
     Other(i32),
 }
 
@@ -58,6 +60,7 @@ impl State {
             3 => Self::Paused(match reason {
                 1 => PauseReason::User,
                 2 => PauseReason::Migration,
+                5 => PauseReason::IoError,
                 11 => PauseReason::StartingUp,
                 other => PauseReason::Other(other),
             }),
@@ -99,6 +102,7 @@ impl State {
             Self::Paused(PauseReason::Migration) => "migrating",
             Self::Paused(PauseReason::StartingUp) => "starting up",
             Self::Paused(PauseReason::User) => "user",
+            Self::Paused(PauseReason::IoError) => "I/O error",
             Self::Running(RunReason::Other(_))
             | Self::Paused(PauseReason::Other(_))
             | Self::ShutOff { migrated: false }

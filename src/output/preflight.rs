@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Printer;
-use super::text::printable;
+use super::text::{folded, printable};
 use crate::cli::Format;
 use crate::plan::{Action, MapEntry};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
@@ -63,9 +63,7 @@ fn render(text: &mut String, report: &Report) {
         printable(&report.destination),
         paint(report.verdict)
     );
-    for row in &report.checks {
-        check(text, row);
-    }
+    rows(text, &report.checks);
     if report.instances.is_empty() {
         text.push_str("  no guest with a host device\n");
     }
@@ -93,22 +91,20 @@ fn guest(text: &mut String, instance: &InstanceReport) {
     let _ =
         writeln!(text, "\n{} ({}): {}", printable(&instance.name), printable(&instance.uuid), paint(instance.verdict));
     for entry in &instance.map {
-        let _ = writeln!(text, "  {}", map_line(entry));
+        let _ = writeln!(text, "{}", folded("  ", &map_line(entry), "      "));
     }
     if !instance.nova.map.is_empty() && differs(instance) {
         let pairs: Vec<String> = instance.nova.map.iter().map(|(s, d)| format!("{s} -> {d}")).collect();
-        let _ = writeln!(text, "  Nova would take {}", pairs.join(", "));
+        let _ = writeln!(text, "{}", folded("  Nova would take ", &pairs.join(", "), "      "));
     }
-    if let Some(estimate) = &instance.estimate {
-        let _ = writeln!(
-            text,
-            "  about {:.0} s, paused about {} ms ({}; {})",
+    if let Some(estimate) = instance.estimate.as_ref().filter(|_| !instance.map.is_empty()) {
+        let line = format!(
+            "about {:.0} s, paused about {} ms ({}; {})",
             estimate.seconds, estimate.downtime_ms, estimate.source, estimate.error
         );
+        let _ = writeln!(text, "{}", folded("  ", &line, "      "));
     }
-    for row in &instance.checks {
-        check(text, row);
-    }
+    rows(text, &instance.checks);
 }
 
 /// Whether Nova's claim pairs a device with another one than pvm's map.
@@ -121,7 +117,8 @@ fn differs(instance: &InstanceReport) -> bool {
 fn map_line(entry: &MapEntry) -> String {
     let mut line = format!("{} -> {}", entry.source, entry.destination);
     if let Some(address) = entry.guest_address {
-        let _ = write!(line, "  guest {address}");
+        let address = address.to_string();
+        let _ = write!(line, "  guest {}", address.strip_prefix("0000:").unwrap_or(&address));
     }
     line.push_str(match entry.action {
         Action::Migrate => "  migrate",
@@ -129,32 +126,51 @@ fn map_line(entry: &MapEntry) -> String {
     });
     for (label, value) in [("", &entry.variant_driver), ("alias ", &entry.alias)] {
         if let Some(value) = value {
-            let _ = write!(line, "  {label}{}", printable(value));
+            let _ = write!(line, " {label}{}", printable(value));
         }
     }
     if let Some(managed) = entry.managed {
-        line.push_str(if managed { "  managed" } else { "  unmanaged" });
+        line.push_str(if managed { " managed" } else { " unmanaged" });
     }
     line
 }
 
+/// What forbids comes first. A remedy that several rows in a row share is said once, behind the last of them.
+fn rows(text: &mut String, rows: &[Row]) {
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    sorted.sort_by_key(|row| match row.result {
+        CheckResult::Error => 0,
+        CheckResult::Unknown => 1,
+        CheckResult::Warning => 2,
+        CheckResult::Info => 3,
+        CheckResult::Ok => 4,
+    });
+    for (at, row) in sorted.iter().enumerate() {
+        check(text, row);
+        let same = sorted.get(at + 1).is_some_and(|next| next.remedy == row.remedy && next.result == row.result);
+        // A command stays in one line, to be pasted.
+        for remedy in row.remedy.iter().filter(|_| !same).flat_map(|remedy| remedy.lines()) {
+            let _ = writeln!(text, "      {}", printable(remedy));
+        }
+    }
+}
+
 fn check(text: &mut String, row: &Row) {
-    let mut line = format!("  {} {}", word(row.result), row.code);
+    let mut line = row.code.clone();
     if let Some(device) = &row.device {
         let _ = write!(line, " {}", printable(device));
     }
     if !row.message.is_empty() {
         let _ = write!(line, ": {}", printable(&row.message));
     } else if let (Some(source), Some(destination)) = (&row.source, &row.destination) {
-        let _ = write!(line, ": {}", printable(source));
-        if destination != source && !destination.is_empty() {
-            let _ = write!(line, " | {}", printable(destination));
-        }
+        let facts = [source, destination].map(|fact| printable(fact));
+        let _ = match [source.as_str(), destination.as_str()] {
+            ["", _] => write!(line, ": {}", facts[1]),
+            [a, b] if a == b || b.is_empty() => write!(line, ": {}", facts[0]),
+            _ => write!(line, ": {} | {}", facts[0], facts[1]),
+        };
     }
-    let _ = writeln!(text, "{line}");
-    for remedy in row.remedy.iter().flat_map(|remedy| remedy.lines()) {
-        let _ = writeln!(text, "      {}", printable(remedy));
-    }
+    let _ = writeln!(text, "{}", folded(&format!("  {} ", word(row.result)), &line, "          "));
 }
 
 fn word(result: CheckResult) -> String {

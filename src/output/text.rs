@@ -21,6 +21,34 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Columns that a line of a report takes at most.
+pub const WIDTH: usize = 80;
+
+/// `text` behind `start`, broken at spaces where a line would be longer than [`WIDTH`]; each further line begins with
+/// `indent`. Words stay whole, so that a path or an address can be copied.
+pub fn folded(start: &str, text: &str, indent: &str) -> String {
+    let mut out = start.to_owned();
+    let mut column = visible(start);
+    for piece in text.split_inclusive(' ') {
+        if column > indent.len() && column + piece.trim_end().chars().count() > WIDTH {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.push_str(indent);
+            column = indent.len();
+        }
+        out.push_str(piece);
+        column += piece.chars().count();
+    }
+    out
+}
+
+/// Columns of a text with colour escapes.
+fn visible(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().chars().count();
+    first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count())).sum::<usize>()
+}
+
 fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -29,6 +57,17 @@ fn is_dangerous(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_broken_at_spaces() {
+        assert_eq!(folded("  warning ", "short", "    "), "  warning short");
+        let text = "word ".repeat(20) + &"x".repeat(90);
+        let lines = folded("\u{1b}[33m  a \u{1b}[0m", &text, "    ");
+        let lines: Vec<&str> = lines.lines().collect();
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+        assert_eq!(visible(lines[0]), 78);
+        assert!(lines[1].starts_with("    word") && lines[2] == "    ".to_owned() + &"x".repeat(90));
+    }
 
     #[test]
     fn escapes_what_drives_a_terminal() {

@@ -1,5 +1,7 @@
 //! What checks see: two snapshots, a guest of the first, one of its devices with the one that would take its place.
 
+use std::collections::HashMap;
+
 use crate::domain::guest::Guest;
 use crate::plan::instance::Held;
 use crate::plan::pair::Pair;
@@ -19,6 +21,39 @@ pub struct Hosts<'a> {
     pub destination: &'a Snapshot,
 }
 
+/// The guests of the destination, to be looked up by those of the source.
+#[derive(Debug)]
+pub struct Namesakes<'a> {
+    by_name: HashMap<&'a str, Vec<&'a Domain>>,
+    by_uuid: HashMap<String, Vec<&'a Domain>>,
+}
+
+impl<'a> Namesakes<'a> {
+    /// Of this host.
+    pub fn new(host: &'a Snapshot) -> Self {
+        let (mut by_name, mut by_uuid): (HashMap<_, Vec<_>>, HashMap<_, Vec<_>>) = Default::default();
+        for domain in &host.domains {
+            by_name.entry(domain.name.as_str()).or_default().push(domain);
+            if !domain.uuid.is_empty() {
+                by_uuid.entry(domain.uuid.to_ascii_lowercase()).or_default().push(domain);
+            }
+        }
+        Self { by_name, by_uuid }
+    }
+
+    /// Guests of this one's UUID.
+    pub fn same(&self, domain: &Domain) -> &[&'a Domain] {
+        self.by_uuid.get(&domain.uuid.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Other guests of this one's name.
+    pub fn others(&self, domain: &Domain) -> impl Iterator<Item = &'a Domain> {
+        let named = self.by_name.get(domain.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let same = self.same(domain).to_vec();
+        named.iter().copied().filter(move |other| !same.iter().any(|same| std::ptr::eq(*same, *other)))
+    }
+}
+
 /// One guest between them.
 #[derive(Debug, Clone, Copy)]
 pub struct Instance<'a> {
@@ -30,6 +65,8 @@ pub struct Instance<'a> {
     pub guest: &'a Guest,
     /// Its plan.
     pub plan: &'a InstancePlan<'a>,
+    /// The guests of the destination.
+    pub there: &'a Namesakes<'a>,
     /// What the operator asks of the migration itself.
     pub terms: &'a Terms,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::{DevicePair, Hosts, Instance};
+use super::context::{DevicePair, Hosts, Instance, Namesakes};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::terms::Terms;
 use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
@@ -39,11 +39,12 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         chosen.iter().map(|domain| planner.plan(domain, &question.wishes, &mut known)).collect();
     let vfio = plans.iter().any(|plan| !plan.held.is_empty());
     let (host_rows, vfio_rows) = host_rows(hosts, vfio);
+    let there = Namesakes::new(destination);
     let mut instances: Vec<InstanceReport> = plans
         .iter()
         .map(|plan| {
             let vfio = if plan.held.is_empty() { &[][..] } else { &vfio_rows };
-            instance_report(hosts, plan, &host_rows, vfio, question)
+            instance_report(hosts, plan, &there, [&host_rows, vfio], question)
         })
         .collect();
     instances.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
@@ -98,14 +99,14 @@ fn host_rows(hosts: Hosts<'_>, vfio: bool) -> (Vec<Row>, Vec<Row>) {
 fn instance_report(
     hosts: Hosts<'_>,
     plan: &InstancePlan<'_>,
-    host_rows: &[Row],
-    vfio_rows: &[Row],
+    there: &Namesakes<'_>,
+    [host_rows, vfio_rows]: [&[Row]; 2],
     question: &Question<'_>,
 ) -> InstanceReport {
     let domain = plan.domain;
     let empty = Guest::default();
     let guest = plan.guest.as_ref().unwrap_or(&empty);
-    let instance = Instance { hosts, domain, guest, plan, terms: &question.terms };
+    let instance = Instance { hosts, domain, guest, plan, there, terms: &question.terms };
     let mut rows = Vec::new();
     for check in CHECKS.iter().flat_map(|list| list.iter()) {
         match check.run {

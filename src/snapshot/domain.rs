@@ -17,6 +17,9 @@ pub struct Domain {
     pub uuid: String,
     /// `running`, `paused`, `shutoff`, `crashed`, `pmsuspended`, …
     pub state: String,
+    /// Whether an I/O error of a disk has paused it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub io_error: bool,
     /// Whether it has a persistent definition.
     pub persistent: bool,
     /// Whether it starts with the host.

@@ -49,10 +49,11 @@ impl Said {
         self
     }
 
-    /// Fails unless stderr holds this.
+    /// Fails unless stderr holds this, wherever its lines are broken.
     #[track_caller]
     pub fn complains(self, words: &str) -> Self {
-        assert!(self.stderr.contains(words), "no {words:?} in {self:#?}");
+        let said = self.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(words), "no {words:?} in {self:#?}");
         self
     }
 }

@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "no device_spec of the destination matches the device",
         page: "Nova manages only devices that an entry of [pci] device_spec matches; the first that matches \
-               decides.\n\nBy hand: pvm inventory on the destination, column spec.\n\nRemedy: add an entry to \
+               decides.\n\nBy hand: pvm inventory DST --all, column DECLARED.\n\nRemedy: add an entry to \
                device_spec and restart nova-compute.",
     },
     Run::Device(run),

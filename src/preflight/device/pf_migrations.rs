@@ -8,8 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "the PF is at its limit of simultaneous migrations",
         page: "A ConnectX-7 migrates at most four of its VFs at once; a fifth is refused by its firmware when the guest \
-               is already moving.\n\nBy hand: pvm inventory, column of the VFs that are claimed or \
-               migrating.\n\nRemedy: wait for the other migrations, or spread the VFs over PFs.",
+               is already moving.\n\nBy hand: pvm recover on the machines that migrate; virsh -c URI domjobinfo DOMAIN for the guests with VFs of that PF.\n\nRemedy: wait for the other migrations, or spread the VFs over PFs.",
     },
     Run::Device(run),
 );

@@ -10,8 +10,7 @@ pub(super) const CHECK: Check = Check::new(
         page: "A plain hostdev programs nothing: VLAN, MAC, trust, spoof check, rates and link state of a VF are \
                whatever its PF has. When they differ the guest arrives in the wrong VLAN or without a network, without \
                any error. An interface of type hostdev is programmed by libvirt.\n\nBy hand: ip -d link show dev PF on \
-               both hosts.\n\nRemedy: ip link set PF vf N vlan ID (mac, trust, spoofchk, ...) on the destination, while \
-               the VF is free.",
+               both hosts.\n\nRemedy, on the destination while the VF is free, with the values of the source: ip link set PF vf N mac MAC vlan ID spoofchk on trust off state auto.",
     },
     Run::Device(run),
 );

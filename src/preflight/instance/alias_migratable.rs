@@ -8,8 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "the flavor does not ask for live-migratable devices",
         page: "Nova migrates an instance only when each alias of its flavor says live_migratable: yes (\"does not \
-               explicitly request live-migratable devices\"); what the devices can do does not matter.\n\nBy hand: grep \
-               alias in nova.conf of controllers and computes.\n\nRemedy: add \"live_migratable\": \"yes\" to the alias \
+               explicitly request live-migratable devices\"); what the devices can do does not matter.\n\nBy hand, on controllers and computes: grep -rn alias /etc/nova.\n\nRemedy: add \"live_migratable\": \"yes\" to the alias \
                everywhere, then resize the instance; a NIC can be detached and attached instead.",
     },
     Run::Instance(run),

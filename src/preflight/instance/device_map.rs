@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check::new(
         page: "pvm looks for a device of the destination for each host device of the guest, for all of them together, so that a map \
                is found whenever there is one. When there is none it names the smallest set of requests that cannot be met \
                together and how many devices each condition removed. The codes of the conditions have pages of their own.\n\n\
-               By hand: pvm inventory on the destination.\n\n\
+               By hand: pvm inventory DST; pvm explain CODE for each condition.\n\n\
                Remedy: free a device, bind its driver, or declare it, whichever condition removed the most.",
     },
     Run::Instance(run),
@@ -41,7 +41,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
                     .removed_by
                     .iter()
                     .max_by_key(|(_, count)| **count)
-                    .map_or("pvm inventory on the destination".to_owned(), |(code, _)| format!("pvm explain {code}")),
+                    .map_or(format!("pvm inventory {}", name(instance.destination())), |(code, _)| {
+                        format!("pvm explain {code}")
+                    }),
             ),
         );
     }

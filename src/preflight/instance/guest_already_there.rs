@@ -18,17 +18,14 @@ pub(super) const CHECK: Check = Check::new(
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mine = instance.domain;
-    for other in &instance.hosts.destination.domains {
-        let same = other.uuid.eq_ignore_ascii_case(&mine.uuid) && !mine.uuid.is_empty();
-        if same && other.is_active() {
-            return vec![Verdict::fail(format!("{} already runs on {}", mine.uuid, name(instance.destination())))];
-        }
-        if !same && other.name == mine.name {
-            return vec![
-                Verdict::fail(format!("{} has another guest called {}", name(instance.destination()), mine.name))
-                    .facts(&mine.uuid, &other.uuid),
-            ];
-        }
+    if instance.there.same(mine).iter().any(|twin| twin.is_active()) {
+        return vec![Verdict::fail(format!("{} already runs on {}", mine.uuid, name(instance.destination())))];
+    }
+    if let Some(other) = instance.there.others(mine).next() {
+        return vec![
+            Verdict::fail(format!("{} has another guest called {}", name(instance.destination()), mine.name))
+                .facts(&mine.uuid, &other.uuid),
+        ];
     }
     vec![match instance.hosts.destination.why_unknown("domains") {
         Some(why) => Verdict::unknown(format!("the guests of {} are not known: {why}", name(instance.destination()))),

@@ -8,15 +8,13 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Warning,
         summary: "the destination has an old definition of this guest",
         page: "A definition of the same UUID on the destination is replaced when the guest arrives.\n\nBy hand: virsh \
-               -c URI dumpxml UUID --inactive.\n\nRemedy: virsh undefine it, if it is out of date.",
+               -c URI dumpxml UUID --inactive.\n\nRemedy, if it is out of date: virsh -c URI undefine NAME --keep-nvram.",
     },
     Run::Instance(run),
 );
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let twin = instance.hosts.destination.domains.iter().find(|other| {
-        other.uuid.eq_ignore_ascii_case(&instance.domain.uuid) && !other.uuid.is_empty() && !other.is_active()
-    });
+    let twin = instance.there.same(instance.domain).iter().find(|other| !other.is_active());
     vec![match twin {
         Some(twin) if twin.name != instance.domain.name => Verdict::fail(format!(
             "{} has this guest's UUID under the name {}, which libvirt refuses",

@@ -20,6 +20,11 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let state = instance.domain.state.as_str();
     vec![
         match state {
+            "paused" if instance.domain.io_error => Verdict::fail("an I/O error of a disk has paused the guest")
+                .remedy(format!(
+                    "virsh domblkerror {name}; mend the disk, then virsh resume {name}",
+                    name = instance.domain.name
+                )),
             "running" | "paused" => Verdict::pass(),
             "" => Verdict::unknown("the state of the guest is not known"),
             other => Verdict::fail(format!("the guest is {other}")),

@@ -8,8 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "the guest has snapshots or checkpoints",
         page: "libvirt does not migrate a guest whose snapshots or checkpoints it would leave behind.\n\nBy hand: virsh \
-               snapshot-list DOMAIN; virsh checkpoint-list DOMAIN.\n\nRemedy: virsh snapshot-delete DOMAIN NAME, \
-               --metadata to keep the data.",
+               snapshot-list DOMAIN; virsh checkpoint-list DOMAIN.\n\nRemedy: virsh snapshot-delete DOMAIN NAME --metadata, which keeps the data; virsh checkpoint-delete DOMAIN NAME --metadata.",
     },
     Run::Instance(run),
 ).rechecked();

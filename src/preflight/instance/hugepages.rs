@@ -8,8 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "the destination has too few free huge pages of the guest's size",
         page: "Huge pages are reserved at boot or by the administrator; the guest needs pages of its size, on its NUMA \
-               nodes.\n\nBy hand: cat /sys/devices/system/node/node*/hugepages/*/free_hugepages.\n\nRemedy: echo COUNT \
-               > .../nr_hugepages on the destination.",
+               nodes.\n\nBy hand: cat /sys/devices/system/node/node*/hugepages/*/free_hugepages.\n\nRemedy, on the destination: echo COUNT >/sys/devices/system/node/nodeN/hugepages/hugepages-2048kB/nr_hugepages (1048576kB for pages of 1 GiB).",
     },
     Run::Instance(run),
 )

@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "the guest holds devices of the host that cannot migrate",
         page: "USB and SCSI host devices have no migration: libvirt refuses, or the guest loses them.\n\nBy hand: virsh \
-               dumpxml DOMAIN, elements hostdev.\n\nRemedy: virsh detach-device, and attach another on the destination.",
+               dumpxml DOMAIN, elements hostdev.\n\nRemedy: virsh detach-device DOMAIN FILE --live, with the hostdev element in FILE; attach another on the destination.",
     },
     Run::Instance(run),
 ).rechecked();

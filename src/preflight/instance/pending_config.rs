@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check::new(
         summary: "the persistent definition has other host devices than the running guest",
         page: "The persistent definition moves along. Host devices that only it has keep the source's addresses, and \
                the next boot on the destination would ask for them.\n\nBy hand: virsh dumpxml DOMAIN \
-               --inactive.\n\nRemedy: virsh detach-device --config what is pending, or restart the guest before.",
+               --inactive.\n\nRemedy: virsh detach-device DOMAIN FILE --config, with the pending element in FILE; or restart the guest before.",
     },
     Run::Instance(run),
 );

@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check::new(
                specs in Nova's metadata (there since Nova 32), else it infers them from the aliases of the source. Where several \
                aliases describe a device it does not guess.\n\n\
                By hand: openstack flavor show FLAVOR, property pci_passthrough:alias.\n\n\
-               Remedy: --request ALIAS:N,...",
+               Remedy: pvm preflight SRC DST --instance NAME --request ALIAS:N,..., with what the flavor asks for.",
     },
     Run::Instance(run),
 );

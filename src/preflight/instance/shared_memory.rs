@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check::new(
         severity: Severity::Error,
         summary: "the guest shares memory with other guests",
         page: "A shared-memory device belongs to all its peers; libvirt migrates only the master role.\n\nBy hand: \
-               virsh dumpxml DOMAIN, element shmem.\n\nRemedy: detach it.",
+               virsh dumpxml DOMAIN, element shmem.\n\nRemedy: virsh detach-device DOMAIN FILE --live, with the shmem element in FILE.",
     },
     Run::Instance(run),
 )
