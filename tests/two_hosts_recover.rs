@@ -89,6 +89,7 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
                 on = other(on);
             }
             let phase = match record {
+                "mark-intent" => "detach",
                 "perform-intent" => "perform",
                 "switched" | "perform-returned" => "switch-over",
                 phase => phase,

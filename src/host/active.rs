@@ -19,7 +19,7 @@ pub const RULES: &[&Rule] = &[&ASKED];
 const ASKED: Rule = Rule {
     code: "probed-actively",
     severity: Severity::Info,
-    summary: "A device was opened to ask it, which reset it.",
+    summary: "a device was opened to ask it, which reset it",
     page: "With --probe active pvm opens VFIO devices that nobody uses and asks for VFIO_DEVICE_FEATURE_MIGRATION, dirty \
            tracking and the size of the state. Opening and closing reset the function. Without --pf one device of each PF is \
            asked; with --pf every free VF of that PF, or the one device.",

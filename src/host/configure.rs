@@ -15,7 +15,7 @@ pub const RULES: &[&Rule] = &[&UNREADABLE, &HAS_ERRORS, &PLACEMENT];
 const UNREADABLE: Rule = Rule {
     code: "nova-config-unreadable",
     severity: Severity::Warning,
-    summary: "Nova's configuration is there and cannot be read, so what it declares is unknown.",
+    summary: "Nova's configuration is there and cannot be read, so what it declares is unknown",
     page: "nova.conf holds passwords, and packages install it readable by root and the group nova only. pvm lists the \
            devices all the same; what is declared for them (live_migratable and other tags of device_spec) is unknown.\n\n\
            Run the command as root, or name a copy that you may read: pvm --nova-config PATH inventory.",
@@ -24,7 +24,7 @@ const UNREADABLE: Rule = Rule {
 const HAS_ERRORS: Rule = Rule {
     code: "nova-config-errors",
     severity: Severity::Warning,
-    summary: "Nova's configuration has errors; the tags shown come from the entries that could be read.",
+    summary: "Nova's configuration has errors; the tags shown come from the entries that could be read",
     page: "nova-compute does not start with an error in [pci] device_spec or alias. The inventory shows the tags of those \
            entries that are correct. pvm check-config shows every error with its place and what to write instead.",
 };
@@ -32,7 +32,7 @@ const HAS_ERRORS: Rule = Rule {
 const PLACEMENT: Rule = Rule {
     code: "placement-refused",
     severity: Severity::Warning,
-    summary: "With report_in_placement on, Nova refuses the devices as the device_specs cover them.",
+    summary: "with report_in_placement on, Nova refuses the devices as the device_specs cover them",
     page: "Nova reports one resource provider for each PF to Placement, so all VFs of a PF must have the same resource class \
            and the same traits, and live_migratable: yes is one of the traits. A PF and its VFs cannot both be covered, \
            one_time_use is for whole devices, and devname is not supported. nova-compute does not start otherwise.\n\n\

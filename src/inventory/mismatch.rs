@@ -22,7 +22,7 @@ pub fn is_mismatch(code: &str) -> bool {
 const DECLARED_CANNOT: Rule = Rule {
     code: "declared-cannot",
     severity: Severity::Warning,
-    summary: "The configuration declares a device live_migratable, and the device cannot migrate.",
+    summary: "the configuration declares a device live_migratable, and the device cannot migrate",
     page: "Nova believes the tag live_migratable of the device_spec and never asks the device. A live migration of a guest \
            that owns this device passes all of Nova's checks and then fails in QEMU, at best before anything moved.\n\n\
            The message names the first link that does not hold: the kernel's module, the PF and its driver, the driver bound \
@@ -34,7 +34,7 @@ const DECLARED_CANNOT: Rule = Rule {
 const CAN_UNDECLARED: Rule = Rule {
     code: "can-undeclared",
     severity: Severity::Info,
-    summary: "A device can migrate, and the configuration does not say so.",
+    summary: "a device can migrate, and the configuration does not say so",
     page: "The device answers that it can migrate, but the device_spec that matches it has no live_migratable, or says no. \
            Nova then refuses to live-migrate guests that own it. Note that Nova keeps for devices in use the tags they had \
            when they were allocated: a changed tag counts for those only after the device was given back.",
@@ -43,7 +43,7 @@ const CAN_UNDECLARED: Rule = Rule {
 const PLAIN_BOUND: Rule = Rule {
     code: "plain-vfio-bound",
     severity: Severity::Warning,
-    summary: "A variant driver exists for a device, and plain vfio-pci is bound.",
+    summary: "a variant driver exists for a device, and plain vfio-pci is bound",
     page: "The kernel has a VFIO variant driver for this device, which could migrate it, but plain vfio-pci is bound to it. \
            Something bound it by hand or by driverctl, or a libvirt before 10.0.0 did, which does not know variant drivers. \
            A guest that owns the device as it is cannot be migrated; the driver can only be changed while no guest uses it.",
@@ -52,7 +52,7 @@ const PLAIN_BOUND: Rule = Rule {
 const NOT_BOUND: Rule = Rule {
     code: "unmanaged-not-bound",
     severity: Severity::Warning,
-    summary: "A device is declared managed: no and is not bound to a VFIO driver.",
+    summary: "a device is declared managed: no and is not bound to a VFIO driver",
     page: "With managed: no in the device_spec, libvirt binds no driver: the operator has to do it before a guest starts, \
            and a guest that gets this device does not start (\"Unmanaged PCI device must be manually detached from the \
            host\"). When VFs are created while sriov_drivers_autoprobe of their PF is 1, the kernel binds its network \
@@ -62,7 +62,7 @@ const NOT_BOUND: Rule = Rule {
 const GROUP_SPLIT: Rule = Rule {
     code: "iommu-group-split",
     severity: Severity::Warning,
-    summary: "Devices of one IOMMU group are partly bound to VFIO and partly to other drivers.",
+    summary: "devices of one IOMMU group are partly bound to VFIO and partly to other drivers",
     page: "A group of the IOMMU can be given to a guest only as a whole: as long as one of its devices is bound to a driver \
            that is not VFIO's, opening the group fails (\"group is not viable\"). Bridges and devices without a driver do \
            not count. Usually ACS is missing on a PCIe switch or root port between them; look into the firmware's settings.",
@@ -71,7 +71,7 @@ const GROUP_SPLIT: Rule = Rule {
 const USED_WITHOUT_SPEC: Rule = Rule {
     code: "used-without-spec",
     severity: Severity::Warning,
-    summary: "A guest uses a device that no device_spec covers.",
+    summary: "a guest uses a device that no device_spec covers",
     page: "The configuration has device_specs, and none of them matches a device that a guest uses. For a guest of Nova this \
            means that a spec was removed or changed while the guest was running: Nova warns at every refresh and drops the \
            device when the guest goes. For a guest outside of Nova it is as it should be, if nobody else expects the device.",
@@ -80,7 +80,7 @@ const USED_WITHOUT_SPEC: Rule = Rule {
 const STORED_TAGS: Rule = Rule {
     code: "stored-tags",
     severity: Severity::Info,
-    summary: "For devices in use Nova keeps the tags they had when they were allocated.",
+    summary: "for devices in use Nova keeps the tags they had when they were allocated",
     page: "What the inventory shows as declared is what Nova stores for a free device by the configuration as it is now. A \
            device that belongs to an instance keeps the tags of the moment of its allocation in Nova's database until it is \
            given back, which pvm cannot see. Resize the instance, or for ports detach and attach them, to get new ones.",

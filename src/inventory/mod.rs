@@ -53,7 +53,7 @@ pub const RULES: &[&Rule] = &[&ATTRIBUTE, &VANISHED, &NOT_A_DEVICE];
 const ATTRIBUTE: Rule = Rule {
     code: "device-attribute",
     severity: Severity::Warning,
-    summary: "An attribute of a device in sysfs is missing or is not what a kernel writes.",
+    summary: "an attribute of a device in sysfs is missing or is not what a kernel writes",
     page: "pvm reads a device's facts from its folder below /sys/bus/pci/devices. One of the attributes there is missing, \
            empty, too long, a link, or has a text the kernel does not write. The facts that depend on it are listed as \
            unknown, and checks on them are unknown too.\n\n\
@@ -64,7 +64,7 @@ const ATTRIBUTE: Rule = Rule {
 const VANISHED: Rule = Rule {
     code: "device-vanished",
     severity: Severity::Info,
-    summary: "A device was listed and gone when it was read.",
+    summary: "a device was listed and gone when it was read",
     page: "A device disappeared between listing /sys/bus/pci/devices and reading its folder: VFs were being removed, or a \
            device was unplugged. It is left out of the inventory. Run the command again.",
 };
@@ -72,7 +72,7 @@ const VANISHED: Rule = Rule {
 const NOT_A_DEVICE: Rule = Rule {
     code: "not-a-pci-address",
     severity: Severity::Warning,
-    summary: "An entry of /sys/bus/pci/devices is not named as a PCI function.",
+    summary: "an entry of /sys/bus/pci/devices is not named as a PCI function",
     page: "Every entry of /sys/bus/pci/devices is a PCI address (dddd:bb:ss.f). Something else stands there, which no kernel \
            does: the tree is not a true copy. The entry is left out.",
 };
