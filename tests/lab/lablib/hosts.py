@@ -17,6 +17,8 @@ from lablib.machine import machine
 
 ROLES = ("a", "b")
 BOOT_LIMIT = 180.0
+# A socket's path has at most 107 characters, and ssh adds 28 to this folder's.
+RUN_DIR_LENGTH = 79
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,12 @@ def write_ssh_config(ports: list[int], key: Path) -> None:
     text = f"""\
 User root
 HostName 127.0.0.1
-IdentityFile {key}
+IdentityFile "{key}"
 IdentitiesOnly yes
-UserKnownHostsFile {known}
+UserKnownHostsFile "{known}"
 LogLevel ERROR
 ControlMaster auto
-ControlPath {run_dir()}/ssh-%n
+ControlPath "{run_dir()}/ssh-%n"
 ControlPersist 600
 """
     known.write_text("".join(f"{h.name} {public}\n" for h in HOSTS))
@@ -200,6 +202,8 @@ ControlPersist 600
 
 def up(parts: Artefacts, lasting: bool = True) -> None:
     """Starts both hosts and waits until libvirt answers on each."""
+    if len(str(run_dir())) > RUN_DIR_LENGTH:
+        raise LabError(f"{run_dir()} is too long a name: PVM_LAB_RUN names another folder")
     if all(host.pid() for host in HOSTS):
         if all(str(parts.image) in host.file("command").read_text() for host in HOSTS):
             return
