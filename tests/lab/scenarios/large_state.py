@@ -19,7 +19,7 @@ def scenario(*options: str, **differs) -> Scenario:
 
 
 SCENARIOS = {
-    "": scenario(happen="moved"),
+    "": scenario("--max-downtime", "60s", happen="moved"),
     "limited": scenario(
         "--max-downtime",
         "100ms",
