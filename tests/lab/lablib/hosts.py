@@ -144,12 +144,12 @@ def launch(host: Host) -> None:
 
 def kill(host: Host) -> None:
     """Ends one host as a power cut would."""
-    close_ssh(host)
     pid = host.pid()
     if pid:
         os.kill(pid, signal.SIGKILL)
         while host.pid():
             time.sleep(0.02)
+    close_ssh(host)
     host.file("pid").unlink(missing_ok=True)
 
 

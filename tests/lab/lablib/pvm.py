@@ -20,6 +20,7 @@ EXIT_WORDS = {
     2: "wrong usage",
     3: "unknown",
     4: "undone",
+    5: "left open",
     6: "undecided",
     130: "interrupted",
     137: "killed",

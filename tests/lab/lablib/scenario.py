@@ -109,8 +109,8 @@ class Scenario:
     moves: dict[int, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
     withheld: str = ""  # the fact that pvm cannot have
-    # role -> address -> driver in the end, where libvirt rebinds managed VFs
-    rebound: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    # role -> address -> driver in the end (or one of these), where libvirt rebinds managed VFs
+    rebound: dict[str, dict[str, str | tuple[str | None, ...]]] = field(default_factory=dict)
     source: Setup = Setup()
     destination: Setup = Setup()
     options: tuple[str, ...] = ()  # of pvm migrate

@@ -121,10 +121,14 @@ def leftovers(
     return problems
 
 
-def misbound(role: str, wanted: dict[str, str | None], found: dict[str, str | None]) -> list[str]:
-    """VFs of a host that are not bound as they should be."""
+def misbound(
+    role: str,
+    wanted: dict[str, str | tuple[str | None, ...] | None],
+    found: dict[str, str | None],
+) -> list[str]:
+    """VFs of a host that are not bound as they should be, or to none of several drivers."""
     return [
         f"{address} of host-{role} is bound to {found.get(address)}, not to {driver}"
         for address, driver in wanted.items()
-        if found.get(address) != driver
+        if found.get(address) not in (driver if isinstance(driver, tuple) else (driver,))
     ]

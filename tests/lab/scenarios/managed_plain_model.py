@@ -26,6 +26,6 @@ def scenario(**differs) -> Scenario:
 SCENARIOS = {
     "": scenario(predict="compatible", happen="moved"),
     "libvirt-alone": scenario(
-        predict="-", happen="stayed", rebound={"b": {"02:10.2": None}}, play=libvirt_alone
+        predict="-", happen="stayed", rebound={"b": {"02:10.2": (PLAIN, None)}}, play=libvirt_alone
     ),
 }
