@@ -109,9 +109,10 @@ def migrate(guest: str, *options: str, source: Host = HOST_A, destination: Host 
     return understood(source, done.returncode, done.stdout, done.stderr)
 
 
-def migrate_struck(guest: str, at: str, *options: str) -> Said:
-    """One migration in which pvm is killed, on its host, at an event such as `phase=perform`."""
-    argv = ["/lab/strike", at, *command(guest, HOST_B.name, options)]
+def migrate_struck(guest: str, at: str, delay: int, *options: str) -> Said:
+    """One migration in which pvm is killed, on its host, so many seconds after an event such
+    as `phase=perform`."""
+    argv = ["/lab/strike", at, str(delay), *command(guest, HOST_B.name, options)]
     done = HOST_A.ssh(*argv, check=False, timeout=LIMIT)
     if b"strike: no event" in done.stderr:
         raise LabError(done.stderr.decode(errors="replace").strip().splitlines()[-1])

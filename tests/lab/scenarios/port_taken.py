@@ -14,7 +14,8 @@ PORTS = [PORT | {"address": full(address)} for address in ("02:10.4", "02:10.6")
 
 def take() -> None:
     """Starts a guest with the VF that the plan has chosen."""
-    HOST_B.ssh("virsh", "create", "/dev/stdin", data=TAKER.xml().encode())
+    HOST_B.ssh("tee", "/tmp/taker.xml", data=TAKER.xml().encode())
+    HOST_B.ssh("virsh", "create", "/tmp/taker.xml")
 
 
 def play(stage: Stage, row: Row) -> None:
