@@ -108,6 +108,7 @@ class Scenario:
     say: str = ""  # what pvm migrate must say in the end
     moves: dict[int, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
+    marked: bool = False  # the guest keeps pvm's mark, because its record stays open
     withheld: str = ""  # the fact that pvm cannot have
     # role -> address -> driver in the end (or one of these), where libvirt rebinds managed VFs
     rebound: dict[str, dict[str, str | tuple[str | None, ...]]] = field(default_factory=dict)

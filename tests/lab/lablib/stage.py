@@ -89,9 +89,10 @@ class Stage:
         ports = {vf.slot for vf in scenario.guest.vfs if vf.port}
         was = replace(self.was[scenario.guest.name], host=self.home)
         facts = observe()
-        seen = happened(scenario.guest.name, was, facts, moves or scenario.moves, ports)
+        wanted, marked = moves or scenario.moves, scenario.marked
+        seen = happened(scenario.guest.name, was, facts, wanted, ports, marked)
         for role in ROLES:
             changes = scenario.rebound.get(role, {}) if touched else {}
-            wanted = was.drivers[role] | {full(a): driver for a, driver in changes.items()}
-            seen.problems += misbound(role, wanted, facts[role]["vfs"])
+            drivers = was.drivers[role] | {full(a): driver for a, driver in changes.items()}
+            seen.problems += misbound(role, drivers, facts[role]["vfs"])
         return seen

@@ -53,7 +53,12 @@ def before(name: str, role: str, facts: dict[str, dict]) -> Before:
 
 
 def happened(
-    name: str, was: Before, facts: dict[str, dict], moves: dict[int, str], ports: set[int]
+    name: str,
+    was: Before,
+    facts: dict[str, dict],
+    moves: dict[int, str],
+    ports: set[int],
+    marked: bool,
 ) -> Happened:
     """Compares the guest with what it was, and its devices with where they should be."""
     found = {role: f["guests"].get(name) for role, f in facts.items()}
@@ -99,12 +104,12 @@ def happened(
     if wanted is not None and devices != wanted and not dark:
         result.word += ", other devices"
         note(f"devices {devices}, not {wanted}")
-    result.problems += leftovers(was, found, role, devices)
+    result.problems += leftovers(was, found, role, devices, marked)
     return result
 
 
 def leftovers(
-    was: Before, found: dict[str, dict | None], role: str, devices: dict[int, str]
+    was: Before, found: dict[str, dict | None], role: str, devices: dict[int, str], marked: bool
 ) -> list[str]:
     """What must not be, wherever the guest runs now."""
     guest = found[role] or {}
@@ -113,8 +118,8 @@ def leftovers(
         problems.append(f"persistent: {was.persistent} -> {guest['persistent']}")
     if was.persistent and by_slot(guest["config_devices"]) != devices:
         problems.append(f"its next start would use {guest['config_devices']}")
-    if guest["marked"]:
-        problems.append("it is still marked as being migrated by pvm")
+    if guest["marked"] != marked:
+        problems.append(f"marked as being migrated by pvm: {guest['marked']}, not {marked}")
     other = found["a" if role == "b" else "b"]
     if other is not None:
         problems.append(f"the other host still has it, {other['state']}")

@@ -7,6 +7,7 @@ from lablib.mixed import mixed
 
 SCENARIO = mixed(
     deaf=True,
+    marked=True,
     predict="compatible",
     say="stayed, not looked at",
     happen="stayed",

@@ -31,7 +31,9 @@ SCENARIOS = {
     "in-claim": scenario("phase=claim", "stayed"),
     "in-recheck": scenario("phase=recheck", "stayed"),
     # pvm waits 30 s for this one to unplug its port; it may yet obey, so the record stays open.
-    "in-detach-deaf": scenario("phase=detach", "stayed", 8, "recover: left open", deaf=True),
+    "in-detach-deaf": scenario(
+        "phase=detach", "stayed", 8, "recover: left open", deaf=True, marked=True
+    ),
     "in-perform": scenario("event=progress", "moved", core=True),
     "after-switch": scenario("event=switched", "moved"),
     "in-verify": scenario("phase=verify", "moved"),
