@@ -171,6 +171,24 @@ const PF: &str = "sys/devices/pci0000:00/0000:00:01.0/0000:04:00.0";
 const VF: &str = "sys/devices/pci0000:00/0000:00:01.0/0000:04:00.1";
 
 #[test]
+fn firmware_older_than_its_vendor_asks_for_is_the_first_link() {
+    let mlx5 = DRIVERS.iter().find(|d| d.name == "mlx5_vfio_pci").unwrap();
+    let with = |version: &str, says| {
+        let card = format!("{PF}/infiniband/mlx5_0");
+        let more = format!("{card}/fw_ver = {version}\n{card}/board_id = MT_0000000838\n");
+        inventory_with(mlx5, Some(mlx5.name), Some(mlx5.parent), Some(says), true, "", &more)
+    };
+    let old = with("28.39.2048", false);
+    let (broken, code, remedy) = verdict(&old);
+    assert_eq!((broken.as_deref(), code.as_deref()), (Some("firmware"), Some("declared-cannot")));
+    assert!(remedy.contains("update the card's firmware"), "{remedy}");
+    assert_eq!(old["devices"][0]["firmware"]["psid"], "MT_0000000838");
+    assert_eq!(old["devices"][1]["firmware"], Value::Null, "nothing is copied from the PF");
+    assert_eq!(verdict(&with("28.39.2048", true)), (None, None, String::new()), "the device itself says yes");
+    assert_eq!(verdict(&with("28.41.1000", false)).0.as_deref(), Some("probe"));
+}
+
+#[test]
 fn a_vgpu_needs_a_type() {
     let gpu = driver("nvidia", "nvidia_vgpu_vfio", "nvidia", (0x10de, 0x2235, 0x2235), 0x03_0200, true);
     let with = |kind: &str, tags: &str, more: &str| {

@@ -4,15 +4,13 @@
 use serde_json::Value;
 
 use super::drivers;
-use crate::snapshot::device::{Declared, DevType, Device, Link, Supported};
+use crate::snapshot::device::{Declared, DevType, Device, Firmware, Link, Supported};
 use crate::snapshot::{Domain, Host, Snapshot};
 
 /// VFs of NVIDIA GPUs stay on the vendor's driver, which brings its own VFIO part.
 pub(super) const VGPU: &str = "nvidia";
 
 const MLX5: &str = "mlx5_vfio_pci";
-/// The least firmware for ConnectX-7 and BlueField-3 (NVIDIA's guide to live migration of VFs).
-const MLX5_FIRMWARE: [[u32; 3]; 2] = [[28, 41, 1000], [32, 41, 1000]];
 
 /// Writes the chain of every device that is declared, bound to VFIO or has a variant driver.
 pub fn forge(snapshot: &mut Snapshot) {
@@ -75,16 +73,17 @@ fn firmware(device: &Device, pf: Option<&Device>) -> Option<Link> {
         let why = pf.and_then(|pf| pf.why_unknown("firmware")).unwrap_or("nobody told its version");
         return Some(link("firmware", None, why));
     };
-    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
-    let floor = MLX5_FIRMWARE.iter().find(|floor| numbers.first() == Some(&floor[0]));
-    Some(match floor {
+    Some(match Firmware::mlx5_floor(version) {
         None => link("firmware", None, format!("firmware {version}; NVIDIA names no floor for this card")),
-        Some(floor) if numbers[..] >= floor[..] => link("firmware", Some(true), format!("firmware {version}")),
-        Some([family, major, minor]) => {
+        Some((true, _)) => link("firmware", Some(true), format!("firmware {version}")),
+        Some((false, floor)) => {
             // Older firmware may migrate in part, so only the device's own "no" makes it the reason.
             let no = device.migration.supported == Some(Supported::No);
-            let text = format!("firmware {version} is older than {family}.{major}.{minor}, which migration needs");
-            link("firmware", no.then_some(false), text)
+            link(
+                "firmware",
+                no.then_some(false),
+                format!("firmware {version} is older than {floor}, which migration needs"),
+            )
         }
     })
 }
@@ -221,7 +220,8 @@ fn monitor(device: &Device, domains: &[Domain]) -> Option<Link> {
 mod tests {
     use super::*;
     use crate::inventory::mismatch;
-    use crate::snapshot::device::{Devlink, Firmware};
+    use crate::snapshot::Hostdev;
+    use crate::snapshot::device::Devlink;
 
     /// A declared VF of a ConnectX-7, bound to its variant driver, and its PF.
     fn connectx7() -> Snapshot {
@@ -295,6 +295,27 @@ mod tests {
         assert!(remedy.contains("update the card's firmware"), "{remedy}");
         snapshot.devices[1].migration.supported = None;
         assert_eq!(verdict(snapshot).0, "", "nobody asked the device");
+    }
+
+    #[test]
+    fn a_running_guests_qemu_has_the_last_word() {
+        let mut snapshot = connectx7();
+        let vf = &mut snapshot.devices[1];
+        vf.migration.supported = Some(Supported::Yes);
+        let address = vf.address;
+        let reason = "VFIO device doesn't support device and IOMMU dirty tracking";
+        snapshot.domains = vec![Domain {
+            name: "db".to_owned(),
+            state: "running".to_owned(),
+            hostdevs: vec![Hostdev { source: Some(address), ..Hostdev::default() }],
+            blocked_reasons: Some(vec![format!("{address}: {reason}")]),
+            ..Domain::default()
+        }];
+        let (link, found, remedy) = verdict(snapshot.clone());
+        assert_eq!((link.as_str(), found), ("qemu", format!("the QEMU of db says: {address}: {reason}")));
+        assert!(!remedy.is_empty());
+        snapshot.domains[0].blocked_reasons = Some(Vec::new());
+        assert_eq!(verdict(snapshot).0, "", "nothing is broken");
     }
 
     #[test]

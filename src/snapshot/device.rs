@@ -269,6 +269,19 @@ pub struct Firmware {
     pub versions: BTreeMap<String, String>,
 }
 
+/// The least firmware with which ConnectX-7 and BlueField-3 migrate (NVIDIA's guide to live migration of VFs).
+const MLX5_FLOORS: [[u32; 3]; 2] = [[28, 41, 1000], [32, 41, 1000]];
+
+impl Firmware {
+    /// Whether an mlx5 card's version is at least what its vendor asks for, with that version; `None` where none is named.
+    pub fn mlx5_floor(version: &str) -> Option<(bool, String)> {
+        let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+        let floor = MLX5_FLOORS.iter().find(|floor| numbers.first() == Some(&floor[0]))?;
+        let [family, major, minor] = floor;
+        Some((numbers[..] >= floor[..], format!("{family}.{major}.{minor}")))
+    }
+}
+
 /// devlink facts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -1,6 +1,7 @@
 //! The same firmware.
 
 use super::prelude::*;
+use crate::snapshot::device::Firmware;
 
 pub(super) const CHECK: Check = Check::new(
     Rule {
@@ -28,9 +29,18 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         return Vec::new(); // no other driver has a rule about it
     }
     let target = device.pair.destination.address;
+    let too_old = |version: &str| {
+        let (enough, floor) = Firmware::mlx5_floor(version).filter(|_| pair::is_mlx5(device.pair.source))?;
+        (!enough).then_some(floor)
+    };
     let verdict = match (&s, &d) {
-        (Some(s), Some(d)) if s == d => Verdict::pass(),
-        (Some(s), Some(d)) => Verdict::fail(format!("the firmware differs: {s} and {d}")),
+        (Some(s), Some(d)) if s != d => Verdict::fail(format!("the firmware differs: {s} and {d}")),
+        (Some(_), Some(d)) => match too_old(d) {
+            None => Verdict::pass(),
+            Some(floor) => {
+                Verdict::fail(format!("firmware {d} on both sides is older than {floor}, which migration needs"))
+            }
+        },
         _ => Verdict::unknown(format!("the firmware of {} or {target} is not known", device.held.address)),
     };
     let word = |version: Option<String>| version.unwrap_or_else(|| "unknown".to_owned());
