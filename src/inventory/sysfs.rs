@@ -12,7 +12,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags};
@@ -55,15 +55,14 @@ impl Tree {
 
     /// The folder at `path`, which is relative to the root. Links on the way are followed as far as they stay inside.
     pub fn node(&self, path: &str) -> io::Result<Node> {
-        let dir = rustix::fs::openat2(&self.root, path, folder_flags(), Mode::empty(), self.resolve)
-            .map_err(|e| explain(e, path))?;
+        let dir = open_inside(&self.root, path, folder_flags(), self.resolve).map_err(|e| explain(e, path))?;
         Ok(Node { dir, path: PathBuf::from(path) })
     }
 
     /// At most `limit` bytes of the file at `path`; a longer file is an error. `None` when there is no such file.
     pub fn read(&self, path: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), self.resolve) {
+        match open_inside(&self.root, path, flags, self.resolve) {
             Ok(file) => read_bounded(&file, limit).map(Some),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(e) => Err(explain(e, path)),
@@ -72,7 +71,7 @@ impl Tree {
 
     /// One attribute at `path`, trimmed: a single read. `None` when there is no such file.
     pub fn attr(&self, path: &str) -> io::Result<Option<String>> {
-        attribute(rustix::fs::openat2(&self.root, path, attribute_flags(), Mode::empty(), self.resolve), path)
+        attribute(open_inside(&self.root, path, attribute_flags(), self.resolve), path)
     }
 
     /// The text of a small file, trimmed. `None` when it is missing, unreadable or empty: for facts where that says enough.
@@ -87,7 +86,7 @@ impl Tree {
 
     /// Whether something is at `path`.
     pub fn has(&self, path: &str) -> bool {
-        rustix::fs::openat2(&self.root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), self.resolve).is_ok()
+        open_inside(&self.root, path, OFlags::PATH | OFlags::CLOEXEC, self.resolve).is_ok()
     }
 }
 
@@ -117,7 +116,7 @@ impl Node {
     /// An attribute some folders further down, trimmed: a single read, and no link on the way. `None` when it is not there.
     pub fn below(&self, path: &str) -> io::Result<Option<String>> {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        attribute(rustix::fs::openat2(&self.dir, path, attribute_flags(), Mode::empty(), inside), path)
+        attribute(open_inside(&self.dir, path, attribute_flags(), inside), path)
     }
 
     /// A decimal attribute. `None` when the kernel left it out.
@@ -212,6 +211,19 @@ impl SysClass for Node {
     }
 }
 
+/// Opens `path` without leaving `dir`. While anybody renames or mounts anything anywhere, the kernel cannot vouch for a `..` on
+/// the way and says so (openat2(2), `EAGAIN`): then again.
+fn open_inside(dir: impl AsFd, path: &str, flags: OFlags, resolve: ResolveFlags) -> rustix::io::Result<OwnedFd> {
+    const MOST_TIMES: u32 = 10_000;
+    for _ in 1..MOST_TIMES {
+        match rustix::fs::openat2(&dir, path, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN) => std::hint::spin_loop(),
+            other => return other,
+        }
+    }
+    rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve)
+}
+
 fn folder_flags() -> OFlags {
     OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
@@ -258,5 +270,34 @@ fn explain(error: Errno, path: &str) -> io::Error {
     match error {
         Errno::XDEV => io::Error::other(format!("{path}: a link leaves the root")),
         other => io::Error::new(io::Error::from(other).kind(), format!("{path}: {}", io::Error::from(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "makes a tree, and trouble in it")]
+    fn renames_elsewhere_do_not_stop_the_reading() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        std::fs::create_dir_all(at("a/b/c")).unwrap();
+        std::os::unix::fs::symlink("../a/../a/../a/b/../b/../b/c", at("a/link")).unwrap();
+        std::fs::write(at("x"), "").unwrap();
+        let tree = Tree::open(place.path()).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stopped() {
+                    std::fs::rename(at("x"), at("y")).unwrap();
+                    std::fs::rename(at("y"), at("x")).unwrap();
+                }
+            });
+            let failed = (0..50_000).find_map(|_| tree.node("a/link").err());
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
     }
 }
