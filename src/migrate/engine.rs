@@ -267,7 +267,9 @@ impl Engine<'_> {
             Action::Release => {
                 if self.recorded.marked {
                     self.note_down(&Entry::UndoIntent { step: Step::RemoveMark });
-                    self.unmark(Side::Source);
+                    if let Err(why) = self.unmark(Side::Source) {
+                        return Some(News::Pending { why });
+                    }
                 }
                 self.note_down(&Entry::UndoIntent { step: Step::ReleaseClaims });
                 self.note_down(&Entry::UndoDone { step: Step::ReleaseClaims });
@@ -405,17 +407,20 @@ impl Engine<'_> {
 
     fn clean_up(&mut self) -> News {
         self.note_down(&Entry::Cleanup);
-        self.unmark(Side::Destination);
+        let mut left = self.unmark(Side::Destination);
         if self.order.autostart
             && let Err(e) = self.hosts.destination.set_autostart(&self.order.instance.uuid, true)
         {
-            self.say(What::Note { message: format!("autostart was not carried over: {e}") });
+            left = left.and(Err(format!("autostart was not carried over: {e}")));
         }
         for (disk, path) in &self.order.options.copy_disks {
             let message = format!("{} keeps what was disk {disk}: {path}", self.order.source_label);
             self.say(What::Note { message });
         }
-        News::Cleaned
+        match left {
+            Ok(()) => News::Cleaned,
+            Err(why) => News::Pending { why },
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::event::What;
 use super::step::Phase;
 use crate::hypervisor;
-use crate::journal::mark::{Marked, NAMESPACE};
+use crate::journal::mark::Marked;
 use crate::journal::{Entry, Mark, Side};
 use crate::recover::mark;
 
@@ -47,20 +47,12 @@ impl Engine<'_> {
     }
 
     /// Takes the mark off. One that stays is no harm to the guest, but other machines will not migrate it.
-    pub(super) fn unmark(&mut self, side: Side) {
+    pub(super) fn unmark(&self, side: Side) -> Result<(), String> {
         let host = match side {
             Side::Source => self.hosts.source,
             Side::Destination => self.hosts.destination,
         };
-        let uuid = &self.order.instance.uuid;
-        if let Err(e) = mark::remove(host, uuid, &self.order.id) {
-            let uri = host.uri();
-            self.say(What::Note {
-                message: format!(
-                    "pvm's mark is still in the guest: {e}; to take it off: virsh -c {uri} metadata {uuid} --uri {NAMESPACE} \
-                     --remove --live"
-                ),
-            });
-        }
+        mark::remove(host, &self.order.instance.uuid, &self.order.id)
+            .map_err(|e| format!("pvm's mark is still in the guest: {e}"))
     }
 }

@@ -97,6 +97,10 @@ impl Engine<'_> {
                 self.missing.push(port.source);
                 News::Attached { done: false }
             }
+            Ok(Plugged::Unanswered(why)) => {
+                self.missing.push(port.source);
+                News::Pending { why: format!("whether port {} is plugged in is not known: {why}", port.source) }
+            }
         }
     }
 

@@ -115,7 +115,8 @@ pub enum News {
         /// How a run ends that fails so.
         outcome: Outcome,
     },
-    /// The guest has not answered: it may still let go of the port later, so that nothing is plugged in again now.
+    /// Somebody has not answered, so that what was asked may still happen or has to be done later: a guest that may yet let
+    /// go of its port, a host that does not say whether a port is in or a mark off. The journal stays open.
     Pending {
         /// In words.
         why: String,
@@ -282,6 +283,14 @@ impl State {
         (self, vec![action])
     }
 
+    /// The end with something still to come.
+    fn pending(mut self, why: &str, place: Place) -> (Self, Vec<Action>) {
+        let why = self.failure.take().map_or(why.to_owned(), |(failure, _)| format!("{failure}; {why}"));
+        self.failure = Some((why, Outcome::Incomplete));
+        self.open = true;
+        self.end(Outcome::Incomplete, place)
+    }
+
     fn end(mut self, outcome: Outcome, place: Place) -> (Self, Vec<Action>) {
         self.at = At::Done;
         let why = self.failure.as_ref().map(|(why, _)| why.clone());
@@ -394,11 +403,8 @@ pub fn step(mut state: State, news: News) -> (State, Vec<Action>) {
             state.detached += 1;
             state.detach_or_perform()
         }
-        (At::Detach, News::Pending { why }) => {
-            state.failure = Some((why, Outcome::Incomplete));
-            state.open = true;
-            state.end(Outcome::Incomplete, Place::Source)
-        }
+        (At::Detach | At::Release, News::Pending { why }) => state.pending(&why, Place::Source),
+        (At::Attach(_) | At::Cleanup, News::Pending { why }) => state.pending(&why, Place::Destination),
         (At::Perform, News::Switched) => {
             state.switched = true;
             (state, Vec::new())

@@ -248,3 +248,19 @@ proptest! {
         prop_assert_eq!(actions.contains(&Action::SuspendSource), split && asked);
     }
 }
+
+#[test]
+fn a_destination_that_falls_silent_leaves_the_rest_to_recovery() {
+    let silent = || vec![News::Pending { why: "no answer".into() }];
+    let (actions, end) = play(TWO_PORTS, |action| if *action == Action::Attach(0) { silent() } else { fine(action) });
+    assert_eq!((end.outcome, end.place, end.open), (Outcome::Incomplete, Place::Destination, true));
+    assert!(!actions.contains(&Action::CleanUp) && !actions.contains(&Action::Attach(1)), "{actions:?}");
+    let (_, end) = play(TWO_PORTS, |action| if *action == Action::CleanUp { silent() } else { fine(action) });
+    assert_eq!((end.outcome, end.place, end.open), (Outcome::Incomplete, Place::Destination, true));
+
+    // The same on the way back: the mark stays in the guest on the source.
+    let (_, end) =
+        play(TWO_PORTS, |action| if *action == Action::Release { silent() } else { returned_failed(action) });
+    assert_eq!((end.outcome, end.place, end.open), (Outcome::Incomplete, Place::Source, true));
+    assert_eq!(end.why.as_deref(), Some("no; no answer"));
+}

@@ -16,6 +16,9 @@ pub(super) fn message(order: &Order, end: &End, missing: &[PciAddress]) -> Strin
     let ports = ports.join(", ");
     match (end.place, end.outcome) {
         (Place::Destination, Outcome::Fine) => format!("{instance} runs on {destination}"),
+        (Place::Destination, _) if end.open => {
+            format!("{instance} runs on {destination}, but is not finished: {why}; see: pvm recover {id}")
+        }
         (Place::Destination, _) if !missing.is_empty() => {
             format!("{instance} runs on {destination}, but has no port in place of {ports}")
         }

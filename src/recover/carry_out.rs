@@ -322,10 +322,14 @@ impl Recovery<'_> {
                 }
                 None => {}
             }
-            if let Plugged::Missing(why) = self.plug_in(&port, affect)? {
-                let summary = format!("the port {} is missing on the destination: {why}", port.source);
-                return Ok(Next::End(Outcome::Incomplete, summary));
-            }
+            let summary = match self.plug_in(&port, affect)? {
+                Plugged::In(_) => continue,
+                Plugged::Missing(why) => format!("the port {} is missing on the destination: {why}", port.source),
+                Plugged::Unanswered(why) => {
+                    format!("whether the port {} is plugged in is not known: {why}", port.source)
+                }
+            };
+            return Ok(Next::End(Outcome::Incomplete, summary));
         }
         let lost = self.state.verdict.as_ref().is_some_and(Verdict::is_lost);
         self.clean_up(if lost { Outcome::Incomplete } else { Outcome::Fine })
@@ -333,9 +337,9 @@ impl Recovery<'_> {
 
     fn plug_in(&mut self, port: &Port, affect: Affect) -> Result<Plugged, JournalError> {
         if let Err(why) = self.host(Side::Destination) {
-            return Ok(Plugged::Missing(why));
+            return Ok(Plugged::Unanswered(why));
         }
-        let Some(host) = self.destination.take() else { return Ok(Plugged::Missing("no connection".into())) };
+        let Some(host) = self.destination.take() else { return Ok(Plugged::Unanswered("no connection".into())) };
         let (uuid, map) = (self.state.plan.instance.uuid.clone(), self.state.map.clone());
         let plugged = port::plug_in(host.as_ref(), &uuid, port, &map, affect, |entry| self.record(entry));
         self.destination = Some(host);

@@ -14,6 +14,8 @@ pub enum Plugged {
     In(PciAddress),
     /// It is missing: no device that it may get can be plugged in. What each was refused with.
     Missing(String),
+    /// The host did not answer: it may be in.
+    Unanswered(String),
 }
 
 /// The devices the port may get, the one in the map first, with the element for each. Devices of other moves are theirs.
@@ -66,13 +68,8 @@ pub fn plug_in<E>(
                 record(&Entry::Attached { source, device })?;
                 return Ok(Plugged::In(device));
             }
-            Err(e) => {
-                let may_be_in = e.failure == Failure::ConnectionLost;
-                refused.push(format!("{device}: {e}"));
-                if may_be_in {
-                    break;
-                }
-            }
+            Err(e) if e.failure == Failure::ConnectionLost => return Ok(Plugged::Unanswered(format!("{device}: {e}"))),
+            Err(e) => refused.push(format!("{device}: {e}")),
         }
     }
     if refused.is_empty() {
