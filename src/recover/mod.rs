@@ -17,6 +17,8 @@ mod carry_out;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod table_tests;
 
 pub use action::{Action, Changes, Choices, Exit};

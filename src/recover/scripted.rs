@@ -1,0 +1,222 @@
+//! A host for tests of recovery: it has what a test gives it, does what it is told, and remembers the calls.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::hypervisor::{
+    Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job as LibvirtJob, MigrateRequest,
+    PauseReason, Result, RunReason, SecretXml, State as Now, Watch, Way,
+};
+
+pub(super) const CANCELED: Now = Now::Running(RunReason::MigrationCanceled);
+pub(super) const OFF: Now = Now::ShutOff { migrated: false };
+
+/// What a scripted host has and was told.
+#[derive(Debug, Default)]
+pub(super) struct Has {
+    pub(super) silent: bool,
+    pub(super) state: Option<Now>,
+    pub(super) persistent: bool,
+    pub(super) job: Option<u64>,
+    pub(super) devices: Vec<String>,
+    pub(super) calls: Vec<String>,
+    /// Devices that another guest has.
+    pub(super) taken: Vec<String>,
+    /// What its QEMU says of its migration.
+    pub(super) migration: &'static str,
+    /// Has the guest for so many more questions.
+    pub(super) gone_after: Option<u32>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scripted(pub(super) Arc<Mutex<Has>>);
+
+impl Scripted {
+    pub(super) fn calls(&self) -> Vec<String> {
+        self.0.lock().unwrap().calls.clone()
+    }
+
+    pub(super) fn state(&self) -> Option<Now> {
+        self.0.lock().unwrap().state
+    }
+
+    fn told(&self, call: String, change: impl FnOnce(&mut Has)) -> Result<()> {
+        let mut host = self.0.lock().unwrap();
+        if host.silent {
+            return refused(&call, Failure::ConnectionLost);
+        }
+        host.calls.push(call);
+        change(&mut host);
+        Ok(())
+    }
+}
+
+fn refused<T>(doing: &str, failure: Failure) -> Result<T> {
+    Err(HypervisorError { doing: doing.into(), message: "scripted".into(), failure })
+}
+
+impl Hypervisor for Scripted {
+    fn uri(&self) -> &'static str {
+        "scripted:///"
+    }
+    fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
+        let mut host = self.0.lock().unwrap();
+        if host.silent {
+            return refused("domain", Failure::ConnectionLost);
+        }
+        match &mut host.gone_after {
+            Some(0) => host.state = None,
+            Some(more) => *more -= 1,
+            None => {}
+        }
+        Ok(host.state.map(|state| DomainInfo {
+            name: "vm".into(),
+            uuid: uuid.into(),
+            id: state.is_active().then_some(3),
+            state,
+            persistent: host.persistent,
+            autostart: false,
+        }))
+    }
+    fn xml(&self, _: &str, _: DomainXml) -> Result<String> {
+        use std::fmt::Write as _;
+        let host = self.0.lock().unwrap();
+        let devices = host.devices.iter().fold(String::new(), |mut xml, device| {
+            let (domain, bus) = (&device[0..4], &device[5..7]);
+            let (slot, function) = (&device[8..10], &device[11..12]);
+            let _ = write!(
+                xml,
+                "<hostdev mode='subsystem' type='pci'><source><address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' \
+                 function='0x{function}'/></source></hostdev>"
+            );
+            xml
+        });
+        Ok(format!("<domain type='kvm'><name>vm</name><devices>{devices}</devices></domain>"))
+    }
+    fn job(&self, _: &str) -> Result<Option<LibvirtJob>> {
+        let operation = self.0.lock().unwrap().job;
+        if operation == Some(4) {
+            return refused("job", Failure::Unsupported);
+        }
+        Ok(operation.and_then(|n| LibvirtJob::from_parts(2, BTreeMap::from([("operation".to_owned(), n)]), None)))
+    }
+    fn suspend(&self, _: &str) -> Result<()> {
+        self.told("suspend".into(), |host| match host.job.take() {
+            Some(_) => host.state = Some(CANCELED),
+            None => host.state = Some(Now::Paused(PauseReason::User)),
+        })
+    }
+    fn resume(&self, _: &str) -> Result<()> {
+        self.told("resume".into(), |host| host.state = Some(Now::Running(RunReason::Unpaused)))
+    }
+    fn destroy(&self, _: &str) -> Result<()> {
+        self.told("destroy".into(), |host| host.state = host.persistent.then_some(OFF))
+    }
+    fn undefine(&self, _: &str) -> Result<()> {
+        self.told("undefine".into(), |host| host.state = None)
+    }
+    fn abort_job(&self, _: &str) -> Result<()> {
+        self.told("abort".into(), |host| {
+            host.job = None;
+            host.state = Some(CANCELED);
+        })
+    }
+    fn set_autostart(&self, _: &str, autostart: bool) -> Result<()> {
+        self.told(format!("autostart {autostart}"), |_| {})
+    }
+    fn attach_device(&self, _: &str, xml: &str, affect: Affect) -> Result<()> {
+        // The tests' ports are elements, or just an address.
+        let inside =
+            crate::domain::read::read(&format!("<domain type='kvm'><name>vm</name><devices>{xml}</devices></domain>"));
+        let named = inside.ok().and_then(|read| read.hostdevs.first()?.source).map(|address| address.to_string());
+        let device = named.unwrap_or_else(|| xml.to_owned());
+        if self.0.lock().unwrap().taken.contains(&device) {
+            return refused("attach", Failure::Other);
+        }
+        self.told(format!("attach {device} {affect:?}"), |host| host.devices.push(device.clone()))
+    }
+    fn monitor(&self, _: &str, command: &str) -> Result<String> {
+        if command.contains("query-migrate") {
+            return Ok(format!(r#"{{"return":{{"status":"{}"}}}}"#, self.0.lock().unwrap().migration));
+        }
+        assert_eq!(command, r#"{"execute":"migrate-continue","arguments":{"state":"cancelling"}}"#);
+        self.told("go on cancelling".into(), |host| {
+            host.job = None;
+            host.state = Some(Now::Running(RunReason::Unpaused));
+        })?;
+        Ok(r#"{"return":{}}"#.into())
+    }
+    // Nothing below is asked for by recovery.
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+    fn hostname(&self) -> Result<String> {
+        refused("hostname", Failure::Other)
+    }
+    fn host_uuid(&self) -> Result<String> {
+        refused("host_uuid", Failure::Other)
+    }
+    fn libvirt_version(&self) -> Result<u64> {
+        refused("libvirt_version", Failure::Other)
+    }
+    fn qemu_version(&self) -> Result<u64> {
+        refused("qemu_version", Failure::Other)
+    }
+    fn free_memory(&self) -> Result<u64> {
+        refused("free_memory", Failure::Other)
+    }
+    fn capabilities(&self) -> Result<String> {
+        refused("capabilities", Failure::Other)
+    }
+    fn domain_capabilities(
+        &self,
+        _: Option<&str>,
+        _: Option<&str>,
+        _: Option<&str>,
+        _: Option<&str>,
+    ) -> Result<String> {
+        refused("domain_capabilities", Failure::Other)
+    }
+    fn node_devices(&self) -> Result<Vec<String>> {
+        refused("node_devices", Failure::Other)
+    }
+    fn domains(&self) -> Result<Vec<DomainInfo>> {
+        refused("domains", Failure::Other)
+    }
+    fn networks(&self) -> Result<Vec<String>> {
+        refused("networks", Failure::Other)
+    }
+    fn pools(&self) -> Result<Vec<String>> {
+        refused("pools", Failure::Other)
+    }
+    fn domain_by_name(&self, _: &str) -> Result<Option<DomainInfo>> {
+        refused("domain_by_name", Failure::Other)
+    }
+    fn secret_xml(&self, _: &str, _: DomainXml) -> Result<SecretXml> {
+        refused("secret_xml", Failure::Other)
+    }
+    fn snapshots(&self, _: &str) -> Result<u32> {
+        refused("snapshots", Failure::Other)
+    }
+    fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
+        refused("completed_job", Failure::Other)
+    }
+    fn migrate(&self, _: &str, _: &MigrateRequest, _: Way<'_>) -> Result<()> {
+        refused("migrate", Failure::Other)
+    }
+    fn set_max_downtime(&self, _: &str, _: u64) -> Result<()> {
+        refused("set_max_downtime", Failure::Other)
+    }
+    fn detach_device(&self, _: &str, _: &str, _: Affect) -> Result<()> {
+        refused("detach_device", Failure::Other)
+    }
+    fn metadata(&self, _: &str, _: &str) -> Result<Option<String>> {
+        refused("metadata", Failure::Other)
+    }
+    fn set_metadata(&self, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<()> {
+        refused("set_metadata", Failure::Other)
+    }
+    fn watch(&self, _: &str, _: std::sync::mpsc::Sender<Happened>) -> Result<Box<dyn Watch>> {
+        refused("watch", Failure::Other)
+    }
+}
