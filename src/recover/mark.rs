@@ -16,13 +16,14 @@ pub enum Found {
 
 /// Reads the mark of a running guest. A guest that is not there or does not run has none.
 pub fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
-    if !host.domain(uuid)?.is_some_and(|guest| guest.state.is_active()) {
-        return Ok(Found::None);
-    }
     match host.metadata(uuid, NAMESPACE) {
         Ok(Some(text)) => Ok(Mark::parse(&text).map_or(Found::Unreadable, Found::Mark)),
         Ok(None) | Err(HypervisorError { failure: Failure::Absent, .. }) => Ok(Found::None),
-        Err(e) => Err(e),
+        // Only a running guest has live metadata; whether it runs need not be asked before each look.
+        Err(e) => match host.domain(uuid)? {
+            Some(guest) if guest.state.is_active() => Err(e),
+            Some(_) | None => Ok(Found::None),
+        },
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) fn without_journal(context: &Context, store: &Store) -> Result<Vec<Ma
     let host = hypervisor::open(&context.local_uri()).map_err(|e| e.to_string())?;
     let known: Vec<String> = store.list().map_err(|e| e.to_string())?.into_iter().map(|listed| listed.id).collect();
     let mut found = Vec::new();
-    for guest in host.domains().map_err(|e| e.to_string())? {
+    let guests = host.domains().map_err(|e| e.to_string())?;
+    for guest in guests.into_iter().filter(|guest| guest.state.is_active()) {
         if let Found::Mark(mark) = mark::read(host.as_ref(), &guest.uuid).map_err(|e| e.to_string())?
             && !known.contains(&mark.id)
         {
