@@ -12,7 +12,26 @@ use crate::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 
 /// Adds what the daemon says. A call that fails leaves its facts unknown; it does not hide the others.
 pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
-    let host = &mut snapshot.host;
+    // Each call waits for its answer, and a daemon answers several calls of a connection at a time.
+    let domains = std::thread::scope(|scope| {
+        let domains = scope.spawn(|| domains(daemon));
+        about(&mut snapshot.host, daemon);
+        domains.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    match domains {
+        Ok(found) => {
+            snapshot.domains = found;
+            let jobs = snapshot.domains.iter().filter(|d| d.job.as_deref().is_some_and(|j| j.starts_with("migration")));
+            snapshot.host.jobs = u32::try_from(jobs.count()).ok();
+            emulators(snapshot, daemon);
+            assign(&mut snapshot.devices, &snapshot.domains);
+        }
+        Err(error) => without(snapshot, &error.to_string()),
+    }
+}
+
+/// What it says of the host.
+fn about(host: &mut Host, daemon: &dyn Hypervisor) {
     host.uri = Some(daemon.uri().to_owned());
     host.unknown
         .retain(|u| !["libvirt", "qemu", "machine_types", "domains", "networks", "pools"].contains(&u.fact.as_str()));
@@ -39,17 +58,13 @@ pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
             host.domain_capabilities.insert(format!("{name} {virt}"), xml);
         }
     }
-    match daemon.domains() {
-        Ok(found) => {
-            snapshot.domains = found.iter().map(|info| read_domain(daemon, info)).collect();
-            snapshot.domains.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
-            let jobs = snapshot.domains.iter().filter(|d| d.job.as_deref().is_some_and(|j| j.starts_with("migration")));
-            snapshot.host.jobs = u32::try_from(jobs.count()).ok();
-            emulators(snapshot, daemon);
-            assign(&mut snapshot.devices, &snapshot.domains);
-        }
-        Err(error) => without(snapshot, &error.to_string()),
-    }
+}
+
+/// Its domains, by name.
+fn domains(daemon: &dyn Hypervisor) -> Result<Vec<Domain>, HypervisorError> {
+    let mut domains: Vec<_> = daemon.domains()?.iter().map(|info| read_domain(daemon, info)).collect();
+    domains.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
+    Ok(domains)
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {
@@ -189,9 +204,13 @@ fn emulators(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
         }
     }
     for (emulator, arch, machine, virt) in wanted {
-        let answer = daemon.domain_capabilities(Some(&emulator), Some(&arch), Some(&machine), Some(&virt));
-        if let Ok(xml) = answer {
-            snapshot.host.domain_capabilities.insert(format!("{emulator} {machine} {virt}"), xml);
+        let name = format!("{emulator} {machine} {virt}");
+        // The host's default, which was asked for without names, may be it.
+        if snapshot.host.domain_capabilities.contains_key(&name) {
+            continue;
+        }
+        if let Ok(xml) = daemon.domain_capabilities(Some(&emulator), Some(&arch), Some(&machine), Some(&virt)) {
+            snapshot.host.domain_capabilities.insert(name, xml);
         }
     }
 }
