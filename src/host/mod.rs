@@ -18,12 +18,14 @@ pub mod ssh;
 pub mod storage;
 
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::hypervisor::{self, Hypervisor};
 use crate::inventory::{self, Probe};
 use crate::pci::PciAddress;
 use crate::snapshot::{Snapshot, Unknown, Via};
+use channel::{Channel, channel};
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
 
@@ -120,19 +122,52 @@ impl HostError {
     }
 }
 
-/// Takes the snapshot of `host`.
-pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
-    gather_over(host, None, options)
+/// A host to be asked, and what there is already to ask it with.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The host.
+    pub host: &'a HostRef,
+    /// A connection to its libvirt: on a quick network opening one is the greater part of the work.
+    pub daemon: Option<&'a dyn Hypervisor>,
+    /// Its kernel's facts, should they be on their way.
+    pub begun: Option<Begun>,
 }
 
-/// The same over a connection to its libvirt that is open already, where there is one.
-fn gather_over(
-    host: &HostRef,
-    daemon: Option<&dyn Hypervisor>,
-    options: &GatherOptions,
-) -> Result<Snapshot, HostError> {
+impl<'a> Asked<'a> {
+    /// With nothing.
+    fn of(host: &'a HostRef) -> Self {
+        Self { host, daemon: None, begun: None }
+    }
+}
+
+/// What this machine's kernel says, being read in a thread of its own: it takes as long as loading libvirt does.
+#[derive(Debug)]
+pub struct Begun(JoinHandle<Result<Snapshot, HostError>>);
+
+impl Begun {
+    /// Begins to read it, if this host is this machine.
+    pub fn at(host: &HostRef, options: &GatherOptions) -> Option<Self> {
+        (channel(host) == Channel::Here).then(|| Self::here(options))
+    }
+
+    fn here(options: &GatherOptions) -> Self {
+        let options = options.clone();
+        Self(std::thread::spawn(move || kernel(&options)))
+    }
+
+    fn end(self) -> Result<Snapshot, HostError> {
+        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Takes the snapshot of `host`.
+pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    gather_over(Asked::of(host), options)
+}
+
+fn gather_over(Asked { host, daemon, begun }: Asked<'_>, options: &GatherOptions) -> Result<Snapshot, HostError> {
     match host {
-        HostRef::Local => local(daemon, options),
+        HostRef::Local => local(daemon, begun, options),
         HostRef::Snapshot(path) => file::load(path),
         HostRef::Name(name) => by_ssh_or_libvirt(host, daemon, name, &[], options),
         HostRef::Configured { name, settings } => match &settings.facts {
@@ -145,7 +180,7 @@ fn gather_over(
         HostRef::Uri(uri) => match host.ssh_target() {
             Some(target) => by_ssh_or_libvirt(host, daemon, target, &[], options),
             None if uri.contains(":///") => {
-                local(daemon, &GatherOptions { connect: Some(uri.clone()), ..options.clone() })
+                local(daemon, begun, &GatherOptions { connect: Some(uri.clone()), ..options.clone() })
             }
             None => by_libvirt(host, daemon, options),
         },
@@ -154,18 +189,16 @@ fn gather_over(
 
 /// Each host on its own thread, in the order asked; one failure does not hide the others.
 pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snapshot, HostError>> {
-    let asked: Vec<_> = asked.iter().map(|host| (host, None)).collect();
-    gather_all_over(&asked, options)
+    gather_all_over(asked.iter().map(Asked::of), options)
 }
 
-/// The same over connections that are open already: on a quick network they are the greater part of the work.
-pub fn gather_all_over(
-    asked: &[(&HostRef, Option<&dyn Hypervisor>)],
+/// The same with what there is already.
+pub fn gather_all_over<'a>(
+    asked: impl IntoIterator<Item = Asked<'a>>,
     options: &GatherOptions,
 ) -> Vec<Result<Snapshot, HostError>> {
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            asked.iter().map(|(host, daemon)| scope.spawn(move || gather_over(host, *daemon, options))).collect();
+        let workers: Vec<_> = asked.into_iter().map(|asked| scope.spawn(move || gather_over(asked, options))).collect();
         workers
             .into_iter()
             .map(|worker| match worker.join() {
@@ -227,29 +260,39 @@ fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherO
     Ok(snapshot)
 }
 
-fn local(daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Snapshot, HostError> {
-    let mut snapshot = inventory::read(&options.root, options.probe)?;
-    snapshot.via = Via::Local;
-    configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
-    match (daemon, &options.connect) {
+fn local(
+    daemon: Option<&dyn Hypervisor>,
+    begun: Option<Begun>,
+    options: &GatherOptions,
+) -> Result<Snapshot, HostError> {
+    let begun = begun.unwrap_or_else(|| Begun::here(options));
+    let opened = options.connect.as_deref().filter(|_| daemon.is_none()).map(hypervisor::open);
+    let mut snapshot = begun.end()?;
+    match (daemon, &opened) {
         (Some(daemon), _) => libvirt::add(&mut snapshot, daemon),
+        (None, Some(Ok(daemon))) => libvirt::add(&mut snapshot, daemon.as_ref()),
+        (None, Some(Err(error))) => libvirt::without(&mut snapshot, &error.to_string()),
         (None, None) => {
             libvirt::without(
                 &mut snapshot,
                 "libvirt was not asked, because the tree below --root is another machine's",
             );
         }
-        (None, Some(uri)) => match hypervisor::open(uri) {
-            Ok(daemon) => libvirt::add(&mut snapshot, daemon.as_ref()),
-            Err(error) => libvirt::without(&mut snapshot, &error.to_string()),
-        },
-    }
-    if !snapshot.fixture {
-        active::claims(&mut snapshot);
     }
     if options.probe == Probe::Active {
         active::probe(&mut snapshot, options.only);
     }
     inventory::conclude(&mut snapshot, options.probe);
+    Ok(snapshot)
+}
+
+/// What is known of this machine without libvirt.
+fn kernel(options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let mut snapshot = inventory::read(&options.root, options.probe)?;
+    snapshot.via = Via::Local;
+    configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
+    if !snapshot.fixture {
+        active::claims(&mut snapshot);
+    }
     Ok(snapshot)
 }

@@ -35,12 +35,13 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     let hosts = Hosts::new(context)?;
     let saved = args.plan.as_deref().map(plan::read).transpose()?;
     let direct = args.direct || saved.as_ref().is_some_and(plan::is_direct);
-    let sides = sides::open(&hosts, args, direct)?;
+    let (sides, mut begun) = sides::open(&hosts, args, direct)?;
     let directory = journal::state_directory()?;
     let store = Store::at(&directory);
-    let mut excluded = plan::claimed(&store, &args.destination)?;
+    let journals = store.list()?;
+    let mut excluded = plan::claimed(&journals, &args.destination);
     if args.dry_run {
-        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
+        let planned = plan::make(&hosts, &sides, std::mem::take(&mut begun), args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }
@@ -49,13 +50,13 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     let Sides::Live { source, destination, guest } = &sides else {
         return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run").into());
     };
-    let known_marks: Vec<String> = store.list()?.into_iter().map(|listed| listed.id).collect();
+    let known_marks: Vec<String> = journals.into_iter().map(|listed| listed.id).collect();
     let known = |id: &str| known_marks.iter().any(|known| known == id);
     if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known)? {
         return Err(Stop::refused(format!("{} {why}", guest.name)).into());
     }
     for _ in 0..MOST_PLANS {
-        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
+        let planned = plan::make(&hosts, &sides, std::mem::take(&mut begun), args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }

@@ -14,9 +14,9 @@ use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
-use crate::host::{self, ErrorKind, GatherOptions, HostError};
+use crate::host::{self, Asked, Begun, ErrorKind, GatherOptions, HostError};
 use crate::hypervisor::{DomainInfo, State};
-use crate::journal::{self, Store};
+use crate::journal;
 use crate::migrate::{Options, Order};
 use crate::outcome::Outcome;
 use crate::output::diff::diff;
@@ -53,17 +53,17 @@ impl Planned {
 }
 
 /// Devices of the destination that unfinished migrations keep.
-pub(super) fn claimed(store: &Store, destination: &str) -> anyhow::Result<BTreeSet<PciAddress>> {
-    let listed = store.list()?;
-    let states: Vec<_> = listed.iter().filter_map(journal::Listed::state).collect();
+pub(super) fn claimed(journals: &[journal::Listed], destination: &str) -> BTreeSet<PciAddress> {
+    let states: Vec<_> = journals.iter().filter_map(journal::Listed::state).collect();
     let claims = journal::claims(&states);
-    Ok(claims.into_iter().filter(|claim| claim.host == destination).map(|claim| claim.device).collect())
+    claims.into_iter().filter(|claim| claim.host == destination).map(|claim| claim.device).collect()
 }
 
 /// Reads both hosts and plans.
 pub(super) fn make(
     hosts: &Hosts,
     sides: &Sides,
+    begun: [Option<Begun>; 2],
     args: &Migrate,
     saved: Option<&Plan>,
     excluded: &BTreeSet<PciAddress>,
@@ -76,9 +76,10 @@ pub(super) fn make(
         Sides::Live { source, destination, .. } => [Some(&source.hypervisor), Some(&destination.hypervisor)],
         Sides::Saved { .. } => [None, None],
     };
-    let over: Vec<_> = asked.iter().zip(daemons.map(|daemon| daemon.map(Box::as_ref))).collect();
+    let over = asked.iter().zip(daemons).zip(begun);
+    let over = over.map(|((host, daemon), begun)| Asked { host, daemon: daemon.map(Box::as_ref), begun });
     let gathering = GatherOptions { node_devices: sides.hold_devices(), ..hosts.options.clone() };
-    let mut gathered = host::gather_all_over(&over, &gathering).into_iter();
+    let mut gathered = host::gather_all_over(over, &gathering).into_iter();
     let mut next = |side: Option<&Side>| match (gathered.next(), side) {
         (Some(Ok(snapshot)), _) => Ok(snapshot),
         (Some(Err(error)), Some(side)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(side, &error)),

@@ -4,7 +4,7 @@ use crate::cli::migrate::Migrate;
 use crate::commands::Stop;
 use crate::commands::hosts::Hosts;
 use crate::domain;
-use crate::host::HostRef;
+use crate::host::{Begun, HostRef};
 use crate::hypervisor::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::journal;
 use crate::migrate::lookup::{self, LookupError};
@@ -62,19 +62,21 @@ impl Sides {
     }
 }
 
-/// Connects to both hosts and finds the guest. Snapshots need no connection.
-pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Result<Sides> {
+/// Connects to both hosts and finds the guest. Snapshots need no connection. What the kernel of this machine says is being
+/// read meanwhile, for the first plan.
+pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Result<(Sides, [Option<Begun>; 2])> {
     let (from, to) = (hosts.parse(&args.from)?, hosts.parse(&args.destination)?);
+    let begun = [&from, &to].map(|host| Begun::at(host, &hosts.options));
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
-        return Ok(Sides::Saved { source: from, destination: to });
+        return Ok((Sides::Saved { source: from, destination: to }, begun));
     }
     let (source, destination) = std::thread::scope(|scope| {
         let other = scope.spawn(|| connect(hosts, to, &args.destination));
         let source = connect(hosts, from, &args.from);
         (source, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
-    let (source, destination) = (source?, destination?);
-    if source.hypervisor.host_uuid()? == destination.hypervisor.host_uuid()? {
+    let ((source, source_uuid), (destination, destination_uuid)) = (source?, destination?);
+    if source_uuid == destination_uuid {
         let message = format!("{} is where it runs: source and destination are the same host", args.destination);
         return Err(Stop::refused(message).into());
     }
@@ -96,10 +98,11 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Resul
         );
         return Err(Stop::refused(message).into());
     }
-    Ok(Sides::Live { source, destination, guest })
+    Ok((Sides::Live { source, destination, guest }, begun))
 }
 
-fn connect(hosts: &Hosts, host: HostRef, word: &str) -> anyhow::Result<Side> {
+/// Connects. The host's UUID tells it under every name.
+fn connect(hosts: &Hosts, host: HostRef, word: &str) -> anyhow::Result<(Side, String)> {
     let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
     let hypervisor = hypervisor::open(&uri).map_err(|e| unreached(word, &e))?;
@@ -107,7 +110,8 @@ fn connect(hosts: &Hosts, host: HostRef, word: &str) -> anyhow::Result<Side> {
         HostRef::Local => hypervisor.hostname()?,
         _ => host.label(),
     };
-    Ok(Side { host, word: word.to_owned(), name, hypervisor })
+    let uuid = hypervisor.host_uuid()?;
+    Ok((Side { host, word: word.to_owned(), name, hypervisor }, uuid))
 }
 
 fn unreached(word: &str, error: &HypervisorError) -> Stop {
