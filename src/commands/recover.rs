@@ -19,7 +19,8 @@ use crate::journal::{
 use crate::outcome::Outcome;
 use crate::output::Printer;
 use crate::output::text::printable;
-use crate::proof::Received;
+use crate::pci::PciAddress;
+use crate::proof::{Received, Verdict};
 use crate::recover::{Orders, Recovered, Recovery, World};
 use crate::time::Timestamp;
 
@@ -45,6 +46,12 @@ struct Entry {
     closed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
+    /// What became of the devices' state, as far as it was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    /// Ports the guest is without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_ports: Vec<PciAddress>,
     /// The machine that has the journal, when it is not this one: the guest's own mark says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     journal_on: Option<String>,
@@ -238,6 +245,8 @@ fn one(
         exit_code: Some(outcome.code()),
         closed: Some(recovered.closed),
         summary: Some(recovered.summary),
+        verdict: state.verdict.or(state.source_verdict),
+        missing_ports: recovered.missing,
         ..Entry::default()
     };
     Ok((vec![entry], outcome))

@@ -375,6 +375,6 @@ pub struct Receipt {
     pub verdict: Option<Verdict>,
     /// The device map as it came to be.
     pub map: Vec<Move>,
-    /// Ports that could not be plugged in again: addresses on the source.
+    /// Ports the guest is known to be without, unplugged and not plugged in again: addresses on the source.
     pub missing_ports: Vec<PciAddress>,
 }

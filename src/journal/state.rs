@@ -185,6 +185,17 @@ impl State {
         matches!(self.last, Last::Done | Last::Undone)
     }
 
+    /// Ports the guest is without, as far as is recorded: unplugged, and plugged in nowhere since. Addresses on the source.
+    pub fn missing_ports(&self) -> Vec<PciAddress> {
+        let missing = |port: &&PortState| port.detached && port.attached.is_none() && !port.reattached;
+        self.ports.iter().filter(missing).map(|port| port.port.source).collect()
+    }
+
+    /// Whether a device state that could not be proved counts as lost.
+    pub fn requires_proof(&self) -> bool {
+        self.plan.parameters.get("require_proof") == Some(&true.into())
+    }
+
     /// Whether recovery was about to make this step.
     pub fn has_begun(&self, step: &Step) -> bool {
         self.recover_steps.contains(step)

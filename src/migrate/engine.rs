@@ -120,7 +120,7 @@ pub fn run(
         let mut next = None;
         for action in actions {
             match action {
-                Action::End(end) => return engine.end(&end),
+                Action::End(end) => return engine.end(end),
                 other => next = Some(engine.act(&other)),
             }
         }
@@ -162,6 +162,7 @@ pub(super) struct Engine<'a> {
     pub(super) flowed: bool,
     pub(super) verdict: Option<Verdict>,
     watch: Option<Box<dyn Watch>>,
+    /// Ports the guest is known to be without: unplugged, and not plugged in again.
     pub(super) missing: Vec<PciAddress>,
 }
 
@@ -197,18 +198,37 @@ impl Engine<'_> {
         }
     }
 
-    fn end(&mut self, end: &End) -> Ended {
+    /// Closes the journal, unless it waits for a decision, or for somebody who may still answer.
+    fn end(&mut self, end: End) -> Ended {
+        let receipt = self.receipt(&end);
+        if end.open {
+            return Ended { outcome: end.outcome, receipt, open: true };
+        }
+        let closing = match end.place {
+            Place::Destination => Entry::Done { receipt: receipt.clone() },
+            Place::Source | Place::Unclear => Entry::Undone { receipt: receipt.clone() },
+        };
+        match self.announce(&closing) {
+            Ok(()) => Ended { outcome: end.outcome, receipt, open: false },
+            Err(error) => {
+                let end = end.unrecorded(&error);
+                Ended { outcome: end.outcome, receipt: self.receipt(&end), open: true }
+            }
+        }
+    }
+
+    fn receipt(&self, end: &End) -> Receipt {
         let runs_on = match end.place {
             Place::Source => Some(self.order.source_label.clone()),
             Place::Destination => Some(self.order.destination.name.clone()),
             Place::Unclear => None,
         };
         let number = |name| self.job.as_ref().and_then(|job| job.get(name));
-        let mut summary = message(self.order, end, &self.missing);
+        let mut summary = message(self.order, end, self.verdict.as_ref(), &self.missing);
         if end.place == Place::Source && self.recorded.perform.is_some() {
             summary.push_str(&self.recorded.plan.left_of_copies());
         }
-        let receipt = Receipt {
+        Receipt {
             exit_code: end.outcome.code(),
             summary,
             runs_on,
@@ -225,16 +245,7 @@ impl Engine<'_> {
             verdict: self.verdict.clone(),
             map: self.recorded.map.clone(),
             missing_ports: self.missing.clone(),
-        };
-        // A journal that stays open waits for a decision, or for a guest that may still answer.
-        if !end.open {
-            let receipt = receipt.clone();
-            self.note_down(&match end.place {
-                Place::Destination => Entry::Done { receipt },
-                Place::Source | Place::Unclear => Entry::Undone { receipt },
-            });
         }
-        Ended { outcome: end.outcome, receipt, open: end.open }
     }
 
     /// Does one thing. `None`: its news come later.

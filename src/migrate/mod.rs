@@ -5,6 +5,8 @@
 
 mod cancelled;
 pub mod engine;
+#[cfg(test)]
+mod engine_tests;
 pub mod event;
 pub mod lookup;
 mod marking;

@@ -13,6 +13,7 @@ use super::step::{News, Phase, Stopped};
 use crate::hypervisor::{Affect, Failure, Happened};
 use crate::journal::{Entry, Port, Side, Step};
 use crate::outcome::Outcome;
+use crate::pci::PciAddress;
 use crate::recover::Seen;
 use crate::recover::look::look;
 use crate::recover::port::{Plugged, plug_in};
@@ -59,7 +60,13 @@ impl Engine<'_> {
             }
         }
         self.note_down(&Entry::Detached { source: port.source });
+        self.missing.push(port.source);
         News::Detached
+    }
+
+    /// The guest has the port again, or whether it has is not known.
+    fn not_missing(&mut self, port: PciAddress) {
+        self.missing.retain(|missing| *missing != port);
     }
 
     /// Looks whether the port is gone from the guest: an event can be missed, the guest's XML is what counts.
@@ -90,15 +97,15 @@ impl Engine<'_> {
                     let message = format!("port {} got {device}: the planned device is taken", port.source);
                     self.say(What::Note { message });
                 }
+                self.not_missing(port.source);
                 News::Attached { done: true }
             }
             Ok(Plugged::Missing(why)) => {
                 self.say(What::Note { message: format!("port {} could not be plugged in: {why}", port.source) });
-                self.missing.push(port.source);
                 News::Attached { done: false }
             }
             Ok(Plugged::Unanswered(why)) => {
-                self.missing.push(port.source);
+                self.not_missing(port.source);
                 News::Pending { why: format!("whether port {} is plugged in is not known: {why}", port.source) }
             }
         }
@@ -113,11 +120,11 @@ impl Engine<'_> {
         match self.hosts.source.attach_device(&self.order.instance.uuid, &port.source_xml, Affect::Live) {
             Ok(()) => {
                 self.note_down(&Entry::UndoDone { step });
+                self.not_missing(port.source);
                 News::Undone { done: true }
             }
             Err(e) => {
                 self.say(What::Note { message: format!("port {} could not be plugged in again: {e}", port.source) });
-                self.missing.push(port.source);
                 News::Undone { done: false }
             }
         }

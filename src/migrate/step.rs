@@ -172,6 +172,27 @@ pub struct End {
     pub open: bool,
 }
 
+impl End {
+    /// The same end when its record cannot be written: the journal stays open, so that the migration is not finished, even
+    /// if nothing but that record is missing. What had not begun is no more than unknown.
+    #[must_use]
+    pub fn unrecorded(self, error: &str) -> Self {
+        let why = match self.why {
+            Some(why) if why.contains(error) => why,
+            Some(why) => format!("{why}; {error}"),
+            None => error.to_owned(),
+        };
+        let outcome = match self.outcome {
+            Outcome::Findings | Outcome::Unknown => Outcome::Unknown,
+            Outcome::Undecided => Outcome::Undecided,
+            Outcome::Fine | Outcome::Usage | Outcome::Undone | Outcome::Incomplete | Outcome::Interrupted => {
+                Outcome::Incomplete
+            }
+        };
+        Self { outcome, why: Some(why), open: true, ..self }
+    }
+}
+
 /// Where the guest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

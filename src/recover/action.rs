@@ -120,7 +120,7 @@ impl Action {
 /// How a run that takes a row ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Like this.
+    /// Like this; instead of fine it is incomplete when the guest turns out to have lost something.
     Ends(Outcome),
     /// Fine; incomplete when the state is lost or a port is missing.
     FineUnlessMissing,

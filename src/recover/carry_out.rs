@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::answer::{Answer, Seen};
 use super::port::{self, Plugged};
 use super::run::{Next, Recovery};
-use super::{Action, Decision, answer, words};
+use super::{Action, Decision, Exit, Situation, answer, words};
 use crate::hypervisor::{Affect, Hypervisor, HypervisorError};
 use crate::journal::{self, Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::outcome::Outcome;
@@ -29,17 +29,11 @@ impl Recovery<'_> {
         destination: &Seen,
     ) -> Result<Next, JournalError> {
         let guest = self.state.plan.instance.name.clone();
-        let nothing = || match decision.exit {
-            super::Exit::Ends(outcome) => Next::End(outcome, "nothing was changed".into()),
-            super::Exit::FineUnlessMissing | super::Exit::UndoneUnlessLost | super::Exit::Again => {
-                Next::End(Outcome::Undecided, "nothing was changed".into())
-            }
-        };
         match action {
-            Action::Nothing => Ok(nothing()),
+            Action::Nothing => Ok(self.nothing(decision, source, destination)),
             Action::Show | Action::ShowXml => {
                 self.show();
-                Ok(nothing())
+                Ok(self.nothing(decision, source, destination))
             }
             Action::ReleaseClaims => {
                 let place = matches!(source, Seen::Present { state, .. } if state.is_active()).then_some(Side::Source);
@@ -63,8 +57,32 @@ impl Recovery<'_> {
             Action::ResumeDestination => self.resume_destination(decision, destination),
             Action::AttachInDefinition => self.attach(destination, Affect::Config),
             Action::Attach => self.attach(destination, Affect::Live),
-            Action::Close => self.close(Outcome::Fine, None, format!("{guest} was moved on by others")),
-            Action::CleanUp => self.clean_up(Outcome::Fine),
+            Action::Close => {
+                let head = format!("{guest} was moved on by others");
+                let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &head, "");
+                self.close(outcome, None, summary)
+            }
+            Action::CleanUp => {
+                self.note_plugged(destination)?;
+                self.clean_up()
+            }
+        }
+    }
+
+    /// The end of a row that changes nothing.
+    fn nothing(&self, decision: &Decision, source: &Seen, destination: &Seen) -> Next {
+        let nothing = "nothing was changed";
+        match decision.exit {
+            // What is over needs no look at the hosts.
+            Exit::Ends(Outcome::Fine) => Next::End(Outcome::Fine, nothing.into()),
+            exit => {
+                let outcome = match exit {
+                    Exit::Ends(outcome) => outcome,
+                    Exit::FineUnlessMissing | Exit::UndoneUnlessLost | Exit::Again => Outcome::Undecided,
+                };
+                let situation = Situation::of(&self.state, source, destination);
+                Next::End(outcome, words::left_alone(&self.state, situation, nothing))
+            }
         }
     }
 
@@ -280,59 +298,58 @@ impl Recovery<'_> {
             let plugged =
                 self.call(Side::Source, |host, uuid| host.attach_device(uuid, &port.source_xml, Affect::Live));
             if let Err(why) = plugged {
-                let summary = format!("the port {} is missing on the source: {why}", port.source);
+                let summary = format!("port {} could not be plugged in again: {why}", port.source);
                 return Ok(Next::End(Outcome::Incomplete, summary));
             }
             self.record(&Entry::UndoDone { step })?;
         }
         let (guest, host) = (self.state.plan.instance.name.clone(), self.state.plan.source.name.clone());
-        let verdict = self.state.source_verdict.clone().filter(|_| switched);
-        match verdict {
-            Some(verdict) if !verdict.is_certain() => {
-                let summary = format!("{guest} runs on {host}; the state of its devices is {verdict}");
-                self.close(Outcome::Incomplete, Some(Side::Source), summary)
-            }
-            Some(_) | None => {
-                let outcome = if action == Action::ReattachOnSource { Outcome::Fine } else { Outcome::Undone };
-                let copies = match self.state.perform {
-                    Some(_) => self.state.plan.left_of_copies(),
-                    None => String::new(),
-                };
-                self.close(outcome, Some(Side::Source), format!("{guest} runs on {host}, all is undone{copies}"))
+        let outcome = if action == Action::ReattachOnSource { Outcome::Fine } else { Outcome::Undone };
+        let (outcome, summary) =
+            self.sum_up(outcome, Side::Source, &format!("{guest} runs on {host}"), ", all is undone");
+        let copies = match self.state.perform {
+            Some(_) => self.state.plan.left_of_copies(),
+            None => String::new(),
+        };
+        self.close(outcome, Some(Side::Source), summary + &copies)
+    }
+
+    /// Records the ports that are in the guest on the destination, and of which only the record is missing.
+    fn note_plugged(&mut self, destination: &Seen) -> Result<(), JournalError> {
+        let Seen::Present { devices: there, .. } = destination else { return Ok(()) };
+        for PortState { port, attached, attach_intent, .. } in self.state.ports.clone() {
+            let planned = self.state.map.iter().find(|m| m.source == port.source).map(|m| m.destination);
+            let tried = [attached, attach_intent, planned, port.planned].into_iter().flatten();
+            let is_in = tried.chain(port.alternatives.iter().copied()).find(|device| there.contains(device));
+            if let Some(device) = is_in.filter(|device| attached != Some(*device)) {
+                self.record(&Entry::Attached { source: port.source, device })?;
             }
         }
+        Ok(())
     }
 
     /// Plugs missing ports in on the destination, then cleans up and closes.
     fn attach(&mut self, destination: &Seen, affect: Affect) -> Result<Next, JournalError> {
+        self.note_plugged(destination)?;
         let there = match destination {
             Seen::Present { devices, .. } => devices.clone(),
             Seen::Absent | Seen::Unreachable(_) => Vec::new(),
         };
-        for PortState { port, attached, attach_intent, .. } in self.state.ports.clone() {
-            let planned = self.state.map.iter().find(|m| m.source == port.source).map(|m| m.destination);
-            // It was plugged in, and only the record of it is missing.
-            let tried = [attached, attach_intent, planned, port.planned].into_iter().flatten();
-            let is_in = tried.chain(port.alternatives.iter().copied()).find(|device| there.contains(device));
-            match is_in {
-                Some(device) if attached == Some(device) => continue,
-                Some(device) => {
-                    self.record(&Entry::Attached { source: port.source, device })?;
-                    continue;
-                }
-                None => {}
+        for PortState { port, attached, .. } in self.state.ports.clone() {
+            if attached.is_some_and(|device| there.contains(&device)) {
+                continue;
             }
             let summary = match self.plug_in(&port, affect)? {
                 Plugged::In(_) => continue,
-                Plugged::Missing(why) => format!("the port {} is missing on the destination: {why}", port.source),
+                Plugged::Missing(why) => format!("port {} could not be plugged in: {why}", port.source),
                 Plugged::Unanswered(why) => {
-                    format!("whether the port {} is plugged in is not known: {why}", port.source)
+                    self.unanswered = Some(port.source);
+                    format!("whether port {} is plugged in is not known: {why}", port.source)
                 }
             };
             return Ok(Next::End(Outcome::Incomplete, summary));
         }
-        let lost = self.state.verdict.as_ref().is_some_and(Verdict::is_lost);
-        self.clean_up(if lost { Outcome::Incomplete } else { Outcome::Fine })
+        self.clean_up()
     }
 
     fn plug_in(&mut self, port: &Port, affect: Affect) -> Result<Plugged, JournalError> {
@@ -347,7 +364,7 @@ impl Recovery<'_> {
     }
 
     /// Removes what the move leaves over, and closes.
-    fn clean_up(&mut self, outcome: Outcome) -> Result<Next, JournalError> {
+    fn clean_up(&mut self) -> Result<Next, JournalError> {
         self.record(&Entry::Cleanup)?;
         if self.state.plan.undefine_source && !self.state.source_is_dead {
             // The definition goes only where it is off (a copy that runs is another row's matter), and never if it is the
@@ -369,12 +386,7 @@ impl Recovery<'_> {
             }
         }
         let (guest, host) = (&self.state.plan.instance.name, &self.state.plan.destination.name);
-        let summary = match &self.state.verdict {
-            Some(verdict) if verdict.is_lost() => {
-                format!("{guest} is on {host}; the state of its devices is {verdict}")
-            }
-            Some(_) | None => format!("{guest} is on {host}"),
-        };
+        let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &format!("{guest} is on {host}"), "");
         self.close(outcome, Some(Side::Destination), summary)
     }
 }

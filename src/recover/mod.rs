@@ -17,7 +17,7 @@ mod carry_out;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 #[cfg(test)]
 mod table_tests;
 
@@ -27,7 +27,7 @@ pub use cancel::Halted;
 pub use run::{Orders, Recovered, Recovery, World};
 pub use table::{Condition, Row, TABLE};
 
-use crate::journal::{Keep, Last, State};
+use crate::journal::{Keep, Last, Side, State};
 
 /// What the table is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,17 @@ impl Situation {
             never_ran: false,
             halted: None,
             keep: journal.keep,
+        }
+    }
+
+    /// Where the guest runs, when both hosts say so.
+    pub fn place(&self) -> Option<Side> {
+        let runs = |answer| matches!(answer, Answer::RunMigrated | Answer::RunUnchanged | Answer::RunOther);
+        let gone = |answer| matches!(answer, Answer::Absent | Answer::Off | Answer::OffMigrated | Answer::OffOther);
+        match (self.source, self.destination) {
+            (source, destination) if runs(source) && gone(destination) => Some(Side::Source),
+            (source, destination) if gone(source) && runs(destination) => Some(Side::Destination),
+            _ => None,
         }
     }
 }

@@ -9,7 +9,8 @@ use super::{Action, Decision, Exit, Halted, Situation, answer, decide, mark, wor
 use crate::hypervisor::Hypervisor;
 use crate::journal::{Entry, Journal, JournalError, Keep, Receipt, Side, State, Step, now};
 use crate::outcome::Outcome;
-use crate::proof::{self, Received};
+use crate::pci::PciAddress;
+use crate::proof::{self, Received, Verdict};
 use crate::time::Timestamp;
 
 /// Between the two looks that have to agree.
@@ -59,6 +60,10 @@ pub struct Recovered {
     pub summary: String,
     /// Whether nothing is left to do.
     pub closed: bool,
+    /// Where the guest runs, when both hosts said so.
+    pub place: Option<Side>,
+    /// Ports it is known to be without: addresses on the source.
+    pub missing: Vec<PciAddress>,
 }
 
 /// What comes after an action.
@@ -77,6 +82,10 @@ pub struct Recovery<'a> {
     pub(super) orders: Orders,
     pub(super) source: Option<Box<dyn Hypervisor>>,
     pub(super) destination: Option<Box<dyn Hypervisor>>,
+    /// A port of which nobody says whether it is plugged in.
+    pub(super) unanswered: Option<PciAddress>,
+    /// What both hosts said last.
+    situation: Option<Situation>,
 }
 
 impl std::fmt::Debug for Recovery<'_> {
@@ -88,7 +97,7 @@ impl std::fmt::Debug for Recovery<'_> {
 impl<'a> Recovery<'a> {
     /// Takes up the migration of this journal.
     pub fn new(world: &'a mut dyn World, journal: &'a mut Journal, state: State, orders: Orders) -> Self {
-        Self { world, journal, state, orders, source: None, destination: None }
+        Self { world, journal, state, orders, source: None, destination: None, unanswered: None, situation: None }
     }
 
     /// Recovers as far as possible. An error: the journal could not be written, and nothing was done without it.
@@ -100,6 +109,7 @@ impl<'a> Recovery<'a> {
             };
             self.take_word_of_death(&source, &destination)?;
             let (situation, decision) = self.decide(&source, &destination);
+            self.situation = Some(situation);
             // The same row again is news only if it comes with another situation.
             if said != Some((decision.row.number, situation)) {
                 for line in words::explain(&self.state, &source, &destination, situation, &decision) {
@@ -112,7 +122,8 @@ impl<'a> Recovery<'a> {
                     Exit::Ends(outcome) => outcome,
                     Exit::FineUnlessMissing | Exit::UndoneUnlessLost | Exit::Again => Outcome::Undecided,
                 };
-                return Ok(self.recovered(decision.row.number, outcome, "left for the operator".into()));
+                let summary = words::left_alone(&self.state, situation, "it is left for the operator");
+                return Ok(self.recovered(decision.row.number, outcome, summary));
             }
             self.record_choice(&decision)?;
             self.world.say(&format!("  {}", words::intent(decision.action)));
@@ -124,8 +135,51 @@ impl<'a> Recovery<'a> {
         Ok(self.recovered("-", Outcome::Undecided, "the hosts go in circles".into()))
     }
 
-    fn recovered(&self, row: &'static str, outcome: Outcome, summary: String) -> Recovered {
-        Recovered { outcome, row, summary, closed: self.state.is_closed() }
+    /// The result. What stays open is told with where the guest is and what it has lost so far.
+    fn recovered(&self, row: &'static str, outcome: Outcome, why: String) -> Recovered {
+        let closed = self.state.is_closed();
+        let place = self.situation.and_then(|situation| situation.place());
+        let missing = self.missing();
+        let guest = &self.state.plan.instance.name;
+        let summary = match place {
+            _ if closed || outcome == Outcome::Fine => why,
+            Some(side) => {
+                let mut parts = self.losses(side);
+                parts.push(format!("the migration is not finished: {why}"));
+                words::but(&format!("{guest} runs on {}", self.name(side)), &parts)
+            }
+            None => {
+                let verdict = self.verdict(Side::Destination).or_else(|| self.verdict(Side::Source));
+                let losses = words::losses(verdict, &missing, Side::Source);
+                if losses.is_empty() { why } else { format!("{guest}: {}; {why}", words::list(losses)) }
+            }
+        };
+        Recovered { outcome, row, summary, closed, place, missing }
+    }
+
+    fn name(&self, side: Side) -> &str {
+        match side {
+            Side::Source => &self.state.plan.source.name,
+            Side::Destination => &self.state.plan.destination.name,
+        }
+    }
+
+    fn missing(&self) -> Vec<PciAddress> {
+        let missing = self.state.missing_ports().into_iter();
+        missing.filter(|port| Some(*port) != self.unanswered).collect()
+    }
+
+    /// The verdict on the devices of the guest on this host, as far as there is one.
+    fn verdict(&self, side: Side) -> Option<&Verdict> {
+        match side {
+            // Before switch-over nothing had happened to them there.
+            Side::Source => self.state.source_verdict.as_ref().filter(|_| self.state.switched.is_some()),
+            Side::Destination => self.state.verdict.as_ref(),
+        }
+    }
+
+    fn losses(&self, side: Side) -> Vec<String> {
+        words::losses(self.verdict(side), &self.missing(), side)
     }
 
     /// Writes a record and takes it in.
@@ -288,6 +342,19 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
+    /// How it ends for a guest on this host, with what it has lost: `head` and `whole` are the sentence when that is nothing.
+    /// A state that is only not proved counts after a late failure, and on the destination if the operator wished so.
+    pub(super) fn sum_up(&self, outcome: Outcome, side: Side, head: &str, whole: &str) -> (Outcome, String) {
+        let (losses, missing) = (self.losses(side), self.missing());
+        let counts = match self.verdict(side) {
+            Some(Verdict::Lost { .. }) => true,
+            Some(Verdict::NotVerified { .. }) => side == Side::Source || self.state.requires_proof(),
+            Some(Verdict::Verified | Verdict::NothingToProve) | None => false,
+        };
+        let outcome = if counts || !missing.is_empty() { Outcome::Incomplete } else { outcome };
+        (outcome, if losses.is_empty() { format!("{head}{whole}") } else { words::but(head, &losses) })
+    }
+
     /// Ends with a receipt: nothing is left to do.
     pub(super) fn close(
         &mut self,
@@ -296,20 +363,18 @@ impl<'a> Recovery<'a> {
         summary: String,
     ) -> Result<Next, JournalError> {
         if let Err(why) = self.unmark(place) {
-            return Ok(Next::End(Outcome::Unknown, format!("pvm's mark is still in the guest: {why}")));
+            let outcome = if place.is_some() { Outcome::Incomplete } else { Outcome::Unknown };
+            return Ok(Next::End(outcome, format!("pvm's mark is still in the guest: {why}")));
         }
-        let name = |side| match side {
-            Side::Source => self.state.plan.source.name.clone(),
-            Side::Destination => self.state.plan.destination.name.clone(),
-        };
         let receipt = Receipt {
             exit_code: outcome.code(),
-            runs_on: place.map(name),
+            runs_on: place.map(|side| self.name(side).to_owned()),
             summary: summary.clone(),
             total_ms: u64::try_from(now().since(self.state.begun)).ok(),
             vfio_bytes: self.state.vfio_bytes,
             verdict: self.state.verdict.clone().or_else(|| self.state.source_verdict.clone()),
             map: self.state.map.clone(),
+            missing_ports: self.missing(),
             ..Receipt::default()
         };
         let entry = match place {

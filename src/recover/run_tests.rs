@@ -33,6 +33,7 @@ struct Bench {
     log: Vec<String>,
     meanwhile: Meanwhile,
     pauses: RefCell<u32>,
+    said: Vec<String>,
     dir: tempfile::TempDir,
 }
 
@@ -51,7 +52,9 @@ impl World for Bench {
         *self.pauses.borrow_mut() += 1;
         (self.meanwhile)(*self.pauses.borrow(), &self.source, &self.destination);
     }
-    fn say(&mut self, _: &str) {}
+    fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+    }
 }
 
 /// A migration whose pvm died after these records, and what the hosts have.
@@ -62,6 +65,7 @@ fn bench(source: Option<Now>, destination: Option<Now>) -> Bench {
         log: Vec::new(),
         meanwhile: Box::new(|_, _, _| {}),
         pauses: RefCell::default(),
+        said: Vec::new(),
         dir: tempfile::tempdir().unwrap(),
     };
     *bench.source.0.lock().unwrap() = Has { state: source, devices: vec![VF[0].into()], ..Has::default() };
@@ -432,7 +436,12 @@ fn row_27_a_port_whose_device_is_taken_gets_another_of_its_network_or_is_named()
                 ["attach-intent", "reclaim", "attach-intent", "attached", "cleanup", "done"]
             );
         } else {
-            assert!(recovered.summary.contains(&format!("the port {} is missing", PORT[0])), "{recovered:#?}");
+            let said = format!(
+                "vm runs on b, but it has no port in place of {0}, and the migration is not finished: port {0} could",
+                PORT[0]
+            );
+            assert!(recovered.summary.starts_with(&said), "{recovered:#?}");
+            assert_eq!((recovered.place, recovered.missing), (Some(Side::Destination), vec![address(PORT[0])]));
             // Once one is free again, a second run plugs it in.
             bench.destination.0.lock().unwrap().taken.clear();
             assert_eq!(recover(&mut bench, AUTO).outcome, Outcome::Fine);
@@ -447,7 +456,128 @@ fn row_26_a_lost_state_stays_lost() {
     journal(&bench, plan(false), &[perform(), Entry::Switched]);
     let recovered = recover(&mut bench, ASKED);
     assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, true));
-    assert!(recovered.summary.contains("Resetting device"), "{}", recovered.summary);
+    assert_eq!(recovered.summary, "vm is on b, but the state of its devices is lost");
+    let told = |line: &&String| line.contains("device state: lost") && line.contains("Resetting device");
+    assert!(bench.said.iter().any(|line| told(&line)), "{:#?}", bench.said);
+}
+
+/// The verdict of the destination, as the journal keeps it.
+fn judged(verdict: Verdict) -> Entry {
+    Entry::Verify { side: Side::Destination, verdict }
+}
+
+fn lost() -> Verdict {
+    Verdict::Lost { why: "x".into() }
+}
+
+#[test]
+fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
+    let (not_proved, proved) = (Verdict::not_verified("x"), Verdict::Verified);
+    let wanted = Plan { parameters: [("require_proof".to_owned(), true.into())].into(), ..plan(false) };
+    let attached = Entry::Attached { source: address(PORT[0]), device: address(PORT[1]) };
+    let no_port = format!("it has no port in place of {}", PORT[0]);
+    let state = |what: &str| format!("the state of its devices is {what}");
+    for (plan, verdict, more, outcome, parts) in [
+        (plan(false), &proved, vec![attached.clone()], Outcome::Fine, String::new()),
+        (plan(false), &not_proved, vec![attached.clone()], Outcome::Fine, format!(", but {}", state("not proved"))),
+        (
+            wanted.clone(),
+            &not_proved,
+            vec![attached.clone()],
+            Outcome::Incomplete,
+            format!(", but {}", state("not proved")),
+        ),
+        (plan(false), &lost(), vec![attached], Outcome::Incomplete, format!(", but {}", state("lost"))),
+        (plan(false), &proved, Vec::new(), Outcome::Incomplete, format!(", but {no_port}")),
+        (plan(false), &lost(), Vec::new(), Outcome::Incomplete, format!(", but {}, and {no_port}", state("lost"))),
+    ] {
+        let begun = || {
+            let mut begun = unplugged();
+            begun.extend([perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }]);
+            begun
+        };
+        // Row 29: only left-overs are to be removed.
+        let mut cleaning = bench(None, Some(MIGRATED));
+        let mut entries = begun();
+        entries.push(judged(verdict.clone()));
+        entries.extend(more.clone());
+        entries.push(Entry::Cleanup);
+        journal(&cleaning, plan.clone(), &entries);
+        let recovered = recover(&mut cleaning, AUTO);
+        assert_eq!((recovered.row, recovered.closed), ("29", true));
+        assert_eq!((recovered.outcome, recovered.summary), (outcome, format!("vm is on b{parts}")));
+        let records = Store::at(cleaning.dir.path()).read("m-1").unwrap().records;
+        let receipt = State::of(&records).unwrap().receipt.unwrap();
+        assert_eq!(receipt.exit_code, outcome.code());
+        assert_eq!(receipt.missing_ports.len(), usize::from(more.is_empty()));
+
+        // Row 24: others have moved it on before anything was proved, which a proof of row 19 may have been.
+        let mut moved_on = bench(None, Some(Now::ShutOff { migrated: true }));
+        let mut entries = begun();
+        entries.push(Entry::Proof { verdict: verdict.clone() });
+        entries.extend(more.iter().cloned());
+        // The phase is that of the perform still: a port that is in is only remembered.
+        entries.push(Entry::PerformReturned { error: None, vfio_bytes: Some(9) });
+        journal(&moved_on, plan, &entries);
+        let recovered = recover(&mut moved_on, ASKED);
+        assert_eq!((recovered.row, recovered.closed), ("24", true));
+        assert_eq!((recovered.outcome, recovered.summary), (outcome, format!("vm was moved on by others{parts}")));
+    }
+}
+
+#[test]
+fn what_stays_open_is_told_with_the_place_and_the_losses() {
+    let begun =
+        [perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }, judged(lost())];
+    // Unattended a lost state is left for the operator.
+    let mut left = bench(None, Some(MIGRATED));
+    journal(&left, plan(false), &begun);
+    let recovered = recover(&mut left, AUTO);
+    assert_eq!((recovered.row, recovered.outcome, recovered.closed), ("26", Outcome::Incomplete, false));
+    assert_eq!(
+        recovered.summary,
+        "vm runs on b, but the state of its devices is lost, and the migration is not finished: it is \
+         left for the operator"
+    );
+    // A destination that does not answer is no place, but what is known of the guest is not forgotten.
+    left.destination.0.lock().unwrap().silent = true;
+    let recovered = recover(&mut left, ASKED);
+    assert_eq!((recovered.outcome, recovered.place), (Outcome::Undecided, None));
+    assert_eq!(
+        recovered.summary,
+        "vm: the state of its devices is lost; a does not know the guest, and b does not answer: nothing was changed"
+    );
+
+    // Nobody says whether the port is in: it is not said to be missing.
+    let mut silent = bench(None, Some(MIGRATED));
+    silent.destination.0.lock().unwrap().refuses.push("attach");
+    let mut entries = unplugged();
+    entries.extend(begun);
+    journal(&silent, plan(false), &entries);
+    let recovered = recover(&mut silent, ASKED);
+    assert_eq!((recovered.outcome, &recovered.missing), (Outcome::Incomplete, &Vec::new()));
+    let said = format!(
+        "vm runs on b, but the state of its devices is lost, and the migration is not finished: whether port {} is",
+        PORT[0]
+    );
+    assert!(recovered.summary.starts_with(&said), "{}", recovered.summary);
+}
+
+#[test]
+fn a_mark_that_stays_is_no_ignorance_of_the_place() {
+    let mut bench = bench(None, Some(MIGRATED));
+    bench.destination.0.lock().unwrap().refuses.push("metadata");
+    let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
+    journal(&bench, plan(false), &[Entry::MarkIntent, perform(), Entry::Switched, returned]);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, false));
+    assert!(
+        recovered
+            .summary
+            .starts_with("vm runs on b, but the migration is not finished: pvm's mark is still in the guest"),
+        "{}",
+        recovered.summary
+    );
 }
 
 #[test]

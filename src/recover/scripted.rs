@@ -1,6 +1,7 @@
 //! A host for tests of recovery: it has what a test gives it, does what it is told, and remembers the calls.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use crate::hypervisor::{
@@ -8,36 +9,48 @@ use crate::hypervisor::{
     PauseReason, Result, RunReason, SecretXml, State as Now, Watch, Way,
 };
 
-pub(super) const CANCELED: Now = Now::Running(RunReason::MigrationCanceled);
-pub(super) const OFF: Now = Now::ShutOff { migrated: false };
+pub(crate) const CANCELED: Now = Now::Running(RunReason::MigrationCanceled);
+pub(crate) const OFF: Now = Now::ShutOff { migrated: false };
 
 /// What a scripted host has and was told.
 #[derive(Debug, Default)]
-pub(super) struct Has {
-    pub(super) silent: bool,
-    pub(super) state: Option<Now>,
-    pub(super) persistent: bool,
-    pub(super) job: Option<u64>,
-    pub(super) devices: Vec<String>,
-    pub(super) calls: Vec<String>,
+pub(crate) struct Has {
+    pub(crate) silent: bool,
+    pub(crate) state: Option<Now>,
+    pub(crate) persistent: bool,
+    pub(crate) job: Option<u64>,
+    pub(crate) devices: Vec<String>,
+    pub(crate) calls: Vec<String>,
     /// Devices that another guest has.
-    pub(super) taken: Vec<String>,
+    pub(crate) taken: Vec<String>,
     /// What its QEMU says of its migration.
-    pub(super) migration: &'static str,
+    pub(crate) migration: &'static str,
     /// Has the guest for so many more questions.
-    pub(super) gone_after: Option<u32>,
+    pub(crate) gone_after: Option<u32>,
+    /// Calls that nobody answers.
+    pub(crate) refuses: Vec<&'static str>,
+    /// pvm's element in the guest.
+    pub(crate) mark: Option<String>,
+    /// The host that a migration brings the guest to.
+    pub(crate) peer: Option<Scripted>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scripted(pub(super) Arc<Mutex<Has>>);
+pub(crate) struct Scripted(pub(crate) Arc<Mutex<Has>>);
 
 impl Scripted {
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.0.lock().unwrap().calls.clone()
     }
 
-    pub(super) fn state(&self) -> Option<Now> {
+    pub(crate) fn state(&self) -> Option<Now> {
         self.0.lock().unwrap().state
+    }
+
+    /// The connection breaks at a call that nobody answers.
+    fn answers(&self, call: &str) -> Result<()> {
+        let host = self.0.lock().unwrap();
+        if host.silent || host.refuses.contains(&call) { refused(call, Failure::ConnectionLost) } else { Ok(()) }
     }
 
     fn told(&self, call: String, change: impl FnOnce(&mut Has)) -> Result<()> {
@@ -130,10 +143,15 @@ impl Hypervisor for Scripted {
             crate::domain::read::read(&format!("<domain type='kvm'><name>vm</name><devices>{xml}</devices></domain>"));
         let named = inside.ok().and_then(|read| read.hostdevs.first()?.source).map(|address| address.to_string());
         let device = named.unwrap_or_else(|| xml.to_owned());
+        self.answers("attach")?;
         if self.0.lock().unwrap().taken.contains(&device) {
             return refused("attach", Failure::Other);
         }
         self.told(format!("attach {device} {affect:?}"), |host| host.devices.push(device.clone()))
+    }
+    fn metadata(&self, _: &str, _: &str) -> Result<Option<String>> {
+        self.answers("metadata")?;
+        Ok(self.0.lock().unwrap().mark.clone())
     }
     fn monitor(&self, _: &str, command: &str) -> Result<String> {
         if command.contains("query-migrate") {
@@ -146,7 +164,36 @@ impl Hypervisor for Scripted {
         })?;
         Ok(r#"{"return":{}}"#.into())
     }
-    // Nothing below is asked for by recovery.
+    // What the engine asks for besides.
+    fn set_metadata(&self, _: &str, _: &str, _: &str, element: Option<&str>) -> Result<()> {
+        self.answers("set_metadata")?;
+        self.0.lock().unwrap().mark = element.map(str::to_owned);
+        Ok(())
+    }
+    fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
+        self.xml(uuid, which).map(SecretXml::new)
+    }
+    fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
+        Ok(None)
+    }
+    fn watch(&self, _: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>> {
+        #[derive(Debug)]
+        struct Watching(
+            #[expect(dead_code, reason = "held, so that nobody takes the daemon for gone")] Sender<Happened>,
+        );
+        impl Watch for Watching {}
+        Ok(Box::new(Watching(to)))
+    }
+    fn migrate(&self, _: &str, _: &MigrateRequest, _: Way<'_>) -> Result<()> {
+        let mut here = self.0.lock().unwrap();
+        let Some(there) = here.peer.clone() else { return refused("migrate", Failure::Other) };
+        here.state = None;
+        let mut there = there.0.lock().unwrap();
+        there.state = Some(Now::Running(RunReason::Migrated));
+        there.mark = here.mark.take();
+        Ok(())
+    }
+    // Nothing below is asked for.
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
@@ -192,31 +239,13 @@ impl Hypervisor for Scripted {
     fn domain_by_name(&self, _: &str) -> Result<Option<DomainInfo>> {
         refused("domain_by_name", Failure::Other)
     }
-    fn secret_xml(&self, _: &str, _: DomainXml) -> Result<SecretXml> {
-        refused("secret_xml", Failure::Other)
-    }
     fn snapshots(&self, _: &str) -> Result<u32> {
         refused("snapshots", Failure::Other)
-    }
-    fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
-        refused("completed_job", Failure::Other)
-    }
-    fn migrate(&self, _: &str, _: &MigrateRequest, _: Way<'_>) -> Result<()> {
-        refused("migrate", Failure::Other)
     }
     fn set_max_downtime(&self, _: &str, _: u64) -> Result<()> {
         refused("set_max_downtime", Failure::Other)
     }
     fn detach_device(&self, _: &str, _: &str, _: Affect) -> Result<()> {
         refused("detach_device", Failure::Other)
-    }
-    fn metadata(&self, _: &str, _: &str) -> Result<Option<String>> {
-        refused("metadata", Failure::Other)
-    }
-    fn set_metadata(&self, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<()> {
-        refused("set_metadata", Failure::Other)
-    }
-    fn watch(&self, _: &str, _: std::sync::mpsc::Sender<Happened>) -> Result<Box<dyn Watch>> {
-        refused("watch", Failure::Other)
     }
 }

@@ -3,7 +3,9 @@
 use super::action::Action;
 use super::answer::Seen;
 use super::{Decision, Situation};
-use crate::journal::State;
+use crate::journal::{Side, State};
+use crate::pci::PciAddress;
+use crate::proof::Verdict;
 
 /// The situation and the row, in lines.
 pub fn explain(
@@ -20,14 +22,59 @@ pub fn explain(
         Seen::Absent => format!("  {name}: {}", answer.words()),
         Seen::Present { state, .. } => format!("  {name}: {}: {state}", answer.words()),
     };
-    vec![
+    let mut lines = vec![
         format!("{}: {} from {} to {}", plan.id, plan.instance.name, plan.source.name, plan.destination.name),
         format!("  last record: {}, {}", situation.last.name(), journal.touched),
         host(&plan.source.name, source, situation.source),
         host(&plan.destination.name, destination, situation.destination),
         format!("  job on {}: {}", plan.source.name, situation.job.words()),
-        format!("  row {}: {}", decision.row.number, decision.row.words),
-    ]
+    ];
+    lines.extend(journal.verdict.iter().map(|verdict| format!("  device state: {verdict}")));
+    lines.push(format!("  row {}: {}", decision.row.number, decision.row.words));
+    lines
+}
+
+/// What was not done, with what both hosts say where that does not tell the guest's place.
+pub fn left_alone(journal: &State, situation: Situation, what: &str) -> String {
+    if situation.place().is_some() {
+        return what.to_owned();
+    }
+    let (source, destination) = (&journal.plan.source.name, &journal.plan.destination.name);
+    let (here, there) = (situation.source.words(), situation.destination.words());
+    format!("{source} {here}, and {destination} {there}: {what}")
+}
+
+/// What a guest on this host has lost by the move, each in words that follow "but".
+pub fn losses(verdict: Option<&Verdict>, missing: &[PciAddress], side: Side) -> Vec<String> {
+    let state = match verdict {
+        Some(Verdict::Lost { .. }) => Some("the state of its devices is lost".to_owned()),
+        Some(Verdict::NotVerified { .. }) => Some("the state of its devices is not proved".to_owned()),
+        Some(Verdict::Verified | Verdict::NothingToProve) | None => None,
+    };
+    let (plural, names) = (
+        if missing.len() == 1 { "" } else { "s" },
+        missing.iter().map(PciAddress::to_string).collect::<Vec<_>>().join(" and "),
+    );
+    let ports = (!missing.is_empty()).then(|| match side {
+        Side::Source => format!("it is without port{plural} {names}"),
+        Side::Destination => format!("it has no port{plural} in place of {names}"),
+    });
+    state.into_iter().chain(ports).collect()
+}
+
+/// "This, but that, and that".
+pub fn but(head: &str, parts: &[String]) -> String {
+    if parts.is_empty() { head.to_owned() } else { format!("{head}, but {}", list(parts.iter().cloned())) }
+}
+
+/// "This", "this, and that", "this, that, and that".
+pub fn list(parts: impl IntoIterator<Item = String>) -> String {
+    let mut parts: Vec<_> = parts.into_iter().collect();
+    match parts.pop() {
+        Some(last) if !parts.is_empty() => format!("{}, and {last}", parts.join(", ")),
+        Some(last) => last,
+        None => String::new(),
+    }
 }
 
 /// What an action does, in one sentence.

@@ -170,7 +170,7 @@ fn perform(
         }
     };
     let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
-    let (outcome, receipt) = if ended.open { settle(context, journal, ended)? } else { (ended.outcome, ended.receipt) };
+    let (outcome, receipt) = if ended.open { settle(context, journal, ended) } else { (ended.outcome, ended.receipt) };
     let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
     if let Some(device) = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device)) {
         reporter.finish();
@@ -183,17 +183,33 @@ fn perform(
 }
 
 /// A migration whose end is not clear: what is safe unattended is done at once, by the decision table and with fresh
-/// connections. The rest waits for a decision.
-fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> anyhow::Result<(Outcome, Receipt)> {
+/// connections. The rest waits for a decision. Recovery that cannot be made, or that learns less of where the guest is than
+/// the migration knew, leaves the migration's own end as it is.
+fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> (Outcome, Receipt) {
     context.printer.note(&ended.receipt.summary);
-    let (recovered, state) = recover::unattended(context, journal)?;
-    let receipt = match state.receipt {
-        Some(receipt) => receipt,
-        None => Receipt {
-            exit_code: recovered.outcome.code(),
-            summary: format!("{}: pvm recover {}", recovered.summary, journal.id()),
-            ..ended.receipt
-        },
+    let (recovered, state) = match recover::unattended(context, journal) {
+        Ok(recovered) => recovered,
+        Err(error) => {
+            context.printer.note(&format!("it cannot be recovered now: {error:#}"));
+            return (ended.outcome, ended.receipt);
+        }
     };
-    Ok((recovered.outcome, receipt))
+    if let Some(receipt) = state.receipt {
+        return (recovered.outcome, receipt);
+    }
+    if recovered.place.is_none() && ended.receipt.runs_on.is_some() {
+        return (ended.outcome, ended.receipt);
+    }
+    let receipt = Receipt {
+        exit_code: recovered.outcome.code(),
+        summary: format!("{}; see: pvm recover {}", recovered.summary, journal.id()),
+        runs_on: recovered.place.map(|side| match side {
+            journal::Side::Source => state.plan.source.name.clone(),
+            journal::Side::Destination => state.plan.destination.name.clone(),
+        }),
+        verdict: state.verdict.or(state.source_verdict),
+        missing_ports: recovered.missing,
+        ..ended.receipt
+    };
+    (recovered.outcome, receipt)
 }

@@ -1,0 +1,138 @@
+//! The engine against two scripted hosts: what its last line, exit code and receipt say when several things go wrong.
+
+use std::fs::File;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use super::engine::{Ended, Hosts, Line, Prover, run};
+use super::event::Event;
+use super::order::{Options, Order};
+use super::step::Phase;
+use crate::domain::rewrite::{Change, Interfaces, Mapping};
+use crate::hypervisor::{RunReason, State as Now};
+use crate::journal::{self, Action, Host, Instance, Journal, Move, Store};
+use crate::outcome::Outcome;
+use crate::pci::PciAddress;
+use crate::proof::Verdict;
+use crate::recover::scripted::{Has, Scripted};
+
+const VF: [&str; 2] = ["0000:81:00.1", "0000:c1:00.1"];
+
+fn address(text: &str) -> PciAddress {
+    text.parse().unwrap()
+}
+
+pub(super) fn order() -> Order {
+    let [from, to] = VF.map(address);
+    let mapping = Mapping { changes: vec![Change::address(from, to)], interfaces: Interfaces::MayStay };
+    Order {
+        id: "m-1".into(),
+        machine: "a".into(),
+        known_marks: Vec::new(),
+        instance: Instance { name: "vm".into(), uuid: "u".into() },
+        source: Host { name: "a".into(), uri: "x".into() },
+        source_label: "a".into(),
+        destination: Host { name: "b".into(), uri: "y".into() },
+        destination_uri: "y".into(),
+        migrate_uri: None,
+        map: vec![Move { source: from, destination: to, guest_address: None, action: Action::Migrate }],
+        persistent_mapping: mapping.clone(),
+        mapping,
+        ports: Vec::new(),
+        persistent: false,
+        autostart: false,
+        paused: false,
+        options: Options::default(),
+    }
+}
+
+/// Two hosts, the guest on the first.
+fn hosts() -> [Scripted; 2] {
+    let [source, destination] = [Scripted::default(), Scripted::default()];
+    *destination.0.lock().unwrap() = Has { devices: vec![VF[1].into()], ..Has::default() };
+    *source.0.lock().unwrap() = Has {
+        state: Some(Now::Running(RunReason::Other(1))),
+        devices: vec![VF[0].into()],
+        peer: Some(destination.clone()),
+        ..Has::default()
+    };
+    [source, destination]
+}
+
+struct Bench {
+    hosts: [Scripted; 2],
+    journal: Journal,
+    dir: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Store::at(dir.path()).create(order().journal_plan()).unwrap();
+    Bench { hosts: hosts(), journal, dir }
+}
+
+impl Bench {
+    fn migrate(&mut self, prove: &Prover<'_>) -> Ended {
+        self.migrate_telling(prove, &mut |_| {})
+    }
+
+    fn migrate_telling(&mut self, prove: &Prover<'_>, tell: &mut dyn FnMut(&Event)) -> Ended {
+        let [source, destination] = &self.hosts;
+        run(Hosts { source, destination }, &order(), &mut self.journal, &Line::new(), prove, tell)
+    }
+
+    fn recorded(&self) -> journal::State {
+        journal::State::of(&Store::at(self.dir.path()).read("m-1").unwrap().records).unwrap()
+    }
+}
+
+#[test]
+fn a_lost_state_comes_before_a_journal_that_stays_open() {
+    let mut bench = bench();
+    // It falls silent once the guest is proved: its mark cannot be taken off.
+    let destination = bench.hosts[1].clone();
+    let ended = bench.migrate(&|_, _| {
+        destination.0.lock().unwrap().refuses.push("metadata");
+        Verdict::Lost { why: "x".into() }
+    });
+    assert_eq!((ended.outcome, ended.open, ended.receipt.exit_code), (Outcome::Incomplete, true, 5));
+    assert_eq!(ended.receipt.runs_on.as_deref(), Some("b"));
+    assert_eq!(
+        ended.receipt.summary,
+        "vm runs on b, but the state of its devices is lost, and the migration is not finished: pvm's mark is still in the \
+         guest: metadata: scripted; see: pvm recover m-1"
+    );
+    assert!(!bench.recorded().is_closed());
+}
+
+#[test]
+fn a_journal_that_cannot_be_closed_is_not_a_finished_migration() {
+    for (moves, full_from, outcome, said) in [
+        (true, Phase::Verify, Outcome::Incomplete, "vm runs on b, but the migration is not finished: cannot write"),
+        (
+            false,
+            Phase::Undo,
+            Outcome::Incomplete,
+            "vm stays on a, but the migration is not finished: scripted; cannot write",
+        ),
+        (false, Phase::Recheck, Outcome::Unknown, "vm stays on a, nothing was changed: cannot write"),
+    ] {
+        let mut bench = bench();
+        if !moves {
+            bench.hosts[0].0.lock().unwrap().peer = None;
+        }
+        // A file that cannot grow from there on: as on a full disk.
+        let file = File::from(memfd_create("journal", MemfdFlags::ALLOW_SEALING).unwrap());
+        bench.journal.replace_file(file.try_clone().unwrap());
+        let ended = bench.migrate_telling(&|_, _| Verdict::Verified, &mut |event| {
+            if event.phase == full_from {
+                fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+            }
+        });
+        assert_eq!((ended.outcome, ended.open, ended.receipt.exit_code), (outcome, true, outcome.code()));
+        assert_eq!(ended.receipt.runs_on.as_deref(), Some(if moves { "b" } else { "a" }));
+        let summary = &ended.receipt.summary;
+        assert!(summary.starts_with(said) && summary.ends_with("; see: pvm recover m-1"), "{summary}");
+        assert_eq!(summary.matches("cannot write").count(), 1, "{summary}");
+    }
+}
