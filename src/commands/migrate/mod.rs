@@ -3,6 +3,7 @@
 mod judge;
 mod parameters;
 mod plan;
+mod settle;
 mod show;
 mod sides;
 mod signals;
@@ -11,11 +12,11 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use super::hosts::Hosts;
-use super::{Context, Stop, recover};
+use super::{Context, Stop};
 use crate::cli::migrate::Migrate;
 use crate::host::{GatherOptions, evidence};
-use crate::journal::{self, Journal, Lock, LockError, Receipt, Store, Subject};
-use crate::migrate::{self, Ended, Line, Order};
+use crate::journal::{self, Journal, Lock, LockError, Store, Subject};
+use crate::migrate::{self, Line, Order};
 use crate::outcome::Outcome;
 use crate::output::progress::Reporter;
 use crate::pci::PciAddress;
@@ -170,7 +171,8 @@ fn perform(
         }
     };
     let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
-    let (outcome, receipt) = if ended.open { settle(context, journal, ended) } else { (ended.outcome, ended.receipt) };
+    let (outcome, receipt) =
+        if ended.open { settle::settle(context, journal, ended) } else { (ended.outcome, ended.receipt) };
     let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
     if let Some(device) = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device)) {
         reporter.finish();
@@ -180,36 +182,4 @@ fn perform(
     reporter.finish();
     show::result(context, order, &receipt)?;
     Ok(Performed::Ended(outcome))
-}
-
-/// A migration whose end is not clear: what is safe unattended is done at once, by the decision table and with fresh
-/// connections. The rest waits for a decision. Recovery that cannot be made, or that learns less of where the guest is than
-/// the migration knew, leaves the migration's own end as it is.
-fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> (Outcome, Receipt) {
-    context.printer.note(&ended.receipt.summary);
-    let (recovered, state) = match recover::unattended(context, journal) {
-        Ok(recovered) => recovered,
-        Err(error) => {
-            context.printer.note(&format!("it cannot be recovered now: {error:#}"));
-            return (ended.outcome, ended.receipt);
-        }
-    };
-    if let Some(receipt) = state.receipt {
-        return (recovered.outcome, receipt);
-    }
-    if recovered.place.is_none() && ended.receipt.runs_on.is_some() {
-        return (ended.outcome, ended.receipt);
-    }
-    let receipt = Receipt {
-        exit_code: recovered.outcome.code(),
-        summary: format!("{}; see: pvm recover {}", recovered.summary, journal.id()),
-        runs_on: recovered.place.map(|side| match side {
-            journal::Side::Source => state.plan.source.name.clone(),
-            journal::Side::Destination => state.plan.destination.name.clone(),
-        }),
-        verdict: state.verdict.or(state.source_verdict),
-        missing_ports: recovered.missing,
-        ..ended.receipt
-    };
-    (recovered.outcome, receipt)
 }
