@@ -11,7 +11,9 @@
 mod harness;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use harness::{Life, TwoHosts};
 
@@ -42,7 +44,7 @@ fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_st
     hosts.run("a", &["migrate", "demo", "host-b", "--dry-run"]).ends(0);
     let mut slow =
         hosts.pvm("a", &["migrate", "demo", "host-b", "--yes", "--max-downtime", "1700ms", "--bandwidth", "1MiB"]);
-    let mut slow = slow.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut slow = slow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while limit() != "1700" {
         assert!(std::time::Instant::now() < until, "the limit is {}", limit());
@@ -138,6 +140,51 @@ fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
     hosts.run("a", &copy).ends(0).complains("host-a.test keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
     hosts.life("b", "demo", Some(&between));
     assert!(fs::read(&on_b).unwrap() == content, "the copy differs");
+}
+
+#[test]
+fn a_disk_is_copied_too_where_pvm_holds_both_connections() {
+    const LENGTH: usize = 8 << 20;
+    let hosts = TwoHosts::up();
+    let disk = "/var/lib/libvirt/images/disk.raw";
+    let [on_a, on_b] = ["a", "b"].map(|host| hosts.path(&format!("host-{host}{disk}")));
+    let content: Vec<u8> = (0..LENGTH).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
+    fs::write(&on_a, &content).unwrap();
+    let before = guest_with_disk(&hosts, "demo", disk);
+    facts_by_command(&hosts);
+    let copy = ["migrate", "demo", "host-b", "--yes", "--direct", "--copy-storage", "vda"];
+
+    // Ended on the way: the job is aborted over pvm's own connections, and the half-written target is named.
+    empty_image(&on_b, LENGTH as u64);
+    let slow = [&copy[..], &["--bandwidth", "1MiB", "--timeout", "4s", "-o", "ndjson"]].concat();
+    let said = hosts.run("a", &slow).ends(4);
+    let copied: Vec<_> = said.events().iter().filter_map(|event| event["disk_processed"].as_u64()).collect();
+    assert!(copied.iter().any(|bytes| *bytes > 0), "{said:#?}");
+    let left = "whatever was copied of disk vda is still on host-b: /var/lib/libvirt/images/disk.raw";
+    assert!(said.events().pop().unwrap()["summary"].as_str().unwrap().contains(left), "{said:#?}");
+    let between = hosts.life("a", "demo", Some(&before));
+
+    // With pvm goes the migration: libvirt ends the copying, and recovery says what is left of it.
+    empty_image(&on_b, LENGTH as u64);
+    let mut killed = hosts.pvm("a", &slow).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let flows = BufReader::new(killed.stdout.take().unwrap()).lines().any(|line| {
+        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        event["disk_processed"].as_u64() > Some(0)
+    });
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(flows, "nothing was copied");
+    let (journal, _) = hosts.journals("a").pop().unwrap();
+    let recovered = hosts.run("a", &["recover", journal.strip_suffix(".ndjson").unwrap()]).ends(4);
+    assert!(format!("{recovered:?}").contains(left), "{recovered:#?}");
+    assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "", "a second copy");
+    let between = hosts.life("a", "demo", Some(&between));
+
+    empty_image(&on_b, LENGTH as u64);
+    hosts.run("a", &copy).ends(0).complains("host-a.test keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
+    hosts.life("b", "demo", Some(&between));
+    assert!(fs::read(&on_b).unwrap() == content, "the copy differs");
+    assert_eq!(hosts.virsh("a", &["list", "--all", "--name"]).trim(), "", "a second copy");
 }
 
 #[test]
