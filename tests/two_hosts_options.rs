@@ -54,6 +54,26 @@ fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_st
     hosts.life("b", "demo", Some(&between));
 }
 
+#[test]
+fn a_guest_that_writes_faster_than_it_is_sent_gets_a_longer_pause_unless_the_limit_is_named() {
+    let hosts = TwoHosts::up();
+    // All of its 16 MiB at each tick: a pass at 16 MiB/s takes a second, and finds them all written again.
+    let before = hosts.guest("a", "demo", &["pages=4096"]);
+    let limit = || hosts.virsh("a", &["migrate-getmaxdowntime", "demo"]).trim().to_owned();
+    let slow = ["migrate", "demo", "host-b", "--yes", "-o", "ndjson", "--bandwidth", "16MiB"];
+    let raised = |said: &harness::Said| said.stdout.matches("the limit of the pause is raised").count();
+
+    let said = hosts.run("a", &[&slow[..], &["--max-downtime", "500ms", "--timeout", "35s"]].concat()).ends(4);
+    assert!(said.stdout.contains("it may never end") && raised(&said) == 0, "{said:#?}");
+    assert_eq!(limit(), "300", "what was set for the migration is set back");
+
+    // From the guest's own limit.
+    hosts.virsh("a", &["migrate-setmaxdowntime", "demo", "700"]);
+    let said = hosts.run("a", &slow).ends(0);
+    assert!(said.stdout.contains("the limit of the pause is raised from 700 ms to 1400 ms"), "{said:#?}");
+    hosts.life("b", "demo", Some(&before));
+}
+
 /// Another host's facts by its own pvm, as ssh would reach it.
 fn facts_by_command(hosts: &TwoHosts) {
     for (host, peer) in [("a", "b"), ("b", "a")] {

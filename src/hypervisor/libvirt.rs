@@ -403,6 +403,10 @@ impl Hypervisor for Libvirt {
         self.with(uuid, "abort the job of", raw::abort_job)
     }
 
+    fn max_downtime(&self, uuid: &str) -> Result<u64> {
+        self.with(uuid, "read the downtime limit of", raw::max_downtime)
+    }
+
     fn set_max_downtime(&self, uuid: &str, milliseconds: u64) -> Result<()> {
         self.with(uuid, "set the downtime limit of", |d| d.migrate_set_max_downtime(milliseconds, 0))
     }

@@ -167,7 +167,9 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     /// Aborts the running job.
     fn abort_job(&self, uuid: &str) -> Result<()>;
-    /// Limit of the downtime, in milliseconds; also during a migration.
+    /// Limit of the downtime, in milliseconds.
+    fn max_downtime(&self, uuid: &str) -> Result<u64>;
+    /// Sets it; also during a migration.
     fn set_max_downtime(&self, uuid: &str, milliseconds: u64) -> Result<()>;
     /// Stops the CPUs.
     fn suspend(&self, uuid: &str) -> Result<()>;

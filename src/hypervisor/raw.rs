@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "libvirt's C interface")]
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::ptr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -125,6 +125,19 @@ unsafe fn read_parameters(params: sys::virTypedParameterPtr, count: c_int) -> (B
 pub(super) fn abort_job(domain: &Domain) -> Result<()> {
     // SAFETY: the domain is live.
     check(unsafe { sys::virDomainAbortJob(domain.as_ptr()) }).map(|_| ())
+}
+
+unsafe extern "C" {
+    /// `virt` and its declarations lack this one.
+    fn virDomainMigrateGetMaxDowntime(domain: sys::virDomainPtr, downtime: *mut c_ulonglong, flags: c_uint) -> c_int;
+}
+
+/// The limit of the downtime in milliseconds.
+pub(super) fn max_downtime(domain: &Domain) -> Result<u64> {
+    let mut milliseconds: c_ulonglong = 0;
+    // SAFETY: the domain is live, the place is ours.
+    check(unsafe { virDomainMigrateGetMaxDowntime(domain.as_ptr(), &raw mut milliseconds, 0) })?;
+    Ok(milliseconds)
 }
 
 /// Parameters of a migration.

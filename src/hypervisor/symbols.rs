@@ -182,6 +182,7 @@ forward! {
         count: c_uint,
         flags: c_uint,
     ) -> sys::virDomainPtr;
+    fn virDomainMigrateGetMaxDowntime(domain: sys::virDomainPtr, downtime: *mut c_ulonglong, flags: c_uint) -> c_int;
     fn virDomainMigrateSetMaxDowntime(domain: sys::virDomainPtr, downtime: c_ulonglong, flags: c_uint) -> c_int;
     fn virDomainMigrateToURI3(
         domain: sys::virDomainPtr,

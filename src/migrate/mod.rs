@@ -23,5 +23,6 @@ mod words;
 pub use engine::{Ended, Hosts, Line, Note, Prover, run};
 pub use event::{Conclusion, Event, Progress, What};
 pub use order::{Options, Order};
+pub use stall::RAISED;
 pub use step::Phase;
 pub use words::taken_device;

@@ -52,6 +52,8 @@ pub struct Order {
 pub struct Options {
     /// Limit of the downtime; `None`: libvirt's.
     pub max_downtime: Option<Duration>,
+    /// Whether that limit is raised while there is no progress.
+    pub raise_downtime: bool,
     /// Limit of the bandwidth in MiB per second; `None`: no limit.
     pub bandwidth: Option<u64>,
     /// What can be counted on at switch-over, in MiB per second; `None`: what QEMU measures.
@@ -76,6 +78,7 @@ impl Options {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let all = [
             ("max_downtime_ms", self.max_downtime.map(|time| milliseconds(time).into())),
+            ("raise_downtime", self.raise_downtime.then_some(Value::Bool(true))),
             ("timeout_ms", self.timeout.map(|time| milliseconds(time).into())),
             ("bandwidth_mib", self.bandwidth.map(Value::from)),
             ("switchover_bandwidth_mib", self.switchover_bandwidth.map(Value::from)),
@@ -94,6 +97,7 @@ impl Options {
         for (name, value) in parameters {
             match name.as_str() {
                 "max_downtime_ms" => options.max_downtime = Some(Duration::from_millis(value.as_u64()?)),
+                "raise_downtime" => options.raise_downtime = value.as_bool()?,
                 "timeout_ms" => options.timeout = Some(Duration::from_millis(value.as_u64()?)),
                 "bandwidth_mib" => options.bandwidth = Some(value.as_u64()?),
                 "switchover_bandwidth_mib" => options.switchover_bandwidth = Some(value.as_u64()?),
@@ -136,6 +140,7 @@ mod tests {
     fn options_go_into_a_plan_and_come_out_again() {
         let options = Options {
             max_downtime: Some(Duration::from_millis(300)),
+            raise_downtime: true,
             bandwidth: Some(100),
             switchover_bandwidth: Some(1000),
             timeout: Some(Duration::from_secs(600)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cancelled::Lingering;
 use super::engine::{Engine, Note, POLL, milliseconds, now};
 use super::event::{Progress, What};
-use super::stall::Stall;
+use super::stall::{Stall, Stuck};
 use super::step::{Action, News, Phase, Stopped, step};
 use super::words::before_anything_moved;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
@@ -48,6 +48,8 @@ impl Engine<'_> {
     /// Tells libvirt to migrate and follows it to its end.
     pub(super) fn perform(&mut self) -> News {
         self.mark_phase(Side::Source, Phase::Perform);
+        // One that cannot be read is neither raised nor set back.
+        let limit_before = self.hosts.source.max_downtime(&self.order.instance.uuid).ok();
         let prepared = self.request().and_then(|request| {
             if let Some(limit) = self.order.options.max_downtime {
                 let uuid = &self.order.instance.uuid;
@@ -60,7 +62,10 @@ impl Engine<'_> {
         });
         let request = match prepared {
             Ok(prepared) => prepared,
-            Err(why) => return News::Returned(Some(why)),
+            Err(why) => {
+                self.set_back(limit_before);
+                return News::Returned(Some(why));
+            }
         };
         let returned = std::thread::scope(|scope| {
             let (source, uuid, sender) = (self.hosts.source, &self.order.instance.uuid, self.line.sender());
@@ -69,8 +74,11 @@ impl Engine<'_> {
                 // The line outlives this scope: there is always somebody to hear it.
                 let _ = sender.send(Note::Returned(source.migrate(uuid, &request, way)));
             });
-            self.follow()
+            self.follow(limit_before)
         });
+        if returned.is_err() {
+            self.set_back(limit_before);
+        }
         self.last_numbers();
         let error = returned.err().map(|e| {
             let moved = self.flowed || self.state.switched();
@@ -81,10 +89,23 @@ impl Engine<'_> {
         News::Returned(error)
     }
 
-    /// Follows the running job to its return. News on the way go through the pure step at once.
-    fn follow(&mut self) -> hypervisor::Result<()> {
-        let mut limit = self.order.options.timeout;
-        let mut stall = Stall::default();
+    /// Gives the guest the limit of the pause back that it had. One that has moved all the same is not there any more.
+    fn set_back(&self, limit_before: Option<u64>) {
+        let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
+        if let (Some(before), Ok(now)) = (limit_before, source.max_downtime(uuid))
+            && before != now
+        {
+            let _ = source.set_max_downtime(uuid, before);
+        }
+    }
+
+    /// Follows the running job to its return. News on the way go through the pure step at once. The guest had this limit of
+    /// the pause before.
+    fn follow(&mut self, limit_before: Option<u64>) -> hypervisor::Result<()> {
+        let options = &self.order.options;
+        let mut limit = options.timeout;
+        let pause = options.max_downtime.map(milliseconds).or(limit_before);
+        let mut stall = Stall::new(pause.filter(|_| options.raise_downtime));
         let mut lingering = Lingering::default();
         let mut wished = false;
         loop {
@@ -170,12 +191,21 @@ impl Engine<'_> {
         let elapsed_ms = milliseconds(self.phase.1.elapsed());
         let progress = Progress { elapsed_ms, ..progress };
         self.say(What::Progress(progress));
-        // Switch-over has a clock of its own.
-        if !self.state.switched()
-            && let Some(message) = stall.notice(&progress)
-        {
-            self.say(What::Note { message });
+        // Switch-over has a clock of its own, and what is to end need not be hurried.
+        if self.state.switched() || self.state.is_stopping() {
+            return;
         }
+        let message = match stall.notice(&progress) {
+            None => return,
+            Some(Stuck::Say(message)) => message,
+            Some(Stuck::Raise { to_ms, message }) => {
+                match self.hosts.source.set_max_downtime(&self.order.instance.uuid, to_ms) {
+                    Ok(()) => message,
+                    Err(e) => format!("{message}, which failed: {e}"),
+                }
+            }
+        };
+        self.say(What::Note { message });
     }
 
     /// The final numbers come as an event beside the call's return; the destination keeps some of them too.

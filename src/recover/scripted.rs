@@ -173,6 +173,12 @@ impl Hypervisor for Scripted {
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
         self.xml(uuid, which).map(SecretXml::new)
     }
+    fn max_downtime(&self, _: &str) -> Result<u64> {
+        Ok(300)
+    }
+    fn set_max_downtime(&self, _: &str, milliseconds: u64) -> Result<()> {
+        self.told(format!("set_max_downtime {milliseconds}"), |_| {})
+    }
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
         Ok(None)
     }
@@ -241,9 +247,6 @@ impl Hypervisor for Scripted {
     }
     fn snapshots(&self, _: &str) -> Result<u32> {
         refused("snapshots", Failure::Other)
-    }
-    fn set_max_downtime(&self, _: &str, _: u64) -> Result<()> {
-        refused("set_max_downtime", Failure::Other)
     }
     fn detach_device(&self, _: &str, _: &str, _: Affect) -> Result<()> {
         refused("detach_device", Failure::Other)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
 use crate::commands::Stop;
 use crate::host::settings::{Defaults, Size};
-use crate::migrate::Options;
+use crate::migrate::{Options, RAISED};
 use crate::plan::document::Plan;
 use crate::preflight::Downtime;
 use crate::preflight::context::version;
@@ -34,6 +34,7 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
     };
     let options = Options {
         max_downtime: limit,
+        raise_downtime: downtime == Downtime::Auto,
         bandwidth,
         switchover_bandwidth: args.switchover_bandwidth,
         timeout: args.timeout,
@@ -78,10 +79,12 @@ pub(super) fn known_by(options: &Options, source: &Snapshot, destination: &Snaps
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let number = |name: &str| plan.parameters.get(name).and_then(serde_json::Value::as_u64);
     let why = plan.reasons.get("max_downtime_ms");
+    let raised = plan.parameters.get("raise_downtime") == Some(&true.into());
+    let raised = if raised { format!("; {RAISED}") } else { String::new() };
     match (number("max_downtime_ms"), why) {
-        (Some(ms), Some(why)) => vec![format!("Longest pause: {ms} ms, {why}.")],
-        (Some(ms), None) => vec![format!("Longest pause: {ms} ms.")],
-        (None, Some(why)) => vec![format!("Longest pause: {why}.")],
+        (Some(ms), Some(why)) => vec![format!("Longest pause: {ms} ms, {why}{raised}.")],
+        (Some(ms), None) => vec![format!("Longest pause: {ms} ms{raised}.")],
+        (None, Some(why)) => vec![format!("Longest pause: {why}{raised}.")],
         (None, None) => Vec::new(),
     }
 }
@@ -114,12 +117,14 @@ mod tests {
             };
         let settings = |text: &str| Settings::parse(&format!("defaults: {text}")).unwrap().defaults;
         let (options, downtime) = chosen(&args(&[]), &Defaults::default()).unwrap();
-        assert_eq!((options, downtime), (Options::default(), Downtime::Auto));
+        let auto = Options { raise_downtime: true, ..Options::default() };
+        assert_eq!((options, downtime), (auto, Downtime::Auto));
 
         let defaults = settings("{max_downtime: 2s, bandwidth: 2GiB, parallel: 4, tls: true}");
         let (options, downtime) = chosen(&args(&[]), &defaults).unwrap();
         let two = Duration::from_secs(2);
         assert_eq!((options.max_downtime, downtime), (Some(two), Downtime::Limit(two)));
+        assert!(!options.raise_downtime, "a limit that is named stands");
         assert_eq!((options.bandwidth, options.parallel, options.tls), (Some(2048), Some(4), true));
         let (options, downtime) = chosen(&args(&["--max-downtime", "auto", "--bandwidth", "1MiB"]), &defaults).unwrap();
         assert_eq!((options.max_downtime, downtime, options.bandwidth), (None, Downtime::Auto, Some(1)));
