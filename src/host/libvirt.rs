@@ -12,13 +12,8 @@ use crate::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 
 /// Adds what the daemon says. A call that fails leaves its facts unknown; it does not hide the others.
 pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
-    // Each call waits for its answer, and a daemon answers several calls of a connection at a time.
-    let domains = std::thread::scope(|scope| {
-        let domains = scope.spawn(|| domains(daemon));
-        about(&mut snapshot.host, daemon);
-        domains.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    match domains {
+    about(&mut snapshot.host, daemon);
+    match domains(daemon) {
         Ok(found) => {
             snapshot.domains = found;
             let jobs = snapshot.domains.iter().filter(|d| d.job.as_deref().is_some_and(|j| j.starts_with("migration")));

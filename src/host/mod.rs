@@ -18,14 +18,12 @@ pub mod ssh;
 pub mod storage;
 
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::hypervisor::{self, Hypervisor};
 use crate::inventory::{self, Probe};
 use crate::pci::PciAddress;
 use crate::snapshot::{Snapshot, Unknown, Via};
-use channel::{Channel, channel};
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
 
@@ -38,8 +36,8 @@ pub struct GatherOptions {
     pub connect: Option<String>,
     /// How far devices are asked.
     pub probe: Probe,
-    /// Whether libvirt's node devices are read: one call for each, which a guest without devices need not wait for.
-    pub node_devices: bool,
+    /// Whether devices are read, one by one: a guest without host devices need not wait for it.
+    pub devices: bool,
     /// Only this device and its VFs, where devices are opened.
     pub only: Option<PciAddress>,
     /// Nova's configuration, on whichever host it is.
@@ -56,7 +54,7 @@ impl Default for GatherOptions {
             root: PathBuf::from("/"),
             connect: None,
             probe: Probe::Passive,
-            node_devices: true,
+            devices: true,
             only: None,
             nova_config: Vec::new(),
             settings: Settings::default(),
@@ -122,52 +120,19 @@ impl HostError {
     }
 }
 
-/// A host to be asked, and what there is already to ask it with.
-#[derive(Debug)]
-pub struct Asked<'a> {
-    /// The host.
-    pub host: &'a HostRef,
-    /// A connection to its libvirt: on a quick network opening one is the greater part of the work.
-    pub daemon: Option<&'a dyn Hypervisor>,
-    /// Its kernel's facts, should they be on their way.
-    pub begun: Option<Begun>,
-}
-
-impl<'a> Asked<'a> {
-    /// With nothing.
-    fn of(host: &'a HostRef) -> Self {
-        Self { host, daemon: None, begun: None }
-    }
-}
-
-/// What this machine's kernel says, being read in a thread of its own: it takes as long as loading libvirt does.
-#[derive(Debug)]
-pub struct Begun(JoinHandle<Result<Snapshot, HostError>>);
-
-impl Begun {
-    /// Begins to read it, if this host is this machine.
-    pub fn at(host: &HostRef, options: &GatherOptions) -> Option<Self> {
-        (channel(host) == Channel::Here).then(|| Self::here(options))
-    }
-
-    fn here(options: &GatherOptions) -> Self {
-        let options = options.clone();
-        Self(std::thread::spawn(move || kernel(&options)))
-    }
-
-    fn end(self) -> Result<Snapshot, HostError> {
-        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-}
-
 /// Takes the snapshot of `host`.
 pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
-    gather_over(Asked::of(host), options)
+    gather_over(host, None, options)
 }
 
-fn gather_over(Asked { host, daemon, begun }: Asked<'_>, options: &GatherOptions) -> Result<Snapshot, HostError> {
+/// The same over a connection to its libvirt that is open already, where there is one.
+fn gather_over(
+    host: &HostRef,
+    daemon: Option<&dyn Hypervisor>,
+    options: &GatherOptions,
+) -> Result<Snapshot, HostError> {
     match host {
-        HostRef::Local => local(daemon, begun, options),
+        HostRef::Local => local(daemon, options),
         HostRef::Snapshot(path) => file::load(path),
         HostRef::Name(name) => by_ssh_or_libvirt(host, daemon, name, &[], options),
         HostRef::Configured { name, settings } => match &settings.facts {
@@ -180,7 +145,7 @@ fn gather_over(Asked { host, daemon, begun }: Asked<'_>, options: &GatherOptions
         HostRef::Uri(uri) => match host.ssh_target() {
             Some(target) => by_ssh_or_libvirt(host, daemon, target, &[], options),
             None if uri.contains(":///") => {
-                local(daemon, begun, &GatherOptions { connect: Some(uri.clone()), ..options.clone() })
+                local(daemon, &GatherOptions { connect: Some(uri.clone()), ..options.clone() })
             }
             None => by_libvirt(host, daemon, options),
         },
@@ -189,16 +154,18 @@ fn gather_over(Asked { host, daemon, begun }: Asked<'_>, options: &GatherOptions
 
 /// Each host on its own thread, in the order asked; one failure does not hide the others.
 pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snapshot, HostError>> {
-    gather_all_over(asked.iter().map(Asked::of), options)
+    let asked: Vec<_> = asked.iter().map(|host| (host, None)).collect();
+    gather_all_over(&asked, options)
 }
 
-/// The same with what there is already.
-pub fn gather_all_over<'a>(
-    asked: impl IntoIterator<Item = Asked<'a>>,
+/// The same over connections that are open already: on a quick network they are the greater part of the work.
+pub fn gather_all_over(
+    asked: &[(&HostRef, Option<&dyn Hypervisor>)],
     options: &GatherOptions,
 ) -> Vec<Result<Snapshot, HostError>> {
     std::thread::scope(|scope| {
-        let workers: Vec<_> = asked.into_iter().map(|asked| scope.spawn(move || gather_over(asked, options))).collect();
+        let workers: Vec<_> =
+            asked.iter().map(|(host, daemon)| scope.spawn(move || gather_over(host, *daemon, options))).collect();
         workers
             .into_iter()
             .map(|worker| match worker.join() {
@@ -244,7 +211,7 @@ fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherO
         opened = hypervisor::open(&uri).map_err(|e| unreachable(e.to_string()))?;
         opened.as_ref()
     };
-    let mut snapshot = nodedev::read(daemon, options.node_devices).map_err(unreachable)?;
+    let mut snapshot = nodedev::read(daemon, options.devices).map_err(unreachable)?;
     libvirt::add(&mut snapshot, daemon);
     let copies = match host {
         HostRef::Configured { settings, .. } if options.nova_config.is_empty() => &settings.config,
@@ -260,39 +227,29 @@ fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherO
     Ok(snapshot)
 }
 
-fn local(
-    daemon: Option<&dyn Hypervisor>,
-    begun: Option<Begun>,
-    options: &GatherOptions,
-) -> Result<Snapshot, HostError> {
-    let begun = begun.unwrap_or_else(|| Begun::here(options));
-    let opened = options.connect.as_deref().filter(|_| daemon.is_none()).map(hypervisor::open);
-    let mut snapshot = begun.end()?;
-    match (daemon, &opened) {
+fn local(daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let mut snapshot = inventory::read(&options.root, options.probe, options.devices)?;
+    snapshot.via = Via::Local;
+    configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
+    match (daemon, &options.connect) {
         (Some(daemon), _) => libvirt::add(&mut snapshot, daemon),
-        (None, Some(Ok(daemon))) => libvirt::add(&mut snapshot, daemon.as_ref()),
-        (None, Some(Err(error))) => libvirt::without(&mut snapshot, &error.to_string()),
         (None, None) => {
             libvirt::without(
                 &mut snapshot,
                 "libvirt was not asked, because the tree below --root is another machine's",
             );
         }
+        (None, Some(uri)) => match hypervisor::open(uri) {
+            Ok(daemon) => libvirt::add(&mut snapshot, daemon.as_ref()),
+            Err(error) => libvirt::without(&mut snapshot, &error.to_string()),
+        },
+    }
+    if !snapshot.fixture {
+        active::claims(&mut snapshot);
     }
     if options.probe == Probe::Active {
         active::probe(&mut snapshot, options.only);
     }
     inventory::conclude(&mut snapshot, options.probe);
-    Ok(snapshot)
-}
-
-/// What is known of this machine without libvirt.
-fn kernel(options: &GatherOptions) -> Result<Snapshot, HostError> {
-    let mut snapshot = inventory::read(&options.root, options.probe)?;
-    snapshot.via = Via::Local;
-    configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
-    if !snapshot.fixture {
-        active::claims(&mut snapshot);
-    }
     Ok(snapshot)
 }

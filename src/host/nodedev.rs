@@ -3,7 +3,7 @@
 use roxmltree::{Document, Node};
 
 use crate::hypervisor::Hypervisor;
-use crate::inventory::drivers;
+use crate::inventory::{NOT_ASKED, drivers};
 use crate::pci::{PciAddress, PciId};
 use crate::snapshot::device::{DevType, Device, Sriov, Vpd};
 use crate::snapshot::{SCHEMA, Snapshot, Unknown, Via};
@@ -65,7 +65,7 @@ pub fn read(daemon: &dyn Hypervisor, devices: bool) -> Result<Snapshot, String> 
     snapshot.host.name = daemon.hostname().map_err(|e| e.to_string())?;
     snapshot.host.unknown.extend(HOST_MISSING.iter().map(|fact| Unknown::new(*fact, WHY)));
     if !devices {
-        snapshot.unknown.push(Unknown::new("devices", "they were not asked for: the guest holds none"));
+        snapshot.unknown.push(Unknown::new("devices", NOT_ASKED));
         return Ok(snapshot);
     }
     let found = daemon.node_devices().map_err(|e| e.to_string())?;

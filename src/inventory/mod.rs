@@ -39,6 +39,9 @@ use device::Shared;
 pub use probe::Probe;
 use sysfs::Tree;
 
+/// Why there are no devices where they are not wanted.
+pub const NOT_ASKED: &str = "they were not asked for: the guest holds none";
+
 const DEVICES: &str = "sys/bus/pci/devices";
 /// Below this many devices another thread costs more than it brings.
 const WORTH_A_THREAD: usize = 64;
@@ -105,9 +108,9 @@ pub fn open(root: &Path) -> Result<Tree, InventoryError> {
     Tree::open(root).map_err(|source| InventoryError::Root { root: root.to_owned(), source })
 }
 
-/// Reads all that the kernel says below `root`: devices and host facts. Configuration and domains are not in it yet; once
-/// they are, [`conclude`] ends it.
-pub fn read(root: &Path, probe: Probe) -> Result<Snapshot, InventoryError> {
+/// Reads all that the kernel says below `root`: host facts and, if they are wanted, devices. Configuration and domains are not
+/// in it yet; once they are, [`conclude`] ends it.
+pub fn read(root: &Path, probe: Probe, devices: bool) -> Result<Snapshot, InventoryError> {
     let tree = open(root)?;
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
@@ -119,6 +122,10 @@ pub fn read(root: &Path, probe: Probe) -> Result<Snapshot, InventoryError> {
         host: facts::read(&tree),
         ..Snapshot::default()
     };
+    if !devices {
+        snapshot.unknown.push(Unknown::new("devices", NOT_ASKED));
+        return Ok(snapshot);
+    }
     read_devices(&tree, root, probe, &mut snapshot)?;
     if tree.is_fixture() {
         for fact in ["vf_admin", "devlink"] {

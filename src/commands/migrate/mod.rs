@@ -36,13 +36,13 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     let hosts = Hosts::new(context)?;
     let saved = args.plan.as_deref().map(plan::read).transpose()?;
     let direct = args.direct || saved.as_ref().is_some_and(plan::is_direct);
-    let (sides, mut begun) = sides::open(&hosts, args, direct)?;
+    let sides = sides::open(&hosts, args, direct)?;
     let directory = journal::state_directory()?;
     let store = Store::at(&directory);
     let journals = store.list()?;
     let mut excluded = plan::claimed(&journals, &args.destination);
     if args.dry_run {
-        let planned = plan::make(&hosts, &sides, std::mem::take(&mut begun), args, saved.as_ref(), &excluded)?;
+        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }
@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
         return Err(Stop::refused(format!("{} {why}", guest.name)).into());
     }
     for _ in 0..MOST_PLANS {
-        let planned = plan::make(&hosts, &sides, std::mem::take(&mut begun), args, saved.as_ref(), &excluded)?;
+        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }

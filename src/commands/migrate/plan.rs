@@ -14,7 +14,7 @@ use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
-use crate::host::{self, Asked, Begun, ErrorKind, GatherOptions, HostError};
+use crate::host::{self, ErrorKind, GatherOptions, HostError};
 use crate::hypervisor::{DomainInfo, State};
 use crate::journal;
 use crate::migrate::{Options, Order};
@@ -63,7 +63,6 @@ pub(super) fn claimed(journals: &[journal::Listed], destination: &str) -> BTreeS
 pub(super) fn make(
     hosts: &Hosts,
     sides: &Sides,
-    begun: [Option<Begun>; 2],
     args: &Migrate,
     saved: Option<&Plan>,
     excluded: &BTreeSet<PciAddress>,
@@ -76,10 +75,9 @@ pub(super) fn make(
         Sides::Live { source, destination, .. } => [Some(&source.hypervisor), Some(&destination.hypervisor)],
         Sides::Saved { .. } => [None, None],
     };
-    let over = asked.iter().zip(daemons).zip(begun);
-    let over = over.map(|((host, daemon), begun)| Asked { host, daemon: daemon.map(Box::as_ref), begun });
-    let gathering = GatherOptions { node_devices: sides.hold_devices(), ..hosts.options.clone() };
-    let mut gathered = host::gather_all_over(over, &gathering).into_iter();
+    let over: Vec<_> = asked.iter().zip(daemons.map(|daemon| daemon.map(Box::as_ref))).collect();
+    let gathering = GatherOptions { devices: sides.need_devices(args), ..hosts.options.clone() };
+    let mut gathered = host::gather_all_over(&over, &gathering).into_iter();
     let mut next = |side: Option<&Side>| match (gathered.next(), side) {
         (Some(Ok(snapshot)), _) => Ok(snapshot),
         (Some(Err(error)), Some(side)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(side, &error)),

@@ -4,7 +4,7 @@ use crate::cli::migrate::Migrate;
 use crate::commands::Stop;
 use crate::commands::hosts::Hosts;
 use crate::domain;
-use crate::host::{Begun, HostRef};
+use crate::host::HostRef;
 use crate::hypervisor::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::journal;
 use crate::migrate::lookup::{self, LookupError};
@@ -51,24 +51,29 @@ pub(super) enum Sides {
 }
 
 impl Sides {
-    /// Whether the guest holds host devices; also where that is not known.
-    pub(super) fn hold_devices(&self) -> bool {
+    /// Whether devices matter to the plan: the guest holds some, or asks for some by the operator's or its flavor's word; also
+    /// where that is not known.
+    pub(super) fn need_devices(&self, args: &Migrate) -> bool {
         let Self::Live { source, guest, .. } = self else { return true };
         let without = |which| {
             let xml = source.hypervisor.xml(&guest.uuid, which).ok();
-            xml.and_then(|xml| domain::read::read(&xml).ok()).is_some_and(|described| described.hostdevs.is_empty())
+            xml.and_then(|xml| {
+                let described = domain::read::read(&xml).ok()?;
+                Some(described.hostdevs.is_empty() && described.nova.is_none())
+            })
         };
-        !(without(DomainXml::Live) && (!guest.persistent || without(DomainXml::Inactive)))
+        let asked = args.request.is_some() || args.pci_requests.is_some();
+        asked
+            || without(DomainXml::Live) != Some(true)
+            || guest.persistent && without(DomainXml::Inactive) != Some(true)
     }
 }
 
-/// Connects to both hosts and finds the guest. Snapshots need no connection. What the kernel of this machine says is being
-/// read meanwhile, for the first plan.
-pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Result<(Sides, [Option<Begun>; 2])> {
+/// Connects to both hosts and finds the guest. Snapshots need no connection.
+pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Result<Sides> {
     let (from, to) = (hosts.parse(&args.from)?, hosts.parse(&args.destination)?);
-    let begun = [&from, &to].map(|host| Begun::at(host, &hosts.options));
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
-        return Ok((Sides::Saved { source: from, destination: to }, begun));
+        return Ok(Sides::Saved { source: from, destination: to });
     }
     let (source, destination) = std::thread::scope(|scope| {
         let other = scope.spawn(|| connect(hosts, to, &args.destination));
@@ -98,7 +103,7 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Resul
         );
         return Err(Stop::refused(message).into());
     }
-    Ok((Sides::Live { source, destination, guest }, begun))
+    Ok(Sides::Live { source, destination, guest })
 }
 
 /// Connects. The host's UUID tells it under every name.
