@@ -395,7 +395,7 @@ fn a_disk_that_is_full_in_the_middle_of_a_run() {
     let hosts = TwoHosts::up();
     let life = hosts.guest("a", "demo", &[]);
     // A run that only tells how long the records are.
-    hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes"]).ends(0);
+    hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes", "--bandwidth", FAST]).ends(0);
     let life = hosts.life("b", "demo", Some(&life));
     hosts.run("b", &["migrate", "demo", "host-a", "--yes"]).ends(0);
     let life = hosts.life("a", "demo", Some(&life));
@@ -406,7 +406,10 @@ fn a_disk_that_is_full_in_the_middle_of_a_run() {
 
     // Before anything is touched: a page for the guest's lock and one for the journal are left.
     on_a("head -c $((14 * 4096)) /dev/zero >/var/lib/pvm/filling");
-    let said = hosts.run("a", &["migrate", "demo", &early, "--yes"]).ends(3).complains("nothing was changed");
+    let said = hosts
+        .run("a", &["migrate", "demo", &early, "--yes", "--bandwidth", FAST])
+        .ends(3)
+        .complains("nothing was changed");
     assert!(said.stderr.contains("No space left on device"), "{said:#?}");
     on_a("rm /var/lib/pvm/filling");
     let recovered = hosts.run("a", &["recover", "--auto"]).ends(0);
