@@ -36,8 +36,16 @@ impl Recovery<'_> {
                 Ok(self.nothing(decision, source, destination))
             }
             Action::ReleaseClaims => {
-                let place = matches!(source, Seen::Present { state, .. } if state.is_active()).then_some(Side::Source);
-                self.close(Outcome::Fine, place, format!("nothing had been touched, {guest} is where it was"))
+                let (place, is) = match source {
+                    Seen::Present { state, .. } if state.is_active() => {
+                        (Some(Side::Source), format!("{guest} is where it was"))
+                    }
+                    Seen::Present { .. } | Seen::Absent => {
+                        (None, format!("{guest} does not run on {} any more", self.state.plan.source.name))
+                    }
+                    Seen::Unreachable(_) => (None, format!("{} does not answer", self.state.plan.source.name)),
+                };
+                self.close(Outcome::Fine, place, format!("nothing had been touched, {is}"))
             }
             Action::WaitForUnplug => Ok(self.wait_for_unplug()),
             Action::ReattachOnSource | Action::Undo => self.undo(action, source),
@@ -366,15 +374,23 @@ impl Recovery<'_> {
     /// Removes what the move leaves over, and closes.
     fn clean_up(&mut self) -> Result<Next, JournalError> {
         self.record(&Entry::Cleanup)?;
+        let (guest, host) = (self.state.plan.instance.name.clone(), self.state.plan.destination.name.clone());
+        let head = match self.look_at(Side::Destination) {
+            Seen::Present { state, .. } if state.is_active() => format!("{guest} is on {host}"),
+            Seen::Present { .. } => format!("{guest} is on {host}, switched off"),
+            // It was switched off, or its host lost power. The last definition, if there is one, is not removed.
+            Seen::Absent => {
+                let summary = format!("the move is over, but {host} does not have {guest} any more");
+                return self.close(Outcome::Fine, None, summary);
+            }
+            Seen::Unreachable(why) => {
+                return Ok(Next::End(Outcome::Incomplete, format!("{host} does not answer: {why}")));
+            }
+        };
         if self.state.plan.undefine_source && !self.state.source_is_dead {
-            // The definition goes only where it is off (a copy that runs is another row's matter), and never if it is the
-            // last one.
+            // The definition goes only where it is off: a copy that runs is another row's matter.
             let off = matches!(self.look_at(Side::Source), Seen::Present { state, .. } if !state.is_active());
-            let kept = matches!(self.look_at(Side::Destination), Seen::Present { .. });
-            if off
-                && kept
-                && let Err(why) = self.call(Side::Source, |host, uuid| host.undefine(uuid))
-            {
+            if off && let Err(why) = self.call(Side::Source, |host, uuid| host.undefine(uuid)) {
                 let summary = format!("its old definition is still on the source: {why}");
                 return Ok(Next::End(Outcome::Incomplete, summary));
             }
@@ -385,8 +401,7 @@ impl Recovery<'_> {
                 return Ok(Next::End(Outcome::Incomplete, format!("autostart was not carried over: {why}")));
             }
         }
-        let (guest, host) = (&self.state.plan.instance.name, &self.state.plan.destination.name);
-        let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &format!("{guest} is on {host}"), "");
+        let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &head, "");
         self.close(outcome, Some(Side::Destination), summary)
     }
 }

@@ -378,8 +378,10 @@ impl<'a> Recovery<'a> {
             ..Receipt::default()
         };
         let entry = match place {
-            Some(Side::Destination) => Entry::Done { receipt },
-            Some(Side::Source) | None => Entry::Undone { receipt },
+            Some(Side::Source) => Entry::Undone { receipt },
+            // Nothing was undone where the guest has left the source, wherever it is now.
+            None if self.state.perform.is_none() => Entry::Undone { receipt },
+            Some(Side::Destination) | None => Entry::Done { receipt },
         };
         self.record(&entry)?;
         Ok(Next::End(outcome, summary))

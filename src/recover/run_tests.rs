@@ -163,8 +163,38 @@ fn row_29_the_last_definition_is_never_removed() {
     let mut bench = bench(Some(OFF), None);
     bench.source.0.lock().unwrap().persistent = true;
     journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
-    assert_eq!(recover(&mut bench, AUTO).row, "29");
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.row, recovered.outcome, recovered.place), ("29", Outcome::Fine, None));
+    assert_eq!(recovered.summary, "the move is over, but b does not have vm any more");
+    assert_eq!(names(&bench).last(), Some(&"done"));
     assert!(bench.source.calls().is_empty());
+}
+
+#[test]
+fn row_29_a_destination_that_falls_silent_at_the_end_keeps_the_migration_open() {
+    let mut bench = bench(Some(OFF), Some(MIGRATED));
+    bench.source.0.lock().unwrap().persistent = true;
+    journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
+    // After the two looks that agree.
+    bench.destination.0.lock().unwrap().silent_after = Some(2);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, false));
+    assert!(bench.source.calls().is_empty(), "the definition on the source goes only once the other one is seen");
+}
+
+#[test]
+fn row_3_tells_where_the_guest_is_and_where_not() {
+    for (now, words, place) in [
+        (Some(BOOTED), "nothing had been touched, vm is where it was", Some(Side::Source)),
+        (Some(OFF), "nothing had been touched, vm does not run on a any more", None),
+        (None, "nothing had been touched, vm does not run on a any more", None),
+    ] {
+        let mut bench = bench(now, None);
+        journal(&bench, plan(false), &[Entry::Claim { map: plan(false).map }]);
+        let recovered = recover(&mut bench, AUTO);
+        assert_eq!((recovered.summary.as_str(), recovered.place, recovered.outcome), (words, place, Outcome::Fine));
+        assert_eq!(names(&bench).last(), Some(&"undone"));
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Has {
     pub(crate) migration: &'static str,
     /// Has the guest for so many more questions.
     pub(crate) gone_after: Option<u32>,
+    /// Answers so many more questions for the guest, then none.
+    pub(crate) silent_after: Option<u32>,
     /// Calls that nobody answers.
     pub(crate) refuses: Vec<&'static str>,
     /// pvm's element in the guest.
@@ -74,6 +76,11 @@ impl Hypervisor for Scripted {
     }
     fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
         let mut host = self.0.lock().unwrap();
+        match &mut host.silent_after {
+            Some(0) => host.silent = true,
+            Some(more) => *more -= 1,
+            None => {}
+        }
         if host.silent {
             return refused("domain", Failure::ConnectionLost);
         }

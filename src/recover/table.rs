@@ -464,7 +464,7 @@ pub const TABLE: &[Row] = &[
         action: Action::CleanUp,
         exit: Exit::Ends(Outcome::Fine),
         auto: true,
-        words: "The guest is where it should be. What is left over is removed.",
+        words: "The guest has moved and has what could be given to it. What is left over is removed.",
         ..BASE
     },
     Row {
