@@ -45,7 +45,7 @@ lab: build
 	tests/lab/lab run --limit 25 --pvm "$(BIN)"
 
 lab-all: build
-	tests/lab/lab run --all --pvm "$(BIN)"
+	tests/lab/lab run --all --pairs 3 --limit 25 --pvm "$(BIN)"
 
 # Installs what `make build` made, so that no compiler runs as root.
 install:

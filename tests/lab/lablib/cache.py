@@ -33,6 +33,12 @@ def run_dir() -> Path:
     return Path(chosen).absolute() if chosen else cache_dir() / "run"
 
 
+def use_pair(number: int) -> None:
+    """Makes this process use the n-th pair of hosts beside the chosen one, which is the 0-th."""
+    if number:
+        os.environ["PVM_LAB_RUN"] = f"{run_dir()}-{number + 1}"
+
+
 def content_key(*inputs: str | Path) -> str:
     """A key for these texts, files, and folders of files."""
     digest = hashlib.sha256()

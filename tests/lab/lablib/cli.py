@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from lablib.build import build
 from lablib.cache import LabError, hosts_taken, run_dir
 from lablib.capture import capture
 from lablib.limits import end_in_order
-from lablib.runner import run_all
+from lablib.pairs import Session, play_all
+from lablib.runner import report_all, report_row
 from lablib.scenario import Scenario, load_all
 
 
@@ -68,10 +70,21 @@ def chosen_scenarios(args: argparse.Namespace) -> list[Scenario]:
 
 def cmd_run(args: argparse.Namespace) -> int:
     chosen = chosen_scenarios(args)
-    with hosts_taken(), hosts_up(args.keep):
-        if not args.without_pvm:
-            pvm.install(args.pvm)
-        return run_all(chosen, not args.without_pvm, args.limit * 60, args.verbose)
+    build()  # before the pairs begin: they would build side by side
+
+    @contextmanager
+    def ready() -> Iterator[None]:
+        with hosts_taken(), hosts_up(args.keep):
+            if not args.without_pvm:
+                pvm.install(args.pvm)
+            yield
+
+    started = time.monotonic()
+    session = Session(chosen, not args.without_pvm, ready)
+    rows = play_all(
+        session, args.pairs, args.limit * 60, lambda row: report_row(row, args.verbose)
+    )
+    return report_all(rows, time.monotonic() - started)
 
 
 @contextmanager
@@ -116,6 +129,14 @@ def parser() -> argparse.ArgumentParser:
         help="migrate with libvirt alone: is the lab itself right?",
     )
     run.add_argument("--keep", action="store_true", help="leave the hosts up")
+    run.add_argument(
+        "--pairs",
+        type=int,
+        default=1,
+        choices=range(1, 9),
+        metavar="N",
+        help="play on N pairs of hosts side by side (default: %(default)s)",
+    )
     run.add_argument(
         "--limit",
         type=int,

@@ -1,5 +1,6 @@
 """Limits of time, and an orderly end when somebody else sets one."""
 
+import ctypes
 import signal
 import sys
 from collections.abc import Iterator
@@ -28,3 +29,9 @@ def end_in_order() -> None:
     """Makes SIGTERM and SIGHUP end the lab as Ctrl-C does: with what it started."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
+
+
+def end_with_parent() -> None:
+    """Makes the kernel send this process SIGTERM when the one that started it ends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -154,30 +154,19 @@ def table(rows: list[Row]) -> str:
     )
 
 
-def run_all(scenarios: list[Scenario], with_pvm: bool, limit: int, verbose: bool) -> int:
-    """Plays these scenarios one after the other, none after `limit` seconds; 0 when every
-    row agrees."""
-    started = time.monotonic()
-    rows = []
-    for scenario in scenarios:
-        if time.monotonic() - started > limit:
-            row = Row(scenario, problems=[f"not played: {limit // 60} min are over"])
-        else:
-            row = run_one(scenario, with_pvm)
-        rows.append(row)
-        print(
-            f"{'ok  ' if row.agrees() else 'FAIL'} {scenario.name}: {scenario.title}"
-            f" ({row.seconds:.0f} s)",
-            flush=True,
-        )
-        for problem in row.problems:
-            print(f"       {problem}", flush=True)
-        if verbose or not row.agrees():
-            for note in row.notes:
-                print(f"       ({note})", flush=True)
+def report_row(row: Row, verbose: bool) -> None:
+    """Prints a row that has been played."""
+    head = f"{'ok  ' if row.agrees() else 'FAIL'} {row.scenario.name}: {row.scenario.title}"
+    print(f"{head} ({row.seconds:.0f} s)", flush=True)
+    for problem in row.problems:
+        print(f"       {problem}", flush=True)
+    if verbose or not row.agrees():
+        for note in row.notes:
+            print(f"       ({note})", flush=True)
+
+
+def report_all(rows: list[Row], seconds: float) -> int:
+    """Prints the table; 0 when every row agrees."""
     bad = [row for row in rows if not row.agrees()]
-    print(
-        f"\n{table(rows)}\n\n{len(rows) - len(bad)} of {len(rows)} rows agree,"
-        f" {time.monotonic() - started:.0f} s"
-    )
+    print(f"\n{table(rows)}\n\n{len(rows) - len(bad)} of {len(rows)} rows agree, {seconds:.0f} s")
     return 1 if bad else 0

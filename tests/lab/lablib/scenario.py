@@ -118,6 +118,7 @@ class Scenario:
     forced: bool = True  # False: libvirt alone is not tried
     forced_managed: str | None = None  # `managed` on the destination, when it is
     core: bool = False
+    waits: bool = False  # mostly for a peer that is dead
     play: "Callable[[Stage, Row], None] | None" = None
     name: str = ""
     title: str = ""

@@ -10,8 +10,8 @@ from lablib.scenario import Scenario
 from lablib.stage import Stage
 
 
-def killed(victim: Host, at: str) -> Callable[[Stage, Row], None]:
-    """Killed at this event; pvm runs on the other one."""
+def killed(victim: Host, at: str, word: str) -> Callable[[Stage, Row], None]:
+    """Killed at this event; pvm runs on the other one, and says this word in the end."""
 
     def play(stage: Stage, row: Row) -> None:
         stage.prepare()
@@ -26,35 +26,49 @@ def killed(victim: Host, at: str) -> Callable[[Stage, Row], None]:
             if victim.pid() is None:
                 faults.revive(victim)
         stage.note(said.stderr)
-        if stage.scenario.happen == "nowhere":
-            row.said = said.word
-            if said.exit_code != 0:  # it may have come to its end just before the power went
-                row.expect("pvm recover", pvm.recover(on).word, "recover: undecided")
-        else:
-            recover(stage, row, said, on)
+        # It may have come to its end just before the power went.
+        recover(stage, row, said, on, word if said.exit_code else "recovered")
         finish(row, stage.happened())
 
     return play
 
 
-def scenario(victim: Host, at: str, happen: str, slow_ms: int = 0) -> Scenario:
-    """Slow enough for the power to go in time."""
+def scenario(
+    victim: Host, at: str, happen: str, slow_ms: int = 0, word: str = "recovered"
+) -> Scenario:
+    """Sending memory and saving the state are slow enough for the power to go in time."""
     return mixed(
         driver={"slow_ms": slow_ms},
-        options=("--bandwidth", "1MiB"),
+        options=("--bandwidth", "1MiB") if at == "phase=perform" else (),
         predict="-",
         happen=happen,
-        play=killed(victim, at),
+        play=killed(victim, at, word),
+        waits=True,
     )
+
+
+def lost(victim: Host, at: str, slow_ms: int = 0) -> Scenario:
+    """The only host that had the guest loses it: somebody has to decide what becomes of it."""
+    return scenario(victim, at, "nowhere", slow_ms, "recover: undecided")
 
 
 SCENARIOS = {
     "destination-in-claim": scenario(HOST_B, "phase=claim", "stayed"),
+    "destination-in-recheck": scenario(HOST_B, "phase=recheck", "stayed"),
     "destination-in-detach": scenario(HOST_B, "phase=detach", "stayed"),
     "destination-in-perform": scenario(HOST_B, "phase=perform", "stayed"),
     "destination-in-switch-over": scenario(HOST_B, "event=switched", "stayed", slow_ms=4000),
-    "destination-in-verify": scenario(HOST_B, "phase=verify", "nowhere"),
-    "source-in-perform": scenario(HOST_A, "phase=perform", "nowhere"),
-    "source-in-switch-over": scenario(HOST_A, "event=switched", "nowhere", slow_ms=4000),
+    "destination-in-verify": lost(HOST_B, "phase=verify"),
+    "destination-in-attach": lost(HOST_B, "phase=attach"),
+    # The move was over but for what is left over, and that is gone as well.
+    "destination-in-cleanup": scenario(HOST_B, "phase=cleanup", "nowhere"),
+    # Nothing had been touched: there is nothing to undo, and pvm says that the guest runs no more.
+    "source-in-claim": scenario(HOST_A, "phase=claim", "nowhere"),
+    "source-in-recheck": scenario(HOST_A, "phase=recheck", "nowhere"),
+    "source-in-detach": lost(HOST_A, "phase=detach"),
+    "source-in-perform": lost(HOST_A, "phase=perform"),
+    "source-in-switch-over": lost(HOST_A, "event=switched", slow_ms=4000),
     "source-in-verify": scenario(HOST_A, "phase=verify", "moved"),
+    "source-in-attach": scenario(HOST_A, "phase=attach", "moved"),
+    "source-in-cleanup": scenario(HOST_A, "phase=cleanup", "moved"),
 }

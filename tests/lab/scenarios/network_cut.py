@@ -27,13 +27,15 @@ def cut(at: str) -> Callable[[Stage, Row], None]:
 
 
 def scenario(at: str, happen: str, slow_ms: int = 0) -> Scenario:
-    """Slow enough for the cut to come in time; with a port, so that every phase has work."""
+    """Sending memory and saving the state are slow enough for the cut to come in time; with a
+    port, so that every phase has work."""
     return mixed(
         driver={"slow_ms": slow_ms},
-        options=("--bandwidth", "1MiB"),
+        options=("--bandwidth", "1MiB") if at == "phase=perform" else (),
         predict="-",
         happen=happen,
         play=cut(at),
+        waits=True,
     )
 
 
