@@ -27,6 +27,9 @@ const ASKED: Rule = Rule {
 
 /// Notes which devices a migration has claimed that is under way or waits for `pvm recover`.
 pub fn claims(snapshot: &mut Snapshot) {
+    if snapshot.devices.is_empty() {
+        return;
+    }
     let listed = journal::state_directory().and_then(|directory| journal::Store::at(directory).list());
     let states: Vec<_> = listed.unwrap_or_default().iter().filter_map(journal::Listed::state).collect();
     let name = snapshot.host.name.clone();

@@ -206,6 +206,11 @@ impl Store {
 
     /// Every journal, oldest first. No directory is no journals.
     pub fn list(&self) -> Result<Vec<Listed>, JournalError> {
+        self.list_if(|_| true)
+    }
+
+    /// The journals with ids that are wanted: the others are not read.
+    pub fn list_if(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, JournalError> {
         let failed = |source| JournalError::Directory { path: self.directory.clone(), source };
         #[expect(clippy::disallowed_methods, reason = "the edge that reads journals")]
         let entries = match fs::read_dir(&self.directory) {
@@ -215,7 +220,7 @@ impl Store {
         let mut ids = Vec::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".ndjson")) {
+            if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".ndjson")).filter(|id| wanted(id)) {
                 ids.push(id.to_owned());
             }
         }

@@ -87,6 +87,8 @@ fn the_list_tells_open_from_closed_and_skips_other_files() {
     std::fs::write(store.directory().join("odd name.ndjson"), "").unwrap();
     let listed: Vec<_> = store.list().unwrap().iter().map(|l| (l.id.clone(), l.is_closed())).collect();
     assert_eq!(listed, [("a-1".into(), true), ("b-2".into(), false), ("c-3".into(), true)]);
+    let others: Vec<_> = store.list_if(|id| id != "b-2").unwrap().into_iter().map(|l| l.id).collect();
+    assert_eq!(others, ["a-1", "c-3"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod show;
 mod sides;
 mod signals;
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
 
@@ -51,6 +52,9 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     let Sides::Live { source, destination, guest } = &sides else {
         return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run").into());
     };
+    // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
+    let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
+    let closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
     let known_marks: Vec<String> = journals.into_iter().map(|listed| listed.id).collect();
     let known = |id: &str| known_marks.iter().any(|known| known == id);
     if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known)? {
@@ -75,7 +79,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
                 continue;
             }
         };
-        refuse_unfinished(&store, order)?;
+        refuse_unfinished(&store, &closed, order)?;
         if !args.yes && !confirmed(context)? {
             return Err(Stop::refused("nothing was done").into());
         }
@@ -128,8 +132,8 @@ fn lock(directory: &Path, order: &Order) -> anyhow::Result<Locked> {
 }
 
 /// A migration that waits for `pvm recover` comes first.
-fn refuse_unfinished(store: &Store, order: &Order) -> anyhow::Result<()> {
-    for listed in store.list()? {
+fn refuse_unfinished(store: &Store, closed: &BTreeSet<String>, order: &Order) -> anyhow::Result<()> {
+    for listed in store.list_if(|id| !closed.contains(id))? {
         let Some(state) = listed.state().filter(|_| !listed.is_closed()) else { continue };
         if state.plan.instance.uuid == order.instance.uuid {
             let id = &state.plan.id;
