@@ -262,9 +262,12 @@ fn while_the_destination_is_silent_nothing_is_changed() {
 fn a_migration_that_outlived_its_pvm_is_followed_to_its_end_or_aborted() {
     let hosts = TwoHosts::up();
     let mut before = hosts.guest("a", "demo", &[]);
+    let limit = || hosts.virsh("a", &["migrate-getmaxdowntime", "demo"]).trim().to_owned();
+    let limit_before = limit();
     for (options, code, on) in [(&["--abort"][..], 4, "a"), (&[], 0, "b")] {
+        let slow = ["--bandwidth", "1MiB", "--max-downtime", "777ms"];
         let mut pvm = hosts
-            .pvm("a", &["migrate", "demo", "host-b", "--yes", "--bandwidth", "1MiB", "-o", "ndjson"])
+            .pvm("a", &[&["migrate", "demo", "host-b", "--yes", "-o", "ndjson"], &slow[..]].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -273,10 +276,13 @@ fn a_migration_that_outlived_its_pvm_is_followed_to_its_end_or_aborted() {
         pvm.kill().unwrap();
         pvm.wait().unwrap();
         let (id, last) = last_journal(&hosts, "a").unwrap();
-        assert_eq!(last, "perform-intent");
+        assert_eq!((last.as_str(), limit().as_str()), ("perform-intent", "777"));
         let unattended = hosts.run("a", &["recover", "--auto"]).ends(0);
         assert!(unattended.stdout.contains("libvirt is still migrating it"), "{unattended:#?}");
         let said = hosts.run("a", &[&["recover", id.as_str()], options].concat()).ends(code);
+        if on == "a" {
+            assert_eq!(limit(), limit_before, "QEMU keeps the limit that nobody sets back");
+        }
         let row = Row::of(
             ["pvm killed, libvirt goes on"].iter().chain(options).copied().collect::<Vec<_>>().join("; "),
             "perform",

@@ -285,6 +285,8 @@ pub struct PerformIntent {
     pub reason: String,
     /// Which try this is, from 1.
     pub attempt: u32,
+    /// Its limit of the pause in milliseconds, which the migration may change: as virDomainMigrateGetMaxDowntime says.
+    pub max_downtime_ms: Option<u64>,
 }
 
 /// One of the two hosts.

@@ -13,6 +13,7 @@ use crate::domain::rewrite::{rewrite, rewrite_persistent};
 use crate::hypervisor::{self, DomainXml, Happened, Job, MigrateRequest, PauseReason, SecretXml, Way};
 use crate::journal::{Entry, Side};
 use crate::recover::answer::perform_intent;
+use crate::recover::downtime;
 
 /// How long to wait for the final numbers of a job that is over.
 const LAST_NUMBERS: Duration = Duration::from_millis(300);
@@ -48,27 +49,27 @@ impl Engine<'_> {
     /// Tells libvirt to migrate and follows it to its end.
     pub(super) fn perform(&mut self) -> News {
         self.mark_phase(Side::Source, Phase::Perform);
-        // One that cannot be read is neither raised nor set back.
-        let limit_before = self.hosts.source.max_downtime(&self.order.instance.uuid).ok();
+        let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
+        let limit_before = source.max_downtime(uuid).ok();
         let prepared = self.request().and_then(|request| {
-            if let Some(limit) = self.order.options.max_downtime {
-                let uuid = &self.order.instance.uuid;
-                self.hosts.source.set_max_downtime(uuid, milliseconds(limit)).map_err(|e| e.to_string())?;
-            }
-            let now = self.hosts.source.domain(&self.order.instance.uuid).map_err(|e| e.to_string())?;
+            let now = source.domain(uuid).map_err(|e| e.to_string())?;
             let now = now.ok_or("the guest is gone from the source")?;
-            self.announce(&Entry::PerformIntent(perform_intent(&now, 1)))?;
+            self.announce(&Entry::PerformIntent(perform_intent(&now, 1, limit_before)))?;
             Ok(request)
         });
         let request = match prepared {
             Ok(prepared) => prepared,
-            Err(why) => {
-                self.set_back(limit_before);
-                return News::Returned(Some(why));
-            }
+            Err(why) => return News::Returned(Some(why)),
         };
+        if let Some(limit) = self.order.options.max_downtime.map(milliseconds)
+            && let Err(e) = source.set_max_downtime(uuid, limit)
+        {
+            let error = Some(e.to_string());
+            self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes: None });
+            return News::Returned(error);
+        }
         let returned = std::thread::scope(|scope| {
-            let (source, uuid, sender) = (self.hosts.source, &self.order.instance.uuid, self.line.sender());
+            let sender = self.line.sender();
             let way = if self.order.options.direct { Way::Direct(self.hosts.destination) } else { Way::PeerToPeer };
             scope.spawn(move || {
                 // The line outlives this scope: there is always somebody to hear it.
@@ -77,7 +78,8 @@ impl Engine<'_> {
             self.follow(limit_before)
         });
         if returned.is_err() {
-            self.set_back(limit_before);
+            // One that has moved all the same is not there any more.
+            let _ = downtime::restore(source, uuid, limit_before);
         }
         self.last_numbers();
         let error = returned.err().map(|e| {
@@ -87,16 +89,6 @@ impl Engine<'_> {
         let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
         self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
         News::Returned(error)
-    }
-
-    /// Gives the guest the limit of the pause back that it had. One that has moved all the same is not there any more.
-    fn set_back(&self, limit_before: Option<u64>) {
-        let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
-        if let (Some(before), Ok(now)) = (limit_before, source.max_downtime(uuid))
-            && before != now
-        {
-            let _ = source.set_max_downtime(uuid, before);
-        }
     }
 
     /// Follows the running job to its return. News on the way go through the pure step at once. The guest had this limit of

@@ -135,12 +135,13 @@ impl Seen {
 }
 
 /// The record of the guest as it is now, for [`crate::journal::Entry::PerformIntent`].
-pub fn perform_intent(info: &DomainInfo, attempt: u32) -> PerformIntent {
+pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u64>) -> PerformIntent {
     PerformIntent {
         domain_id: info.id,
         state: info.state.word().to_owned(),
         reason: info.state.reason().to_owned(),
         attempt,
+        max_downtime_ms,
     }
 }
 
@@ -256,7 +257,7 @@ mod tests {
                 persistent: true,
                 autostart: false,
             };
-            entries.push(Entry::PerformIntent(perform_intent(&info, 1)));
+            entries.push(Entry::PerformIntent(perform_intent(&info, 1, None)));
         }
         entries.extend_from_slice(more);
         let records: Vec<_> =

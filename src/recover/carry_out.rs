@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::answer::{Answer, Seen};
 use super::port::{self, Plugged};
 use super::run::{Next, Recovery};
-use super::{Action, Decision, Exit, Situation, answer, words};
+use super::{Action, Decision, Exit, Situation, answer, downtime, words};
 use crate::hypervisor::{Affect, Hypervisor, HypervisorError};
 use crate::journal::{self, Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::outcome::Outcome;
@@ -310,6 +310,10 @@ impl Recovery<'_> {
                 return Ok(Next::End(Outcome::Incomplete, summary));
             }
             self.record(&Entry::UndoDone { step })?;
+        }
+        let limit = self.state.perform.as_ref().and_then(|(_, intent)| intent.max_downtime_ms);
+        if let Err(why) = self.call(Side::Source, |host, uuid| downtime::restore(host, uuid, limit)) {
+            self.world.say(&format!("  the limit of the pause is not as it was: {why}"));
         }
         let (guest, host) = (self.state.plan.instance.name.clone(), self.state.plan.source.name.clone());
         let outcome = if action == Action::ReattachOnSource { Outcome::Fine } else { Outcome::Undone };

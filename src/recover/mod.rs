@@ -6,6 +6,7 @@
 pub mod action;
 pub mod answer;
 pub mod cancel;
+pub mod downtime;
 pub mod look;
 pub mod mark;
 pub mod port;

@@ -98,6 +98,7 @@ fn perform() -> Entry {
         state: BOOTED.word().into(),
         reason: BOOTED.reason().into(),
         attempt: 1,
+        max_downtime_ms: Some(300),
     })
 }
 
@@ -251,6 +252,26 @@ fn row_14_an_early_failure_plugs_the_ports_in_again() {
     assert_eq!((recovered.outcome, recovered.closed), (Outcome::Undone, true));
     assert_eq!(bench.source.calls(), [format!("attach {} Live", PORT[0])]);
     assert_eq!(names(&bench)[4..], ["undo-intent", "undo-done", "undone"]);
+}
+
+#[test]
+fn row_14_the_guest_gets_the_limit_of_the_pause_back_that_it_had() {
+    for (now, calls) in [(None, vec![]), (Some(9600), vec!["set_max_downtime 300"])] {
+        let mut bench = bench(Some(BOOTED), None);
+        bench.source.0.lock().unwrap().max_downtime_ms = now;
+        journal(&bench, plan(false), &[perform()]);
+        assert_eq!(recover(&mut bench, AUTO).outcome, Outcome::Undone);
+        assert_eq!(bench.source.calls(), calls);
+    }
+    let mut silent = bench(Some(BOOTED), None);
+    silent.source.0.lock().unwrap().refuses = vec!["max_downtime"];
+    journal(&silent, plan(false), &[perform()]);
+    assert_eq!(recover(&mut silent, AUTO).outcome, Outcome::Undone);
+    assert!(
+        silent.said.iter().any(|line| line.contains("the limit of the pause is not as it was")),
+        "{:?}",
+        silent.said
+    );
 }
 
 #[test]

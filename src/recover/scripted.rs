@@ -29,6 +29,8 @@ pub(crate) struct Has {
     pub(crate) gone_after: Option<u32>,
     /// Answers so many more questions for the guest, then none.
     pub(crate) silent_after: Option<u32>,
+    /// Its limit of the pause, where it is not QEMU's own.
+    pub(crate) max_downtime_ms: Option<u64>,
     /// Calls that nobody answers.
     pub(crate) refuses: Vec<&'static str>,
     /// pvm's element in the guest.
@@ -181,10 +183,10 @@ impl Hypervisor for Scripted {
         self.xml(uuid, which).map(SecretXml::new)
     }
     fn max_downtime(&self, _: &str) -> Result<u64> {
-        Ok(300)
+        self.answers("max_downtime").map(|()| self.0.lock().unwrap().max_downtime_ms.unwrap_or(300))
     }
     fn set_max_downtime(&self, _: &str, milliseconds: u64) -> Result<()> {
-        self.told(format!("set_max_downtime {milliseconds}"), |_| {})
+        self.told(format!("set_max_downtime {milliseconds}"), |host| host.max_downtime_ms = Some(milliseconds))
     }
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
         Ok(None)
