@@ -19,6 +19,7 @@ mod harness;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
@@ -125,6 +126,22 @@ fn signals_and_limits_end_it_before_switch_over_and_leave_nothing() {
     said_so(&said, 4, Some("host-a.test"));
     assert!(said.stdout.contains("the time limit ran out"), "{said:#?}");
     life = hosts.survived(Row::of("--timeout runs out", "perform").exit(said.code), "a", &life);
+
+    // While it is planned there is nothing to undo: pvm just ends.
+    let (settings, asked) = (hosts.path("host-a/etc/pvm/pvm.yaml"), hosts.path("asked"));
+    let quick = fs::read_to_string(&settings).unwrap();
+    let ask = format!("facts: {{command: [sh, -c, 'echo >{}; exec sleep 600']}}", asked.display());
+    fs::write(&settings, quick.replace("facts: libvirt", &ask)).unwrap();
+    let mut planning = Running::start(&hosts, SLOW, &[]);
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !asked.exists() {
+        assert!(Instant::now() < limit, "nobody asked for the facts of host b");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    planning.signal("INT");
+    assert_eq!(planning.pvm.wait().unwrap().signal(), Some(2));
+    fs::write(&settings, quick).unwrap();
+    life = hosts.survived(Row::of("SIGINT", "plan"), "a", &life);
 
     // A closed terminal ends nothing.
     let mut running = Running::start(&hosts, FAST, &[]).flows();

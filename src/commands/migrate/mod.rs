@@ -25,6 +25,7 @@ use crate::proof;
 use crate::recover::mark;
 use judge::Judged;
 use sides::Sides;
+use signals::Signals;
 
 /// How often a plan is made again because somebody else took a device of it.
 const MOST_PLANS: usize = 3;
@@ -60,6 +61,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known)? {
         return Err(Stop::refused(format!("{} {why}", guest.name)).into());
     }
+    let signals = Signals::hear(&context.printer)?;
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
@@ -84,7 +86,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
             return Err(Stop::refused("nothing was done").into());
         }
         let mut journal = store.create(order.journal_plan())?;
-        let ended = perform(context, &hosts.options, source, destination, order, &mut journal)?;
+        let ended = perform(context, &hosts.options, &signals, [source, destination], order, &mut journal)?;
         drop(locks);
         match ended {
             Performed::Ended(outcome) => return Ok(outcome),
@@ -157,13 +159,13 @@ fn confirmed(context: &Context) -> anyhow::Result<bool> {
 fn perform(
     context: &Context,
     options: &GatherOptions,
-    source: &sides::Side,
-    destination: &sides::Side,
+    signals: &Signals,
+    [source, destination]: [&sides::Side; 2],
     order: &Order,
     journal: &mut Journal,
 ) -> anyhow::Result<Performed> {
     let line = Line::new();
-    signals::obey(&line, &context.printer, order)?;
+    signals.begin(&order.id, order.options.direct, line.sender());
     let mut reporter = Reporter::new(&context.printer);
     let hosts = migrate::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
     let prove = |side: journal::Side, question: &proof::Question<'_>| {
@@ -178,7 +180,8 @@ fn perform(
     let (outcome, receipt) =
         if ended.open { settle::settle(context, journal, ended) } else { (ended.outcome, ended.receipt) };
     let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
-    if let Some(device) = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device)) {
+    let taken = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device));
+    if let Some(device) = taken.filter(|_| signals.may_try_again()) {
         reporter.finish();
         return Ok(Performed::Taken(device));
     }

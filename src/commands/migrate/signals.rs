@@ -1,36 +1,150 @@
-//! What signals do to a migration.
+//! What signals do to a migration, and between two attempts at it.
 
 use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::migrate::{Line, Note, Order};
+use crate::migrate::Note;
 use crate::outcome::Outcome;
 use crate::output::Printer;
 
-/// The first SIGINT or SIGTERM asks for the end, the second leaves at once. A terminal that is closed ends nothing: the
-/// migration would outlive pvm anyway, and so it is finished properly.
-pub(super) fn obey(line: &Line, printer: &Printer, order: &Order) -> io::Result<()> {
-    signal_hook::flag::register(SIGHUP, std::sync::Arc::default())?;
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-    let (sender, printer, id) = (line.sender(), printer.clone(), order.id.clone());
-    let rest = if order.options.direct {
-        "libvirt ends the migration by itself, or leaves the guest paused if it is past switch-over"
-    } else {
-        "libvirt goes on with the migration by itself"
-    };
-    std::thread::spawn(move || {
-        let mut asked = false;
-        for _ in signals.forever() {
-            if asked {
-                printer.complain(&format!("pvm: left at once: {rest}; to see and finish it: pvm recover {id}"));
-                #[expect(clippy::exit, reason = "this is what a second signal asks for")]
-                std::process::exit(Outcome::Undecided.code().into());
+/// Hears signals for all attempts of one run. While none is under way, they do what they do without pvm: they end it.
+#[derive(Debug, Clone)]
+pub(super) struct Signals {
+    attempt: Arc<Mutex<Option<Attempt>>>,
+}
+
+/// The attempt under way.
+#[derive(Debug)]
+struct Attempt {
+    sender: Sender<Note>,
+    /// Whether it was asked to end.
+    asked: bool,
+    /// What to say when pvm leaves it alone.
+    leaving: String,
+}
+
+/// What a signal leads to.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    /// There is nothing to end but pvm itself.
+    NothingRuns,
+    /// The attempt has heard it, or need not.
+    Passed,
+    /// pvm leaves at once, with these words.
+    Leave(String),
+}
+
+impl Signals {
+    /// Begins to hear them.
+    pub(super) fn hear(printer: &Printer) -> io::Result<Self> {
+        let signals = Self { attempt: Arc::default() };
+        let mut coming = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let (printer, hearing) = (printer.clone(), signals.clone());
+        std::thread::spawn(move || {
+            for signal in coming.forever() {
+                match hearing.heard(signal) {
+                    // Signals that end a process are known to it: it does not come back from here.
+                    Heard::NothingRuns => drop(signal_hook::low_level::emulate_default_handler(signal)),
+                    Heard::Passed => {}
+                    Heard::Leave(words) => {
+                        printer.complain(&words);
+                        // This is what a second signal asks for.
+                        std::process::exit(Outcome::Undecided.code().into());
+                    }
+                }
             }
-            asked = true;
-            // Where nobody listens any more, the run is at its end.
-            let _ = sender.send(Note::Stop);
+        });
+        Ok(signals)
+    }
+
+    /// From here on they are for the attempt with this id, which hears of them by `sender`.
+    pub(super) fn begin(&self, id: &str, direct: bool, sender: Sender<Note>) {
+        let rest = if direct {
+            "libvirt ends the migration by itself, or leaves the guest paused if it is past switch-over"
+        } else {
+            "libvirt goes on with the migration by itself"
+        };
+        let leaving = format!("pvm: left at once: {rest}; to see and finish it: pvm recover {id}");
+        *self.lock() = Some(Attempt { sender, asked: false, leaving });
+    }
+
+    /// The attempt is over, and another may follow: `false` if an end was asked for, which it may not have heard any more.
+    pub(super) fn may_try_again(&self) -> bool {
+        let mut attempt = self.lock();
+        if attempt.as_ref().is_some_and(|attempt| attempt.asked) {
+            return false;
         }
-    });
-    Ok(())
+        *attempt = None;
+        true
+    }
+
+    /// The first SIGINT or SIGTERM asks for the end, the second leaves at once. A terminal that is closed ends nothing: the
+    /// migration would outlive pvm anyway, and so it is finished properly.
+    fn heard(&self, signal: i32) -> Heard {
+        let mut attempt = self.lock();
+        let Some(attempt) = attempt.as_mut() else { return Heard::NothingRuns };
+        if signal == SIGHUP {
+            return Heard::Passed;
+        }
+        if attempt.asked {
+            return Heard::Leave(attempt.leaving.clone());
+        }
+        attempt.asked = true;
+        // Where nobody listens any more, the run is at its end.
+        let _ = attempt.sender.send(Note::Stop);
+        Heard::Passed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Attempt>> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// With real signals of this process.
+    #[test]
+    fn each_attempt_is_asked_to_end_by_the_first_signal_in_it() {
+        let printer = Printer::new(&Cli::try_parse_from(["pvm", "recover"]).unwrap().global);
+        let signals = Signals::hear(&printer).unwrap();
+        for signal in [SIGINT, SIGTERM] {
+            let (sender, receiver) = mpsc::channel();
+            signals.begin("m-1", false, sender);
+            for signal in [SIGHUP, signal] {
+                signal_hook::low_level::raise(signal).unwrap();
+            }
+            let note = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert!(matches!(note, Note::Stop), "{note:?}");
+        }
+    }
+
+    #[test]
+    fn a_signal_between_two_attempts_ends_pvm_and_the_second_in_one_names_that_one() {
+        let signals = Signals { attempt: Arc::default() };
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            assert_eq!(signals.heard(signal), Heard::NothingRuns, "before the first");
+        }
+        let ((to_first, first), (to_second, second)) = (mpsc::channel(), mpsc::channel());
+        signals.begin("m-1", false, to_first);
+        assert_eq!(signals.heard(SIGHUP), Heard::Passed);
+        assert!(signals.may_try_again());
+        assert_eq!(signals.heard(SIGINT), Heard::NothingRuns, "while it is planned again");
+        signals.begin("m-2", false, to_second);
+        assert_eq!(signals.heard(SIGINT), Heard::Passed);
+        assert!(!signals.may_try_again(), "what was asked for is not forgotten");
+        let Heard::Leave(words) = signals.heard(SIGTERM) else { panic!("the second one leaves") };
+        assert!(words.ends_with("pvm recover m-2"), "{words}");
+        assert_eq!((first.try_iter().count(), second.try_iter().count()), (0, 1));
+    }
 }
