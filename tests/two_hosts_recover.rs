@@ -414,3 +414,33 @@ fn a_guest_marked_by_another_machine_is_refused_and_tells_where_its_journal_is()
     hosts.survived(Row::of("pvm killed; looked at from the other host", "verify").recovered(said.code), "b", &before);
     hosts.run("b", &["migrate", "demo", "host-a", "--yes"]).ends(0);
 }
+
+#[test]
+fn a_guest_marked_by_a_migration_whose_journal_is_damaged_is_not_migrated() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let migrate = ["migrate", "demo", "host-b", "--yes"];
+    let killed = hosts.pvm("a", &migrate).env("PVM_FAULT", "before:perform-intent").output().unwrap();
+    assert_eq!(killed.status.signal(), Some(9), "{:#?}", Said::of(&killed));
+    let (id, _) = last_journal(&hosts, "a").unwrap();
+    let look = format!("pvm recover {id}");
+    hosts.run("a", &migrate).ends(6).complains(&format!("migration {id} of demo is not finished: {look}"));
+
+    // From its first line on: whose migration it was, only the guest can tell.
+    let journal = hosts.path(&format!("host-a/var/lib/pvm/migrations/{id}.ndjson"));
+    let whole = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, whole.replacen("\"record\":\"plan\"", "\"record\":\"plam\"", 1)).unwrap();
+    let mark = || hosts.virsh("a", &["metadata", "demo", "--uri", "urn:pvm:migration:1", "--live"]);
+    let marked = mark();
+    let said = format!("demo is marked by migration {id}, whose journal does not say that it has ended: {look}");
+    hosts.run("a", &migrate).ends(6).complains(&said);
+    assert_eq!((mark(), hosts.journals("a").len()), (marked, 1), "nothing was changed");
+    hosts.run("a", &["recover", &id]).ends(5).complains("line 1 is damaged");
+
+    fs::write(&journal, whole).unwrap();
+    let recovered = hosts.run("a", &["recover", &id]).ends(0);
+    let row = Row::of("pvm killed; its journal damaged and restored", "detach").recovered(recovered.code);
+    let life = hosts.survived(row, "a", &before);
+    hosts.run("a", &migrate).ends(0);
+    hosts.life("b", "demo", Some(&life));
+}

@@ -16,13 +16,14 @@ use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::cli::migrate::Migrate;
 use crate::host::{GatherOptions, evidence};
-use crate::journal::{self, Journal, Lock, LockError, Store, Subject};
+use crate::hypervisor::Hypervisor;
+use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Store, Subject};
 use crate::migrate::{self, Line, Order};
 use crate::outcome::Outcome;
 use crate::output::progress::Reporter;
 use crate::pci::PciAddress;
 use crate::proof;
-use crate::recover::mark;
+use crate::recover::mark::{self, Found};
 use judge::Judged;
 use sides::Sides;
 use signals::Signals;
@@ -56,8 +57,8 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
     let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
     let closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
-    let known_marks: Vec<String> = journals.into_iter().map(|listed| listed.id).collect();
-    let known = |id: &str| known_marks.iter().any(|known| known == id);
+    // Whether one of these has ended is asked once nobody else can be at work on the guest.
+    let known = |id: &str| journals.iter().any(|listed| listed.id == id);
     if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known)? {
         return Err(Stop::refused(format!("{} {why}", guest.name)).into());
     }
@@ -72,7 +73,6 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
             Judged::Go(order) => order,
             Judged::Stop(outcome) => return Ok(outcome),
         };
-        let order = &Order { known_marks: known_marks.clone(), ..order.clone() };
         let locks = match lock(&directory, order)? {
             Locked::All(locks) => locks,
             Locked::Taken(device) => {
@@ -81,7 +81,10 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
                 continue;
             }
         };
-        refuse_unfinished(&store, &closed, order)?;
+        let since = store.list_if(|id| !closed.contains(id))?;
+        refuse_unfinished(&since, source.hypervisor.as_ref(), order)?;
+        let ended = since.iter().filter(|listed| listed.is_closed()).map(|listed| listed.id.clone());
+        let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order.clone() };
         if !args.yes && !confirmed(context)? {
             return Err(Stop::refused("nothing was done").into());
         }
@@ -133,15 +136,23 @@ fn lock(directory: &Path, order: &Order) -> anyhow::Result<Locked> {
     Ok(Locked::All(locks))
 }
 
-/// A migration that waits for `pvm recover` comes first.
-fn refuse_unfinished(store: &Store, closed: &BTreeSet<String>, order: &Order) -> anyhow::Result<()> {
-    for listed in store.list_if(|id| !closed.contains(id))? {
-        let Some(state) = listed.state().filter(|_| !listed.is_closed()) else { continue };
-        if state.plan.instance.uuid == order.instance.uuid {
-            let id = &state.plan.id;
-            let message = format!("migration {id} of {} is not finished: pvm recover {id}", order.instance.name);
-            return Err(Stop { outcome: Outcome::Undecided, message }.into());
-        }
+/// A migration that waits for `pvm recover` comes first, also one whose journal only the guest's mark ties to it.
+fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order) -> anyhow::Result<()> {
+    let Instance { name, uuid } = &order.instance;
+    let marked = mark::read(source, uuid)?;
+    for listed in journals.iter().filter(|listed| !listed.is_closed()) {
+        let id = &listed.id;
+        let is_of_guest = listed.state().is_some_and(|state| state.plan.instance.uuid == *uuid);
+        let message = if is_of_guest {
+            format!("migration {id} of {name} is not finished: pvm recover {id}")
+        } else if matches!(&marked, Found::Mark(mark) if mark.id == *id) {
+            format!(
+                "{name} is marked by migration {id}, whose journal does not say that it has ended: pvm recover {id}"
+            )
+        } else {
+            continue;
+        };
+        return Err(Stop { outcome: Outcome::Undecided, message }.into());
     }
     Ok(())
 }
