@@ -52,6 +52,22 @@ fn a_guest_moves_there_and_back_and_goes_on_counting() {
 }
 
 #[test]
+fn a_name_that_turns_text_round_is_shown_as_what_it_is() {
+    let hosts = TwoHosts::up();
+    let before = hosts.guest("a", "demo", &[]);
+    let (host, shown) = ("b\u{202e}", "b\\u{202e}");
+    let settings = hosts.path("host-a/etc/pvm/pvm.yaml");
+    let named = fs::read_to_string(&settings).unwrap().replacen("host-b", host, 1);
+    fs::write(&settings, named).unwrap();
+
+    let said = hosts.run("a", &["migrate", "demo", host, "--yes"]).ends(0);
+    assert_eq!(said.stdout, format!("demo runs on {shown}.\n"));
+    assert!(!said.stderr.contains(host), "{said:#?}");
+    said.complains(&format!("demo moves from host-a.test to {shown}"));
+    hosts.life("b", "demo", Some(&before));
+}
+
+#[test]
 fn definition_autostart_and_password_move_along_and_the_password_is_nowhere_else() {
     let hosts = TwoHosts::up();
     persistent_guest(&hosts, "kept", "s3cr3tpw");

@@ -21,6 +21,7 @@ use crate::migrate::{Options, Order};
 use crate::outcome::Outcome;
 use crate::output::diff::diff;
 use crate::output::preflight as output;
+use crate::output::text::printable;
 use crate::pci::PciAddress;
 use crate::plan::document::Plan;
 use crate::plan::map::{rewriting, rewriting_with_ports};
@@ -341,10 +342,10 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyh
         if let Some(document) = &planned.document {
             let mut text = format!("Flags: {}.\n", document.flags.join(", "));
             for line in parameters::lines(document) {
-                text = format!("{text}{line}\n");
+                text = format!("{text}{}\n", printable(&line));
             }
             if let Some(line) = peer_to_peer(planned) {
-                text = format!("{text}{line}.\n");
+                text = format!("{text}{}.\n", printable(&line));
             }
             if let (true, Some(after)) = (args.diff, &planned.after) {
                 let lines = diff(&planned.before, after);
@@ -381,7 +382,8 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
         context.printer.note(diff(&planned.before, after).trim_end());
     }
     let Some(order) = &planned.order else { return };
-    let mut text = format!("{} moves from {} to {}", order.instance.name, order.source_label, order.destination.name);
+    let head = format!("{} moves from {} to {}", order.instance.name, order.source_label, order.destination.name);
+    let mut text = printable(&head).into_owned();
     for moved in &order.map {
         let how = match moved.action {
             journal::Action::Migrate => "with its state",
@@ -394,7 +396,7 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
         && let Some(document) = &planned.document
     {
         for line in parameters::lines(document) {
-            text = format!("{text}\n  {line}");
+            text = format!("{text}\n  {}", printable(&line));
         }
     }
     context.printer.note(&text);

@@ -4,15 +4,16 @@ use crate::commands::{Context, recover};
 use crate::journal::{Journal, Receipt, Side, State};
 use crate::migrate::Ended;
 use crate::outcome::Outcome;
+use crate::output::text::printable;
 use crate::recover::Recovered;
 
 /// Does at once what is safe unattended, by the decision table and with fresh connections. The rest waits for a decision.
 pub(super) fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> (Outcome, Receipt) {
-    context.printer.note(&ended.receipt.summary);
+    context.printer.note(&printable(&ended.receipt.summary));
     match recover::unattended(context, journal) {
         Ok((recovered, state)) => settled(ended, recovered, state),
         Err(error) => {
-            context.printer.note(&format!("it cannot be recovered now: {error:#}"));
+            context.printer.note(&printable(&format!("it cannot be recovered now: {error:#}")));
             (ended.outcome, ended.receipt)
         }
     }

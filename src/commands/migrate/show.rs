@@ -35,8 +35,8 @@ pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> any
             conclusion: Conclusion::of(receipt.clone()),
         }),
         Format::Table if receipt.exit_code == 0 => {
-            context.printer.result(&format!("{}.\n", receipt.summary))?;
-            context.printer.note(&in_numbers(receipt));
+            context.printer.result(&format!("{}.\n", printable(&receipt.summary)))?;
+            context.printer.note(&printable(&in_numbers(receipt)));
             Ok(())
         }
         Format::Table => {
