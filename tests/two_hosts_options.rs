@@ -63,7 +63,7 @@ fn a_guest_that_writes_faster_than_it_is_sent_gets_a_longer_pause_unless_the_lim
     let slow = ["migrate", "demo", "host-b", "--yes", "-o", "ndjson", "--bandwidth", "16MiB"];
     let raised = |said: &harness::Said| said.stdout.matches("the limit of the pause is raised").count();
 
-    let said = hosts.run("a", &[&slow[..], &["--max-downtime", "500ms", "--timeout", "35s"]].concat()).ends(4);
+    let said = hosts.run("a", &[&slow[..], &["--max-downtime", "500ms", "--timeout", "45s"]].concat()).ends(4);
     assert!(said.stdout.contains("it may never end") && raised(&said) == 0, "{said:#?}");
     assert_eq!(limit(), "300", "what was set for the migration is set back");
 

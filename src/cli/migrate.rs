@@ -64,8 +64,8 @@ pub struct Migrate {
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,
-    /// How long the guest may stand still at switch-over, like 300ms; auto: as the devices' state needs, doubled up to five
-    /// times while there is no progress [default: auto]
+    /// How long the guest may stand still at switch-over, like 300ms; auto: as the devices' state needs, doubled while there
+    /// is no progress, up to 10 s [default: auto]
     #[arg(long, value_name = "TIME|auto", value_parser = parse_downtime)]
     pub max_downtime: Option<MaxDowntime>,
     /// How much data may flow per second, like 100MiB [default: no limit]

@@ -11,9 +11,13 @@ pub mod event;
 pub mod lookup;
 mod marking;
 pub mod order;
+mod passes;
 mod perform;
 mod ports;
+mod raise;
 mod stall;
+#[cfg(test)]
+mod stall_tests;
 pub mod step;
 #[cfg(test)]
 mod step_tests;
@@ -23,6 +27,6 @@ mod words;
 pub use engine::{Ended, Hosts, Line, Note, Prover, run};
 pub use event::{Conclusion, Event, Progress, What};
 pub use order::{Options, Order};
-pub use stall::RAISED;
+pub use raise::{LONGEST_RAISED_MS, RAISED};
 pub use step::Phase;
 pub use words::taken_device;

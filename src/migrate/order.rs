@@ -52,7 +52,7 @@ pub struct Order {
 pub struct Options {
     /// Limit of the downtime; `None`: libvirt's.
     pub max_downtime: Option<Duration>,
-    /// Whether that limit is raised while there is no progress.
+    /// Whether that limit is raised while there is no progress, up to [`LONGEST_RAISED_MS`](super::LONGEST_RAISED_MS).
     pub raise_downtime: bool,
     /// Limit of the bandwidth in MiB per second; `None`: no limit.
     pub bandwidth: Option<u64>,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::cancelled::Lingering;
 use super::engine::{Engine, Note, POLL, milliseconds, now};
 use super::event::{Progress, What};
-use super::stall::{Stall, Stuck};
+use super::raise::raise;
+use super::stall::Stall;
 use super::step::{Action, News, Phase, Stopped, step};
 use super::words::before_anything_moved;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
@@ -96,8 +97,9 @@ impl Engine<'_> {
     fn follow(&mut self, limit_before: Option<u64>) -> hypervisor::Result<()> {
         let options = &self.order.options;
         let mut limit = options.timeout;
-        let pause = options.max_downtime.map(milliseconds).or(limit_before);
-        let mut stall = Stall::new(pause.filter(|_| options.raise_downtime));
+        // What could not be set back is not raised.
+        let raises = options.raise_downtime && limit_before.is_some();
+        let mut stall = Stall::default();
         let mut lingering = Lingering::default();
         let mut wished = false;
         loop {
@@ -114,7 +116,7 @@ impl Engine<'_> {
                     self.obey(Stopped::Operator);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.poll(&mut stall);
+                    self.poll(&mut stall, raises);
                     self.see_to_cancelled(&mut lingering);
                 }
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
@@ -173,8 +175,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Reads the job's numbers. A daemon that is busy with switch-over may stay silent: that is no error.
-    fn poll(&mut self, stall: &mut Stall) {
+    /// Reads the job's numbers, and acts when nothing comes nearer: the limit of the pause may be raised or not. A daemon that
+    /// is busy with switch-over may stay silent: that is no error.
+    fn poll(&mut self, stall: &mut Stall, raises: bool) {
         let progress = match self.hosts.source.job(&self.order.instance.uuid) {
             Ok(Some(job)) => progress(&job),
             Ok(None) | Err(_) => Progress::default(),
@@ -184,20 +187,13 @@ impl Engine<'_> {
         let progress = Progress { elapsed_ms, ..progress };
         self.say(What::Progress(progress));
         // Switch-over has a clock of its own, and what is to end need not be hurried.
-        if self.state.switched() || self.state.is_stopping() {
+        if self.state.switched() || self.state.is_stopping() || !stall.notice(&progress) {
             return;
         }
-        let message = match stall.notice(&progress) {
-            None => return,
-            Some(Stuck::Say(message)) => message,
-            Some(Stuck::Raise { to_ms, message }) => {
-                match self.hosts.source.set_max_downtime(&self.order.instance.uuid, to_ms) {
-                    Ok(()) => message,
-                    Err(e) => format!("{message}, which failed: {e}"),
-                }
-            }
-        };
-        self.say(What::Note { message });
+        let done = raises.then(|| raise(self.hosts.source, &self.order.instance.uuid)).flatten();
+        if let Some(message) = stall.message(&progress, done.as_deref()) {
+            self.say(What::Note { message });
+        }
     }
 
     /// The final numbers come as an event beside the call's return; the destination keeps some of them too.

@@ -186,6 +186,7 @@ impl Hypervisor for Scripted {
         self.answers("max_downtime").map(|()| self.0.lock().unwrap().max_downtime_ms.unwrap_or(300))
     }
     fn set_max_downtime(&self, _: &str, milliseconds: u64) -> Result<()> {
+        self.answers("set_max_downtime")?;
         self.told(format!("set_max_downtime {milliseconds}"), |host| host.max_downtime_ms = Some(milliseconds))
     }
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {

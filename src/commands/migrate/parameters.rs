@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
 use crate::commands::Stop;
 use crate::host::settings::{Defaults, Size};
-use crate::migrate::{Options, RAISED};
+use crate::migrate::{LONGEST_RAISED_MS, Options, RAISED};
 use crate::plan::document::Plan;
 use crate::preflight::Downtime;
 use crate::preflight::context::version;
@@ -79,7 +79,8 @@ pub(super) fn known_by(options: &Options, source: &Snapshot, destination: &Snaps
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let number = |name: &str| plan.parameters.get(name).and_then(serde_json::Value::as_u64);
     let why = plan.reasons.get("max_downtime_ms");
-    let raised = plan.parameters.get("raise_downtime") == Some(&true.into());
+    let raised = plan.parameters.get("raise_downtime") == Some(&true.into())
+        && number("max_downtime_ms").is_none_or(|ms| ms < LONGEST_RAISED_MS);
     let raised = if raised { format!("; {RAISED}") } else { String::new() };
     match (number("max_downtime_ms"), why) {
         (Some(ms), Some(why)) => vec![format!("Longest pause: {ms} ms, {why}{raised}.")],
