@@ -233,6 +233,7 @@ fn one(
     let (recovered, state) = recover(context, &mut journal, state, orders)?;
     drop(lock);
     let outcome = recovered.outcome;
+    let verdict = state.verdict_at(recovered.place).cloned();
     let entry = Entry {
         id: id.to_owned(),
         instance: Some(state.plan.instance),
@@ -245,7 +246,7 @@ fn one(
         exit_code: Some(outcome.code()),
         closed: Some(recovered.closed),
         summary: Some(recovered.summary),
-        verdict: state.verdict.or(state.source_verdict),
+        verdict,
         missing_ports: recovered.missing,
         ..Entry::default()
     };

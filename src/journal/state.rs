@@ -191,6 +191,18 @@ impl State {
         self.ports.iter().filter(missing).map(|port| port.port.source).collect()
     }
 
+    /// The verdict on the devices of the guest on this host, as far as there is one; where the guest's place is not known, the
+    /// one there is.
+    pub fn verdict_at(&self, place: Option<Side>) -> Option<&Verdict> {
+        // Before switch-over nothing had happened to them on the source.
+        let on_source = self.source_verdict.as_ref().filter(|_| self.switched.is_some());
+        match place {
+            Some(Side::Source) => on_source,
+            Some(Side::Destination) => self.verdict.as_ref(),
+            None => self.verdict.as_ref().or(on_source),
+        }
+    }
+
     /// Whether a device state that could not be proved counts as lost.
     pub fn requires_proof(&self) -> bool {
         self.plan.parameters.get("require_proof") == Some(&true.into())

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::answer::{Answer, Seen};
 use super::port::{self, Plugged};
-use super::run::{Next, Recovery};
+use super::run::{Next, Recovery, Rest};
 use super::{Action, Decision, Exit, Situation, answer, downtime, words};
-use crate::hypervisor::{Affect, Hypervisor, HypervisorError};
+use crate::hypervisor::{Affect, Hypervisor, HypervisorError, State};
 use crate::journal::{self, Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
@@ -36,16 +36,18 @@ impl Recovery<'_> {
                 Ok(self.nothing(decision, source, destination))
             }
             Action::ReleaseClaims => {
-                let (place, is) = match source {
+                let host = &self.state.plan.source.name;
+                let (rest, is) = match source {
                     Seen::Present { state, .. } if state.is_active() => {
-                        (Some(Side::Source), format!("{guest} is where it was"))
+                        (Rest::Runs(Side::Source), format!("{guest} is where it was"))
                     }
-                    Seen::Present { .. } | Seen::Absent => {
-                        (None, format!("{guest} does not run on {} any more", self.state.plan.source.name))
+                    Seen::Present { .. } => {
+                        (Rest::Off(Side::Source), format!("{guest} does not run on {host} any more"))
                     }
-                    Seen::Unreachable(_) => (None, format!("{} does not answer", self.state.plan.source.name)),
+                    Seen::Absent => (Rest::Elsewhere, format!("{guest} does not run on {host} any more")),
+                    Seen::Unreachable(_) => (Rest::Elsewhere, format!("{host} does not answer")),
                 };
-                self.close(Outcome::Fine, place, format!("nothing had been touched, {is}"))
+                self.close(Outcome::Fine, rest, format!("nothing had been touched, {is}"))
             }
             Action::WaitForUnplug => Ok(self.wait_for_unplug()),
             Action::ReattachOnSource | Action::Undo => self.undo(action, source),
@@ -57,19 +59,12 @@ impl Recovery<'_> {
             Action::DestroyIncoming => self.destroy_incoming(decision),
             Action::SuspendSource => self.suspend_source(decision, source),
             Action::DestroyDestinationAndKeepSource => self.keep_source(decision, source, destination),
-            Action::GiveUp => match self.destroy(decision, Side::Source, source, destination)? {
-                Next::Again => self.close(Outcome::Incomplete, None, format!("{guest} was given up: it runs nowhere")),
-                end @ Next::End(..) => Ok(end),
-            },
+            Action::GiveUp => self.give_up(decision, source, destination),
             Action::RecordProof => self.record_proof(),
             Action::ResumeDestination => self.resume_destination(decision, destination),
             Action::AttachInDefinition => self.attach(destination, Affect::Config),
             Action::Attach => self.attach(destination, Affect::Live),
-            Action::Close => {
-                let head = format!("{guest} was moved on by others");
-                let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &head, "");
-                self.close(outcome, None, summary)
-            }
+            Action::Close => self.close_moved_on(),
             Action::CleanUp => {
                 self.note_plugged(destination)?;
                 self.clean_up()
@@ -252,6 +247,29 @@ impl Recovery<'_> {
         }
     }
 
+    /// Destroys the source's copy, which is the last one.
+    fn give_up(&mut self, decision: &Decision, source: &Seen, destination: &Seen) -> Result<Next, JournalError> {
+        if let end @ Next::End(..) = self.destroy(decision, Side::Source, source, destination)? {
+            return Ok(end);
+        }
+        match self.look_at(Side::Source) {
+            Seen::Present { state, .. } if state.is_active() => Ok(Next::Again),
+            // Not what was to be destroyed, or not destroyed: the table decides anew.
+            Seen::Unreachable(_) => Ok(Next::Again),
+            Seen::Present { .. } | Seen::Absent => {
+                let summary = format!("{} was given up: it runs nowhere", self.state.plan.instance.name);
+                self.close(Outcome::Incomplete, Rest::Elsewhere, summary)
+            }
+        }
+    }
+
+    /// Others have taken it further: nothing of theirs is touched.
+    fn close_moved_on(&mut self) -> Result<Next, JournalError> {
+        let head = format!("{} was moved on by others", self.state.plan.instance.name);
+        let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &head, "");
+        self.close(outcome, Rest::Elsewhere, summary)
+    }
+
     fn keep_source(&mut self, decision: &Decision, source: &Seen, destination: &Seen) -> Result<Next, JournalError> {
         if let end @ Next::End(..) = self.destroy(decision, Side::Destination, source, destination)? {
             return Ok(end);
@@ -298,8 +316,14 @@ impl Recovery<'_> {
             Seen::Present { devices, .. } => devices.clone(),
             Seen::Absent | Seen::Unreachable(_) => Vec::new(),
         };
-        let missing: Vec<PortState> =
-            self.state.ports.iter().filter(|p| !p.reattached && !there.contains(&p.port.source)).cloned().collect();
+        let (plugged, missing): (Vec<PortState>, Vec<PortState>) = (self.state.ports.iter())
+            .filter(|port| !port.reattached)
+            .cloned()
+            .partition(|port| there.contains(&port.port.source));
+        // What is in again may lack only its record.
+        for PortState { port, .. } in plugged.iter().filter(|port| port.detached) {
+            self.record(&Entry::UndoDone { step: Step::ReattachOnSource { source: port.source } })?;
+        }
         for PortState { port, .. } in missing {
             let step = Step::ReattachOnSource { source: port.source };
             self.record(&Entry::UndoIntent { step: step.clone() })?;
@@ -315,6 +339,10 @@ impl Recovery<'_> {
         if let Err(why) = self.call(Side::Source, |host, uuid| downtime::restore(host, uuid, limit)) {
             self.world.say(&format!("  the limit of the pause is not as it was: {why}"));
         }
+        if let Some(PortState { port, .. }) = plugged.iter().find(|port| !port.detached) {
+            let summary = format!("the guest was asked to let go of port {} and may yet obey", port.source);
+            return Ok(Next::End(Outcome::Incomplete, summary));
+        }
         let (guest, host) = (self.state.plan.instance.name.clone(), self.state.plan.source.name.clone());
         let outcome = if action == Action::ReattachOnSource { Outcome::Fine } else { Outcome::Undone };
         let (outcome, summary) =
@@ -323,7 +351,7 @@ impl Recovery<'_> {
             Some(_) => self.state.plan.left_of_copies(),
             None => String::new(),
         };
-        self.close(outcome, Some(Side::Source), summary + &copies)
+        self.close(outcome, Rest::Runs(Side::Source), summary + &copies)
     }
 
     /// Records the ports that are in the guest on the destination, and of which only the record is missing.
@@ -379,24 +407,35 @@ impl Recovery<'_> {
     fn clean_up(&mut self) -> Result<Next, JournalError> {
         self.record(&Entry::Cleanup)?;
         let (guest, host) = (self.state.plan.instance.name.clone(), self.state.plan.destination.name.clone());
-        let head = match self.look_at(Side::Destination) {
-            Seen::Present { state, .. } if state.is_active() => format!("{guest} is on {host}"),
-            Seen::Present { .. } => format!("{guest} is on {host}, switched off"),
+        let (rest, head) = match self.look_at(Side::Destination) {
+            Seen::Present { state: State::ShutOff { migrated: true }, .. } => return self.close_moved_on(),
+            Seen::Present { state, .. } if state.is_active() => {
+                (Rest::Runs(Side::Destination), format!("{guest} is on {host}"))
+            }
+            Seen::Present { .. } => (Rest::Off(Side::Destination), format!("{guest} is on {host}, switched off")),
             // It was switched off, or its host lost power. The last definition, if there is one, is not removed.
             Seen::Absent => {
                 let summary = format!("the move is over, but {host} does not have {guest} any more");
-                return self.close(Outcome::Fine, None, summary);
+                return self.close(Outcome::Fine, Rest::Elsewhere, summary);
             }
             Seen::Unreachable(why) => {
                 return Ok(Next::End(Outcome::Incomplete, format!("{host} does not answer: {why}")));
             }
         };
         if self.state.plan.undefine_source && !self.state.source_is_dead {
-            // The definition goes only where it is off: a copy that runs is another row's matter.
-            let off = matches!(self.look_at(Side::Source), Seen::Present { state, .. } if !state.is_active());
-            if off && let Err(why) = self.call(Side::Source, |host, uuid| host.undefine(uuid)) {
-                let summary = format!("its old definition is still on the source: {why}");
-                return Ok(Next::End(Outcome::Incomplete, summary));
+            let source = self.state.plan.source.name.clone();
+            let removed = match self.look_at(Side::Source) {
+                Seen::Unreachable(why) => {
+                    Err(format!("{source} does not answer, its old definition may be there: {why}"))
+                }
+                // The definition goes only where it is off: a copy that runs is another row's matter.
+                Seen::Present { state, .. } if !state.is_active() => self
+                    .call(Side::Source, |host, uuid| host.undefine(uuid))
+                    .map_err(|why| format!("its old definition is still on {source}: {why}")),
+                Seen::Present { .. } | Seen::Absent => Ok(()),
+            };
+            if let Err(why) = removed {
+                return Ok(Next::End(Outcome::Incomplete, why));
             }
         }
         if self.state.plan.autostart && self.state.plan.persist_destination {
@@ -406,6 +445,6 @@ impl Recovery<'_> {
             }
         }
         let (outcome, summary) = self.sum_up(Outcome::Fine, Side::Destination, &head, "");
-        self.close(outcome, Some(Side::Destination), summary)
+        self.close(outcome, rest, summary)
     }
 }

@@ -66,6 +66,26 @@ pub struct Recovered {
     pub missing: Vec<PciAddress>,
 }
 
+/// Where the guest is when a migration is closed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rest {
+    /// It runs here.
+    Runs(Side),
+    /// It is defined here, switched off.
+    Off(Side),
+    /// On neither host, or nobody asked.
+    Elsewhere,
+}
+
+impl Rest {
+    fn place(self) -> Option<Side> {
+        match self {
+            Self::Runs(side) | Self::Off(side) => Some(side),
+            Self::Elsewhere => None,
+        }
+    }
+}
+
 /// What comes after an action.
 pub(super) enum Next {
     /// The table again.
@@ -149,8 +169,7 @@ impl<'a> Recovery<'a> {
                 words::but(&format!("{guest} runs on {}", self.name(side)), &parts)
             }
             None => {
-                let verdict = self.verdict(Side::Destination).or_else(|| self.verdict(Side::Source));
-                let losses = words::losses(verdict, &missing, Side::Source);
+                let losses = words::losses(self.state.verdict_at(None), &missing, Side::Source);
                 if losses.is_empty() { why } else { format!("{guest}: {}; {why}", words::list(losses)) }
             }
         };
@@ -169,17 +188,8 @@ impl<'a> Recovery<'a> {
         missing.filter(|port| Some(*port) != self.unanswered).collect()
     }
 
-    /// The verdict on the devices of the guest on this host, as far as there is one.
-    fn verdict(&self, side: Side) -> Option<&Verdict> {
-        match side {
-            // Before switch-over nothing had happened to them there.
-            Side::Source => self.state.source_verdict.as_ref().filter(|_| self.state.switched.is_some()),
-            Side::Destination => self.state.verdict.as_ref(),
-        }
-    }
-
     fn losses(&self, side: Side) -> Vec<String> {
-        words::losses(self.verdict(side), &self.missing(), side)
+        words::losses(self.state.verdict_at(Some(side)), &self.missing(), side)
     }
 
     /// Writes a record and takes it in.
@@ -346,7 +356,7 @@ impl<'a> Recovery<'a> {
     /// A state that is only not proved counts after a late failure, and on the destination if the operator wished so.
     pub(super) fn sum_up(&self, outcome: Outcome, side: Side, head: &str, whole: &str) -> (Outcome, String) {
         let (losses, missing) = (self.losses(side), self.missing());
-        let counts = match self.verdict(side) {
+        let counts = match self.state.verdict_at(Some(side)) {
             Some(Verdict::Lost { .. }) => true,
             Some(Verdict::NotVerified { .. }) => side == Side::Source || self.state.requires_proof(),
             Some(Verdict::Verified | Verdict::NothingToProve) | None => false,
@@ -356,23 +366,23 @@ impl<'a> Recovery<'a> {
     }
 
     /// Ends with a receipt: nothing is left to do.
-    pub(super) fn close(
-        &mut self,
-        outcome: Outcome,
-        place: Option<Side>,
-        summary: String,
-    ) -> Result<Next, JournalError> {
+    pub(super) fn close(&mut self, outcome: Outcome, rest: Rest, summary: String) -> Result<Next, JournalError> {
+        let place = rest.place();
         if let Err(why) = self.unmark(place) {
             let outcome = if place.is_some() { Outcome::Incomplete } else { Outcome::Unknown };
             return Ok(Next::End(outcome, format!("pvm's mark is still in the guest: {why}")));
         }
+        let runs_on = match rest {
+            Rest::Runs(side) => Some(self.name(side).to_owned()),
+            Rest::Off(_) | Rest::Elsewhere => None,
+        };
         let receipt = Receipt {
             exit_code: outcome.code(),
-            runs_on: place.map(|side| self.name(side).to_owned()),
+            runs_on,
             summary: summary.clone(),
             total_ms: u64::try_from(now().since(self.state.begun)).ok(),
             vfio_bytes: self.state.vfio_bytes,
-            verdict: self.state.verdict.clone().or_else(|| self.state.source_verdict.clone()),
+            verdict: self.state.verdict_at(place).cloned(),
             map: self.state.map.clone(),
             missing_ports: self.missing(),
             ..Receipt::default()

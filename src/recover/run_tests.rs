@@ -6,7 +6,7 @@ use super::scripted::{CANCELED, Has, OFF, Scripted};
 use super::*;
 use crate::hypervisor::{Hypervisor, PauseReason, RunReason, State as Now};
 use crate::journal::{
-    Action as How, Entry, Host, Instance, Journal, Move, PerformIntent, Plan, Port, Side, Step, Store,
+    Action as How, Entry, Host, Instance, Journal, Move, PerformIntent, Plan, Port, Receipt, Side, Step, Store,
 };
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
@@ -133,6 +133,12 @@ fn recover(bench: &mut Bench, orders: Orders) -> Recovered {
 
 fn names(bench: &Bench) -> Vec<&'static str> {
     Store::at(bench.dir.path()).read("m-1").unwrap().records.iter().map(|r| r.entry.name()).collect()
+}
+
+/// What the journal was closed with.
+fn receipt(bench: &Bench) -> Receipt {
+    let records = Store::at(bench.dir.path()).read("m-1").unwrap().records;
+    State::of(&records).unwrap().receipt.unwrap()
 }
 
 const AUTO: Orders = Orders { auto: true, keep: None, abort: false, source_is_dead: false, destination_is_dead: false };
@@ -656,6 +662,91 @@ fn rows_3_and_6_before_libvirt_was_told_anything() {
     journal(&detached, plan(false), &unplugged());
     assert_eq!(recover(&mut detached, AUTO).outcome, Outcome::Fine);
     assert_eq!(detached.source.calls(), [format!("attach {} Live", PORT[0])]);
+}
+
+#[test]
+fn a_port_that_may_still_be_let_go_of_keeps_the_record_open() {
+    let mut bench = bench(Some(BOOTED), None);
+    let mut entries = unplugged();
+    let Entry::UnplugRequested { port } = entries[0].clone() else { panic!() };
+    let second = Port { source: address("0000:81:00.3"), source_xml: "0000:81:00.3".into(), ..port };
+    entries.push(Entry::UnplugRequested { port: second });
+    journal(&bench, plan(false), &entries);
+    bench.source.0.lock().unwrap().devices.push("0000:81:00.3".into());
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed, recovered.row), (Outcome::Incomplete, false, "6"));
+    assert!(recovered.summary.contains("let go of port 0000:81:00.3"), "{recovered:?}");
+    assert_eq!(recovered.missing, []);
+    // It obeys.
+    bench.source.0.lock().unwrap().devices.retain(|device| device != "0000:81:00.3");
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed, recovered.row), (Outcome::Undone, true, "30"));
+    let plugged = [PORT[0], "0000:81:00.3"].map(|port| format!("attach {port} Live"));
+    assert_eq!(bench.source.calls(), plugged);
+}
+
+#[test]
+fn row_30_a_port_that_lacks_only_its_record_is_not_missing() {
+    let mut bench = bench(Some(BOOTED), None);
+    let mut entries = unplugged();
+    let step = Step::ReattachOnSource { source: address(PORT[0]) };
+    entries.extend([perform(), Entry::UndoIntent { step }]);
+    journal(&bench, plan(false), &entries);
+    bench.source.0.lock().unwrap().devices.push(PORT[0].into());
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.row, recovered.missing.len()), (Outcome::Undone, "30", 0));
+    assert_eq!(recovered.summary, "vm runs on a, all is undone");
+    assert!(bench.source.calls().is_empty());
+}
+
+#[test]
+fn row_29_what_others_have_moved_on_is_theirs() {
+    let mut bench = bench(Some(OFF), Some(Now::ShutOff { migrated: true }));
+    bench.source.0.lock().unwrap().persistent = true;
+    journal(&bench, Plan { autostart: true, ..plan(true) }, &[perform(), Entry::Switched, Entry::Cleanup]);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed, recovered.place), (Outcome::Fine, true, None));
+    assert!(bench.source.calls().is_empty() && bench.destination.calls().is_empty());
+    assert_eq!(receipt(&bench).runs_on, None);
+}
+
+#[test]
+fn row_29_a_guest_that_is_switched_off_there_runs_nowhere() {
+    let mut bench = bench(Some(OFF), Some(OFF));
+    bench.source.0.lock().unwrap().persistent = true;
+    journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
+    assert_eq!(recover(&mut bench, AUTO).summary, "vm is on b, switched off");
+    assert_eq!(bench.source.calls(), ["undefine"]);
+    assert_eq!(receipt(&bench).runs_on, None);
+}
+
+#[test]
+fn row_29_a_source_that_falls_silent_may_still_have_its_definition() {
+    let mut bench = bench(Some(OFF), Some(MIGRATED));
+    bench.source.0.lock().unwrap().persistent = true;
+    // After the two looks that agree.
+    bench.source.0.lock().unwrap().silent_after = Some(2);
+    journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, false));
+    assert!(recovered.summary.contains("its old definition may be there"), "{recovered:?}");
+}
+
+#[test]
+fn row_12_a_guest_is_given_up_only_once_its_last_copy_is_gone() {
+    let mut bench = bench(Some(HELD), None);
+    journal(&bench, plan(false), &[perform(), Entry::Switched]);
+    // The last look before the copy is destroyed meets a destination that does not answer, once.
+    bench.destination.0.lock().unwrap().silent_after = Some(2);
+    bench.meanwhile = Box::new(|pause, _, destination| {
+        if pause == 2 {
+            let mut host = destination.0.lock().unwrap();
+            (host.silent, host.silent_after) = (false, None);
+        }
+    });
+    let recovered = recover(&mut bench, keep(Keep::None));
+    assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, true));
+    assert_eq!((bench.source.calls(), bench.source.state()), (vec!["destroy".to_owned()], None));
 }
 
 #[test]

@@ -188,8 +188,11 @@ fn perform(
         }
     };
     let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
-    let (outcome, receipt) =
-        if ended.open { settle::settle(context, journal, ended) } else { (ended.outcome, ended.receipt) };
+    let (outcome, receipt) = if ended.open {
+        settle::settle(context, journal, &order.source_label, ended)
+    } else {
+        (ended.outcome, ended.receipt)
+    };
     let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
     let taken = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device));
     if let Some(device) = taken.filter(|_| signals.may_try_again()) {

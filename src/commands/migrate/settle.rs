@@ -1,17 +1,17 @@
 //! What becomes of a migration whose journal its own run left open.
 
 use crate::commands::{Context, recover};
-use crate::journal::{Journal, Receipt, Side, State};
+use crate::journal::{Journal, Last, Receipt, Side, State};
 use crate::migrate::Ended;
 use crate::outcome::Outcome;
 use crate::output::text::printable;
 use crate::recover::Recovered;
 
 /// Does at once what is safe unattended, by the decision table and with fresh connections. The rest waits for a decision.
-pub(super) fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> (Outcome, Receipt) {
+pub(super) fn settle(context: &Context, journal: &mut Journal, source_label: &str, ended: Ended) -> (Outcome, Receipt) {
     context.printer.note(&printable(&ended.receipt.summary));
     match recover::unattended(context, journal) {
-        Ok((recovered, state)) => settled(ended, recovered, state),
+        Ok((recovered, state)) => settled(ended, recovered, &state, source_label),
         Err(error) => {
             context.printer.note(&printable(&format!("it cannot be recovered now: {error:#}")));
             (ended.outcome, ended.receipt)
@@ -19,24 +19,43 @@ pub(super) fn settle(context: &Context, journal: &mut Journal, ended: Ended) -> 
     }
 }
 
-/// How it ends after recovery. One that learned less of where the guest is than the migration knew changes nothing, and what
-/// stays open is not fine.
-fn settled(ended: Ended, recovered: Recovered, state: State) -> (Outcome, Receipt) {
-    if let Some(receipt) = state.receipt {
-        return (recovered.outcome, receipt);
+/// How it ends after recovery. What recovery calls a good end is one of a migration only if the guest has moved; one that
+/// learned less of where the guest is than the migration knew changes nothing, and what stays open is not fine.
+fn settled(ended: Ended, recovered: Recovered, state: &State, source_label: &str) -> (Outcome, Receipt) {
+    let destination = &state.plan.destination.name;
+    let runs_on = |place: Option<Side>| match place {
+        Some(Side::Source) => Some(source_label.to_owned()),
+        Some(Side::Destination) => Some(destination.clone()),
+        None => None,
+    };
+    if let Some(receipt) = &state.receipt {
+        let moved = receipt.runs_on.as_ref() == Some(destination);
+        let outcome = match (recovered.outcome, ended.outcome) {
+            (Outcome::Fine, _) if moved => Outcome::Fine,
+            // Switched off since, or gone with its host.
+            (Outcome::Fine, _) if state.last == Last::Done => Outcome::Incomplete,
+            // Nothing had been changed, or the operator had stopped it.
+            (Outcome::Fine, own @ (Outcome::Findings | Outcome::Unknown | Outcome::Interrupted)) => own,
+            (Outcome::Fine, _) => Outcome::Undone,
+            (other, _) => other,
+        };
+        let runs_on =
+            if moved { Some(destination.clone()) } else { receipt.runs_on.as_ref().map(|_| source_label.to_owned()) };
+        return (outcome, Receipt { exit_code: outcome.code(), runs_on, ..receipt.clone() });
     }
     if recovered.place.is_none() && ended.receipt.runs_on.is_some() {
         return (ended.outcome, ended.receipt);
     }
-    let outcome = if recovered.outcome == Outcome::Fine { ended.outcome } else { recovered.outcome };
+    let outcome = match recovered.outcome {
+        // libvirt is still at it, or a host does not answer: "nothing was changed" is true of recovery only.
+        Outcome::Fine | Outcome::Unknown => ended.outcome,
+        other => other,
+    };
     let receipt = Receipt {
         exit_code: outcome.code(),
         summary: format!("{}; see: pvm recover {}", recovered.summary, state.plan.id),
-        runs_on: recovered.place.map(|side| match side {
-            Side::Source => state.plan.source.name,
-            Side::Destination => state.plan.destination.name,
-        }),
-        verdict: state.verdict.or(state.source_verdict),
+        runs_on: runs_on(recovered.place),
+        verdict: state.verdict_at(recovered.place).cloned(),
         missing_ports: recovered.missing,
         ..ended.receipt
     };
@@ -75,12 +94,28 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_that_closed_it_has_the_last_word() {
-        let receipt = Receipt { summary: "done".into(), ..Receipt::default() };
-        let state = state(&[Entry::Done { receipt: receipt.clone() }]);
-        let ended = ended(Outcome::Incomplete, Some("b"));
-        let settled = settled(ended, recovered(Outcome::Fine, Some(Side::Destination)), state);
-        assert_eq!(settled, (Outcome::Fine, receipt));
+    fn a_recovery_that_closed_it_has_the_last_word_but_only_a_guest_that_moved_is_fine() {
+        use Outcome::{Findings, Fine, Incomplete, Interrupted, Undecided, Undone, Unknown};
+        let closed = |done: bool, runs_on: Option<&str>| {
+            let runs_on = runs_on.map(str::to_owned);
+            let receipt = Receipt { summary: "closed".into(), runs_on, ..Receipt::default() };
+            state(&[if done { Entry::Done { receipt } } else { Entry::Undone { receipt } }])
+        };
+        for (journal, recovery, own, outcome, runs_on) in [
+            (closed(true, Some("b")), Fine, Incomplete, Fine, Some("b")),
+            (closed(true, Some("b")), Incomplete, Undecided, Incomplete, Some("b")),
+            (closed(true, None), Fine, Undecided, Incomplete, None),
+            (closed(false, Some("a")), Fine, Incomplete, Undone, Some("host-a")),
+            (closed(false, Some("a")), Fine, Interrupted, Interrupted, Some("host-a")),
+            (closed(false, Some("a")), Fine, Unknown, Unknown, Some("host-a")),
+            (closed(false, None), Fine, Findings, Findings, None),
+            (closed(false, Some("a")), Undone, Undecided, Undone, Some("host-a")),
+        ] {
+            let (ended, recovered) = (ended(own, None), recovered(recovery, None));
+            let (is, receipt) = settled(ended, recovered, &journal, "host-a");
+            assert_eq!((is, receipt.exit_code, receipt.runs_on.as_deref()), (outcome, outcome.code(), runs_on));
+            assert_eq!(receipt.summary, "closed");
+        }
     }
 
     #[test]
@@ -88,7 +123,7 @@ mod tests {
         let ended = ended(Outcome::Incomplete, Some("b"));
         let own = ended.receipt.clone();
         for outcome in [Outcome::Undecided, Outcome::Unknown] {
-            let settled = settled(ended.clone(), recovered(outcome, None), state(&[]));
+            let settled = settled(ended.clone(), recovered(outcome, None), &state(&[]), "host-a");
             assert_eq!(settled, (Outcome::Incomplete, own.clone()));
         }
     }
@@ -99,16 +134,21 @@ mod tests {
         let state = state(&[Entry::Proof { verdict: lost.clone() }]);
         for (outcome, place, code, runs_on) in [
             (Outcome::Incomplete, Some(Side::Destination), 5, Some("b")),
-            (Outcome::Incomplete, Some(Side::Source), 5, Some("a")),
+            (Outcome::Incomplete, Some(Side::Source), 5, Some("host-a")),
             (Outcome::Undecided, None, 6, None),
             // libvirt is still at it.
             (Outcome::Fine, None, 6, None),
+            // Recovery changed nothing; the migration had.
+            (Outcome::Unknown, None, 6, None),
+            (Outcome::Unknown, Some(Side::Source), 6, Some("host-a")),
         ] {
             let own = ended(Outcome::Undecided, None);
-            let (outcome, receipt) = settled(own, recovered(outcome, place), state.clone());
+            let (outcome, receipt) = settled(own, recovered(outcome, place), &state, "host-a");
             assert_eq!((outcome.code(), receipt.exit_code, receipt.runs_on.as_deref()), (code, code, runs_on));
             assert_eq!(receipt.summary, "recovery's words; see: pvm recover m-1");
-            assert_eq!((receipt.verdict, receipt.total_ms), (Some(lost.clone()), Some(7)));
+            // The verdict is the destination's: it says nothing of a guest that stays.
+            let wanted = Some(lost.clone()).filter(|_| place != Some(Side::Source));
+            assert_eq!((receipt.verdict, receipt.total_ms), (wanted, Some(7)));
         }
     }
 }
