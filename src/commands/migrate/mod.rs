@@ -83,6 +83,11 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
         };
         let since = store.list_if(|id| !closed.contains(id))?;
         refuse_unfinished(&since, source.hypervisor.as_ref(), order)?;
+        if let Some(device) = claimed_since(&since, &args.destination, &order.map) {
+            context.printer.note(&format!("{device} is claimed by another migration: planning again without it"));
+            excluded.insert(device);
+            continue;
+        }
         let ended = since.iter().filter(|listed| listed.is_closed()).map(|listed| listed.id.clone());
         let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order.clone() };
         if !args.yes && !confirmed(context)? {
@@ -114,6 +119,17 @@ enum Performed {
     Ended(Outcome),
     /// Another guest has taken this device in between, and all is undone.
     Taken(PciAddress),
+}
+
+/// Whether the guest is to get this device of the destination.
+fn gets(map: &[journal::Move], device: PciAddress) -> bool {
+    map.iter().any(|moved| moved.destination == device)
+}
+
+/// A device that the guest is to get, and that a migration keeps whose pvm died while this one planned: its locks went with
+/// it, its claims did not.
+fn claimed_since(journals: &[Listed], destination: &str, map: &[journal::Move]) -> Option<PciAddress> {
+    plan::claimed(journals, destination).into_iter().find(|device| gets(map, *device))
 }
 
 /// Locks the guest and every device it is to get, against other pvm processes of this machine.
@@ -194,7 +210,7 @@ fn perform(
         (ended.outcome, ended.receipt)
     };
     let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
-    let taken = taken.filter(|device| order.map.iter().any(|moved| moved.destination == *device));
+    let taken = taken.filter(|device| gets(&order.map, *device));
     if let Some(device) = taken.filter(|_| signals.may_try_again()) {
         reporter.finish();
         return Ok(Performed::Taken(device));
@@ -203,4 +219,38 @@ fn perform(
     reporter.finish();
     show::result(context, order, &receipt)?;
     Ok(Performed::Ended(outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Action, Entry, Host, Move, Plan, Receipt};
+
+    #[test]
+    fn what_a_migration_keeps_that_died_meanwhile_is_not_given_to_another_guest() {
+        let address = |text: &str| text.parse::<PciAddress>().unwrap();
+        let moved = |destination| Move {
+            source: address("0000:81:00.1"),
+            destination: address(destination),
+            guest_address: None,
+            action: Action::Migrate,
+        };
+        let (kept, map) = ("0000:c1:00.7", [moved("0000:c1:00.1"), moved("0000:c1:00.7")]);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let claimed = || claimed_since(&store.list().unwrap(), "b", &map);
+        assert_eq!(claimed(), None);
+        let begin = |id: &str, to: &str, destination| {
+            let destination_host = Host { name: to.into(), uri: String::new() };
+            let map = vec![moved(destination)];
+            store.create(Plan { id: id.into(), destination: destination_host, map, ..Plan::default() }).unwrap()
+        };
+        begin("m-1", "c", kept);
+        begin("m-2", "b", "0000:c1:00.2");
+        assert_eq!(claimed(), None, "of another host, or another device");
+        let mut journal = begin("m-3", "b", kept);
+        assert_eq!(claimed(), Some(address(kept)));
+        journal.append(&Entry::Undone { receipt: Receipt::default() }).unwrap();
+        assert_eq!(claimed(), None);
+    }
 }
