@@ -391,13 +391,8 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
         };
         text = format!("{text}\n  {} -> {}  {how}", moved.source, moved.destination);
     }
-    // Which limit holds matters where a device's state has to fit it.
-    if order.map.iter().any(|moved| moved.action == journal::Action::Migrate)
-        && let Some(document) = &planned.document
-    {
-        for line in parameters::lines(document) {
-            text = format!("{text}\n  {}", printable(&line));
-        }
+    for line in planned.document.iter().flat_map(parameters::lines) {
+        text = format!("{text}\n  {}", printable(&line));
     }
     context.printer.note(&text);
 }
