@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Answer;
 use super::answer::Job;
-use crate::hypervisor::{Hypervisor, HypervisorError};
+use crate::hypervisor::{Hypervisor, HypervisorError, PauseReason, State};
 use crate::journal::Step;
 
 /// Who waits for whom.
@@ -69,12 +69,22 @@ impl Halted {
         }
     }
 
-    /// Ends it; libvirt then ends the job by itself and lets the guest run.
+    /// Ends it; libvirt then ends the job by itself and lets the guest run. Where the job has just ended without that, the guest
+    /// runs on too.
     pub fn end(self, host: &dyn Hypervisor, uuid: &str) -> Result<(), HypervisorError> {
         match self {
             Self::Qemu => host.monitor(uuid, GO_ON).map(|_| ()),
-            // The stop that libvirt waits for. Its own undo of the failed job starts the CPUs again.
-            Self::Daemon => host.suspend(uuid),
+            Self::Daemon => {
+                let state = || host.domain(uuid).map(|guest| guest.map(|guest| guest.state));
+                let ran = matches!(state()?, Some(State::Running(_)));
+                // The stop that libvirt waits for. Its own undo of the failed job starts the CPUs again.
+                host.suspend(uuid)?;
+                // One that came too late for the job is nobody's to undo but pvm's.
+                if ran && host.job(uuid)?.is_none() && state()? == Some(State::Paused(PauseReason::User)) {
+                    host.resume(uuid)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -90,6 +100,24 @@ impl Halted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hypervisor::RunReason;
+    use crate::recover::scripted::{CANCELED, Has, Scripted};
+
+    #[test]
+    fn a_guest_is_not_left_suspended_when_its_job_had_just_ended() {
+        let (unpaused, user) = (State::Running(RunReason::Unpaused), State::Paused(PauseReason::User));
+        for (state, job, told, ends) in [
+            (unpaused, Some(5), &["suspend"][..], CANCELED),
+            (CANCELED, None, &["suspend", "resume"], unpaused),
+            // Paused from the beginning it stays so.
+            (user, None, &["suspend"], user),
+        ] {
+            let host = Scripted::default();
+            *host.0.lock().unwrap() = Has { state: Some(state), job, ..Has::default() };
+            Halted::Daemon.end(&host, "u").unwrap();
+            assert_eq!((host.calls(), host.state()), (told.iter().map(ToString::to_string).collect(), Some(ends)));
+        }
+    }
 
     #[test]
     fn only_a_cancel_that_waits_is_one() {
