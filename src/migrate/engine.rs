@@ -108,6 +108,7 @@ pub fn run(
         recorded: recorded(order),
         job: None,
         flowed: false,
+        abort_owed: false,
         verdict: None,
         watch: None,
         missing: Vec::new(),
@@ -160,6 +161,8 @@ pub(super) struct Engine<'a> {
     pub(super) job: Option<Job>,
     /// Whether memory was seen to flow.
     pub(super) flowed: bool,
+    /// Whether the job is still to be aborted: the daemon has refused to.
+    pub(super) abort_owed: bool,
     pub(super) verdict: Option<Verdict>,
     watch: Option<Box<dyn Watch>>,
     /// Ports the guest is known to be without: unplugged, and not plugged in again.

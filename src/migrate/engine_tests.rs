@@ -1,15 +1,16 @@
 //! The engine against two scripted hosts: what its last line, exit code and receipt say when several things go wrong.
 
 use std::fs::File;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::engine::{Ended, Hosts, Line, Prover, run};
-use super::event::Event;
+use super::event::{Event, What};
 use super::order::{Options, Order};
 use super::step::Phase;
 use crate::domain::rewrite::{Change, Interfaces, Mapping};
-use crate::hypervisor::{RunReason, State as Now};
+use crate::hypervisor::{PauseReason, RunReason, State as Now};
 use crate::journal::{self, Action, Host, Instance, Journal, Move, Store};
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
@@ -77,8 +78,12 @@ impl Bench {
     }
 
     fn migrate_telling(&mut self, prove: &Prover<'_>, tell: &mut dyn FnMut(&Event)) -> Ended {
+        self.migrate_with(&order(), &Line::new(), prove, tell)
+    }
+
+    fn migrate_with(&mut self, order: &Order, line: &Line, prove: &Prover<'_>, tell: &mut dyn FnMut(&Event)) -> Ended {
         let [source, destination] = &self.hosts;
-        run(Hosts { source, destination }, &order(), &mut self.journal, &Line::new(), prove, tell)
+        run(Hosts { source, destination }, order, &mut self.journal, line, prove, tell)
     }
 
     fn recorded(&self) -> journal::State {
@@ -135,4 +140,43 @@ fn a_journal_that_cannot_be_closed_is_not_a_finished_migration() {
         assert!(summary.starts_with(said) && summary.ends_with("; see: pvm recover m-1"), "{summary}");
         assert_eq!(summary.matches("cannot write").count(), 1, "{summary}");
     }
+}
+
+#[test]
+fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
+    let order = Order { options: Options { timeout: Some(Duration::ZERO), ..Options::default() }, ..order() };
+    let endless = || {
+        let bench = bench();
+        {
+            let mut source = bench.hosts[0].0.lock().unwrap();
+            (source.endless, source.refused_aborts) = (true, 2);
+        }
+        bench
+    };
+    let said = |event: &Event, text: &str| matches!(&event.what, What::Note { message } if message.contains(text));
+    let aborts = |source: &Scripted| source.calls().iter().filter(|call| *call == "abort").count();
+
+    let mut bench = endless();
+    let mut told = 0;
+    let ended = bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |event| {
+        told += u32::from(said(event, "the job could not be aborted, which is tried again: abort: scripted"));
+    });
+    assert_eq!((aborts(&bench.hosts[0]), told), (1, 1), "{ended:?}");
+    assert_eq!(ended.receipt.summary, "vm stays on a, all was undone: the time limit ran out");
+
+    // It meets no switch-over.
+    let mut bench = endless();
+    let source = bench.hosts[0].clone();
+    let ended = bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |event| {
+        if said(event, "the job could not be aborted") {
+            let mut source = source.0.lock().unwrap();
+            (source.state, source.refused_aborts) = (Some(Now::Paused(PauseReason::Migration)), 0);
+        }
+        if said(event, "too late to stop") {
+            source.0.lock().unwrap().state = Some(Now::Running(RunReason::Other(1)));
+            source.end_migration();
+        }
+    });
+    assert_eq!(aborts(&source), 0, "{ended:?}");
+    assert_eq!(ended.receipt.runs_on.as_deref(), Some("a"));
 }

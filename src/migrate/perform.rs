@@ -116,6 +116,7 @@ impl Engine<'_> {
                     self.obey(Stopped::Operator);
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    self.abort_again();
                     self.poll(&mut stall, raises);
                     self.see_to_cancelled(&mut lingering);
                 }
@@ -128,9 +129,15 @@ impl Engine<'_> {
         }
     }
 
-    /// Obeys a wish to stop, unless it comes after switch-over. The daemon's event may still be on its way, so that its state
-    /// is looked at too: an abort that meets the switch-over does harm.
+    /// Obeys a wish to stop, unless it comes after switch-over.
     fn obey(&mut self, by: Stopped) {
+        self.warn_if_too_late();
+        self.news(News::Stop(by));
+    }
+
+    /// Whether it is too late to stop. The daemon's event may still be on its way, so that its state is looked at too: an
+    /// abort that meets the switch-over does harm.
+    fn warn_if_too_late(&mut self) -> bool {
         let state = self.hosts.source.domain(&self.order.instance.uuid).ok().flatten().map(|guest| guest.state);
         if state == Some(hypervisor::State::Paused(PauseReason::Migration)) {
             self.switched();
@@ -140,7 +147,7 @@ impl Engine<'_> {
                 message: "too late to stop: the guest is being switched over, which goes on".into(),
             });
         }
-        self.news(News::Stop(by));
+        self.state.switched()
     }
 
     /// The point of no return, once.
@@ -171,7 +178,17 @@ impl Engine<'_> {
         };
         self.say(What::Stopping { why: why.into() });
         if let Err(e) = self.hosts.source.abort_job(&self.order.instance.uuid) {
-            self.say(What::Note { message: format!("the job could not be aborted: {e}") });
+            self.abort_owed = true;
+            self.say(What::Note { message: format!("the job could not be aborted, which is tried again: {e}") });
+        }
+    }
+
+    /// Tries again what the daemon has refused, as it does while it is busy with the guest: a wish to stop stands until the
+    /// job ends or the guest is switched over.
+    fn abort_again(&mut self) {
+        if self.abort_owed {
+            self.abort_owed =
+                !self.warn_if_too_late() && self.hosts.source.abort_job(&self.order.instance.uuid).is_err();
         }
     }
 

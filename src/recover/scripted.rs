@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crate::hypervisor::{
     Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job as LibvirtJob, MigrateRequest,
@@ -37,10 +38,14 @@ pub(crate) struct Has {
     pub(crate) mark: Option<String>,
     /// The host that a migration brings the guest to.
     pub(crate) peer: Option<Scripted>,
+    /// Whether a migration goes on until it is aborted.
+    pub(crate) endless: bool,
+    /// How many aborts it refuses.
+    pub(crate) refused_aborts: u32,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scripted(pub(crate) Arc<Mutex<Has>>);
+pub(crate) struct Scripted(pub(crate) Arc<Mutex<Has>>, Arc<Condvar>);
 
 impl Scripted {
     pub(crate) fn calls(&self) -> Vec<String> {
@@ -49,6 +54,12 @@ impl Scripted {
 
     pub(crate) fn state(&self) -> Option<Now> {
         self.0.lock().unwrap().state
+    }
+
+    /// The endless migration ends.
+    pub(crate) fn end_migration(&self) {
+        self.0.lock().unwrap().endless = false;
+        self.1.notify_all();
     }
 
     /// The connection breaks at a call that nobody answers.
@@ -138,10 +149,18 @@ impl Hypervisor for Scripted {
         self.told("undefine".into(), |host| host.state = None)
     }
     fn abort_job(&self, _: &str) -> Result<()> {
+        let mut host = self.0.lock().unwrap();
+        if host.refused_aborts > 0 {
+            host.refused_aborts -= 1;
+            return refused("abort", Failure::Other);
+        }
+        drop(host);
         self.told("abort".into(), |host| {
             host.job = None;
             host.state = Some(CANCELED);
-        })
+        })?;
+        self.end_migration();
+        Ok(())
     }
     fn set_autostart(&self, _: &str, autostart: bool) -> Result<()> {
         self.told(format!("autostart {autostart}"), |_| {})
@@ -201,7 +220,13 @@ impl Hypervisor for Scripted {
         Ok(Box::new(Watching(to)))
     }
     fn migrate(&self, _: &str, _: &MigrateRequest, _: Way<'_>) -> Result<()> {
-        let mut here = self.0.lock().unwrap();
+        let here = self.0.lock().unwrap();
+        if here.endless {
+            // No test waits so long but one that fails.
+            let _ = self.1.wait_timeout_while(here, Duration::from_secs(20), |host| host.endless).unwrap();
+            return refused("migrate", Failure::Other);
+        }
+        let mut here = here;
         let Some(there) = here.peer.clone() else { return refused("migrate", Failure::Other) };
         here.state = None;
         let mut there = there.0.lock().unwrap();
