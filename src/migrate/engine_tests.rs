@@ -180,3 +180,40 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
     assert_eq!(aborts(&source), 0, "{ended:?}");
     assert_eq!(ended.receipt.runs_on.as_deref(), Some("a"));
 }
+
+#[test]
+fn a_limit_of_the_pause_that_cannot_be_set_back_is_not_set_or_said() {
+    let options = Options { max_downtime: Some(Duration::from_secs(5)), ..Options::default() };
+    let order = Order { options, ..order() };
+    let stays = || {
+        let bench = bench();
+        bench.hosts[0].0.lock().unwrap().peer = None;
+        bench
+    };
+    let mut bench = stays();
+    bench.hosts[0].0.lock().unwrap().refuses = vec!["max_downtime"];
+    let ended = bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |_| {});
+    assert_eq!(bench.hosts[0].calls(), [""; 0]);
+    assert_eq!(
+        ended.receipt.summary,
+        "vm stays on a, all was undone: the limit of the pause cannot be read: max_downtime: scripted"
+    );
+
+    // What cannot be set back after the failure is said.
+    let mut bench = stays();
+    {
+        let mut source = bench.hosts[0].0.lock().unwrap();
+        (source.endless, source.max_downtime_ms) = (true, Some(700));
+    }
+    let (source, mut told) = (bench.hosts[0].clone(), Vec::new());
+    bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |event| match &event.what {
+        What::Progress(_) => {
+            source.0.lock().unwrap().refuses = vec!["set_max_downtime"];
+            source.end_migration();
+        }
+        What::Note { message } => told.push(message.clone()),
+        _ => {}
+    });
+    assert_eq!(source.calls(), ["set_max_downtime 5000"]);
+    assert_eq!(told, ["the limit of the pause may not be as it was: set_max_downtime: scripted"]);
+}

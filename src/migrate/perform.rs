@@ -51,20 +51,29 @@ impl Engine<'_> {
     pub(super) fn perform(&mut self) -> News {
         self.mark_phase(Side::Source, Phase::Perform);
         let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
-        let limit_before = source.max_downtime(uuid).ok();
+        let chosen = self.order.options.max_downtime.map(milliseconds);
+        let limit_before = source.max_downtime(uuid);
         let prepared = self.request().and_then(|request| {
+            // What could not be set back is not set.
+            let limit_before = match (limit_before, chosen) {
+                (Ok(limit), _) => Some(limit),
+                (Err(_), None) => None,
+                (Err(e), Some(_)) => return Err(format!("the limit of the pause cannot be read: {e}")),
+            };
             let now = source.domain(uuid).map_err(|e| e.to_string())?;
             let now = now.ok_or("the guest is gone from the source")?;
             self.announce(&Entry::PerformIntent(perform_intent(&now, 1, limit_before)))?;
-            Ok(request)
+            Ok((request, limit_before))
         });
-        let request = match prepared {
+        let (request, limit_before) = match prepared {
             Ok(prepared) => prepared,
             Err(why) => return News::Returned(Some(why)),
         };
-        if let Some(limit) = self.order.options.max_downtime.map(milliseconds)
+        if let Some(limit) = chosen
             && let Err(e) = source.set_max_downtime(uuid, limit)
         {
+            // It may have been set all the same.
+            self.restore_limit(limit_before);
             let error = Some(e.to_string());
             self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes: None });
             return News::Returned(error);
@@ -79,8 +88,7 @@ impl Engine<'_> {
             self.follow(limit_before)
         });
         if returned.is_err() {
-            // One that has moved all the same is not there any more.
-            let _ = downtime::restore(source, uuid, limit_before);
+            self.restore_limit(limit_before);
         }
         self.last_numbers();
         let error = returned.err().map(|e| {
@@ -90,6 +98,18 @@ impl Engine<'_> {
         let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
         self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
         News::Returned(error)
+    }
+
+    /// Gives the guest the limit of the pause back that it had before.
+    fn restore_limit(&mut self, before: Option<u64>) {
+        let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
+        // One that has moved all the same is not there any more.
+        if source.domain(uuid).is_ok_and(|guest| guest.is_none_or(|guest| !guest.state.is_active())) {
+            return;
+        }
+        if let Err(e) = downtime::restore(source, uuid, before) {
+            self.say(What::Note { message: format!("the limit of the pause may not be as it was: {e}") });
+        }
     }
 
     /// Follows the running job to its return. News on the way go through the pure step at once. The guest had this limit of
