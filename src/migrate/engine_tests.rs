@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
-use super::engine::{Ended, Hosts, Line, Prover, run};
+use super::engine::{Ended, Hosts, Line, Note, Prover, run};
 use super::event::{Event, What};
 use super::order::{Options, Order};
 use super::step::Phase;
 use crate::domain::rewrite::{Change, Interfaces, Mapping};
-use crate::hypervisor::{PauseReason, RunReason, State as Now};
+use crate::hypervisor::{Failure, HypervisorError, PauseReason, RunReason, State as Now};
 use crate::journal::{self, Action, Host, Instance, Journal, Move, Store};
 use crate::outcome::Outcome;
 use crate::pci::PciAddress;
@@ -216,4 +216,24 @@ fn a_limit_of_the_pause_that_cannot_be_set_back_is_not_set_or_said() {
     });
     assert_eq!(source.calls(), ["set_max_downtime 5000"]);
     assert_eq!(told, ["the limit of the pause may not be as it was: set_max_downtime: scripted"]);
+}
+
+#[test]
+fn a_wish_to_stop_that_comes_after_libvirts_call_hides_no_error() {
+    let mut bench = bench();
+    bench.hosts[0].0.lock().unwrap().peer = None;
+    let (line, failure) = (Line::new(), Failure::Other);
+    let ended = bench.migrate_with(&order(), &line, &|_, _| Verdict::Verified, &mut |event| {
+        if event.phase == Phase::Perform && event.what == What::Begun {
+            let error = HypervisorError { doing: "migrate".into(), message: "no room".into(), failure };
+            for note in [Note::Returned(Err(error)), Note::Stop] {
+                line.sender().send(note).unwrap();
+            }
+        }
+    });
+    assert_eq!(bench.hosts[0].calls(), [""; 0], "there is no job of ours to abort");
+    assert_eq!(
+        (ended.outcome, ended.receipt.summary.as_str()),
+        (Outcome::Undone, "vm stays on a, all was undone: no room")
+    );
 }

@@ -243,15 +243,14 @@ impl Engine<'_> {
         }
     }
 
-    /// Lets time pass, hearing what comes meanwhile.
+    /// Lets time pass after libvirt's call, hearing what comes meanwhile. There is nothing left to stop.
     pub(super) fn pause(&mut self, time: Duration) {
         let until = now() + time;
         while let Ok(note) = self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
             match note {
                 Note::Happened(Happened::Switched) => self.switched(),
                 Note::Happened(Happened::JobCompleted(job)) => self.job = Some(job),
-                Note::Stop => self.news(News::Stop(Stopped::Operator)),
-                Note::Happened(_) | Note::Returned(_) => {}
+                Note::Stop | Note::Happened(_) | Note::Returned(_) => {}
             }
         }
     }
