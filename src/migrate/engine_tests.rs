@@ -23,7 +23,7 @@ fn address(text: &str) -> PciAddress {
     text.parse().unwrap()
 }
 
-pub(super) fn order() -> Order {
+pub(crate) fn order() -> Order {
     let [from, to] = VF.map(address);
     let mapping = Mapping { changes: vec![Change::address(from, to)], interfaces: Interfaces::MayStay };
     Order {

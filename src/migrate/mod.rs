@@ -6,7 +6,7 @@
 mod cancelled;
 pub mod engine;
 #[cfg(test)]
-mod engine_tests;
+pub(crate) mod engine_tests;
 pub mod event;
 pub mod lookup;
 mod marking;

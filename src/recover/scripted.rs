@@ -269,7 +269,7 @@ impl Hypervisor for Scripted {
         refused("node_devices", Failure::Other)
     }
     fn domains(&self) -> Result<Vec<DomainInfo>> {
-        refused("domains", Failure::Other)
+        Ok(self.domain("of another guest")?.into_iter().collect())
     }
     fn networks(&self) -> Result<Vec<String>> {
         refused("networks", Failure::Other)

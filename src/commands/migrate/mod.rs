@@ -7,6 +7,7 @@ mod settle;
 mod show;
 mod sides;
 mod signals;
+mod taken;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _};
@@ -209,9 +210,10 @@ fn perform(
     } else {
         (ended.outcome, ended.receipt)
     };
-    let taken = migrate::taken_device(&receipt.summary).filter(|_| outcome == Outcome::Undone);
-    let taken = taken.filter(|device| gets(&order.map, *device));
-    if let Some(device) = taken.filter(|_| signals.may_try_again()) {
+    if outcome == Outcome::Undone
+        && let Some(device) = taken::taken(hosts.destination, order, &receipt.summary)
+        && signals.may_try_again()
+    {
         reporter.finish();
         return Ok(Performed::Taken(device));
     }
