@@ -119,6 +119,35 @@ def migrate_struck(guest: str, at: str, delay: int, *options: str) -> Said:
     return understood(HOST_A, done.returncode, done.stdout, done.stderr)
 
 
+Process = subprocess.Popen[bytes]
+Strike = tuple[str, Callable[[Process], None]]
+
+
+def followed(argv: list[str], strikes: list[Strike]) -> Said:
+    """A migration's events, with something done at the first of each of these, in this order."""
+    process = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout and process.stderr
+    stdout, left = b"", list(strikes)
+    watchdog = threading.Timer(LIMIT, process.kill)
+    watchdog.start()
+    try:
+        for line in process.stdout:
+            stdout += line
+            if left:
+                key, value = left[0][0].split("=")
+                if json.loads(line).get(key) == value:
+                    left.pop(0)[1](process)
+        stderr, code = process.stderr.read(), process.wait()
+    finally:
+        watchdog.cancel()
+        process.kill()
+    if left:
+        raise LabError(f"no event had {left[0][0]}: {stderr.decode(errors='replace').strip()}")
+    return understood(HOST_A, code, stdout, stderr)
+
+
 def migrate_watched(
     guest: str,
     at: str,
@@ -127,28 +156,23 @@ def migrate_watched(
     on: Host = HOST_A,
 ) -> Said:
     """One migration in which, at an event, something is done from outside the hosts."""
-    key, value = at.split("=")
     argv = on.ssh_argv(*command(guest, HOST_B.name, options))
-    process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout and process.stderr
-    stdout, struck = b"", False
-    watchdog = threading.Timer(LIMIT, process.kill)
-    watchdog.start()
-    try:
-        for line in process.stdout:
-            stdout += line
-            if not struck and json.loads(line).get(key) == value:
-                struck = True
-                strike()
-        stderr, code = process.stderr.read(), process.wait()
-    finally:
-        watchdog.cancel()
-        process.kill()
-    if not struck:
-        raise LabError(f"no event had {at}: {stderr.decode(errors='replace').strip()}")
-    return understood(HOST_A, code, stdout, stderr)
+    return followed(argv, [(at, lambda _: strike())])
+
+
+def migrate_held(
+    guest: str, at: str, meanwhile: Callable[[], None], *options: str, then: tuple[Strike, ...] = ()
+) -> Said:
+    """One migration in which pvm stands still at an event while something is done."""
+
+    def go_on(process: Process) -> None:
+        meanwhile()
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+
+    argv = HOST_A.ssh_argv("/lab/strike", at, "hold", *command(guest, HOST_B.name, options))
+    return followed(argv, [("event=held", go_on), *then])
 
 
 def recover(on: Host = HOST_A, *options: str) -> Said:
