@@ -48,7 +48,9 @@ class Host:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid if f"pvm-lab-{self.role}".encode() in command else None
+        # What ties the host to this process has its words too, before it becomes the host.
+        is_host = f"pvm-lab-{self.role}".encode() in command and not command.startswith(b"setpriv")
+        return pid if is_host else None
 
     def ssh_argv(self, *command: str) -> list[str]:
         """How this machine runs a command on the host; its arguments arrive as they are."""
@@ -137,7 +139,7 @@ def launch(host: Host) -> None:
             start_new_session=True,
         )
     host.file("pid").write_text(str(process.pid))
-    # The kernel shows a new command line a moment after the call that started it returned.
+    # While a process becomes another program, the kernel shows no command line for a moment.
     while host.pid() is None and process.poll() is None:
         time.sleep(0.01)
 
