@@ -12,7 +12,7 @@ mod harness;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use harness::{Life, TwoHosts};
@@ -101,6 +101,20 @@ fn guest_with_disk(hosts: &TwoHosts, name: &str, file: &str) -> Life {
     hosts.life("a", name, None)
 }
 
+/// Bytes of a disk.
+const LENGTH: usize = 8 << 20;
+
+/// Two hosts, the guest demo on the first with a disk that only that host has, the disk's place on both, and its content.
+fn demo_with_a_disk() -> (TwoHosts, Life, [PathBuf; 2], Vec<u8>) {
+    let hosts = TwoHosts::up();
+    let disk = "/var/lib/libvirt/images/disk.raw";
+    let places = ["a", "b"].map(|host| hosts.path(&format!("host-{host}{disk}")));
+    let content: Vec<u8> = (0..LENGTH).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
+    fs::write(&places[0], &content).unwrap();
+    let life = guest_with_disk(&hosts, "demo", disk);
+    (hosts, life, places, content)
+}
+
 fn empty_image(path: &Path, length: u64) {
     // It may be there from before.
     let _ = fs::remove_file(path);
@@ -109,13 +123,7 @@ fn empty_image(path: &Path, length: u64) {
 
 #[test]
 fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
-    const LENGTH: usize = 8 << 20;
-    let hosts = TwoHosts::up();
-    let disk = "/var/lib/libvirt/images/disk.raw";
-    let [on_a, on_b] = ["a", "b"].map(|host| hosts.path(&format!("host-{host}{disk}")));
-    let content: Vec<u8> = (0..LENGTH).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
-    fs::write(&on_a, &content).unwrap();
-    let before = guest_with_disk(&hosts, "demo", disk);
+    let (hosts, before, [_on_a, on_b], content) = demo_with_a_disk();
     let there = ["migrate", "demo", "host-b", "--yes"];
     let copy = [&there[..], &["--copy-storage", "vda"]].concat();
 
@@ -164,13 +172,7 @@ fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
 
 #[test]
 fn a_disk_is_copied_too_where_pvm_holds_both_connections() {
-    const LENGTH: usize = 8 << 20;
-    let hosts = TwoHosts::up();
-    let disk = "/var/lib/libvirt/images/disk.raw";
-    let [on_a, on_b] = ["a", "b"].map(|host| hosts.path(&format!("host-{host}{disk}")));
-    let content: Vec<u8> = (0..LENGTH).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
-    fs::write(&on_a, &content).unwrap();
-    let before = guest_with_disk(&hosts, "demo", disk);
+    let (hosts, before, [_on_a, on_b], content) = demo_with_a_disk();
     facts_by_command(&hosts);
     let copy = ["migrate", "demo", "host-b", "--yes", "--direct", "--copy-storage", "vda"];
 

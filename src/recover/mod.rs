@@ -14,7 +14,11 @@ pub mod run;
 pub mod table;
 pub mod words;
 
+#[cfg(test)]
+mod bench;
 mod carry_out;
+#[cfg(test)]
+mod end_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

@@ -23,11 +23,6 @@ pub(super) fn settle(context: &Context, journal: &mut Journal, source_label: &st
 /// learned less of where the guest is than the migration knew changes nothing, and what stays open is not fine.
 fn settled(ended: Ended, recovered: Recovered, state: &State, source_label: &str) -> (Outcome, Receipt) {
     let destination = &state.plan.destination.name;
-    let runs_on = |place: Option<Side>| match place {
-        Some(Side::Source) => Some(source_label.to_owned()),
-        Some(Side::Destination) => Some(destination.clone()),
-        None => None,
-    };
     if let Some(receipt) = &state.receipt {
         let moved = receipt.runs_on.as_ref() == Some(destination);
         let outcome = match (recovered.outcome, ended.outcome) {
@@ -39,8 +34,8 @@ fn settled(ended: Ended, recovered: Recovered, state: &State, source_label: &str
             (Outcome::Fine, _) => Outcome::Undone,
             (other, _) => other,
         };
-        let runs_on =
-            if moved { Some(destination.clone()) } else { receipt.runs_on.as_ref().map(|_| source_label.to_owned()) };
+        // The journal calls the source by the word it was given by.
+        let runs_on = receipt.runs_on.clone().map(|host| if moved { host } else { source_label.to_owned() });
         return (outcome, Receipt { exit_code: outcome.code(), runs_on, ..receipt.clone() });
     }
     if recovered.place.is_none() && ended.receipt.runs_on.is_some() {
@@ -54,7 +49,10 @@ fn settled(ended: Ended, recovered: Recovered, state: &State, source_label: &str
     let receipt = Receipt {
         exit_code: outcome.code(),
         summary: format!("{}; see: pvm recover {}", recovered.summary, state.plan.id),
-        runs_on: runs_on(recovered.place),
+        runs_on: recovered.place.map(|side| match side {
+            Side::Source => source_label.to_owned(),
+            Side::Destination => destination.clone(),
+        }),
         verdict: state.verdict_at(recovered.place).cloned(),
         missing_ports: recovered.missing,
         ..ended.receipt

@@ -9,6 +9,9 @@ use crate::pci::PciAddress;
 /// ("End of file while reading data", seen with libvirt 11.3), so that the destination is asked as well.
 pub(super) fn taken(destination: &dyn Hypervisor, order: &Order, why: &str) -> Option<PciAddress> {
     let is_planned = |device: &PciAddress| super::gets(&order.map, *device);
+    if order.map.is_empty() {
+        return None;
+    }
     migrate::taken_device(why).filter(is_planned).or_else(|| {
         let others = destination.domains().ok()?.into_iter();
         others.filter(|guest| guest.state.is_active() && guest.uuid != order.instance.uuid).find_map(|guest| {

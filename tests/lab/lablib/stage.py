@@ -28,6 +28,12 @@ def observe() -> dict[str, dict]:
     return both(lambda host: host.json("/lab/observe"))
 
 
+def start(guest: Guest, host: Host) -> None:
+    """Starts another guest on a host."""
+    host.ssh("tee", f"/tmp/{guest.name}.xml", data=guest.xml().encode())
+    host.ssh("virsh", "create", f"/tmp/{guest.name}.xml")
+
+
 class Stage:
     """One scenario while it plays."""
 

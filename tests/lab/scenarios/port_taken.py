@@ -6,7 +6,7 @@ from lablib.hosts import HOST_B
 from lablib.mixed import mixed
 from lablib.runner import Row, finish
 from lablib.scenario import MIGRATABLE, MOVED, PORT, Setup, nova_conf
-from lablib.stage import Stage
+from lablib.stage import Stage, start
 
 TAKER = Guest(name="taker", vfs=(Vf("02:10.4", slot=6, interface=True),))
 PORTS = [PORT | {"address": full(address)} for address in ("02:10.4", "02:10.6")]
@@ -14,8 +14,7 @@ PORTS = [PORT | {"address": full(address)} for address in ("02:10.4", "02:10.6")
 
 def take() -> None:
     """Starts a guest with the VF that the plan has chosen."""
-    HOST_B.ssh("tee", "/tmp/taker.xml", data=TAKER.xml().encode())
-    HOST_B.ssh("virsh", "create", "/tmp/taker.xml")
+    start(TAKER, HOST_B)
 
 
 def play(stage: Stage, row: Row) -> None:
