@@ -8,11 +8,9 @@
 PREFIX ?= /usr/local
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
-export CARGO_TARGET_DIR
+export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
-WITHOUT_ROOT := $(filter-out two_hosts% soak,$(basename $(notdir $(wildcard tests/*.rs))))
-ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
 
 .PHONY: build demo test faults soak lab lab-all install
 
@@ -22,20 +20,13 @@ build:
 demo: build
 	tests/demo/demo "$(BIN)"
 
-ifeq ($(ROOT),yes)
+# Every group runs to its end; the last lines say how each of them went.
 test:
-	tests/two-hosts/two-hosts install
-	$(CARGO) test --locked
-else
-test:
-	@echo "Not root: the tests with two real libvirt hosts are left out. 'sudo make test' runs them too."
-	$(CARGO) test --locked --lib $(addprefix --test ,$(WITHOUT_ROOT))
-endif
+	tests/run test
 
 # FAULT_TABLE=FILE writes the table too. After a failure the other tests still run, and the table says what is missing.
 faults:
-	tests/two-hosts/two-hosts install
-	$(CARGO) test --locked --no-fail-fast --test two_hosts_faults --test two_hosts_recover --test two_hosts_table
+	tests/run faults
 
 soak:
 	tests/two-hosts/two-hosts install

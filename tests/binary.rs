@@ -8,22 +8,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-const PVM: &str = env!("CARGO_BIN_EXE_pvm");
+mod program;
+
+use program::PVM;
 
 /// Runs pvm where the loader finds an empty file in libvirt's place.
 fn without_libvirt(args: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("libvirt.so.0"), "").unwrap();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    Command::new(PVM)
-        .args(args)
-        .current_dir(tests)
-        .env("LD_LIBRARY_PATH", dir.path())
-        .env_remove("LIBVIRT_DEFAULT_URI")
-        .output()
-        .unwrap()
+    program::pvm(dir.path()).args(args).current_dir(tests).env("LD_LIBRARY_PATH", dir.path()).output().unwrap()
 }
 
 /// Names of the shared libraries that the loader must find before `main`, from a 64-bit ELF file.

@@ -13,7 +13,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+mod program;
 
 use pvm::config::{compare, lint, request_report, rules};
 
@@ -58,13 +59,7 @@ fn read(path: PathBuf) -> Case {
 
 /// The exit code and everything printed.
 fn play(dir: &Path, command: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
-        .args(command.split_whitespace())
-        .current_dir(dir)
-        .env("NO_COLOR", "1")
-        .env_remove("LIBVIRT_DEFAULT_URI")
-        .output()
-        .unwrap();
+    let output = program::pvm(dir).args(command.split_whitespace()).env("NO_COLOR", "1").output().unwrap();
     let mut text = format!("exit {}\n", output.status.code().unwrap());
     text.push_str(&String::from_utf8(output.stdout).unwrap());
     text.push_str(&String::from_utf8(output.stderr).unwrap());

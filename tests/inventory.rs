@@ -2,17 +2,18 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod program;
 mod tree;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tree::synthetic::Synthetic;
 
 fn pvm(args: &[&str], dir: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pvm")).args(args).current_dir(dir).output().unwrap()
+    program::pvm(dir).args(args).output().unwrap()
 }
 
 fn snapshot(root: &Path) -> Value {
@@ -39,8 +40,13 @@ fn transcripts() {
         tree::expand_fixture(name, &place.path().join(name));
     }
     let cases = tree::tests().join("cmd/inventory/*.trycmd");
-    std::env::set_current_dir(place.path()).unwrap();
-    trycmd::TestCases::new().case(cases.to_str().unwrap());
+    // Its own way to choose the directory would move this whole process, and other tests with it.
+    let pvm = place.path().join("pvm");
+    let start = format!("#!/bin/sh\ncd '{}' && exec '{}' \"$@\"\n", place.path().display(), program::PVM);
+    program::executable(&pvm, &start);
+    let transcripts = trycmd::TestCases::new();
+    transcripts.env("STATE_DIRECTORY", place.path().join("state").to_string_lossy());
+    transcripts.register_bin("pvm", pvm.as_path()).case(cases.to_str().unwrap());
 }
 
 #[test]
@@ -202,11 +208,9 @@ fn another_host_is_asked_as_far_as_the_user_asked() {
     let place = tempfile::tempdir().unwrap();
     let ssh = place.path().join("ssh");
     let answer = r#"{"schema": "pvm.inventory/1", "host": {"name": "far"}}"#;
-    fs::write(&ssh, format!("#!/bin/sh\nprintf '%s ' \"$@\" >asked\necho '{answer}'\n")).unwrap();
-    fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program::executable(&ssh, &format!("#!/bin/sh\nprintf '%s ' \"$@\" >asked\necho '{answer}'\n"));
     let asked = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pvm"));
-        let output = command.args(args).current_dir(place.path()).env("PATH", place.path()).output().unwrap();
+        let output = program::pvm(place.path()).args(args).env("PATH", place.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         fs::read_to_string(place.path().join("asked")).unwrap()
     };

@@ -108,6 +108,16 @@ fn modules_use_only_what_is_below_them() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// One that starts it in its own way would sooner or later do so with the state directory of this machine.
+#[test]
+fn tests_start_pvm_in_one_place() {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut found);
+    let name = concat!("CARGO_BIN", "_EXE_pvm");
+    found.retain(|path| fs::read_to_string(path).unwrap().contains(name));
+    assert_eq!(found, [Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/mod.rs")]);
+}
+
 #[test]
 fn files_stay_short() {
     let long: Vec<_> = all_sources()

@@ -3,16 +3,17 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod program;
 mod tree;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
 fn pvm(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pvm")).args(args).current_dir(dir).output().unwrap()
+    program::pvm(dir).args(args).output().unwrap()
 }
 
 /// Settings under which `far` is the host of the captured node devices, of which nothing but libvirt is reached.

@@ -2,9 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod program;
 mod tree;
-
-use std::process::Command;
 
 use serde_json::Value;
 use tree::synthetic::Synthetic;
@@ -74,11 +73,7 @@ fn inventory_with(
     );
     tree::expand(&manifest, place.path());
     tree::expand(more, place.path());
-    let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
-        .args(["inventory", "--root", ".", "-o", "json"])
-        .current_dir(place.path())
-        .output()
-        .unwrap();
+    let output = program::pvm(place.path()).args(["inventory", "--root", ".", "-o", "json"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -14,7 +14,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+mod program;
 
 use serde_json::Value;
 
@@ -78,13 +79,8 @@ impl Case {
     }
 
     fn run(&self, dir: &Path, more: &[&str]) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
-            .args(self.command.split_whitespace())
-            .args(more)
-            .current_dir(dir)
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
+        let output =
+            program::pvm(dir).args(self.command.split_whitespace()).args(more).env("NO_COLOR", "1").output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
@@ -217,10 +213,9 @@ fn judged(pair: &[String; 2], more: &[&str]) -> (i32, String) {
     for (name, text) in ["src.json", "dst.json"].iter().zip(pair) {
         fs::write(dir.path().join(name), text).unwrap();
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
+    let output = program::pvm(dir.path())
         .args(["--color", "never", "preflight", "src.json", "dst.json"])
         .args(more)
-        .current_dir(dir.path())
         .output()
         .unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
@@ -299,11 +294,7 @@ fn names_cannot_drive_the_terminal() {
     assert!(text.contains("db-1\\u{1b}[2J"), "{text}");
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("src.json"), &pair[0]).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_pvm"))
-        .args(["-o", "json", "preflight", "src.json", "src.json"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
+    let output = program::pvm(dir.path()).args(["-o", "json", "preflight", "src.json", "src.json"]).output().unwrap();
     serde_json::from_slice::<Value>(&output.stdout).unwrap();
 }
 

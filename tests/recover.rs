@@ -8,13 +8,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+
+mod program;
 
 use pvm::journal::{Entry, Host, Instance, Journal, Lock, Plan, Receipt, Store, Subject};
 
 /// Exit code, stdout and stderr of pvm with its state in `state`.
 fn pvm(state: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_pvm")).args(args).env("STATE_DIRECTORY", state).output().unwrap();
+    let output = program::pvm(state).args(args).env("STATE_DIRECTORY", state).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }

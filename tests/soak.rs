@@ -14,16 +14,14 @@
 mod faults;
 #[path = "two-hosts/harness.rs"]
 mod harness;
+mod program;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use harness::{Life, Said, TwoHosts};
-
-/// Daemons that notice a dead connection after a second or two instead of thirty.
-const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
+use harness::{IMPATIENT, Life, Said, TwoHosts};
 
 /// Longer than any migration here takes, however it is injured: past it pvm hangs.
 const HANGS: Duration = Duration::from_secs(180);

@@ -9,6 +9,7 @@
 
 #[path = "two-hosts/harness.rs"]
 mod harness;
+mod program;
 
 use std::fs;
 

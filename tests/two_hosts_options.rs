@@ -9,13 +9,17 @@
 
 #[path = "two-hosts/harness.rs"]
 mod harness;
+mod program;
+#[path = "two-hosts/running.rs"]
+mod running;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use harness::{Life, TwoHosts};
+use harness::{Life, TwoHosts, wait_until};
+use running::{Running, said_so};
+use rustix::process::Signal;
 
 #[test]
 fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_start() {
@@ -45,11 +49,7 @@ fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_st
     let mut slow =
         hosts.pvm("a", &["migrate", "demo", "host-b", "--yes", "--max-downtime", "1700ms", "--bandwidth", "1MiB"]);
     let mut slow = slow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while limit() != "1700" {
-        assert!(std::time::Instant::now() < until, "the limit is {}", limit());
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    wait_until("the limit is the one that was named", || limit() == "1700");
     assert_eq!(slow.wait().unwrap().code(), Some(0));
     hosts.life("b", "demo", Some(&between));
 }
@@ -81,7 +81,7 @@ fn facts_by_command(hosts: &TwoHosts) {
         let enter = format!("nsenter, --target, '{}', --mount, --uts, --net, --wd=/, --", anchor.trim());
         let settings = format!(
             "hosts:\n  host-{peer}:\n    libvirt: qemu+tcp://host-{peer}/system\n    facts: {{command: [{enter}, {}, inventory, -o, json]}}\n",
-            env!("CARGO_BIN_EXE_pvm")
+            crate::program::PVM
         );
         fs::write(hosts.path(&format!("host-{host}/etc/pvm/pvm.yaml")), settings).unwrap();
     }
@@ -115,6 +115,11 @@ fn demo_with_a_disk() -> (TwoHosts, Life, [PathBuf; 2], Vec<u8>) {
     (hosts, life, places, content)
 }
 
+/// Whether something of a disk has been copied.
+fn copies(event: &serde_json::Value) -> bool {
+    event["disk_processed"].as_u64() > Some(0)
+}
+
 fn empty_image(path: &Path, length: u64) {
     // It may be there from before.
     let _ = fs::remove_file(path);
@@ -144,10 +149,10 @@ fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
 
     // Ended on the way: the target is half written, which is said, and stands in the way of the next attempt.
     empty_image(&on_b, LENGTH as u64);
-    let slow = [&copy[..], &["--bandwidth", "1MiB", "--timeout", "4s", "-o", "ndjson"]].concat();
-    let said = hosts.run("a", &slow).ends(4);
-    let copied: Vec<_> = said.events().iter().filter_map(|event| event["disk_processed"].as_u64()).collect();
-    assert!(copied.iter().any(|bytes| *bytes > 0), "{said:#?}");
+    let mut running = Running::start(&hosts, "host-b", &["--copy-storage", "vda", "--bandwidth", "1MiB"]).until(copies);
+    running.signal(Signal::INT);
+    let said = running.ended();
+    said_so(&said, 130, Some("host-a.test"));
     let last = said.events().pop().unwrap();
     let left = "whatever was copied of disk vda is still on host-b: /var/lib/libvirt/images/disk.raw";
     assert!(last["summary"].as_str().unwrap().contains(left), "{last}");
@@ -178,24 +183,18 @@ fn a_disk_is_copied_too_where_pvm_holds_both_connections() {
 
     // Ended on the way: the job is aborted over pvm's own connections, and the half-written target is named.
     empty_image(&on_b, LENGTH as u64);
-    let slow = [&copy[..], &["--bandwidth", "1MiB", "--timeout", "4s", "-o", "ndjson"]].concat();
-    let said = hosts.run("a", &slow).ends(4);
-    let copied: Vec<_> = said.events().iter().filter_map(|event| event["disk_processed"].as_u64()).collect();
-    assert!(copied.iter().any(|bytes| *bytes > 0), "{said:#?}");
+    let slow = ["--direct", "--copy-storage", "vda", "--bandwidth", "1MiB"];
+    let mut running = Running::start(&hosts, "host-b", &slow).until(copies);
+    running.signal(Signal::INT);
+    let said = running.ended();
+    said_so(&said, 130, Some("host-a.test"));
     let left = "whatever was copied of disk vda is still on host-b: /var/lib/libvirt/images/disk.raw";
     assert!(said.events().pop().unwrap()["summary"].as_str().unwrap().contains(left), "{said:#?}");
     let between = hosts.life("a", "demo", Some(&before));
 
     // With pvm goes the migration: libvirt ends the copying, and recovery says what is left of it.
     empty_image(&on_b, LENGTH as u64);
-    let mut killed = hosts.pvm("a", &slow).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let flows = BufReader::new(killed.stdout.take().unwrap()).lines().any(|line| {
-        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-        event["disk_processed"].as_u64() > Some(0)
-    });
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert!(flows, "nothing was copied");
+    Running::start(&hosts, "host-b", &slow).until(copies).kill();
     let (journal, _) = hosts.journals("a").pop().unwrap();
     let recovered = hosts.run("a", &["recover", journal.strip_suffix(".ndjson").unwrap()]).ends(4);
     assert!(format!("{recovered:?}").contains(left), "{recovered:#?}");

@@ -15,18 +15,19 @@
 mod faults;
 #[path = "two-hosts/harness.rs"]
 mod harness;
+#[path = "two-hosts/hold.rs"]
+mod hold;
+mod program;
+#[path = "two-hosts/running.rs"]
+mod running;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use faults::Row;
-use harness::{Said, TwoHosts};
-
-/// Daemons that notice a dead connection after two seconds instead of thirty.
-const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
+use harness::{IMPATIENT, Said, TwoHosts, wait_until};
+use running::Running;
+use rustix::process::Signal;
 
 fn other(host: &str) -> &'static str {
     if host == "a" { "b" } else { "a" }
@@ -43,15 +44,9 @@ fn last_journal(hosts: &TwoHosts, host: &str) -> Option<(String, String)> {
 /// Waits until the daemon says this about the guest.
 #[track_caller]
 fn wait_for(hosts: &TwoHosts, host: &str, state: &str) {
-    let limit = Instant::now() + Duration::from_secs(60);
-    loop {
-        let said = hosts.command("virsh", &[host, "domstate", "demo", "--reason"]);
-        if said.trim() == state {
-            return;
-        }
-        assert!(Instant::now() < limit, "the guest on {host} is {said:?}, not {state}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    wait_until(&format!("the guest on {host} is {state}"), || {
+        hosts.told(host, &["domstate", "demo", "--reason"]).stdout.trim() == state
+    });
 }
 
 #[test]
@@ -100,42 +95,19 @@ fn killed_at_any_record_the_guest_ends_up_whole_on_one_host() {
     }
 }
 
-/// A migration that is stopped at switch-over: pvm is killed, then `act` is done. Returns its id.
+/// A migration of a held guest that is stopped at switch-over: `act` is done, then pvm is killed. Returns its id.
 fn at_switch_over(hosts: &TwoHosts, more: &[&str], act: impl FnOnce()) -> String {
-    let mut pvm = hosts
-        .pvm("a", &[&["migrate", "demo", "host-b", "--yes", "-o", "ndjson"], more].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for_event(&mut pvm, "switched");
+    let running = Running::start(hosts, "host-b", more).switched();
     act();
-    pvm.kill().unwrap();
-    pvm.wait().unwrap();
+    running.kill();
     last_journal(hosts, "a").unwrap().0
-}
-
-fn wait_for_event(pvm: &mut Child, name: &str) {
-    let mut seen = Vec::new();
-    for line in BufReader::new(pvm.stdout.take().unwrap()).lines() {
-        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-        if event["event"] == name {
-            return;
-        }
-        seen.push(event);
-    }
-    panic!("{name} did not happen: {seen:#?}");
 }
 
 /// Waits until the QEMU of host a has sent everything.
 #[track_caller]
 fn wait_until_sent(hosts: &TwoHosts) {
-    let limit = Instant::now() + Duration::from_secs(60);
-    let ask = ["a", "qemu-monitor-command", "demo", r#"{"execute":"query-migrate"}"#];
-    while !hosts.command("virsh", &ask).contains(r#""status":"completed""#) {
-        assert!(Instant::now() < limit, "the source does not get its state sent");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let ask = ["qemu-monitor-command", "demo", r#"{"execute":"query-migrate"}"#];
+    wait_until("the source has its state sent", || hosts.told("a", &ask).stdout.contains(r#""status":"completed""#));
 }
 
 /// The process of a host's libvirtd.
@@ -144,16 +116,19 @@ fn daemon(hosts: &TwoHosts, host: &str) -> rustix::process::Pid {
     rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
 }
 
-fn send(pid: rustix::process::Pid, signal: rustix::process::Signal) {
+fn send(pid: rustix::process::Pid, signal: Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// Makes a split: the destination's daemon stands still until the source has given up on it.
 fn split(hosts: &TwoHosts) -> String {
     let destination = daemon(hosts, "b");
-    let id = at_switch_over(hosts, &[], || send(destination, rustix::process::Signal::STOP));
+    let id = at_switch_over(hosts, &[], || {
+        send(destination, Signal::STOP);
+        hosts.release();
+    });
     wait_for(hosts, "a", "running (migration canceled)");
-    send(destination, rustix::process::Signal::CONT);
+    send(destination, Signal::CONT);
     wait_for(hosts, "b", "running (migrated)");
     id
 }
@@ -161,7 +136,7 @@ fn split(hosts: &TwoHosts) -> String {
 #[test]
 fn a_split_is_seen_suspended_and_decided_for_the_destination() {
     let hosts = TwoHosts::up_with("", IMPATIENT);
-    let before = hosts.guest("a", "demo", &[]);
+    let before = hosts.held_guest("after");
     let id = split(&hosts);
 
     // Unattended the source's copy is stopped, since both would write to one disk; the rest is left for the operator.
@@ -187,7 +162,7 @@ fn a_split_is_seen_suspended_and_decided_for_the_destination() {
 #[test]
 fn a_split_can_be_decided_for_the_source() {
     let hosts = TwoHosts::up_with("", IMPATIENT);
-    let before = hosts.guest("a", "demo", &[]);
+    let before = hosts.held_guest("after");
     let id = split(&hosts);
     hosts.run("a", &["recover", &id]).ends(6);
     let said = hosts.run("a", &["recover", &id, "--keep", "src"]).ends(4);
@@ -198,16 +173,17 @@ fn a_split_can_be_decided_for_the_source() {
 #[test]
 fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
     let hosts = TwoHosts::up();
-    let before = hosts.guest("a", "demo", &[]);
+    let before = hosts.held_guest("after");
     let destination = daemon(&hosts, "b");
     let id = at_switch_over(&hosts, &[], || {
-        send(destination, rustix::process::Signal::STOP);
+        send(destination, Signal::STOP);
+        hosts.release();
         // The source has everything sent and waits for the answer when its daemon dies.
         wait_until_sent(&hosts);
         hosts.command("stop", &["a"]);
     });
     hosts.command("start", &["a"]);
-    send(destination, rustix::process::Signal::CONT);
+    send(destination, Signal::CONT);
     wait_for(&hosts, "b", "running (migrated)");
     assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (migrating)");
 
@@ -220,13 +196,14 @@ fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
 #[test]
 fn a_source_daemon_that_dies_at_switch_over_leaves_the_guest_on_the_source() {
     let hosts = TwoHosts::up();
-    let before = hosts.guest("a", "demo", &[]);
+    let before = hosts.held_guest("after");
     let destination = daemon(&hosts, "b");
     let source = daemon(&hosts, "a");
     let id = at_switch_over(&hosts, &[], || {
-        send(destination, rustix::process::Signal::STOP);
-        send(source, rustix::process::Signal::KILL);
-        send(destination, rustix::process::Signal::CONT);
+        send(destination, Signal::STOP);
+        send(source, Signal::KILL);
+        send(destination, Signal::CONT);
+        hosts.release();
     });
     hosts.command("start", &["a"]);
     let said = hosts.run("a", &["recover", &id]);
@@ -266,15 +243,7 @@ fn a_migration_that_outlived_its_pvm_is_followed_to_its_end_or_aborted() {
     let limit_before = limit();
     for (options, code, on) in [(&["--abort"][..], 4, "a"), (&[], 0, "b")] {
         let slow = ["--bandwidth", "1MiB", "--max-downtime", "777ms"];
-        let mut pvm = hosts
-            .pvm("a", &[&["migrate", "demo", "host-b", "--yes", "-o", "ndjson"], &slow[..]].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_for_event(&mut pvm, "progress");
-        pvm.kill().unwrap();
-        pvm.wait().unwrap();
+        Running::start(&hosts, "host-b", &slow).flows().kill();
         let (id, last) = last_journal(&hosts, "a").unwrap();
         assert_eq!((last.as_str(), limit().as_str()), ("perform-intent", "777"));
         let unattended = hosts.run("a", &["recover", "--auto"]).ends(0);
@@ -352,15 +321,7 @@ fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
 fn a_direct_migration_whose_pvm_dies_before_switch_over_ends_on_the_source() {
     let hosts = TwoHosts::up();
     let before = hosts.guest("a", "demo", &[]);
-    let mut pvm = hosts
-        .pvm("a", &["migrate", "demo", "host-b", "--yes", "--direct", "--bandwidth", "1MiB", "-o", "ndjson"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for_event(&mut pvm, "progress");
-    pvm.kill().unwrap();
-    pvm.wait().unwrap();
+    Running::start(&hosts, "host-b", &["--direct", "--bandwidth", "1MiB"]).flows().kill();
     let (id, last) = last_journal(&hosts, "a").unwrap();
     assert_eq!(last, "perform-intent");
     let said = hosts.run("a", &["recover", &id]).ends(4);
@@ -371,14 +332,15 @@ fn a_direct_migration_whose_pvm_dies_before_switch_over_ends_on_the_source() {
 #[test]
 fn a_direct_migration_whose_pvm_dies_between_perform_and_confirm_is_decided_by_what_the_destination_did() {
     let hosts = TwoHosts::up();
-    let before = hosts.guest("a", "demo", &[]);
+    let before = hosts.held_guest("after");
     let destination = daemon(&hosts, "b");
     let id = at_switch_over(&hosts, &["--direct"], || {
-        send(destination, rustix::process::Signal::STOP);
+        send(destination, Signal::STOP);
+        hosts.release();
         wait_until_sent(&hosts);
     });
     wait_for(&hosts, "a", "paused (migrating)");
-    send(destination, rustix::process::Signal::CONT);
+    send(destination, Signal::CONT);
     // The last call of that pvm waits in its socket: the destination starts the guest, or destroys it because its client is
     // gone. What it will do is not pvm's to say; what follows is.
     let said = hosts.run("a", &["recover", &id]);

@@ -8,6 +8,8 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+#[path = "../program/mod.rs"]
+mod program;
 #[path = "../tree/mod.rs"]
 mod tree;
 
@@ -36,7 +38,7 @@ fn measure(pfs: u32, with_calls: bool) -> Duration {
     Synthetic { pfs, vfs: VFS, ..Synthetic::default() }.build(place.path());
     let root = place.path().to_str().unwrap();
     let pci = format!("sysfs.path={root}/sys/bus/pci");
-    let ours = [env!("CARGO_BIN_EXE_pvm"), "inventory", "--root", root, "-o", "json"];
+    let ours = [program::PVM, "inventory", "--root", root, "-o", "json"];
     let peer = ["lspci", "-A", "linux-sysfs", "-O", pci.as_str(), "-D", "-nn", "-k", "-vmm"];
     let has_peer = run(&peer).is_some();
     let (mut own, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -74,10 +76,17 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
+/// A program, which finds no state of pvm.
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).env("STATE_DIRECTORY", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
+    command
+}
+
 /// The wall time of one run; `None` when the program is not there.
 fn run(words: &[&str]) -> Option<Duration> {
     let begin = Instant::now();
-    let status = Command::new(words[0]).args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
+    let status = command(words).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
     assert!(status.success(), "{words:?}: {status}");
     Some(begin.elapsed())
 }
@@ -85,7 +94,7 @@ fn run(words: &[&str]) -> Option<Duration> {
 /// Peak memory in MiB: the kernel's `VmHWM`, read while the program waits for somebody to take the rest of its output.
 fn peak(words: &[&str]) -> f64 {
     use std::io::Read;
-    let mut child = Command::new(words[0]).args(&words[1..]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command(words).stdout(Stdio::piped()).spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut first = [0; 1];
     out.read_exact(&mut first).unwrap();
@@ -100,8 +109,8 @@ fn peak(words: &[&str]) -> f64 {
 /// System calls of one run, as strace counts them.
 fn calls(words: &[&str], place: &Path) -> Option<f64> {
     let table = place.join("calls");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-c", "-o"]).arg(&table).args(words).stdout(Stdio::null()).status().ok()?;
+    let mut strace = command(&["strace", "-f", "-c", "-o"]);
+    strace.arg(&table).args(words).stdout(Stdio::null()).status().ok()?;
     let text = fs::read_to_string(table).ok()?;
     let total = text.lines().rfind(|line| line.ends_with("total"))?;
     total.split_whitespace().nth(3)?.parse().ok()

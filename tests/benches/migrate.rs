@@ -11,6 +11,8 @@
 
 #[path = "../two-hosts/harness.rs"]
 mod harness;
+#[path = "../program/mod.rs"]
+mod program;
 
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -77,6 +79,8 @@ fn on(hosts: &TwoHosts, host: &str, args: &[&str]) -> (Output, f64) {
     let anchor = std::fs::read_to_string(hosts.path(&format!("host-{host}/anchor.pid"))).unwrap();
     let mut command = Command::new("nsenter");
     command.args(["--target", anchor.trim(), "--mount", "--uts", "--net", "--wd=/", "--"]).args(args);
+    // The host's own is where it belongs.
+    command.env_remove("STATE_DIRECTORY").env_remove("XDG_STATE_HOME");
     let start = Instant::now();
     let output = command.stdin(Stdio::null()).output().unwrap();
     let total = start.elapsed().as_secs_f64() * 1000.0;
@@ -92,7 +96,7 @@ fn by_virsh(hosts: &TwoHosts, from: &str, to: &str) -> Times {
 }
 
 fn by_pvm(hosts: &TwoHosts, from: &str, to: &str) -> (Times, Added) {
-    let pvm = env!("CARGO_BIN_EXE_pvm");
+    let pvm = program::PVM;
     let (output, total) = on(hosts, from, &[pvm, "migrate", "demo", &format!("host-{to}"), "--yes", "-o", "json"]);
     let receipt: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // The receipt's clock starts when the plan is made and the journal open.

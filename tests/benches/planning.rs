@@ -19,6 +19,9 @@ use pvm::plan::{Known, Planner, Wishes};
 use pvm::preflight::{self, Question};
 use pvm::snapshot::{DevType, Snapshot};
 
+#[path = "../program/mod.rs"]
+mod program;
+
 const RUNS: usize = 15;
 
 fn main() {
@@ -131,8 +134,8 @@ fn whole_process(source: &Snapshot, destination: &Snapshot) {
         serde_json::to_writer(std::io::BufWriter::new(file), snapshot).expect("it can be written");
     }
     report("  the whole process, reading both snapshots (200)", || {
-        let mut pvm = Command::new(env!("CARGO_BIN_EXE_pvm"));
-        pvm.args(["preflight", "src.json", "dst.json"]).current_dir(&dir).env("NO_COLOR", "1");
+        let mut pvm = program::pvm(dir.path());
+        pvm.args(["preflight", "src.json", "dst.json"]).env("NO_COLOR", "1");
         let output = pvm.output().expect("pvm starts");
         String::from_utf8_lossy(&output.stdout).matches("\nguest-").count() == 256
     });

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_US = 10 * 1000, MOST_STEPS = 3000, LONGEST_NS = 3 * 1000 * 1000, DAWDLE_US = 20 * 1000 };
+enum { STEP_US = 10 * 1000, MOST_STEPS = 6000, LONGEST_NS = 3 * 1000 * 1000, DAWDLE_US = 20 * 1000 };
 
 static __thread int unlocks; /* until the big lock is let go of */
 static volatile int dawdle; /* how often the main loop still does */
