@@ -10,10 +10,11 @@
     reason = "a test runs programs and stops at the first surprise"
 )]
 
-#[path = "two-hosts/faults.rs"]
-mod faults;
-#[path = "two-hosts/harness.rs"]
+#[path = "it/two_hosts/harness.rs"]
 mod harness;
+#[path = "it/two_hosts/outcome.rs"]
+mod outcome;
+#[path = "it/program.rs"]
 mod program;
 
 use std::collections::BTreeMap;

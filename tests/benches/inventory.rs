@@ -8,9 +8,9 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
-#[path = "../program/mod.rs"]
+#[path = "../it/program.rs"]
 mod program;
-#[path = "../tree/mod.rs"]
+#[path = "../it/tree/mod.rs"]
 mod tree;
 
 use std::fs;

@@ -9,9 +9,9 @@
     reason = "a benchmark reads the clock, runs programs and prints"
 )]
 
-#[path = "../two-hosts/harness.rs"]
+#[path = "../it/two_hosts/harness.rs"]
 mod harness;
-#[path = "../program/mod.rs"]
+#[path = "../it/program.rs"]
 mod program;
 
 use std::process::{Command, Output, Stdio};

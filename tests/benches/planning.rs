@@ -19,7 +19,7 @@ use pvm::plan::{Known, Planner, Wishes};
 use pvm::preflight::{self, Question};
 use pvm::snapshot::{DevType, Snapshot};
 
-#[path = "../program/mod.rs"]
+#[path = "../it/program.rs"]
 mod program;
 
 const RUNS: usize = 15;

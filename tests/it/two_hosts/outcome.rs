@@ -40,7 +40,8 @@ pub struct Row {
 impl Row {
     /// A fault, struck in a phase.
     pub fn of(fault: impl Into<String>, phase: &str) -> Self {
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or_default().rsplit("::").next().unwrap_or_default().to_owned();
         let (phase, fault, from) = (phase.into(), fault.into(), "a".into());
         Self { phase, fault, exit: None, recovered: None, from, runs_on: String::new(), test }
     }

@@ -4,30 +4,14 @@
 //! After every fault and the recovery from it: the guest runs on exactly one host and goes on counting, and nothing is left
 //! over. Debug builds only: the hook that ends pvm at a record is not in release builds.
 
-#![cfg(debug_assertions)]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
-#[path = "two-hosts/faults.rs"]
-mod faults;
-#[path = "two-hosts/harness.rs"]
-mod harness;
-#[path = "two-hosts/hold.rs"]
-mod hold;
-mod program;
-#[path = "two-hosts/running.rs"]
-mod running;
-
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 
-use faults::Row;
-use harness::{IMPATIENT, Said, TwoHosts, wait_until};
-use running::Running;
 use rustix::process::Signal;
+
+use super::harness::{IMPATIENT, Said, TwoHosts, wait_until};
+use super::outcome::Row;
+use super::running::Running;
 
 fn other(host: &str) -> &'static str {
     if host == "a" { "b" } else { "a" }

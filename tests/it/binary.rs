@@ -1,18 +1,10 @@
 //! The binary as it is shipped: it starts where libvirt is not installed, and says so where it needs it.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-mod program;
-
-use program::PVM;
+use crate::program::{self, PVM};
 
 /// Runs pvm where the loader finds an empty file in libvirt's place.
 fn without_libvirt(args: &[&str]) -> Output {

@@ -1,16 +1,14 @@
 //! Hosts of which only libvirt is known, asked through libvirt itself: its `test` driver serves node devices and a guest from
 //! a file. Needs libvirt.so.0; a missing part is a failure.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod program;
-mod tree;
-
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+
+use crate::program;
+use crate::tree;
 
 fn pvm(dir: &Path, args: &[&str]) -> Output {
     program::pvm(dir).args(args).output().unwrap()

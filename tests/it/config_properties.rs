@@ -1,7 +1,5 @@
 //! Whatever a configuration holds, reading it ends, and every finding's place is the place of what it names.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use proptest::prelude::*;
 use pvm::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, lint, load};
 use pvm::source::Diagnostic;

@@ -1,12 +1,9 @@
 //! For every VFIO driver of the kernel: one tree where all is well, and one for each link that can be broken.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod program;
-mod tree;
-
 use serde_json::Value;
-use tree::synthetic::Synthetic;
+
+use crate::program;
+use crate::tree::{self, synthetic::Synthetic};
 
 struct Driver {
     name: &'static str,

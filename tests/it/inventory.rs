@@ -1,16 +1,13 @@
 //! `pvm inventory` on captured, built and hostile trees.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod program;
-mod tree;
-
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
-use tree::synthetic::Synthetic;
+
+use crate::program;
+use crate::tree::{self, synthetic::Synthetic};
 
 fn pvm(args: &[&str], dir: &Path) -> Output {
     program::pvm(dir).args(args).output().unwrap()

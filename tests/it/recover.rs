@@ -1,17 +1,11 @@
 //! `pvm recover`, `verify` and `evidence` as far as they need no libvirt: what waits, damaged journals, wrong usage.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
 use std::fs;
 use std::path::Path;
 
-mod program;
-
 use pvm::journal::{Entry, Host, Instance, Journal, Lock, Plan, Receipt, Store, Subject};
+
+use crate::program;
 
 /// Exit code, stdout and stderr of pvm with its state in `state`.
 fn pvm(state: &Path, args: &[&str]) -> (i32, String, String) {

@@ -1,128 +1,14 @@
-//! Transcripts of `pvm preflight`: a pair of snapshots on which everything fits, one thing broken, the whole report.
-//!
-//! Each file of `tests/cmd/preflight` is one case: lines `src PATH = JSON` or `dst PATH = JSON` say what is broken (`*` and
-//! `*type-VF` stand for every element, `text /old/ => /new/` edits a string), `file NAME = TEXT` is another file, then the command, the exit code and what it
-//! prints. A case named like a check must be failed by that check alone. `UPDATE=1 cargo test --test preflight` writes the
-//! outputs anew.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test reads files and stops at the first surprise"
-)]
+//! Transcripts of `pvm preflight`: a pair of snapshots on which everything fits, one thing broken, the whole report. The
+//! files of `tests/cmd/preflight` are read as [`cases`] says; one that is named like a check must be failed by that check
+//! alone.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-mod program;
 
 use serde_json::Value;
 
-const PAIR: [&str; 2] = [include_str!("fixtures/pair/src.json"), include_str!("fixtures/pair/dst.json")];
-
-struct Case {
-    path: PathBuf,
-    /// Everything up to the command, as it is written.
-    head: String,
-    command: String,
-    exit: i32,
-    output: String,
-}
-
-fn cases() -> Vec<Case> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/preflight");
-    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|e| e == "case"));
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths.into_iter().map(read).collect()
-}
-
-fn read(path: PathBuf) -> Case {
-    let text = fs::read_to_string(&path).unwrap();
-    let (head, rest) = text.split_once("$ pvm ").unwrap_or((&text, "preflight src.json dst.json\n"));
-    let (command, rest) = rest.split_once('\n').unwrap();
-    let (exit, output) = rest.split_once('\n').unwrap_or(("exit 0", ""));
-    Case {
-        head: head.to_owned(),
-        command: command.to_owned(),
-        exit: exit.strip_prefix("exit ").and_then(|code| code.parse().ok()).unwrap_or(0),
-        output: output.to_owned(),
-        path,
-    }
-}
-
-impl Case {
-    fn name(&self) -> &str {
-        self.path.file_stem().unwrap().to_str().unwrap()
-    }
-
-    /// Writes both snapshots, broken as the case says, into `dir`.
-    fn write_pair(&self, dir: &Path) {
-        let mut pair = PAIR.map(|text| serde_json::from_str::<Value>(text).unwrap());
-        for line in self.head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let (side, edit) = line.split_once(' ').unwrap();
-            let (path, value) = edit.split_once(" = ").unwrap_or_else(|| panic!("{}: {line}", self.name()));
-            if side == "file" {
-                fs::write(dir.join(path), value).unwrap();
-                continue;
-            }
-            let document = &mut pair[usize::from(side == "dst")];
-            let steps: Vec<&str> = path.split('/').skip(1).collect();
-            let edited = apply(document, &steps, value);
-            assert!(edited > 0, "{}: nothing is at {path}", self.name());
-        }
-        for (name, document) in ["src.json", "dst.json"].iter().zip(&pair) {
-            fs::write(dir.join(name), serde_json::to_string(document).unwrap()).unwrap();
-        }
-    }
-
-    fn run(&self, dir: &Path, more: &[&str]) -> (i32, String) {
-        let output =
-            program::pvm(dir).args(self.command.split_whitespace()).args(more).env("NO_COLOR", "1").output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
-    }
-}
-
-/// Sets what is at the path to a JSON value, or removes it (`delete`), or edits it as text. Returns how many there were.
-fn apply(at: &mut Value, steps: &[&str], value: &str) -> usize {
-    let [step, rest @ ..] = steps else {
-        if let Some(edit) = value.strip_prefix("text ") {
-            let (old, new) = edit.split_once(" => ").unwrap();
-            let text = at.as_str().unwrap();
-            let changed = text.replace(unquoted(old), unquoted(new));
-            assert_ne!(text, changed, "{edit}");
-            *at = changed.into();
-        } else {
-            *at = serde_json::from_str(value).unwrap_or_else(|e| panic!("{value}: {e}"));
-        }
-        return 1;
-    };
-    match at {
-        Value::Array(list) => {
-            let mut edited = 0;
-            for (index, element) in list.iter_mut().enumerate() {
-                let is = |key: &str, word: &str| element.get(key).and_then(Value::as_str) == Some(word);
-                let named = ["address", "name"].iter().any(|key| is(key, step));
-                let kind = step.strip_prefix('*').is_some_and(|kind| kind.is_empty() || is("dev_type", kind));
-                if named || kind || step.parse() == Ok(index) {
-                    edited += apply(element, rest, value);
-                }
-            }
-            edited
-        }
-        Value::Object(map) if rest.is_empty() && value == "delete" => usize::from(map.remove(*step).is_some()),
-        Value::Object(map) => apply(map.entry(*step).or_insert(Value::Null), rest, value),
-        _ => 0,
-    }
-}
-
-/// `/text/` without its first and last character.
-fn unquoted(text: &str) -> &str {
-    text.strip_prefix('/').and_then(|text| text.strip_suffix('/')).unwrap_or(text)
-}
+use crate::cases::{self, Case, PAIR, printed};
+use crate::program;
 
 /// Codes of everything in a JSON report that is neither ok nor info.
 fn complaints(report: &Value, found: &mut BTreeSet<String>) {
@@ -143,34 +29,22 @@ fn complaints(report: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn reports_are_as_recorded() {
-    let mut wrong = Vec::new();
-    for case in cases() {
-        let dir = tempfile::tempdir().unwrap();
-        case.write_pair(dir.path());
-        let (exit, output) = case.run(dir.path(), &[]);
-        if std::env::var_os("UPDATE").is_some() {
-            let text = format!("{}$ pvm {}\nexit {exit}\n{output}", case.head, case.command);
-            fs::write(&case.path, text).unwrap();
-        } else if (exit, &output) != (case.exit, &case.output) {
-            wrong.push(format!("{}: exit {exit}, recorded {}\n{output}", case.name(), case.exit));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    cases::print_what_is_written("preflight", |_, _| {});
 }
 
 #[test]
 fn every_check_has_a_case_in_which_it_alone_complains() {
-    let cases = cases();
+    let cases = Case::all("preflight");
     let mut wrong = Vec::new();
     for check in pvm::preflight::checks() {
         let code = check.rule.code;
-        let Some(case) = cases.iter().find(|case| case.name() == code) else {
+        let Some(case) = cases.iter().find(|case| case.name == code) else {
             wrong.push(format!("{code}: no case"));
             continue;
         };
         let dir = tempfile::tempdir().unwrap();
-        case.write_pair(dir.path());
-        let (_, output) = case.run(dir.path(), &["-o", "json"]);
+        case.lay_out(dir.path());
+        let (_, output) = printed(dir.path(), &case.runs[0].command, &["-o", "json"]);
         let report: Value = serde_json::from_str(&output).unwrap_or_else(|e| panic!("{code}: {e}: {output}"));
         let mut found = BTreeSet::new();
         complaints(&report, &mut found);
@@ -191,17 +65,20 @@ fn every_check_has_a_case_in_which_it_alone_complains() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    let case = cases().into_iter().find(|case| case.name() == "compatible").unwrap();
+    let case = Case::all("preflight").into_iter().find(|case| case.name == "compatible").unwrap();
     let dir = tempfile::tempdir().unwrap();
-    case.write_pair(dir.path());
+    case.lay_out(dir.path());
     for format in ["table", "json", "yaml"] {
-        assert_eq!(case.run(dir.path(), &["-o", format]), case.run(dir.path(), &["-o", format]));
+        assert_eq!(
+            printed(dir.path(), &case.runs[0].command, &["-o", format]),
+            printed(dir.path(), &case.runs[0].command, &["-o", format])
+        );
     }
 }
 
 #[test]
 fn the_checklist_names_every_check_and_no_other() {
-    let text = include_str!("../src/preflight/CHECKLIST.md");
+    let text = include_str!("../../src/preflight/CHECKLIST.md");
     let codes: BTreeSet<&str> = pvm::preflight::checks().map(|check| check.rule.code).collect();
     let rows = text.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
     assert_eq!(rows.collect::<BTreeSet<_>>(), codes);

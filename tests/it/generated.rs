@@ -1,11 +1,5 @@
 //! `man/` and `completions/` are rendered from the command line's definition and committed. `UPDATE=1 cargo test --test
-//! generated` writes them anew.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test reads files and stops at the first surprise"
-)]
+//! it generated::` writes them anew.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,19 +1,9 @@
 //! `pvm migrate` between two real libvirt daemons, with real QEMU guests. Needs root and the packages that
 //! `tests/two-hosts/two-hosts install` installs; a missing part is a failure.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
-#[path = "two-hosts/harness.rs"]
-mod harness;
-mod program;
-
 use std::fs;
 
-use harness::TwoHosts;
+use super::harness::TwoHosts;
 
 /// The guest of the harness as a persistent one, with a console password.
 fn persistent_guest(hosts: &TwoHosts, name: &str, password: &str) {

@@ -5,30 +5,15 @@
 //! After every fault, and recovery where pvm asks for it: the guest runs on exactly one host and goes on counting, nothing is
 //! left over, and the exit code said the truth.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
-#[path = "two-hosts/faults.rs"]
-mod faults;
-#[path = "two-hosts/harness.rs"]
-mod harness;
-#[path = "two-hosts/hold.rs"]
-mod hold;
-mod program;
-#[path = "two-hosts/running.rs"]
-mod running;
-
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
-use faults::Row;
-use harness::{IMPATIENT, Life, TwoHosts, wait_until};
-use running::{Running, said_so};
 use rustix::process::Signal;
+
+use super::harness::{IMPATIENT, Life, TwoHosts, wait_until};
+use super::outcome::Row;
+use super::running::{Running, said_so};
 
 /// A daemon that logs what it tells QEMU.
 const MONITOR_LOG: &str =

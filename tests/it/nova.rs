@@ -2,14 +2,8 @@
 //! it: `refused` with the class of Nova's exception, or the fields that pvm must give as well. The example program's
 //! functions answer them.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test reads files and stops at the first surprise"
-)]
-
 #[allow(dead_code, unreachable_pub, reason = "the example's main is not the test's")]
-#[path = "examples/nova_verdicts.rs"]
+#[path = "../examples/nova_verdicts.rs"]
 mod nova_verdicts;
 
 use std::fs;

@@ -1,25 +1,16 @@
 //! Options of `pvm migrate` that reach the hypervisor, between two real libvirt daemons. Needs root and the packages that
 //! `tests/two-hosts/two-hosts install` installs; a missing part is a failure.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
-#[path = "two-hosts/harness.rs"]
-mod harness;
-mod program;
-#[path = "two-hosts/running.rs"]
-mod running;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use harness::{Life, TwoHosts, wait_until};
-use running::{Running, said_so};
 use rustix::process::Signal;
+
+use super::harness;
+use super::harness::{Life, TwoHosts, wait_until};
+use super::running::{Running, said_so};
+use crate::program::PVM;
 
 #[test]
 fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_start() {
@@ -80,8 +71,7 @@ fn facts_by_command(hosts: &TwoHosts) {
         let anchor = fs::read_to_string(hosts.path(&format!("host-{peer}/anchor.pid"))).unwrap();
         let enter = format!("nsenter, --target, '{}', --mount, --uts, --net, --wd=/, --", anchor.trim());
         let settings = format!(
-            "hosts:\n  host-{peer}:\n    libvirt: qemu+tcp://host-{peer}/system\n    facts: {{command: [{enter}, {}, inventory, -o, json]}}\n",
-            crate::program::PVM
+            "hosts:\n  host-{peer}:\n    libvirt: qemu+tcp://host-{peer}/system\n    facts: {{command: [{enter}, {PVM}, inventory, -o, json]}}\n"
         );
         fs::write(hosts.path(&format!("host-{host}/etc/pvm/pvm.yaml")), settings).unwrap();
     }

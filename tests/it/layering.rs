@@ -1,11 +1,5 @@
 //! The layers of the crate: who may use whom, and how long a file may get.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test reads files and stops at the first surprise"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +109,7 @@ fn tests_start_pvm_in_one_place() {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut found);
     let name = concat!("CARGO_BIN", "_EXE_pvm");
     found.retain(|path| fs::read_to_string(path).unwrap().contains(name));
-    assert_eq!(found, [Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/mod.rs")]);
+    assert_eq!(found, [Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/program.rs")]);
 }
 
 #[test]
