@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pvm::config::{compare, lint, request_report, rules};
+use pvm::nova::config::{compare, request_report, rules};
+use pvm::nova::lints as lint;
 
 struct Case {
     path: PathBuf,

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
-use pvm::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, lint, load};
-use pvm::source::Diagnostic;
+use pvm::nova::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, load};
+use pvm::nova::lints as lint;
+use pvm::text::Diagnostic;
 
 /// Configurations with something of everything in them; the mutations start here.
 const SEEDS: [(&str, &str); 3] = [
