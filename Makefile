@@ -49,5 +49,5 @@ install:
 	install -D -m 644 completions/_pvm "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pvm"
 	install -D -m 644 completions/pvm.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
-	sed 's|@BINDIR@|$(PREFIX)/bin|' src/recover/pvm-recover.service >"$(DESTDIR)$(PREFIX)/lib/systemd/system/pvm-recover.service"
-	install -m 644 src/recover/pvm-recover.timer "$(DESTDIR)$(PREFIX)/lib/systemd/system/pvm-recover.timer"
+	sed 's|@BINDIR@|$(PREFIX)/bin|' src/migration/recover/pvm-recover.service >"$(DESTDIR)$(PREFIX)/lib/systemd/system/pvm-recover.service"
+	install -m 644 src/migration/recover/pvm-recover.timer "$(DESTDIR)$(PREFIX)/lib/systemd/system/pvm-recover.timer"

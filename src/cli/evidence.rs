@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// Print what QEMU and the kernel of this host have written about a guest. Read-only.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// Show devices: what is declared, which driver is bound, what the device answers.
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// Move a running guest to DST, with rewritten XML.
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::outcome::Outcome;
+use crate::model::outcome::Outcome;
 
 /// Live-migrate KVM guests that own SR-IOV virtual functions.
 ///

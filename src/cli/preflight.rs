@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// Say whether guests can move from SRC to DST, every reason if not, and which devices they get.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::migrate::parse_time;
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// Say whether the state of a guest's devices arrived, after a migration that anybody made.
 ///

@@ -8,15 +8,25 @@ use super::hosts::{Hosts, stop};
 use super::{Context, Stop};
 use crate::cli::Format;
 use crate::cli::check_config::CheckConfig;
-use crate::config::request_report::{self, RequestReport};
-use crate::config::{self, Devices, Machine, Matcher, NoHost, ParsedConfig, View, compare, fix, lint, trace};
-use crate::finding::{Finding, Severity};
-use crate::host::{self, nova_files};
-use crate::outcome::Outcome;
+use crate::facts::{self, nova_files};
+use crate::model::finding::{Finding, Severity};
+use crate::model::outcome::Outcome;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{ConfigDoc, Snapshot};
+use crate::nova::config;
+use crate::nova::config::Devices;
+use crate::nova::config::Machine;
+use crate::nova::config::Matcher;
+use crate::nova::config::NoHost;
+use crate::nova::config::ParsedConfig;
+use crate::nova::config::View;
+use crate::nova::config::compare;
+use crate::nova::config::fix;
+use crate::nova::config::request_report::{self, RequestReport};
+use crate::nova::config::trace;
+use crate::nova::lints;
 use crate::output::{check_config as text, diagnostics};
-use crate::pci::PciAddress;
-use crate::snapshot::{ConfigDoc, Snapshot};
-use crate::source::Diagnostic;
+use crate::text::Diagnostic;
 
 /// `pvm.check-config/1`.
 #[derive(Debug, Serialize)]
@@ -72,12 +82,12 @@ pub fn run(context: &Context, args: &CheckConfig) -> anyhow::Result<Outcome> {
         return Err(Stop::unknown("no nova.conf was found; name one: pvm check-config PATH").into());
     }
     let snapshot = match &args.host {
-        Some(name) => Some(host::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?),
+        Some(name) => Some(facts::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?),
         None => None,
     };
     let config = load(inputs, snapshot.as_ref());
     let matcher = Matcher::new(&config.device_specs);
-    let subject = lint::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() };
+    let subject = lints::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() };
     let found = find(&subject);
     if args.fix || args.diff {
         print_fixed(context, &config, &found, args.diff)?;
@@ -110,9 +120,9 @@ fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig
 }
 
 /// Everything to say about a configuration, sorted by place.
-fn find(subject: &lint::Subject<'_>) -> Vec<Diagnostic> {
+fn find(subject: &lints::Subject<'_>) -> Vec<Diagnostic> {
     let mut found = subject.config.diagnostics.clone();
-    found.extend(lint::run(subject));
+    found.extend(lints::run(subject));
     found.sort_by_key(|d| (d.primary.as_ref().map(|label| label.span), std::cmp::Reverse(d.severity)));
     found
 }
@@ -121,17 +131,17 @@ fn find(subject: &lint::Subject<'_>) -> Vec<Diagnostic> {
 fn other_side(context: &Context, hosts: &Hosts, name: &str) -> anyhow::Result<(ConfigDoc, String)> {
     let path = Path::new(name);
     if path.exists() {
-        if let Ok(snapshot) = host::file::load(path) {
+        if let Ok(snapshot) = facts::remote::file::load(path) {
             return Ok((snapshot.config, name.to_owned()));
         }
         let inputs = nova_files::read(&context.global.root, &[path.to_owned()])?;
         return Ok((load(inputs, None).document(), name.to_owned()));
     }
-    let snapshot = host::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?;
+    let snapshot = facts::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?;
     Ok((snapshot.config, name.to_owned()))
 }
 
-fn traces(args: &CheckConfig, subject: &lint::Subject<'_>) -> anyhow::Result<Vec<(PciAddress, Vec<trace::Step>)>> {
+fn traces(args: &CheckConfig, subject: &lints::Subject<'_>) -> anyhow::Result<Vec<(PciAddress, Vec<trace::Step>)>> {
     let mut traces = Vec::new();
     for text in &args.trace {
         let address: PciAddress = text.parse().map_err(|e| Stop::usage(format!("--trace {text}: {e}")))?;

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::cli::evidence::Evidence;
 use crate::journal::now;
-use crate::outcome::Outcome;
+use crate::model::outcome::Outcome;
 use crate::proof::collect::collect;
 
 /// Runs the command.

@@ -4,25 +4,25 @@ use std::fmt::Write as _;
 
 use super::{Context, Stop};
 use crate::cli::explain::Explain;
-use crate::config::near_miss;
-use crate::finding::Rule;
-use crate::outcome::Outcome;
+use crate::model::finding::Rule;
+use crate::model::outcome::Outcome;
+use crate::nova::config::near_miss;
 use crate::output::text::folded;
 use crate::preflight;
 
 /// Every registry of rules. A rule is added where it is applied; a registry is added here.
 const REGISTRIES: &[&[&Rule]] = &[
-    crate::config::rules::ALL,
-    &crate::config::lint::RULES,
-    crate::config::compare::ALL,
-    crate::config::request_report::ALL,
-    crate::host::active::RULES,
-    crate::host::configure::RULES,
-    crate::inventory::RULES,
-    crate::inventory::mismatch::RULES,
-    preflight::host::RULES,
-    preflight::instance::RULES,
-    preflight::device::RULES,
+    crate::nova::config::rules::ALL,
+    &crate::nova::lints::RULES,
+    crate::nova::config::compare::ALL,
+    crate::nova::config::request_report::ALL,
+    crate::facts::active::RULES,
+    crate::facts::configure::RULES,
+    crate::facts::kernel::RULES,
+    crate::facts::kernel::mismatch::RULES,
+    preflight::checks::host::RULES,
+    preflight::checks::guest::RULES,
+    preflight::checks::device::RULES,
 ];
 
 /// Every rule pvm knows, by code.

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::{Context, Stop};
-use crate::host::{self, ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
-use crate::plan::nova::Request;
+use crate::facts::{self, ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
+use crate::nova::scheduler::Request;
 use crate::plan::stored;
 
 /// Hosts and how to gather their facts, from the global options.
@@ -62,7 +62,7 @@ fn settings(path: Option<&Path>) -> anyhow::Result<Settings> {
 
 /// The error with its causes, in one sentence.
 pub fn stop_text(error: &HostError) -> String {
-    host::configure::sentence(error)
+    facts::configure::sentence(error)
 }
 
 /// The error as it ends the run.

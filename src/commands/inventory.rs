@@ -6,13 +6,13 @@ use super::hosts::{Hosts, stop, stop_text};
 use super::{Context, Stop};
 use crate::cli::Format;
 use crate::cli::inventory::{Inventory, Probing};
-use crate::finding::Severity;
-use crate::host::{self, HostError, HostRef};
-use crate::inventory::Probe;
-use crate::outcome::Outcome;
+use crate::facts::kernel::Probe;
+use crate::facts::{self, HostError, HostRef};
+use crate::model::finding::Severity;
+use crate::model::outcome::Outcome;
+use crate::model::snapshot::Snapshot;
 use crate::output::inventory::{self as table, View};
 use crate::output::{device_map, prometheus};
-use crate::snapshot::Snapshot;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
@@ -36,7 +36,7 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
     let show =
         Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: context.printer.width() } };
     if let [only] = asked.as_slice() {
-        let snapshot = host::gather(only, &hosts.options).map_err(stop)?;
+        let snapshot = facts::gather(only, &hosts.options).map_err(stop)?;
         if let Some(pf) = args.pf
             && snapshot.device(pf).is_none()
         {
@@ -48,13 +48,13 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
         std::mem::forget(snapshot);
         return Ok(outcome);
     }
-    let answers = host::gather_all(&asked, &hosts.options);
+    let answers = facts::gather_all(&asked, &hosts.options);
     print_all(context, &asked, &answers, &show)?;
     if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
         let kind = error.kind();
         return Ok(match kind {
-            host::ErrorKind::Unknown => Outcome::Unknown,
-            host::ErrorKind::Refused => Outcome::Findings,
+            facts::ErrorKind::Unknown => Outcome::Unknown,
+            facts::ErrorKind::Refused => Outcome::Findings,
         });
     }
     Ok(outcome(answers.iter().flatten(), args.strict))

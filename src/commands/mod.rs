@@ -19,7 +19,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, Format, Global};
-use crate::outcome::Outcome;
+use crate::model::outcome::Outcome;
 use crate::output::Printer;
 
 /// What every command gets.

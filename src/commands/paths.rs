@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::cli::paths::Paths;
-use crate::inventory::paths::look;
-use crate::outcome::Outcome;
+use crate::facts::kernel::paths::look;
+use crate::model::outcome::Outcome;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Paths) -> anyhow::Result<Outcome> {

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use super::hosts::{Hosts, stop};
 use super::{Context, Stop, storage, way};
 use crate::cli::preflight::Preflight;
-use crate::host::{self, HostRef};
-use crate::migrate::way::PeerToPeer;
-use crate::outcome::Outcome;
+use crate::facts::{self, HostRef};
+use crate::migration::forward::way::PeerToPeer;
+use crate::model::outcome::Outcome;
+use crate::model::snapshot::Snapshot;
 use crate::output::preflight as output;
 use crate::plan::Wishes;
 use crate::preflight::{self, Compatibility, Question, Report, Terms};
-use crate::snapshot::Snapshot;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     let hosts = Hosts::new(context)?;
     let asked = std::iter::once(&args.source).chain(&args.destinations).map(|text| hosts.parse(text));
     let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut snapshots = host::gather_all(&asked, &hosts.options).into_iter();
+    let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host").into()) };
     let source = source.map_err(stop)?;
     let domains = named(&source, &args.instance)?;
@@ -36,7 +36,7 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
             Some(_) | None => BTreeMap::new(),
         };
         let guests = preflight::guests(&source, domains.as_deref());
-        host::paths::add(&mut destination, to, &hosts.options, guests);
+        facts::remote::paths::add(&mut destination, to, &hosts.options, guests);
         let question = Question {
             domains: domains.clone(),
             wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },

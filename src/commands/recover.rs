@@ -11,18 +11,19 @@ use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::cli::Format;
 use crate::cli::recover::{Copy, Recover};
-use crate::host::{HostRef, evidence};
-use crate::hypervisor::{self, Hypervisor};
+use crate::facts::HostRef;
+use crate::facts::remote::evidence;
 use crate::journal::{
     self, Journal, JournalError, Keep, Listed, Lock, LockError, Side, State, Store, Subject, now, state_directory,
 };
-use crate::outcome::Outcome;
+use crate::libvirt::{self, Hypervisor};
+use crate::migration::recover::{Orders, Recovered, Recovery, World};
+use crate::model::outcome::Outcome;
+use crate::model::pci::PciAddress;
+use crate::model::time::Timestamp;
 use crate::output::Printer;
 use crate::output::text::printable;
-use crate::pci::PciAddress;
 use crate::proof::{Received, Verdict};
-use crate::recover::{Orders, Recovered, Recovery, World};
-use crate::time::Timestamp;
 
 /// One migration, as `-o json` shows it.
 #[derive(Debug, Default, Serialize)]
@@ -366,7 +367,7 @@ impl RealWorld<'_> {
 
 impl World for RealWorld<'_> {
     fn connect(&self, side: Side) -> Result<Box<dyn Hypervisor>, String> {
-        hypervisor::open(&self.host(side).uri).map_err(|e| e.to_string())
+        libvirt::open(&self.host(side).uri).map_err(|e| e.to_string())
     }
 
     fn evidence(&self, side: Side, since: Timestamp) -> Received {

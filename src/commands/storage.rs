@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::{Context, Stop};
 use crate::cli::storage::Storage;
 use crate::domain::guest;
-use crate::host::{GatherOptions, HostRef, storage};
-use crate::outcome::Outcome;
+use crate::facts::GatherOptions;
+use crate::facts::HostRef;
+use crate::facts::remote::storage;
+use crate::model::outcome::Outcome;
+use crate::model::snapshot::Domain;
+use crate::model::snapshot::storage::Storage as Answer;
 use crate::preflight::terms::Copied;
-use crate::snapshot::Domain;
-use crate::snapshot::storage::Storage as Answer;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Storage) -> anyhow::Result<Outcome> {

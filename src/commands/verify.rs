@@ -8,16 +8,17 @@ use super::{Context, Stop};
 use crate::cli::Format;
 use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
-use crate::host::{HostRef, evidence};
-use crate::hypervisor::{self, DomainXml};
+use crate::facts::HostRef;
+use crate::facts::remote::evidence;
 use crate::journal::{Listed, State, Store, now, state_directory};
-use crate::migrate::lookup::{self, LookupError};
-use crate::outcome::Outcome;
+use crate::libvirt::{self, DomainXml};
+use crate::migration::forward::lookup::{self, LookupError};
+use crate::model::outcome::Outcome;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::HostdevKind;
+use crate::model::time::Timestamp;
 use crate::output::text::printable;
-use crate::pci::PciAddress;
 use crate::proof::{Question, Verdict, arrived};
-use crate::snapshot::HostdevKind;
-use crate::time::Timestamp;
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -40,7 +41,7 @@ pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
         return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.on)).into());
     };
     let label = host.label();
-    let hypervisor = hypervisor::open(&uri).with_context(|| format!("cannot reach {label}"))?;
+    let hypervisor = libvirt::open(&uri).with_context(|| format!("cannot reach {label}"))?;
     let guest = lookup::find(hypervisor.as_ref(), &label, &args.instance).map_err(|e| match e {
         LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
         LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),

@@ -1,7 +1,7 @@
 //! What is known of the way from the source's daemon to the destination's.
 
 use crate::journal::{self, Store};
-use crate::migrate::way::{self, PeerToPeer};
+use crate::migration::forward::way::{self, PeerToPeer};
 
 /// What is known of peer to peer from `source` to `destination`, which pvm reaches under `uri`, both by the operator's words;
 /// from the journals of this machine, as far as they can be read.

@@ -3,7 +3,7 @@
 use super::XmlError;
 use super::rewrite::{Mapping, rewrite};
 use super::xml;
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// The element of the host device at `address`, byte for byte; `None` when the guest has no such device.
 pub fn element(text: &str, address: PciAddress) -> Result<Option<String>, XmlError> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use roxmltree::{Document, Node};
 
 use super::xml::{self, XmlError};
-use crate::snapshot::domain::NovaMetadata;
-use crate::snapshot::{Hostdev, HostdevKind};
+use crate::model::snapshot::domain::NovaMetadata;
+use crate::model::snapshot::{Hostdev, HostdevKind};
 
 /// Nova's namespace without its version (`nova/virt/libvirt/config.py`, `NOVA_NS`).
 const NOVA_NAMESPACE: &str = "http://openstack.org/xmlns/libvirt/nova/";

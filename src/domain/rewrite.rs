@@ -10,7 +10,7 @@ use std::ops::Range;
 use roxmltree::Node;
 
 use super::xml::{self, XmlError};
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// Where each host device of a guest goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// No guest's definition comes near it; what does is not a definition.
 const MOST_BYTES: usize = 4 << 20;

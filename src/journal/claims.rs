@@ -3,7 +3,7 @@
 
 use super::record::Step;
 use super::state::State;
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// A device that an open migration keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn claims<'a>(states: impl IntoIterator<Item = &'a State>) -> Vec<Claim> {
 mod tests {
     use super::super::record::{Action, Entry, Host, Move, Plan, Receipt, Record};
     use super::*;
-    use crate::time::Timestamp;
+    use crate::model::time::Timestamp;
 
     #[test]
     fn an_open_migration_keeps_both_ends_of_its_map_and_a_closed_one_nothing() {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::store::{JournalError, make_directory};
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// What one pvm process may hold at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::record::{Host, Port};
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// The prefix of the element.
 pub const PREFIX: &str = "pvm";

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
+use crate::model::time::Timestamp;
 use crate::proof::Verdict;
-use crate::time::Timestamp;
 
 /// The version of the records this build writes, and the newest it reads.
 pub const VERSION: u32 = 1;

@@ -1,9 +1,9 @@
 //! What a journal's records come to: how far the migration is, and what recovery has to know of it. Pure.
 
 use super::record::{Entry, Keep, Move, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
+use crate::model::time::Timestamp;
 use crate::proof::Verdict;
-use crate::time::Timestamp;
 
 /// The last phase that was recorded: the first column of the decision table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

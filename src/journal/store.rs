@@ -11,7 +11,7 @@ use super::fault;
 use super::record::{Entry, Plan, Record, VERSION};
 use super::state::State;
 use super::text::{self, Parsed, Trouble};
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// Why a journal cannot be written or read. Each names the file.
 #[derive(Debug, thiserror::Error)]

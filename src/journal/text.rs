@@ -4,7 +4,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::record::{Entry, Record, VERSION};
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// The text of one record, with its line end. The checksum is the object's last member and covers everything before it.
 pub fn line(seq: u64, time: Timestamp, entry: &Entry) -> Result<String, serde_json::Error> {

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::text::printable;
-use crate::config::ParsedConfig;
-use crate::config::request_report::{GroupDoc, RequestReport};
-use crate::config::trace::Step;
-use crate::finding::{Finding, Severity};
-use crate::pci::PciAddress;
+use crate::model::finding::{Finding, Severity};
+use crate::model::pci::PciAddress;
+use crate::nova::config::ParsedConfig;
+use crate::nova::config::request_report::{GroupDoc, RequestReport};
+use crate::nova::config::trace::Step;
 
 /// The walk through the device_specs for one device.
 pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
@@ -15,7 +15,7 @@ pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
     for step in steps {
         let span = config.device_specs[step.index].span();
         let place = format!("{}:{}", config.sources.file(span.file).name, config.sources.line(span));
-        let verdict = step.miss.map_or("wins", crate::config::matching::Miss::as_str);
+        let verdict = step.miss.map_or("wins", crate::nova::config::matching::Miss::as_str);
         let _ = writeln!(text, "  spec {} ({}): {verdict}", step.index, printable(&place));
     }
     if steps.last().is_none_or(|step| step.miss.is_some()) {

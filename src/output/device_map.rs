@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::text::printable;
-use crate::inventory::mismatch;
-use crate::pci::PciAddress;
-use crate::snapshot::Snapshot;
-use crate::snapshot::device::{DevType, Device};
+use crate::facts::kernel::mismatch;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::device::{DevType, Device};
 
 const LEGEND: &str = "f free   u used   c claimed   m mismatch   ? users unknown   . not created";
 /// Address, a blank, and the driver's name.

@@ -6,9 +6,9 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
 use super::text::printable;
-use crate::config::{ParsedConfig, alias};
-use crate::finding::Severity;
-use crate::source::{Diagnostic, FileId, Label};
+use crate::model::finding::Severity;
+use crate::nova::config::{ParsedConfig, alias};
+use crate::text::{Diagnostic, FileId, Label};
 
 /// Renders one finding. Lines that may hold secrets are named, not shown.
 pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> String {
@@ -146,7 +146,7 @@ pub fn report(diagnostics: &[Diagnostic], config: &ParsedConfig, width: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Input, Machine, NoHost, load};
+    use crate::nova::config::{Input, Machine, NoHost, load};
 
     fn shown(name: &str, text: impl AsRef<[u8]>) -> String {
         let input = Input { name: name.to_owned(), bytes: text.as_ref().to_vec() };

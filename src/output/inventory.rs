@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 use super::text::printable;
-use crate::finding::Finding;
-use crate::pci::PciAddress;
-use crate::snapshot::device::{Declared, DevType, Device, Sriov, Supported};
-use crate::snapshot::{Snapshot, Via};
+use crate::model::finding::Finding;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::device::{Declared, DevType, Device, Sriov, Supported};
+use crate::model::snapshot::{Snapshot, Via};
 
 /// Past this, VFs of one PF that say the same share a row.
 const ROWS_PER_PF: usize = 16;
@@ -59,11 +59,11 @@ pub fn findings(snapshot: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn word(severity: crate::finding::Severity) -> &'static str {
+fn word(severity: crate::model::finding::Severity) -> &'static str {
     match severity {
-        crate::finding::Severity::Info => "note",
-        crate::finding::Severity::Warning => "warning",
-        crate::finding::Severity::Error => "error",
+        crate::model::finding::Severity::Info => "note",
+        crate::model::finding::Severity::Warning => "warning",
+        crate::model::finding::Severity::Error => "error",
     }
 }
 
@@ -156,7 +156,7 @@ pub fn placement(snapshot: &Snapshot, width: usize) -> String {
         return format!("Nova refuses: {}.\n", printable(why));
     }
     if snapshot.placement.is_empty() {
-        let on = crate::inventory::placement::is_on(&snapshot.config);
+        let on = crate::nova::placement::is_on(&snapshot.config);
         let why = if on { "no device_spec covers a device" } else { "report_in_placement is off" };
         return format!("Nova reports nothing to Placement: {why}.\n");
     }

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Printer;
 use super::text::printable;
 use crate::cli::Format;
-use crate::migrate::{Event, Phase, Progress, What};
-use crate::time::Timestamp;
+use crate::migration::forward::{Event, Phase, Progress, What};
+use crate::model::time::Timestamp;
 
 /// Between two lines of progress where there is no terminal.
 const LINE_EVERY_MS: i64 = 3000;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::inventory::mismatch;
-use crate::snapshot::Snapshot;
-use crate::snapshot::device::{DevType, Supported};
+use crate::facts::kernel::mismatch;
+use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::device::{DevType, Supported};
 
 /// Metrics of one or several hosts.
 pub fn render(snapshots: &[&Snapshot]) -> String {
@@ -70,7 +70,7 @@ fn labels(pairs: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Device;
+    use crate::model::snapshot::Device;
 
     #[test]
     fn counts_by_pf_and_escapes_names() {
@@ -78,8 +78,8 @@ mod tests {
             address: address.parse().unwrap(),
             parent_addr: "0000:01:00.0".parse().ok(),
             dev_type: DevType::Vf,
-            used_by: Some(if used { vec![crate::snapshot::device::UsedBy::default()] } else { vec![] }),
-            migration: crate::snapshot::Migration { supported, ..Default::default() },
+            used_by: Some(if used { vec![crate::model::snapshot::device::UsedBy::default()] } else { vec![] }),
+            migration: crate::model::snapshot::Migration { supported, ..Default::default() },
             ..Device::default()
         };
         let mut snapshot = Snapshot::default();

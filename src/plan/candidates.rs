@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use super::fit::Fit;
 use super::kinds::{self, Kind, Kinds, profiles};
 use super::matching::Cost;
-use super::nova::filters::{self, Step};
-use super::nova::{Cells, Pools, Request, Tracked, Tracker};
 use super::pair::{self, Pair};
 use super::requests;
-use crate::pci::PciAddress;
-use crate::snapshot::{AliasDoc, Declared, Device, Snapshot};
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{AliasDoc, Declared, Device, Snapshot};
+use crate::nova::scheduler::filters::{self, Step};
+use crate::nova::scheduler::{Cells, Pools, Request, Tracked, Tracker};
 
 /// Two hosts, prepared for planning any number of guests.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::map::{Action, MapEntry, rewriting, rewriting_with_ports};
 use crate::domain::XmlError;
 use crate::domain::rewrite::{rewrite, rewrite_persistent};
-use crate::pci::PciAddress;
-use crate::snapshot::{Device, Domain, Snapshot, Supported};
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{Device, Domain, Snapshot, Supported};
 
 /// The schema this build writes and reads.
 pub const SCHEMA: &str = "pvm.plan/1";
@@ -213,7 +213,7 @@ fn device_facts(facts: &mut BTreeMap<String, String>, place: &str, device: &Devi
     let mut add = |fact: &str, value: String| {
         facts.insert(format!("{place} {fact}"), value);
     };
-    let id = |id: Option<crate::pci::PciId>| id.map_or("unknown".to_owned(), |id| id.to_string());
+    let id = |id: Option<crate::model::pci::PciId>| id.map_or("unknown".to_owned(), |id| id.to_string());
     add("id", format!("{}:{}", id(device.vendor_id), id(device.product_id)));
     add("revision", word(device.revision.as_deref()));
     add("driver", word(device.driver.as_deref()));
@@ -228,7 +228,7 @@ fn device_facts(facts: &mut BTreeMap<String, String>, place: &str, device: &Devi
     let firmware = device.firmware.as_ref().and_then(|firmware| firmware.version.as_deref());
     add("firmware", word(firmware));
     if must_be_free {
-        let users = |by: &Vec<crate::snapshot::device::UsedBy>| {
+        let users = |by: &Vec<crate::model::snapshot::device::UsedBy>| {
             by.iter().map(|by| by.name.clone()).collect::<Vec<_>>().join(",")
         };
         let used = device.used_by.as_ref().map_or("unknown".to_owned(), users);

@@ -9,12 +9,12 @@ use super::fit::Fit;
 use super::kinds::Kind;
 use super::map::{Action, MapEntry};
 use super::matching::{self, Problem, Shortlist};
-use super::nova::precheck::{self, Services};
-use super::nova::{Cells, Request};
 use super::requests::{self, Asked, RequestError};
 use crate::domain::guest::{self, Guest};
-use crate::pci::PciAddress;
-use crate::snapshot::{DevType, Device, Domain, Hostdev, HostdevKind};
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{DevType, Device, Domain, Hostdev, HostdevKind};
+use crate::nova::scheduler::precheck::{self, Services};
+use crate::nova::scheduler::{Cells, Request};
 
 /// No guest has more; a list that is longer is not a guest's.
 pub const MOST_HOSTDEVS: usize = 512;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::model::snapshot::domain::NovaMetadata;
+use crate::model::snapshot::{Snapshot, Supported};
 use crate::plan::map::rewriting;
-use crate::snapshot::domain::NovaMetadata;
-use crate::snapshot::{Snapshot, Supported};
 
 fn pair() -> (Snapshot, Snapshot) {
     let read = |text| serde_json::from_str::<Snapshot>(text).unwrap();
@@ -56,7 +56,7 @@ fn devices_on_the_guests_nodes_come_first() {
 #[test]
 fn devices_in_use_claimed_or_excluded_are_not_taken() {
     let (source, mut destination) = pair();
-    destination.devices[1].used_by = Some(vec![crate::snapshot::device::UsedBy::default()]);
+    destination.devices[1].used_by = Some(vec![crate::model::snapshot::device::UsedBy::default()]);
     destination.devices[2].claimed_by = Some("m-1".into());
     let planner = Planner::new(&source, &destination, &BTreeSet::from([at("3b:00.3")]));
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
@@ -87,7 +87,7 @@ fn an_undeclared_destination_is_refused_when_anything_is_declared_there() {
     nova(&mut source, "cx7:2");
     for device in &mut destination.devices {
         device.tags.remove("live_migratable");
-        device.declared = crate::snapshot::Declared::Unset;
+        device.declared = crate::model::snapshot::Declared::Unset;
     }
     let unmet = planned(&source, &destination, &Wishes::default()).unwrap_err();
     assert_eq!(unmet.removed_by, [("declared-migratable".to_owned(), 8)].into());
@@ -104,7 +104,7 @@ fn ports_do_not_block_and_get_a_device_of_their_network() {
     nova(&mut source, "cx7:1");
     let network = |device: &mut Device| device.tags.insert("physical_network".into(), "physnet2".into());
     network(&mut source.devices[2]);
-    source.devices[2].declared = crate::snapshot::Declared::No;
+    source.devices[2].declared = crate::model::snapshot::Declared::No;
     network(&mut destination.devices[9]);
     // Plain host device whose spec has a physical network: a direct-physical port.
     assert_eq!(
@@ -112,7 +112,7 @@ fn ports_do_not_block_and_get_a_device_of_their_network() {
         ["0000:3b:00.1 0000:3b:00.1 Migrate", "0000:3b:00.2 0000:af:00.4 Reattach"]
     );
     // With the tag and the declaration on both sides its state moves.
-    source.devices[2].declared = crate::snapshot::Declared::Yes;
+    source.devices[2].declared = crate::model::snapshot::Declared::Yes;
     assert_eq!(planned(&source, &destination, &Wishes::default()).unwrap()[1], "0000:3b:00.2 0000:af:00.4 Migrate");
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::fit::Fit;
-use super::nova::Pools;
 use super::pair;
-use crate::pci::{PciAddress, PciId};
-use crate::snapshot::device::VfAdmin;
-use crate::snapshot::{DevType, Device, Snapshot};
+use crate::model::pci::{PciAddress, PciId};
+use crate::model::snapshot::device::VfAdmin;
+use crate::model::snapshot::{DevType, Device, Snapshot};
+use crate::nova::scheduler::Pools;
 
 /// Devices that differ in nothing but their address.
 #[derive(Debug)]

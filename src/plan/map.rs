@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::pair;
 use crate::domain::rewrite::{Change, Interfaces, Mapping};
-use crate::pci::PciAddress;
-use crate::snapshot::{Declared, Device, Hostdev};
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{Declared, Device, Hostdev};
 
 /// What happens to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Planning: which device of the destination each host device of a guest gets. Pure functions of two snapshots.
 //!
-//! [`Planner`] is prepared once for two hosts and then plans any number of guests. Nova's own answer ([`nova`]) is computed
+//! [`Planner`] is prepared once for two hosts and then plans any number of guests. Nova's own answer ([`crate::nova::scheduler`]) is computed
 //! beside pvm's: Nova takes the first devices that fit a request, pvm finds a map whenever there is one ([`matching`]) and
 //! takes only devices that can continue where the guest's stand ([`pair`]).
 
@@ -11,7 +11,6 @@ pub mod instance;
 pub mod kinds;
 pub mod map;
 pub mod matching;
-pub mod nova;
 pub mod pair;
 pub mod requests;
 pub mod stored;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::pci::PciAddress;
-use crate::snapshot::device::VfAdmin;
-use crate::snapshot::{DevType, Device, Snapshot, Supported};
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::device::VfAdmin;
+use crate::model::snapshot::{DevType, Device, Snapshot, Supported};
 
 /// One answer of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,7 +286,7 @@ pub fn vf_admin_differences(s: &VfAdmin, d: &VfAdmin) -> Vec<(&'static str, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::device::Migration;
+    use crate::model::snapshot::device::Migration;
 
     #[test]
     fn vendor_facts_of_vf_and_pf_must_be_equal_and_known() {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::nova::Request;
-use crate::config;
-use crate::snapshot::{AliasDoc, Device, Domain, Hostdev, HostdevKind, Snapshot};
+use crate::model::snapshot::{AliasDoc, Device, Domain, Hostdev, HostdevKind, Snapshot};
+use crate::nova::config;
+use crate::nova::scheduler::Request;
 
 /// Where the requests come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

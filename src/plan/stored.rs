@@ -11,8 +11,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
-use super::nova::Request;
 use super::requests::MOST_DEVICES;
+use crate::nova::scheduler::Request;
 
 /// Why a text is no list of requests, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::Capacity;
+use crate::model::snapshot::{DevType, Device, Snapshot};
 use crate::plan::{Known, Planner, matching, pair};
-use crate::snapshot::{DevType, Device, Snapshot};
 
 /// One line per kind of VF that a guest of either host holds.
 pub fn capacity(source: &Snapshot, destination: &Snapshot) -> Vec<Capacity> {
@@ -55,7 +55,7 @@ fn one_way(from: &Snapshot, to: &Snapshot) -> BTreeMap<String, (usize, usize)> {
 }
 
 fn kind(device: &Device) -> String {
-    let id = |id: Option<crate::pci::PciId>| id.map_or("????".to_owned(), |id| id.to_string());
+    let id = |id: Option<crate::model::pci::PciId>| id.map_or("????".to_owned(), |id| id.to_string());
     let driver = pair::effective_driver(device).unwrap_or_else(|| "no driver".to_owned());
     format!("{}:{} {driver}", id(device.vendor_id), id(device.product_id))
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::domain::guest::Guest;
+use crate::model::snapshot::host::Host;
+use crate::model::snapshot::{Domain, Snapshot};
 use crate::plan::instance::Held;
 use crate::plan::pair::Pair;
 use crate::plan::{InstancePlan, Role};
-use crate::snapshot::host::Host;
-use crate::snapshot::{Domain, Snapshot};
 
 use super::terms::Terms;
 use super::verdict::Verdict;
@@ -90,7 +90,7 @@ impl DevicePair<'_> {
 
     /// Whether the guest's XML makes libvirt program MAC and VLAN of the VF.
     pub fn is_interface(&self) -> bool {
-        self.held.hostdev.kind != crate::snapshot::HostdevKind::Hostdev
+        self.held.hostdev.kind != crate::model::snapshot::HostdevKind::Hostdev
     }
 }
 

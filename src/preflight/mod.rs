@@ -4,11 +4,9 @@
 //! its list. Checks never read anything but two snapshots and a plan made from them.
 
 pub mod capacity;
+pub mod checks;
 pub mod context;
-pub mod device;
 pub mod estimate;
-pub mod host;
-pub mod instance;
 pub mod report;
 pub mod run;
 pub mod terms;
@@ -19,7 +17,7 @@ pub use run::{Question, guests, run};
 pub use terms::{Downtime, DowntimeLimit, Terms};
 pub use verdict::{CheckResult, Compatibility, Row, Verdict};
 
-use crate::finding::Rule;
+use crate::model::finding::Rule;
 use context::{DevicePair, Hosts, Instance};
 
 /// One check.
@@ -70,7 +68,7 @@ impl Check {
 }
 
 /// Every check, in the order of reports.
-pub const CHECKS: &[&[&Check]] = &[host::CHECKS, instance::CHECKS, device::CHECKS];
+pub const CHECKS: &[&[&Check]] = &[checks::host::CHECKS, checks::guest::CHECKS, checks::device::CHECKS];
 
 /// Every check by itself.
 pub fn checks() -> impl Iterator<Item = &'static Check> {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::terms::DowntimeLimit;
 use super::verdict::{Compatibility, Row};
+use crate::model::snapshot::Unknown;
 use crate::plan::{MapEntry, NovaAnswer, Unmet};
-use crate::snapshot::Unknown;
 
 /// The schema this build writes.
 pub const SCHEMA: &str = "pvm.preflight/1";

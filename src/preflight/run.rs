@@ -8,11 +8,11 @@ use super::terms::Terms;
 use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
 use super::{CHECKS, Check, Run, capacity, estimate};
 use crate::domain::guest::Guest;
-use crate::finding::Severity;
-use crate::pci::PciAddress;
+use crate::model::finding::Severity;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{Domain, Snapshot, Unknown};
 use crate::plan::pair::Pair;
 use crate::plan::{InstancePlan, Known, Planner, Wishes};
-use crate::snapshot::{Domain, Snapshot, Unknown};
 
 /// What is asked of preflight.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::context::bytes;
-use crate::snapshot::storage::Image;
+use crate::model::snapshot::storage::Image;
 
 /// What the network between two hosts is taken for while nobody says otherwise: 10 Gbit/s.
 const ASSUMED_BYTES_PER_SECOND: u64 = 1_250_000_000;

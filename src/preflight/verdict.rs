@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Severity;
+use crate::model::finding::Severity;
 
 /// What one check says about one place.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::evidence::{self, Evidence, KernelLine, SCHEMA};
-use crate::pci::PciAddress;
-use crate::snapshot::Unknown;
-use crate::time::Timestamp;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::Unknown;
+use crate::model::time::Timestamp;
 
 /// libvirt rotates a log at 2 MiB; what does not fit is not needed to judge one start.
 const MOST_LOG: u64 = 4 << 20;

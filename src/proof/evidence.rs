@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pci::PciAddress;
-use crate::snapshot::Unknown;
-use crate::time::Timestamp;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::Unknown;
+use crate::model::time::Timestamp;
 
 /// The schema this build writes and reads.
 pub const SCHEMA: &str = "pvm.evidence/1";

@@ -3,7 +3,7 @@
 //! QEMU puts the device's host address in front of each of its messages about a device, in every version here. So a line
 //! that names a device and is not in the table is never overlooked: it makes the state not verified.
 
-use crate::pci::PciAddress;
+use crate::model::pci::PciAddress;
 
 /// A family of messages.
 #[derive(Debug, Clone, Copy)]

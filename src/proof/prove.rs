@@ -3,8 +3,8 @@
 use super::evidence::{Evidence, Log, dated};
 use super::messages::{self, Says};
 use super::verdict::Verdict;
-use crate::pci::PciAddress;
-use crate::time::Timestamp;
+use crate::model::pci::PciAddress;
+use crate::model::time::Timestamp;
 
 /// Dates of two hosts are compared with this much room.
 const SLACK_MS: i64 = 2000;

@@ -1,6 +1,6 @@
 use super::*;
+use crate::model::snapshot::Unknown;
 use crate::proof::evidence::KernelLine;
-use crate::snapshot::Unknown;
 
 const DEVICE: &str = "0000:02:10.2";
 const LOST: &str = "0000:02:10.2: Failed setting device state to RUNNING_P2P. Recover state is ERROR. Resetting device: Input/output error";

@@ -12,8 +12,9 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pvm::config::{Input, Machine, Matcher, NoHost, View, lint, load};
-use pvm::pci::{PciAddress, PciId};
+use pvm::model::pci::{PciAddress, PciId};
+use pvm::nova::config::{Input, Machine, Matcher, NoHost, View, load};
+use pvm::nova::lints as lint;
 
 /// The fastest of several runs.
 fn best(runs: u32, mut work: impl FnMut()) -> Duration {

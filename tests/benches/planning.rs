@@ -13,11 +13,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pvm::domain::rewrite::{Change, Interfaces, Mapping, rewrite};
-use pvm::pci::PciAddress;
-use pvm::plan::nova::{Cells, Request, Tracked, Tracker};
+use pvm::model::pci::PciAddress;
+use pvm::model::snapshot::{DevType, Snapshot};
+use pvm::nova::scheduler::{Cells, Request, Tracked, Tracker};
 use pvm::plan::{Known, Planner, Wishes};
 use pvm::preflight::{self, Question};
-use pvm::snapshot::{DevType, Snapshot};
 
 #[path = "../it/program.rs"]
 mod program;
@@ -211,7 +211,8 @@ fn full(with_guests: bool) -> Snapshot {
                 domain.uuid = format!("00000000-0000-0000-0000-0000000{bus:02x}{index:03x}");
                 domain.xml = guest.xml.as_ref().map(|xml| one_device(xml, vf.address));
                 domain.inactive_xml.clone_from(&domain.xml);
-                vf.used_by = Some(vec![pvm::snapshot::device::UsedBy { name: name.clone(), ..Default::default() }]);
+                vf.used_by =
+                    Some(vec![pvm::model::snapshot::device::UsedBy { name: name.clone(), ..Default::default() }]);
                 domain.name = name;
                 host.domains.push(domain);
             }

@@ -6,11 +6,11 @@
 use std::io::{self, BufRead as _};
 use std::path::Path;
 
-use pvm::config::machine::{Netdev, PciLookup};
-use pvm::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, request};
-use pvm::host::nova_files;
-use pvm::snapshot::AliasDoc;
-use pvm::source::NovaError;
+use pvm::facts::nova_files;
+use pvm::model::snapshot::AliasDoc;
+use pvm::nova::config::machine::{Netdev, PciLookup};
+use pvm::nova::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, request};
+use pvm::text::NovaError;
 use serde_json::{Map, Value, json};
 
 #[path = "nova_verdicts_kinds/placement.rs"]

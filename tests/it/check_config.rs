@@ -2,7 +2,8 @@
 //! `tests/cmd/check-config` are read as [`cases`] says; the first command of a case that is named like a finding must show
 //! it, the last must not and must end well.
 
-use pvm::config::{compare, lint, request_report, rules};
+use pvm::nova::config::{compare, request_report, rules};
+use pvm::nova::lints as lint;
 
 use crate::cases::{self, Case};
 

@@ -1,8 +1,9 @@
 //! Whatever a configuration holds, reading it ends, and every finding's place is the place of what it names.
 
 use proptest::prelude::*;
-use pvm::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, lint, load};
-use pvm::source::Diagnostic;
+use pvm::nova::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, load};
+use pvm::nova::lints as lint;
+use pvm::text::Diagnostic;
 
 /// Configurations with something of everything in them; the mutations start here.
 const SEEDS: [(&str, &str); 3] = [

@@ -50,7 +50,7 @@ fn every_check_has_a_case_in_which_it_alone_complains() {
         complaints(&report, &mut found);
         // A device that no condition lets pass leaves no map, which is then said as well.
         found.remove("device-map");
-        let expected = if check.rule.severity == pvm::finding::Severity::Info || code == "device-map" {
+        let expected = if check.rule.severity == pvm::model::finding::Severity::Info || code == "device-map" {
             assert!(output.contains(&format!("\"{code}\"")), "{code}: not reported");
             BTreeSet::new()
         } else {
@@ -154,7 +154,7 @@ fn names_cannot_drive_the_terminal() {
         match value {
             Value::String(text) if !matches!(key, "schema" | "xml" | "inactive_xml") => {
                 // What must be an address, a word or a time stays one; everything else is a name.
-                let kept = text.parse::<pvm::pci::PciAddress>().is_ok() || text.len() < 2;
+                let kept = text.parse::<pvm::model::pci::PciAddress>().is_ok() || text.len() < 2;
                 let kept = kept || matches!(key, "via" | "dev_type" | "declared" | "kind" | "severity" | "taken_at");
                 let kept = kept || key.ends_with("_id") || key == "supported" || key == "source";
                 if !kept {

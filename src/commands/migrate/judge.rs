@@ -3,10 +3,10 @@
 use super::plan::Planned;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
-use crate::finding::Severity;
 use crate::journal;
-use crate::migrate::Order;
-use crate::outcome::Outcome;
+use crate::migration::forward::Order;
+use crate::model::finding::Severity;
+use crate::model::outcome::Outcome;
 use crate::output::text::printable;
 use crate::preflight::{self, CheckResult, Row};
 

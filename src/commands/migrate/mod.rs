@@ -16,15 +16,16 @@ use std::path::Path;
 use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::cli::migrate::Migrate;
-use crate::host::{GatherOptions, evidence};
-use crate::hypervisor::Hypervisor;
+use crate::facts::GatherOptions;
+use crate::facts::remote::evidence;
 use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Store, Subject};
-use crate::migrate::{self, Line, Order};
-use crate::outcome::Outcome;
+use crate::libvirt::Hypervisor;
+use crate::migration::forward::{self, Line, Order};
+use crate::migration::recover::mark::{self, Found};
+use crate::model::outcome::Outcome;
+use crate::model::pci::PciAddress;
 use crate::output::progress::Reporter;
-use crate::pci::PciAddress;
 use crate::proof;
-use crate::recover::mark::{self, Found};
 use judge::Judged;
 use sides::Sides;
 use signals::Signals;
@@ -195,7 +196,7 @@ fn perform(
     let line = Line::new();
     signals.begin(&order.id, order.options.direct, line.sender());
     let mut reporter = Reporter::new(&context.printer);
-    let hosts = migrate::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
+    let hosts = forward::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
     let prove = |side: journal::Side, question: &proof::Question<'_>| {
         let host = if side == journal::Side::Source { &source.host } else { &destination.host };
         let received = evidence::ask(host, options, &order.instance.name, question.since, journal::now);
@@ -204,7 +205,7 @@ fn perform(
             journal::Side::Destination => proof::arrived(&received, question),
         }
     };
-    let ended = migrate::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
+    let ended = forward::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
     let (outcome, receipt) = if ended.open {
         settle::settle(context, journal, &order.source_label, ended)
     } else {
@@ -217,7 +218,7 @@ fn perform(
         reporter.finish();
         return Ok(Performed::Taken(device));
     }
-    reporter.show(&migrate::Event::result(&order.id, journal::now(), receipt.clone()));
+    reporter.show(&forward::Event::result(&order.id, journal::now(), receipt.clone()));
     reporter.finish();
     show::result(context, order, &receipt)?;
     Ok(Performed::Ended(outcome))

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
 use crate::commands::Stop;
-use crate::host::settings::{Defaults, Size};
-use crate::migrate::{LONGEST_RAISED_MS, Options, RAISED};
+use crate::facts::settings::{Defaults, Size};
+use crate::migration::forward::{LONGEST_RAISED_MS, Options, RAISED};
+use crate::model::snapshot::Snapshot;
 use crate::plan::document::Plan;
 use crate::preflight::Downtime;
 use crate::preflight::context::version;
-use crate::snapshot::Snapshot;
 
 /// Least versions for the bandwidth at switch-over: libvirt's parameter, and the QEMU behind it.
 const SWITCHOVER: [(&str, (u64, u64, u64)); 2] = [("libvirt", (11, 1, 0)), ("QEMU", (8, 2, 0))];
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
-    use crate::host::Settings;
+    use crate::facts::Settings;
 
     fn snapshot(libvirt: Option<&str>, qemu: &str) -> Snapshot {
         let mut snapshot = Snapshot::default();

@@ -14,20 +14,20 @@ use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::rewrite::Mapping;
-use crate::host::{self, ErrorKind, GatherOptions, HostError};
-use crate::hypervisor::{DomainInfo, State};
+use crate::facts::{self, ErrorKind, GatherOptions, HostError};
 use crate::journal;
-use crate::migrate::{Options, Order};
-use crate::outcome::Outcome;
+use crate::libvirt::{DomainInfo, State};
+use crate::migration::forward::{Options, Order};
+use crate::model::outcome::Outcome;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{Domain, Snapshot, Via};
 use crate::output::diff::diff;
 use crate::output::preflight as output;
 use crate::output::text::printable;
-use crate::pci::PciAddress;
 use crate::plan::document::Plan;
 use crate::plan::map::{rewriting, rewriting_with_ports};
 use crate::plan::{Action, Known, MapEntry, Planner, Wishes};
 use crate::preflight::{self, Compatibility, InstanceReport, Question, Report, Terms};
-use crate::snapshot::{Domain, Snapshot, Via};
 
 /// A plan and what it rests on.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub(super) fn make(
     };
     let over: Vec<_> = asked.iter().zip(daemons.map(|daemon| daemon.map(Box::as_ref))).collect();
     let gathering = GatherOptions { devices: sides.need_devices(args), ..hosts.options.clone() };
-    let mut gathered = host::gather_all_over(&over, &gathering).into_iter();
+    let mut gathered = facts::gather_all_over(&over, &gathering).into_iter();
     let mut next = |side: Option<&Side>| match (gathered.next(), side) {
         (Some(Ok(snapshot)), _) => Ok(snapshot),
         (Some(Err(error)), Some(side)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(side, &error)),
@@ -92,7 +92,7 @@ pub(super) fn make(
         Sides::Saved { .. } => (next(None)?, next(None)?, args.instance.as_str()),
     };
     let at = source.find_domain(wanted).map_err(Stop::unknown)?;
-    host::paths::add(&mut destination, &asked[1], &hosts.options, [&source.domains[at]]);
+    facts::remote::paths::add(&mut destination, &asked[1], &hosts.options, [&source.domains[at]]);
     let stored = args.pci_requests.as_deref().map(pci_requests).transpose()?;
     let (mut options, downtime) = match saved {
         Some(plan) => parameters::of(plan)?,
@@ -234,11 +234,11 @@ fn refused(error: &crate::domain::XmlError) -> Stop {
 
 /// What libvirt alone knows of a host whose own pvm did not answer: the rest is unknown, and preflight says so.
 fn by_libvirt(side: &Side, error: &HostError) -> Snapshot {
-    let schema = crate::snapshot::SCHEMA.to_owned();
+    let schema = crate::model::snapshot::SCHEMA.to_owned();
     let mut snapshot = Snapshot { schema, via: Via::Libvirt, ..Snapshot::default() };
     snapshot.host.name.clone_from(&side.name);
-    host::libvirt::add(&mut snapshot, side.hypervisor.as_ref());
-    snapshot.unknown.push(crate::snapshot::Unknown::new("devices", error.to_string()));
+    facts::libvirt::add(&mut snapshot, side.hypervisor.as_ref());
+    snapshot.unknown.push(crate::model::snapshot::Unknown::new("devices", error.to_string()));
     snapshot
 }
 

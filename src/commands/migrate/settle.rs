@@ -2,10 +2,10 @@
 
 use crate::commands::{Context, recover};
 use crate::journal::{Journal, Last, Receipt, Side, State};
-use crate::migrate::Ended;
-use crate::outcome::Outcome;
+use crate::migration::forward::Ended;
+use crate::migration::recover::Recovered;
+use crate::model::outcome::Outcome;
 use crate::output::text::printable;
-use crate::recover::Recovered;
 
 /// Does at once what is safe unattended, by the decision table and with fresh connections. The rest waits for a decision.
 pub(super) fn settle(context: &Context, journal: &mut Journal, source_label: &str, ended: Ended) -> (Outcome, Receipt) {
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
     use crate::journal::record::VERSION;
     use crate::journal::{Entry, Host, Plan, Record};
+    use crate::model::time::Timestamp;
     use crate::proof::Verdict;
-    use crate::time::Timestamp;
 
     fn state(more: &[Entry]) -> State {
         let host = |name: &str| Host { name: name.into(), uri: String::new() };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::commands::Context;
 use crate::journal::{self, Receipt};
-use crate::migrate::{Conclusion, Order};
+use crate::migration::forward::{Conclusion, Order};
 use crate::output::progress::bytes;
 use crate::output::text::printable;
 use crate::proof::Verdict;

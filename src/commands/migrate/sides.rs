@@ -4,10 +4,10 @@ use crate::cli::migrate::Migrate;
 use crate::commands::Stop;
 use crate::commands::hosts::Hosts;
 use crate::domain;
-use crate::host::HostRef;
-use crate::hypervisor::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
+use crate::facts::HostRef;
 use crate::journal;
-use crate::migrate::lookup::{self, LookupError};
+use crate::libvirt::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
+use crate::migration::forward::lookup::{self, LookupError};
 
 /// One end.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Resul
 fn connect(hosts: &Hosts, host: HostRef, word: &str) -> anyhow::Result<(Side, String)> {
     let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
-    let hypervisor = hypervisor::open(&uri).map_err(|e| unreached(word, &e))?;
+    let hypervisor = libvirt::open(&uri).map_err(|e| unreached(word, &e))?;
     let name = match host {
         HostRef::Local => hypervisor.hostname()?,
         _ => host.label(),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::migrate::Note;
-use crate::outcome::Outcome;
+use crate::migration::forward::Note;
+use crate::model::outcome::Outcome;
 use crate::output::Printer;
 
 /// Hears signals for all attempts of one run. While none is under way, they do what they do without pvm: they end it.

@@ -1,9 +1,9 @@
 //! Whether a migration failed because another guest has taken a device of the plan.
 
 use crate::domain;
-use crate::hypervisor::{DomainXml, Hypervisor};
-use crate::migrate::{self, Order};
-use crate::pci::PciAddress;
+use crate::libvirt::{DomainXml, Hypervisor};
+use crate::migration::forward::{self, Order};
+use crate::model::pci::PciAddress;
 
 /// The device of the plan that another guest has by now. libvirt names it in its refusal; over ssh that refusal is often lost
 /// ("End of file while reading data", seen with libvirt 11.3), so that the destination is asked as well.
@@ -12,7 +12,7 @@ pub(super) fn taken(destination: &dyn Hypervisor, order: &Order, why: &str) -> O
     if order.map.is_empty() {
         return None;
     }
-    migrate::taken_device(why).filter(is_planned).or_else(|| {
+    forward::taken_device(why).filter(is_planned).or_else(|| {
         let others = destination.domains().ok()?.into_iter();
         others.filter(|guest| guest.state.is_active() && guest.uuid != order.instance.uuid).find_map(|guest| {
             let xml = destination.xml(&guest.uuid, DomainXml::Live).ok()?;
@@ -25,9 +25,9 @@ pub(super) fn taken(destination: &dyn Hypervisor, order: &Order, why: &str) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hypervisor::{RunReason, State};
     use crate::journal::{Action, Move};
-    use crate::recover::scripted::{Has, OFF, Scripted};
+    use crate::libvirt::{RunReason, State};
+    use crate::migration::recover::scripted::{Has, OFF, Scripted};
 
     #[test]
     fn a_device_that_another_guest_has_is_found_whatever_libvirt_said() {
@@ -38,7 +38,7 @@ mod tests {
             guest_address: None,
             action: Action::Migrate,
         }];
-        let order = Order { map, ..migrate::engine_tests::order() };
+        let order = Order { map, ..forward::engine_tests::order() };
         let host = |state, devices: &[&str]| {
             let host = Scripted::default();
             let devices = devices.iter().map(|&device| device.to_owned()).collect();

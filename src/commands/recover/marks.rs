@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 use super::Entry;
 use crate::commands::{Context, Stop};
-use crate::hypervisor;
 use crate::journal::mark::NAMESPACE;
 use crate::journal::{self, Mark, Store};
-use crate::outcome::Outcome;
+use crate::libvirt;
+use crate::migration::recover::mark::{self, Found};
+use crate::model::outcome::Outcome;
 use crate::output::text::printable;
-use crate::recover::mark::{self, Found};
 
 /// A guest of this host with the mark of a migration that has no journal here.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Marked {
 
 /// The marks of this host's running guests that no journal of this machine explains; why they could not be read.
 pub(super) fn without_journal(context: &Context, store: &Store) -> Result<Vec<Marked>, String> {
-    let host = hypervisor::open(&context.local_uri()).map_err(|e| e.to_string())?;
+    let host = libvirt::open(&context.local_uri()).map_err(|e| e.to_string())?;
     let known: Vec<String> = store.list().map_err(|e| e.to_string())?.into_iter().map(|listed| listed.id).collect();
     let mut found = Vec::new();
     let guests = host.domains().map_err(|e| e.to_string())?;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use pvm::config::{self, Matcher, View};
 use pvm::domain::{read, rewrite};
-use pvm::pci::PciAddress;
-use pvm::plan::nova::precheck::{self, Services};
-use pvm::plan::nova::{Cells, Claimed, Request, Tracked, Tracker};
-use pvm::snapshot::{AliasDoc, DevType, HostdevKind};
-use pvm::source::NovaError;
+use pvm::model::pci::PciAddress;
+use pvm::model::snapshot::{AliasDoc, DevType, HostdevKind};
+use pvm::nova::config::{self, Matcher, View};
+use pvm::nova::scheduler::precheck::{self, Services};
+use pvm::nova::scheduler::{Cells, Claimed, Request, Tracked, Tracker};
+use pvm::text::NovaError;
 use serde_json::{Map, Value, json};
 
 use super::{Verdict, load, text};

@@ -1,0 +1,200 @@
+//! VFIO drivers: the table of those in the kernel, and which of them libvirt would choose for a device.
+
+use crate::model::snapshot::host::VfioAlias;
+
+/// What is known of one in-tree VFIO driver. A name proves nothing: the table says what a driver can do at best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownDriver {
+    /// Its name with underscores, which is its module's.
+    pub name: &'static str,
+    /// Whether it implements migration at all.
+    pub migrates: bool,
+    /// Drivers that its PF must be bound to, one of them.
+    pub pf_drivers: &'static [&'static str],
+    /// The kernel's build option.
+    pub option: &'static str,
+    /// Vendor, and devices as far as they are few.
+    pub ids: (u16, &'static [u16]),
+}
+
+/// In-tree VFIO drivers, from the kernel's `drivers/vfio/pci/`.
+pub const KNOWN: &[KnownDriver] = &[
+    KnownDriver {
+        name: "mlx5_vfio_pci",
+        migrates: true,
+        pf_drivers: &["mlx5_core"],
+        option: "CONFIG_MLX5_VFIO_PCI",
+        ids: (0x15b3, &[0x101e]),
+    },
+    KnownDriver {
+        name: "hisi_acc_vfio_pci",
+        migrates: true,
+        pf_drivers: &["hisi_sec2", "hisi_hpre", "hisi_zip"],
+        option: "CONFIG_HISI_ACC_VFIO_PCI",
+        ids: (0x19e5, &[0xa251, 0xa256, 0xa259]),
+    },
+    KnownDriver {
+        name: "pds_vfio_pci",
+        migrates: true,
+        pf_drivers: &["pds_core"],
+        option: "CONFIG_PDS_VFIO_PCI",
+        ids: (0x1dd8, &[0x1003]),
+    },
+    KnownDriver {
+        name: "virtio_vfio_pci",
+        migrates: true,
+        pf_drivers: &["virtio-pci"],
+        option: "CONFIG_VIRTIO_VFIO_PCI",
+        ids: (0x1af4, &[0x1041, 0x1042]),
+    },
+    KnownDriver {
+        name: "qat_vfio_pci",
+        migrates: true,
+        pf_drivers: &["4xxx", "420xx"],
+        option: "CONFIG_QAT_VFIO_PCI",
+        ids: (0x8086, &[0x4941, 0x4943, 0x4945]),
+    },
+    KnownDriver {
+        name: "xe_vfio_pci",
+        migrates: true,
+        pf_drivers: &["xe"],
+        option: "CONFIG_XE_VFIO_PCI",
+        ids: (0x8086, &[]),
+    },
+    KnownDriver {
+        name: "nvgrace_gpu_vfio_pci",
+        migrates: false,
+        pf_drivers: &[],
+        option: "CONFIG_NVGRACE_GPU_VFIO_PCI",
+        ids: (0x10de, &[0x2342, 0x2345, 0x2348, 0x2941, 0x31c2]),
+    },
+    KnownDriver {
+        name: "ism_vfio_pci",
+        migrates: false,
+        pf_drivers: &[],
+        option: "CONFIG_ISM_VFIO_PCI",
+        ids: (0x1014, &[]),
+    },
+    KnownDriver { name: "vfio_pci", migrates: false, pf_drivers: &[], option: "CONFIG_VFIO_PCI", ids: (0, &[]) },
+];
+
+/// The driver that the kernel has for a device with these ids, if it was built.
+pub fn for_ids(vendor: u16, device: u16) -> Option<&'static KnownDriver> {
+    KNOWN.iter().find(|known| known.ids.0 == vendor && known.ids.1.contains(&device))
+}
+
+/// Whether a driver's name is that of a VFIO driver.
+pub fn is_vfio(driver: &str) -> bool {
+    driver.replace('-', "_").ends_with("vfio_pci")
+}
+
+/// The name under which a module registers its driver: the same, but for one.
+pub fn driver_of(module: &str) -> &str {
+    if module == "xe_vfio_pci" { "xe-vfio-pci" } else { module }
+}
+
+/// The table's entry for a driver; `-` and `_` are the same (`xe-vfio-pci` is module `xe_vfio_pci`).
+pub fn known(driver: &str) -> Option<&'static KnownDriver> {
+    let name = driver.replace('-', "_");
+    KNOWN.iter().find(|k| k.name == name)
+}
+
+/// Whether this is the driver without device knowledge.
+pub fn is_plain(driver: &str) -> bool {
+    driver == "vfio-pci" || driver == "vfio_pci"
+}
+
+/// Whether this can be the name of a module or driver: names stand in commands that people paste.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+/// The `vfio_pci:` lines of `modules.alias`.
+pub fn aliases(modules_alias: &str) -> Vec<VfioAlias> {
+    modules_alias
+        .lines()
+        .filter_map(|line| {
+            let (pattern, module) = line.strip_prefix("alias vfio_pci:")?.split_once(' ')?;
+            let module = module.trim();
+            is_name(module).then(|| VfioAlias { pattern: pattern.to_owned(), module: module.to_owned() })
+        })
+        .collect()
+}
+
+/// The module libvirt would choose for a device with this modalias: the match with the fewest wildcards
+/// (libvirt: `virPCIDeviceFindBestVFIOVariant`).
+pub fn candidate<'a>(aliases: &'a [VfioAlias], modalias: &str) -> Option<&'a str> {
+    let device = modalias.strip_prefix("pci:")?;
+    aliases
+        .iter()
+        .filter(|alias| matches(alias.pattern.as_bytes(), device.as_bytes()))
+        .min_by_key(|alias| alias.pattern.bytes().filter(|b| *b == b'*').count())
+        .map(|alias| alias.module.as_str())
+}
+
+/// `fnmatch` for the one wildcard these lines have. Linear: after a star only the last star is ever tried again.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, from)) = star else { return false };
+                p = at + 1;
+                t = from + 1;
+                star = Some((at, from + 1));
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# Aliases extracted from modules themselves.\n\
+        alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\n\
+        alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n\
+        alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n\
+        alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i00 x;reboot\n";
+
+    #[test]
+    fn the_most_exact_line_wins() {
+        let aliases = aliases(FILE);
+        assert_eq!(aliases.len(), 2);
+        let mlx5 = "pci:v000015B3d0000101Esv000015B3sd00000001bc02sc00i00";
+        assert_eq!(candidate(&aliases, mlx5), Some("mlx5_vfio_pci"));
+        assert_eq!(candidate(&aliases, "pci:v00008086d000010CAsv1sd1bc02sc00i00"), Some("vfio_pci"));
+        assert_eq!(candidate(&aliases, "usb:v1"), None);
+        assert_eq!(candidate(&aliases[1..], "pci:v00008086d000010CAsv1sd1bc02sc00i00"), None);
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, text, yes) in [
+            ("a*c", "abbc", true),
+            ("a*c", "abb", false),
+            ("*", "", true),
+            ("ab*b*d", "abxbbd", true),
+            ("a", "ab", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), yes, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn dashes_and_underscores_are_one_name() {
+        assert_eq!(known("xe-vfio-pci").unwrap().name, "xe_vfio_pci");
+        assert!(is_plain("vfio-pci") && !known("vfio-pci").unwrap().migrates);
+        assert_eq!(known("igbvf_vfio_pci"), None);
+    }
+}

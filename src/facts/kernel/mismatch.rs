@@ -1,0 +1,314 @@
+//! Where what is declared, what is bound and what the device says do not fit together: findings with the first broken link
+//! and the commands to mend it. pvm itself changes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::chain;
+use super::drivers;
+use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::device::{Declared, DevType, Device, Supported};
+
+/// Rules of this module.
+pub const RULES: &[&Rule] =
+    &[&DECLARED_CANNOT, &CAN_UNDECLARED, &PLAIN_BOUND, &NOT_BOUND, &GROUP_SPLIT, &USED_WITHOUT_SPEC, &STORED_TAGS];
+
+/// Whether a finding says that something does not fit together; the note on stored tags does not.
+pub fn is_mismatch(code: &str) -> bool {
+    code != STORED_TAGS.code && RULES.iter().any(|rule| rule.code == code)
+}
+
+const DECLARED_CANNOT: Rule = Rule {
+    code: "declared-cannot",
+    severity: Severity::Warning,
+    summary: "the configuration declares a device live_migratable, and the device cannot migrate",
+    page: "Nova believes the tag live_migratable of the device_spec and never asks the device. A live migration of a guest \
+           that owns this device passes all of Nova's checks and then fails in QEMU, at best before anything moved.\n\n\
+           The message names the first link that does not hold: the kernel's module, the PF and its driver, the driver bound \
+           to the device, the device's own answer, or QEMU. Mend that one first and run pvm inventory again.\n\n\
+           By hand: ls -l /sys/bus/pci/devices/ADDRESS/driver and, as root, ls /sys/kernel/debug/vfio/ADDRESS. A folder \
+           migration/ there means that the device can.",
+};
+
+const CAN_UNDECLARED: Rule = Rule {
+    code: "can-undeclared",
+    severity: Severity::Info,
+    summary: "a device can migrate, and the configuration does not say so",
+    page: "The device answers that it can migrate, but the device_spec that matches it has no live_migratable, or says no. \
+           Nova then refuses to live-migrate guests that own it. Note that Nova keeps for devices in use the tags they had \
+           when they were allocated: a changed tag counts for those only after the device was given back.",
+};
+
+const PLAIN_BOUND: Rule = Rule {
+    code: "plain-vfio-bound",
+    severity: Severity::Warning,
+    summary: "a variant driver exists for a device, and plain vfio-pci is bound",
+    page: "The kernel has a VFIO variant driver for this device, which could migrate it, but plain vfio-pci is bound to it. \
+           Something bound it by hand or by driverctl, or a libvirt before 10.0.0 did, which does not know variant drivers. \
+           A guest that owns the device as it is cannot be migrated; the driver can only be changed while no guest uses it.",
+};
+
+const NOT_BOUND: Rule = Rule {
+    code: "unmanaged-not-bound",
+    severity: Severity::Warning,
+    summary: "a device is declared managed: no and is not bound to a VFIO driver",
+    page: "With managed: no in the device_spec, libvirt binds no driver: the operator has to do it before a guest starts, \
+           and a guest that gets this device does not start (\"Unmanaged PCI device must be manually detached from the \
+           host\"). When VFs are created while sriov_drivers_autoprobe of their PF is 1, the kernel binds its network \
+           driver to them first.",
+};
+
+const GROUP_SPLIT: Rule = Rule {
+    code: "iommu-group-split",
+    severity: Severity::Warning,
+    summary: "devices of one IOMMU group are partly bound to VFIO and partly to other drivers",
+    page: "A group of the IOMMU can be given to a guest only as a whole: as long as one of its devices is bound to a driver \
+           that is not VFIO's, opening the group fails (\"group is not viable\"). Bridges and devices without a driver do \
+           not count. Usually ACS is missing on a PCIe switch or root port between them; look into the firmware's settings.",
+};
+
+const USED_WITHOUT_SPEC: Rule = Rule {
+    code: "used-without-spec",
+    severity: Severity::Warning,
+    summary: "a guest uses a device that no device_spec covers",
+    page: "The configuration has device_specs, and none of them matches a device that a guest uses. For a guest of Nova this \
+           means that a spec was removed or changed while the guest was running: Nova warns at every refresh and drops the \
+           device when the guest goes. For a guest outside of Nova it is as it should be, if nobody else expects the device.",
+};
+
+const STORED_TAGS: Rule = Rule {
+    code: "stored-tags",
+    severity: Severity::Info,
+    summary: "for devices in use Nova keeps the tags they had when they were allocated",
+    page: "What the inventory shows as declared is what Nova stores for a free device by the configuration as it is now. A \
+           device that belongs to an instance keeps the tags of the moment of its allocation in Nova's database until it is \
+           given back, which pvm cannot see. Resize the instance, or for ports detach and attach them, to get new ones.",
+};
+
+/// Everything that does not fit together, by device.
+pub fn find(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for device in &snapshot.devices {
+        found.extend(one(snapshot, device).map(|finding| finding.device(&device.address)));
+    }
+    found.extend(split_groups(snapshot));
+    found.extend(stored(snapshot));
+    found
+}
+
+fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
+    let at = device.address;
+    let has_specs = !snapshot.config.device_specs.is_empty();
+    let broken = chain::broken(device);
+    let plain = device.driver.as_deref().is_some_and(drivers::is_plain);
+    let variant = device.candidate_driver.as_deref().filter(|m| !drivers::is_plain(m));
+    let unmanaged = device.tags.get("managed").and_then(|v| v.as_str()) == Some("false");
+    if device.declared == Declared::Yes
+        && let Some(link) = broken
+        // A device that is merely not bound yet has not said no.
+        && (device.migration.supported == Some(Supported::No) || link.link != "driver" || !unmanaged)
+    {
+        let text = format!("{at} is declared live_migratable and cannot migrate: {}", link.found);
+        return Some(Finding::new(&DECLARED_CANNOT, text).remedy(remedy(snapshot, device, &link.link)));
+    }
+    if unmanaged && device.vfio_dev.is_none() && !device.driver.as_deref().is_some_and(drivers::is_vfio) {
+        if device.driver.as_deref() == Some(chain::VGPU) {
+            let link = device.migration.chain.iter().find(|link| link.link == "driver");
+            let found = link.map_or("bound to nvidia", |link| link.found.as_str());
+            let text = format!("{at} is declared managed: no, and no guest can get it: it is {found}");
+            return Some(Finding::new(&NOT_BOUND, text).remedy(remedy(snapshot, device, "driver")));
+        }
+        let bound =
+            device.driver.as_deref().map_or("no driver is bound to it".to_owned(), |d| format!("{d} is bound to it"));
+        let mut text = format!("{at} is declared managed: no, and {bound}");
+        let pf = device.parent_addr.and_then(|pf| snapshot.device(pf));
+        let probes = pf.and_then(|pf| pf.sriov.as_ref()).and_then(|s| s.drivers_autoprobe) == Some(true);
+        let mut commands = String::new();
+        if let Some(pf) = pf.filter(|_| probes && device.driver.is_some()) {
+            let _ = write!(text, " (sriov_drivers_autoprobe of {} is 1)", pf.address);
+            let _ = writeln!(commands, "echo 0 > /sys/bus/pci/devices/{}/sriov_drivers_autoprobe", pf.address);
+        }
+        commands.push_str(&bind(device, variant.unwrap_or("vfio-pci")));
+        return Some(Finding::new(&NOT_BOUND, text).remedy(commands));
+    }
+    if plain
+        && device.dev_type != DevType::Pf
+        && let Some(module) = variant
+    {
+        let text = format!("{at} is bound to plain vfio-pci although the kernel has {module} for it");
+        return Some(Finding::new(&PLAIN_BOUND, text).remedy(remedy(snapshot, device, "driver")));
+    }
+    let used: Vec<&str> = device.used_by.iter().flatten().map(|user| user.name.as_str()).collect();
+    if has_specs && device.spec_index.is_none() && !used.is_empty() {
+        let text = format!("{at} is used by {} and no device_spec covers it", used.join(", "));
+        return Some(Finding::new(&USED_WITHOUT_SPEC, text).remedy(stanza(device)));
+    }
+    if has_specs && device.migration.supported == Some(Supported::Yes) && device.declared != Declared::Yes {
+        let says = match (device.spec_index, device.declared) {
+            (None, _) => "no device_spec covers it",
+            (Some(_), Declared::No) => "its device_spec says live_migratable: no",
+            (Some(_), _) => "its device_spec does not say live_migratable",
+        };
+        return Some(Finding::new(&CAN_UNDECLARED, format!("{at} can migrate, and {says}")).remedy(stanza(device)));
+    }
+    None
+}
+
+/// What to do about the broken link, in order.
+fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
+    let variant = device.migration.variant_driver.as_deref().or(device.candidate_driver.as_deref());
+    let variant = variant.filter(|m| !drivers::is_plain(m));
+    let known = device.vendor_id.zip(device.product_id).and_then(|(v, d)| drivers::for_ids(v.0, d.0));
+    let pf = device.parent_addr.and_then(|pf| snapshot.device(pf));
+    let mut text = String::new();
+    let running: Vec<&str> =
+        device.used_by.iter().flatten().filter(|user| user.state != "shutoff").map(|user| user.name.as_str()).collect();
+    if !running.is_empty() && link != "module" {
+        let _ = writeln!(text, "shut down {} first: the driver cannot be changed under it", running.join(", "));
+    }
+    match link {
+        "module" => match known {
+            Some(known) => {
+                let _ = write!(text, "use a kernel built with {}, then: modprobe {}", known.option, known.name);
+            }
+            None => {
+                text.push_str("remove live_migratable from its device_spec, or install the vendor's variant driver");
+            }
+        },
+        "firmware" => {
+            text.push_str("update the card's firmware (mlxfwmanager, fwupd or the vendor's tool) and restart it");
+        }
+        "driver" if device.driver.as_deref() == Some(chain::VGPU) => {
+            let at = device.address;
+            let _ = write!(
+                text,
+                "cat /sys/bus/pci/devices/{at}/nvidia/creatable_vgpu_types\n\
+                 echo TYPE > /sys/bus/pci/devices/{at}/nvidia/current_vgpu_type"
+            );
+        }
+        "pf" if pf.is_some_and(|pf| pf.vendor.get("qat_state").is_some_and(|state| state == "down")) => {
+            let _ = write!(
+                text,
+                "echo up > /sys/bus/pci/devices/{}/qat/state",
+                device.parent_addr.map(|pf| pf.to_string()).unwrap_or_default()
+            );
+        }
+        "pf" if function(device) == Some(false) => text.push_str(&make_migratable(device)),
+        "pf" if pf.and_then(|pf| pf.devlink.as_ref()).is_some_and(|d| d.port_type.as_deref() == Some("ib")) => {
+            text.push_str(
+                "set the port's type to Ethernet in the card's settings (mlxconfig LINK_TYPE_P1=2) and restart it",
+            );
+        }
+        "pf" => {
+            let wanted = variant.and_then(drivers::known).map_or(&[][..], |known| known.pf_drivers);
+            match (pf, wanted) {
+                (Some(pf), [driver]) => {
+                    let module = driver.replace('-', "_");
+                    let _ = write!(text, "modprobe {module}\necho {} > /sys/bus/pci/drivers/{driver}/bind", pf.address);
+                }
+                (Some(pf), [_, ..]) => {
+                    let _ = write!(text, "bind {} to its own driver: {}", pf.address, wanted.join(" or "));
+                }
+                _ => text.push_str("bind the PF to its own driver"),
+            }
+        }
+        "probe" if variant == Some("mlx5_vfio_pci") => text.push_str(&make_migratable(device)),
+        "probe" | "qemu" => text.push_str("look for the driver's reason: dmesg, and the firmware's settings of the PF"),
+        _ => match variant.filter(|m| drivers::known(m).is_none_or(|known| known.migrates)) {
+            Some(module) => text.push_str(&bind(device, module)),
+            None => text.push_str("remove live_migratable from its device_spec: no driver on this host can migrate it"),
+        },
+    }
+    text
+}
+
+/// What devlink says of a VF's function.
+fn function(device: &Device) -> Option<bool> {
+    device.devlink.as_ref()?.migratable
+}
+
+/// mlx5 reads the function's attribute once, when it is bound: it is set while the VF has no driver.
+fn make_migratable(device: &Device) -> String {
+    let mut text = String::new();
+    if device.driver.is_some() {
+        let _ = writeln!(text, "echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", device.address);
+    }
+    if function(device) != Some(true) {
+        let pf = device.parent_addr.map_or_else(|| "PF".to_owned(), |pf| pf.to_string());
+        let (port, hint) = match (device.devlink.as_ref().and_then(|d| d.port), device.vf_index) {
+            (Some(port), _) => (port.to_string(), String::new()),
+            (None, Some(vf)) => ("PORT".to_owned(), format!("   # PORT: devlink port show, vfnum {vf}")),
+            (None, None) => ("PORT".to_owned(), "   # PORT: devlink port show".to_owned()),
+        };
+        let _ = writeln!(text, "devlink port function set pci/{pf}/{port} migratable enable{hint}");
+    }
+    let _ = write!(text, "echo {} > /sys/bus/pci/drivers_probe", device.address);
+    text
+}
+
+/// Binding by `driver_override` and `drivers_probe`: variant drivers bind in no other way.
+fn bind(device: &Device, module: &str) -> String {
+    let at = device.address;
+    let mut text = format!(
+        "modprobe {}\necho {} > /sys/bus/pci/devices/{at}/driver_override\n",
+        module.replace('-', "_"),
+        drivers::driver_of(module)
+    );
+    if device.driver.is_some() {
+        let _ = writeln!(text, "echo {at} > /sys/bus/pci/devices/{at}/driver/unbind");
+    }
+    let _ = write!(text, "echo {at} > /sys/bus/pci/drivers_probe");
+    text
+}
+
+/// The entry to paste.
+fn stanza(device: &Device) -> String {
+    let (Some(vendor), Some(product)) = (device.vendor_id, device.product_id) else {
+        return "add a device_spec for it with \"live_migratable\": \"yes\"".to_owned();
+    };
+    format!(
+        "device_spec = {{\"vendor_id\": \"{vendor}\", \"product_id\": \"{product}\", \"live_migratable\": \"yes\"}}"
+    )
+}
+
+fn split_groups(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut groups: BTreeMap<u32, Vec<&Device>> = BTreeMap::new();
+    for device in &snapshot.devices {
+        if let Some(group) = device.iommu_group.filter(|_| !device.iommu_group_members.is_empty()) {
+            groups.entry(group).or_default().push(device);
+        }
+    }
+    let mut found = Vec::new();
+    for (group, members) in groups {
+        let vfio = members.iter().find(|d| d.vfio_dev.is_some() || d.driver.as_deref().is_some_and(drivers::is_vfio));
+        let other = members.iter().find(|d| {
+            let bridge = d.class.as_deref().is_some_and(|class| class.starts_with("06"));
+            d.vfio_dev.is_none() && !bridge && d.driver.as_deref().is_some_and(|name| !drivers::is_vfio(name))
+        });
+        if let (Some(vfio), Some(other)) = (vfio, other) {
+            let bound = other.driver.as_deref().unwrap_or_default();
+            let text = format!(
+                "IOMMU group {group} is split: {} is bound to VFIO and {} to {bound}; no guest can get it",
+                vfio.address, other.address
+            );
+            let remedy = format!("echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", other.address);
+            found.push(Finding::new(&GROUP_SPLIT, text).device(&vfio.address).remedy(remedy));
+        }
+    }
+    found
+}
+
+/// One note for all devices of Nova's guests.
+fn stored(snapshot: &Snapshot) -> Option<Finding> {
+    let nova = |uuid: &str| snapshot.domains.iter().any(|d| d.uuid == uuid && d.owner.as_deref() == Some("nova"));
+    let in_use = snapshot.devices.iter().filter(|device| {
+        device.dev_type != DevType::Pci && device.used_by.iter().flatten().any(|user| nova(&user.uuid))
+    });
+    let count = in_use.count();
+    (count > 0).then(|| {
+        let text =
+            format!("{count} devices belong to guests of Nova, which keeps for them the tags of their allocation");
+        Finding::new(&STORED_TAGS, text)
+    })
+}

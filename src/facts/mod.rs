@@ -1,0 +1,250 @@
+//! Hosts as the operator names them, and where their snapshots come from: this machine, a saved document, another host by
+//! ssh, or libvirt alone.
+//!
+//! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
+
+pub mod active;
+pub mod configure;
+pub mod kernel;
+pub mod libvirt;
+pub mod nova_files;
+pub mod reference;
+pub mod remote;
+pub mod settings;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::libvirt::Hypervisor;
+use crate::model::pci::PciAddress;
+use crate::model::snapshot::{Snapshot, Unknown, Via};
+use kernel::Probe;
+pub use reference::{HostRef, HostRefError};
+pub use settings::{Facts, HostSettings, Settings, SettingsError};
+
+/// How to gather.
+#[derive(Debug, Clone)]
+pub struct GatherOptions {
+    /// File-system root of `local`.
+    pub root: PathBuf,
+    /// libvirt of the local host; `None`: it is not contacted.
+    pub connect: Option<String>,
+    /// How far devices are asked.
+    pub probe: Probe,
+    /// Whether devices are read, one by one: a guest without host devices need not wait for it.
+    pub devices: bool,
+    /// Only this device and its VFs, where devices are opened.
+    pub only: Option<PciAddress>,
+    /// Nova's configuration, on whichever host it is.
+    pub nova_config: Vec<PathBuf>,
+    /// pvm's own settings: entries for hosts without Nova.
+    pub settings: Settings,
+    /// How long another host may take.
+    pub time_limit: Duration,
+}
+
+impl Default for GatherOptions {
+    fn default() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            connect: None,
+            probe: Probe::Passive,
+            devices: true,
+            only: None,
+            nova_config: Vec::new(),
+            settings: Settings::default(),
+            time_limit: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What kind of "no" an error is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Does not exist, cannot be read or cannot be reached.
+    Unknown,
+    /// Not what it should be, or refused on purpose.
+    Refused,
+}
+
+/// Why there is no snapshot of a host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A file that is missing or cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A document that is not a snapshot.
+    #[error("{origin} is not a snapshot (pvm inventory -o json): {why}")]
+    Malformed {
+        /// Where the document came from.
+        origin: String,
+        /// Why it is not.
+        why: String,
+    },
+    /// Another host did not answer.
+    #[error("cannot ask {host}: {why}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// Nova's configuration, which the user named.
+    #[error(transparent)]
+    NovaConfig(nova_files::NovaFileError),
+    /// This machine's own tree.
+    #[error(transparent)]
+    Inventory(#[from] kernel::InventoryError),
+}
+
+impl HostError {
+    /// What kind of "no" it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Malformed { .. } => ErrorKind::Refused,
+            Self::Read { .. } | Self::Unreachable { .. } | Self::NovaConfig(_) | Self::Inventory(_) => {
+                ErrorKind::Unknown
+            }
+        }
+    }
+}
+
+/// Takes the snapshot of `host`.
+pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    gather_over(host, None, options)
+}
+
+/// The same over a connection to its libvirt that is open already, where there is one.
+fn gather_over(
+    host: &HostRef,
+    daemon: Option<&dyn Hypervisor>,
+    options: &GatherOptions,
+) -> Result<Snapshot, HostError> {
+    match host {
+        HostRef::Local => local(daemon, options),
+        HostRef::Snapshot(path) => remote::file::load(path),
+        HostRef::Name(name) => by_ssh_or_libvirt(host, daemon, name, &[], options),
+        HostRef::Configured { name, settings } => match &settings.facts {
+            None => by_ssh_or_libvirt(host, daemon, name, &settings.config, options),
+            Some(Facts::Word(word)) if word == "ssh" => remote::ssh::by_ssh(name, &settings.config, options),
+            Some(Facts::Word(word)) if word == "libvirt" => by_libvirt(host, daemon, options),
+            Some(Facts::Word(path)) => remote::file::load(Path::new(path)),
+            Some(Facts::Command { command }) => remote::ssh::by_command(name, command, options),
+        },
+        HostRef::Uri(uri) => match host.ssh_target() {
+            Some(target) => by_ssh_or_libvirt(host, daemon, target, &[], options),
+            None if uri.contains(":///") => {
+                local(daemon, &GatherOptions { connect: Some(uri.clone()), ..options.clone() })
+            }
+            None => by_libvirt(host, daemon, options),
+        },
+    }
+}
+
+/// Each host on its own thread, in the order asked; one failure does not hide the others.
+pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snapshot, HostError>> {
+    let asked: Vec<_> = asked.iter().map(|host| (host, None)).collect();
+    gather_all_over(&asked, options)
+}
+
+/// The same over connections that are open already: on a quick network they are the greater part of the work.
+pub fn gather_all_over(
+    asked: &[(&HostRef, Option<&dyn Hypervisor>)],
+    options: &GatherOptions,
+) -> Vec<Result<Snapshot, HostError>> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            asked.iter().map(|(host, daemon)| scope.spawn(move || gather_over(host, *daemon, options))).collect();
+        workers
+            .into_iter()
+            .map(|worker| match worker.join() {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+/// The pvm over there, and where there is none, libvirt alone. An answer that is no snapshot is an error all the same.
+fn by_ssh_or_libvirt(
+    host: &HostRef,
+    daemon: Option<&dyn Hypervisor>,
+    target: &str,
+    config: &[PathBuf],
+    options: &GatherOptions,
+) -> Result<Snapshot, HostError> {
+    match remote::ssh::by_ssh(target, config, options) {
+        Err(HostError::Unreachable { host: name, why }) => match by_libvirt(host, daemon, options) {
+            Ok(mut snapshot) => {
+                snapshot.unknown.push(Unknown::new("facts", why));
+                Ok(snapshot)
+            }
+            Err(second) => {
+                let why = format!("{why}; and by libvirt: {second}");
+                Err(HostError::Unreachable { host: name, why })
+            }
+        },
+        other => other,
+    }
+}
+
+/// What libvirt alone knows of a host, with a local copy of its Nova configuration when `pvm.yaml` or the user names one.
+fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let label = host.label();
+    let unreachable = |why: String| HostError::Unreachable { host: label.clone(), why };
+    let opened;
+    let daemon = if let Some(daemon) = daemon {
+        daemon
+    } else {
+        let uri = host.libvirt_uri("qemu:///system").ok_or_else(|| unreachable("it has no libvirt".to_owned()))?;
+        opened = crate::libvirt::open(&uri).map_err(|e| unreachable(e.to_string()))?;
+        opened.as_ref()
+    };
+    let mut snapshot = libvirt::nodedev::read(daemon, options.devices).map_err(unreachable)?;
+    libvirt::add(&mut snapshot, daemon);
+    let copies = match host {
+        HostRef::Configured { settings, .. } if options.nova_config.is_empty() => &settings.config,
+        _ => &options.nova_config,
+    };
+    let own = !options.settings.device_spec.is_empty() || !options.settings.alias.is_empty();
+    if !copies.is_empty() {
+        configure::read(&mut snapshot, Path::new("/"), copies, &options.settings)?;
+    } else if own {
+        configure::apply_settings(&mut snapshot, &options.settings);
+    }
+    kernel::conclude(&mut snapshot, options.probe);
+    Ok(snapshot)
+}
+
+fn local(daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let mut snapshot = kernel::read(&options.root, options.probe, options.devices)?;
+    snapshot.via = Via::Local;
+    configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
+    match (daemon, &options.connect) {
+        (Some(daemon), _) => libvirt::add(&mut snapshot, daemon),
+        (None, None) => {
+            libvirt::without(
+                &mut snapshot,
+                "libvirt was not asked, because the tree below --root is another machine's",
+            );
+        }
+        (None, Some(uri)) => match crate::libvirt::open(uri) {
+            Ok(daemon) => libvirt::add(&mut snapshot, daemon.as_ref()),
+            Err(error) => libvirt::without(&mut snapshot, &error.to_string()),
+        },
+    }
+    if !snapshot.fixture {
+        active::claims(&mut snapshot);
+    }
+    if options.probe == Probe::Active {
+        active::probe(&mut snapshot, options.only);
+    }
+    kernel::conclude(&mut snapshot, options.probe);
+    Ok(snapshot)
+}

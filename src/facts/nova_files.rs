@@ -1,0 +1,141 @@
+//! Reads Nova's configuration files: those named, or those Nova itself would find (`oslo_config/cfg.py`,
+//! `find_config_files` and `find_config_dirs` for project `nova`, program `nova-compute`).
+
+#![expect(clippy::disallowed_methods, reason = "this is where files are read")]
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::nova::config::Input;
+
+/// Larger than any configuration.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Where Nova looks, in this order. The service's home comes first.
+const PLACES: [&str; 4] = ["var/lib/nova/.nova", "var/lib/nova", "etc/nova", "etc"];
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum NovaFileError {
+    /// Not there, or not allowed.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Too large.
+    #[error("{} is larger than {} MiB", path.display(), MOST_BYTES >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The files named, a directory standing for its `*.conf` in name order; where none is named, Nova's own search under
+/// `root`. An empty list means that there is no configuration.
+pub fn read(root: &Path, paths: &[PathBuf]) -> Result<Vec<Input>, NovaFileError> {
+    let mut files = Vec::new();
+    if paths.is_empty() {
+        search(root, &mut files)?;
+    }
+    for path in paths {
+        if path.is_dir() {
+            files.extend(conf_files(path)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    files.into_iter().map(|path| read_one(&path)).collect()
+}
+
+fn search(root: &Path, files: &mut Vec<PathBuf>) -> Result<(), NovaFileError> {
+    let first = |name: &str| PLACES.iter().map(|place| root.join(place).join(name)).find(|path| stays(root, path));
+    files.extend(["nova.conf", "nova-compute.conf"].into_iter().filter_map(first));
+    for dir in ["nova.conf.d", "nova-compute.conf.d"].into_iter().filter_map(first) {
+        files.extend(conf_files(&dir)?.into_iter().filter(|path| stays(root, path)));
+    }
+    Ok(())
+}
+
+/// Whether a path exists and no link in it leads out of `root`.
+fn stays(root: &Path, path: &Path) -> bool {
+    let (Ok(root), Ok(path)) = (root.canonicalize(), path.canonicalize()) else { return false };
+    path.starts_with(root)
+}
+
+fn conf_files(dir: &Path) -> Result<Vec<PathBuf>, NovaFileError> {
+    let failed = |source| NovaFileError::Read { path: dir.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if counts_in_directory(&path) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a file of a directory is read: a shell's `*.conf`, which leaves hidden files out.
+pub fn counts_in_directory(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "conf")
+        && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+}
+
+fn read_one(path: &Path) -> Result<Input, NovaFileError> {
+    let failed = |source| NovaFileError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(NovaFileError::TooLarge { path: path.to_owned() });
+    }
+    Ok(Input { name: path.display().to_string(), bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(root: &Path, paths: &[PathBuf]) -> Vec<String> {
+        let inputs = read(root, paths).unwrap();
+        inputs.iter().map(|i| Path::new(&i.name).strip_prefix(root).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn searches_as_nova_does() {
+        let root = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let put = |path: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        for path in
+            ["etc/nova/nova.conf", "etc/nova.conf", "etc/nova/nova.conf.d/20.conf", "etc/nova/nova.conf.d/10.conf"]
+        {
+            put(path);
+        }
+        put("etc/nova/nova.conf.d/x.CONF");
+        put("etc/nova/nova.conf.d/.hidden.conf");
+        fs::write(outside.path().join("nova-compute.conf"), "").unwrap();
+        std::os::unix::fs::symlink(
+            outside.path().join("nova-compute.conf"),
+            root.path().join("etc/nova/nova-compute.conf"),
+        )
+        .unwrap();
+        assert_eq!(
+            names(root.path(), &[]),
+            ["etc/nova/nova.conf", "etc/nova/nova.conf.d/10.conf", "etc/nova/nova.conf.d/20.conf"]
+        );
+        let dir = root.path().join("etc/nova/nova.conf.d");
+        assert_eq!(names(root.path(), &[dir]).len(), 2);
+        assert!(read(root.path(), &[root.path().join("missing")]).is_err());
+    }
+}

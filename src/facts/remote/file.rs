@@ -1,0 +1,139 @@
+//! A saved snapshot, from a file or from another pvm. Somebody else may have written it.
+
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::facts::HostError;
+use crate::model::snapshot::{SCHEMA, Snapshot, Via};
+
+/// A host with 65,536 functions has less.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Reads the snapshot at `path`.
+pub fn load(path: &Path) -> Result<Snapshot, HostError> {
+    let failed = |source| HostError::Read { path: path.to_owned(), source };
+    let origin = path.display().to_string();
+    // Opening a pipe that nobody writes to would wait for ever.
+    let no_wait = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(no_wait).open(path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if meta.is_dir() {
+        return Err(malformed(&origin, "it is a directory"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(MOST_BYTES)).unwrap_or(0));
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+    let mut snapshot = parse(&bytes, yaml, &origin)?;
+    // What libvirt alone could tell is less, also in a file.
+    if snapshot.via != Via::Libvirt {
+        snapshot.via = Via::File;
+    }
+    Ok(snapshot)
+}
+
+/// Reads a snapshot document. `origin` is who it came from, for messages.
+pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostError> {
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(malformed(origin, "it is larger than 256 MiB"));
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(malformed(origin, "it is empty"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed(origin, "it is not text"))?;
+    let parsed = if yaml {
+        serde_yaml::from_str::<Snapshot>(text).map_err(|e| first_line(&e.to_string()))
+    } else {
+        serde_json::from_str::<Snapshot>(text).map_err(|e| first_line(&e.to_string()))
+    };
+    match parsed {
+        Ok(mut snapshot) if snapshot.schema == SCHEMA => {
+            snapshot.normalise();
+            Ok(snapshot)
+        }
+        Ok(snapshot) => Err(malformed(origin, &wrong_schema(Some(&snapshot.schema)))),
+        // Another document of ours explains itself better by its name than by the first field that differs.
+        Err(why) => match schema_of(text, yaml) {
+            Some(schema) if schema != SCHEMA => Err(malformed(origin, &wrong_schema(Some(&schema)))),
+            Some(_) => Err(malformed(origin, &why)),
+            None if why.contains("expected") || why.contains("EOF") => Err(malformed(origin, &why)),
+            None => Err(malformed(origin, &wrong_schema(None))),
+        },
+    }
+}
+
+/// The first line of a reader's message; the rest draws the place, which one sentence cannot.
+fn first_line(text: &str) -> String {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unreadable").trim().to_owned()
+}
+
+#[derive(Deserialize)]
+struct SchemaOnly {
+    schema: String,
+}
+
+fn schema_of(text: &str, yaml: bool) -> Option<String> {
+    let only: Option<SchemaOnly> = if yaml { serde_yaml::from_str(text).ok() } else { serde_json::from_str(text).ok() };
+    only.map(|o| o.schema)
+}
+
+fn wrong_schema(found: Option<&str>) -> String {
+    match found {
+        Some("pvm.inventories/1") => {
+            "it holds several hosts (pvm.inventories/1); save each with pvm inventory HOST -o json".to_owned()
+        }
+        Some("") | None => format!("it has no schema; this pvm reads {SCHEMA}"),
+        Some(other) => format!("its schema is '{other}'; this pvm reads {SCHEMA}"),
+    }
+}
+
+fn malformed(origin: &str, why: &str) -> HostError {
+    HostError::Malformed { origin: origin.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> String {
+        parse(text.as_bytes(), false, "x.json").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_snapshot_survives_both_forms() {
+        let snapshot = Snapshot { schema: SCHEMA.to_owned(), ..Snapshot::default() };
+        let json = serde_json::to_string(&snapshot).unwrap();
+        assert_eq!(parse(json.as_bytes(), false, "x").unwrap(), snapshot);
+        let yaml = serde_yaml::to_string(&snapshot).unwrap();
+        assert_eq!(parse(yaml.as_bytes(), true, "x").unwrap(), snapshot);
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_refused_in_one_sentence() {
+        for (text, expected) in [
+            ("", "it is empty"),
+            ("nova", "expected"),
+            ("[]", ""),
+            ("{}", "it has no schema"),
+            ("{\"schema\": \"pvm.plan/1\", \"devices\": 3}", "its schema is 'pvm.plan/1'"),
+            ("{\"schema\": \"pvm.inventory/2\"}", "its schema is 'pvm.inventory/2'"),
+            ("{\"schema\": \"pvm.inventories/1\"}", "several hosts"),
+            ("{\"schema\": \"pvm.inventory/1\", \"devices\": 3}", "invalid type"),
+            ("{\"schema\": \"pvm.inventory/1\"", "EOF"),
+        ] {
+            let message = why(text);
+            assert!(message.contains(expected), "{text:?}: {message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        assert!(parse(&[0xff, 0xfe, 0x00], false, "x").is_err());
+    }
+
+    #[test]
+    fn a_list_longer_than_any_host_is_refused() {
+        let devices = vec!["{}"; crate::model::snapshot::MOST_ENTRIES + 1].join(",");
+        let message = why(&format!("{{\"schema\": \"{SCHEMA}\", \"devices\": [{devices}]}}"));
+        assert!(message.contains("more than"), "{message}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Another host's own pvm, by ssh or by a program of the user's choice. No shell is built here: ssh gets `--` before the host,
+//! and the words of the remote command are fixed or checked.
+
+#![expect(clippy::disallowed_methods, reason = "an edge: runs ssh")]
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::file;
+use crate::facts::GatherOptions;
+use crate::facts::HostError;
+use crate::facts::kernel::Probe;
+use crate::model::snapshot::{Snapshot, Via};
+
+const MOST_BYTES: u64 = (256 << 20) + 1;
+const MOST_NOTES: u64 = 16 << 10;
+
+/// Asks the pvm on `target` (`[user@]host`), which reads Nova's configuration at `config` over there.
+pub fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let unreachable = |why: String| HostError::Unreachable { host: target.to_owned(), why };
+    let mut command = Command::new("ssh");
+    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target, "pvm", "inventory", "-o", "json"]);
+    if options.probe != Probe::Passive {
+        command.args(["--probe", options.probe.word()]);
+        // Not wanted for its table, but as a bound: only these devices may be opened.
+        if let Some(only) = options.only.filter(|_| options.probe == Probe::Active) {
+            command.args(["--pf", &only.to_string()]);
+        }
+    }
+    let paths = if options.nova_config.is_empty() { config } else { &options.nova_config };
+    for path in paths.iter().map(|path| path.display().to_string()) {
+        // The remote side has a shell, whatever we do: only words it cannot misread are sent.
+        if path.starts_with('-') || !path.chars().all(|c| c.is_ascii_alphanumeric() || "._/+-".contains(c)) {
+            return Err(unreachable(format!("the path '{path}' has characters that are not sent to another host")));
+        }
+        command.args(["--nova-config", &path]);
+    }
+    run(command, target, options.time_limit)
+}
+
+/// Runs a program that prints a snapshot.
+pub fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Result<Snapshot, HostError> {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err(HostError::Unreachable { host: name.to_owned(), why: "the command is empty".to_owned() });
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    run(command, name, options.time_limit)
+}
+
+fn run(command: Command, host: &str, limit: Duration) -> Result<Snapshot, HostError> {
+    let answer = answer(command, host, limit)?;
+    let mut snapshot = match (file::parse(&answer.bytes, false, &format!("the answer of {host}")), answer.failed) {
+        (Ok(snapshot), _) => snapshot,
+        // A connection that broke in the middle of the answer, rather than a program that answers something else.
+        (Err(_), Some(why)) => {
+            let why = format!("its answer is not whole: {why}");
+            return Err(HostError::Unreachable { host: host.to_owned(), why });
+        }
+        (Err(HostError::Malformed { origin, .. }), None) if !answer.bytes.trim_ascii_start().starts_with(b"{") => {
+            let begin: String = String::from_utf8_lossy(&answer.bytes).trim_start().chars().take(60).collect();
+            let why = format!("it begins with {:?}", begin.lines().next().unwrap_or_default());
+            return Err(HostError::Malformed { origin, why });
+        }
+        (Err(error), None) => return Err(error),
+    };
+    snapshot.via = Via::Ssh;
+    Ok(snapshot)
+}
+
+/// What a program printed.
+pub(super) struct Printed {
+    /// Its output, not empty.
+    pub(super) bytes: Vec<u8>,
+    /// How it ended, if not well: a program may print an answer and end with the exit code of what it found.
+    failed: Option<String>,
+}
+
+/// What a program prints, or why it printed nothing in time.
+pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Result<Printed, HostError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let unreachable = |why: String| HostError::Unreachable { host: host.to_owned(), why };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| unreachable(format!("{program} cannot be started: {e}")))?;
+    let output = collect(child.stdout.take(), MOST_BYTES);
+    let notes = collect(child.stderr.take(), MOST_NOTES);
+    let Ok(bytes) = output.recv_timeout(limit) else {
+        // It may have ended in between; then there is nothing to kill.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(unreachable(format!("no answer within {} s", limit.as_secs())));
+    };
+    if bytes.len() as u64 >= MOST_BYTES {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|e| unreachable(format!("{program} was lost: {e}")))?;
+    let too_much = bytes.len() as u64 >= MOST_BYTES;
+    let failed = (!status.success() && !too_much).then(|| {
+        let said = notes.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
+        match status.code() {
+            Some(127) => format!("there is no pvm on it ({last})"),
+            Some(255) if program == "ssh" => format!("ssh failed: {last}"),
+            _ => format!("{program} ended with {status}: {last}"),
+        }
+    });
+    if bytes.is_empty() {
+        return Err(unreachable(failed.unwrap_or_else(|| format!("{program} ended well and said nothing"))));
+    }
+    Ok(Printed { bytes, failed })
+}
+
+fn collect(stream: Option<impl Read + Send + 'static>, limit: u64) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stream) = stream {
+            // What came before the stream broke is judged as it is.
+            let _ = stream.take(limit).read_to_end(&mut bytes);
+        }
+        // Nobody listens any more after the time limit.
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(script: &str, seconds: u64) -> Result<Snapshot, HostError> {
+        let options = GatherOptions { time_limit: Duration::from_secs(seconds), ..GatherOptions::default() };
+        by_command("peer", &["sh".into(), "-c".into(), script.into()], &options)
+    }
+
+    #[test]
+    fn takes_a_snapshot() {
+        let snapshot = ask("echo '{\"schema\": \"pvm.inventory/1\", \"host\": {\"name\": \"b\"}}'", 20).unwrap();
+        assert_eq!((snapshot.host.name.as_str(), snapshot.via), ("b", Via::Ssh));
+    }
+
+    #[test]
+    fn an_exit_code_of_findings_is_no_failure() {
+        assert!(ask("echo '{\"schema\": \"pvm.inventory/1\"}'; exit 1", 20).is_ok());
+    }
+
+    #[test]
+    fn says_why_there_is_none() {
+        for (script, seconds, expected) in [
+            ("echo denied >&2; exit 3", 20, "denied"),
+            ("exit 127", 20, "no pvm on it"),
+            ("sleep 60", 0, "no answer within 0 s"),
+            ("echo hello", 20, "is not a snapshot (pvm inventory -o json): it begins with \"hello\""),
+            ("echo '{\"schema\": \"pvm.inventory/9\"}'", 20, "this pvm reads pvm.inventory/1"),
+            (
+                "printf '{\"schema\"'; echo 'connection lost' >&2; exit 255",
+                20,
+                "is not whole: sh ended with exit status: 255",
+            ),
+            ("exit 0", 20, "ended well and said nothing"),
+        ] {
+            let message = ask(script, seconds).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        let missing = by_command("peer", &["/nonexistent/x".into()], &GatherOptions::default()).unwrap_err();
+        assert!(missing.to_string().contains("cannot be started"));
+    }
+
+    #[test]
+    fn sends_no_word_that_a_shell_could_misread() {
+        let options = GatherOptions { nova_config: vec!["/etc/nova;id".into()], ..GatherOptions::default() };
+        assert!(by_ssh("peer", &[], &options).unwrap_err().to_string().contains("not sent"));
+    }
+}

@@ -1,0 +1,210 @@
+//! The hypervisor of one host: what pvm asks libvirt for, as a trait over values.
+//!
+//! What an answer means is decided elsewhere; here "the daemon does not know this domain" (`Ok(None)`) and "the daemon did
+//! not answer" (an error) never look alike.
+
+#[cfg(feature = "libvirt")]
+mod adapter;
+#[cfg(feature = "libvirt")]
+mod raw;
+#[cfg(feature = "libvirt")]
+mod symbols;
+
+mod request;
+mod status;
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::mpsc::Sender;
+
+pub use request::{Affect, DomainXml, MigrateRequest, SecretXml, Way};
+pub use status::{Job, JobKind, PauseReason, RunReason, State};
+
+/// What went wrong at a call, as far as callers treat it differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The daemon says that it does not know the domain, device or metadata.
+    Absent,
+    /// The job was aborted on request.
+    Aborted,
+    /// The daemon is not there, or the connection to it broke: what it did before is not known.
+    ConnectionLost,
+    /// The daemon answers, but did not reach the other daemon that it needed.
+    PeerUnreached,
+    /// The credentials were refused.
+    Refused,
+    /// The daemon does not do that, or not at this moment.
+    Unsupported,
+    /// libvirt itself cannot be loaded on this machine.
+    NotInstalled,
+    /// Anything else; the message says it.
+    Other,
+}
+
+/// A call that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{doing}: {message}")]
+pub struct HypervisorError {
+    /// What pvm wanted, with the object's name.
+    pub doing: String,
+    /// libvirt's own words, or why libvirt could not be asked.
+    pub message: String,
+    /// How callers have to treat it.
+    pub failure: Failure,
+}
+
+/// Result of a call.
+pub type Result<T> = std::result::Result<T, HypervisorError>;
+
+/// A domain in a list, or looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainInfo {
+    /// Name.
+    pub name: String,
+    /// UUID, lower case.
+    pub uuid: String,
+    /// Number of the running domain; another one after each start.
+    pub id: Option<u32>,
+    /// State with its reason.
+    pub state: State,
+    /// Whether it has a persistent definition.
+    pub persistent: bool,
+    /// Whether it starts with the host.
+    pub autostart: bool,
+}
+
+/// What a watched domain did. Delivered in order, at once.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happened {
+    /// Its CPUs were stopped for switch-over: the point of no return.
+    Switched,
+    /// Its CPUs were started again.
+    Resumed,
+    /// It is gone from that host, or does not run there any more.
+    Stopped,
+    /// The guest gave a device back; the device's alias.
+    DeviceRemoved(String),
+    /// The guest or QEMU refused to give a device back; the device's alias.
+    DeviceRemovalFailed(String),
+    /// A job ended; its final numbers.
+    JobCompleted(Job),
+    /// The connection to the daemon broke: nothing more will be delivered.
+    ConnectionLost,
+}
+
+/// Ends the watching when dropped.
+pub trait Watch: Debug + Send {}
+
+/// The daemon of one host.
+pub trait Hypervisor: Debug + Send + Sync {
+    /// The URI this connection was opened with.
+    fn uri(&self) -> &str;
+    /// Host name as the daemon knows it.
+    fn hostname(&self) -> Result<String>;
+    /// Version of the daemon, as libvirt encodes it: major * 1,000,000 + minor * 1,000 + release.
+    fn libvirt_version(&self) -> Result<u64>;
+    /// Version of the installed QEMU, encoded alike.
+    fn qemu_version(&self) -> Result<u64>;
+    /// Free memory of the host in bytes.
+    fn free_memory(&self) -> Result<u64>;
+    /// Capabilities XML of the host.
+    fn capabilities(&self) -> Result<String>;
+    /// UUID of the host: two connections to the same host give the same one.
+    fn host_uuid(&self) -> Result<String> {
+        let text = self.capabilities()?;
+        roxmltree::Document::parse(&text)
+            .ok()
+            .and_then(|document| {
+                let mut nodes = document.root_element().children();
+                let host = nodes.find(|node| node.has_tag_name("host"))?;
+                host.children()
+                    .find(|node| node.has_tag_name("uuid"))?
+                    .text()
+                    .map(|uuid| uuid.trim().to_ascii_lowercase())
+            })
+            .ok_or_else(|| HypervisorError {
+                doing: format!("{}: cannot read its UUID", self.uri()),
+                message: "its capabilities name none".into(),
+                failure: Failure::Other,
+            })
+    }
+    /// Domain capabilities XML; `None` takes libvirt's default.
+    fn domain_capabilities(
+        &self,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virt_type: Option<&str>,
+    ) -> Result<String>;
+    /// XML of every node device that is a PCI function or a network interface.
+    fn node_devices(&self) -> Result<Vec<String>>;
+    /// Names of the active networks.
+    fn networks(&self) -> Result<Vec<String>>;
+    /// Names of the active storage pools.
+    fn pools(&self) -> Result<Vec<String>>;
+    /// Every domain, running or defined.
+    fn domains(&self) -> Result<Vec<DomainInfo>>;
+    /// The domain with this UUID; `None`: the daemon says that it has none.
+    fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>>;
+    /// The domain with this name; `None`: the daemon says that it has none.
+    fn domain_by_name(&self, name: &str) -> Result<Option<DomainInfo>>;
+    /// XML of a domain without security info.
+    fn xml(&self, uuid: &str, which: DomainXml) -> Result<String>;
+    /// XML of a domain with security info (console passwords), the live one in the form that is good for another host:
+    /// libvirt gives that form with its secrets only.
+    fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml>;
+    /// Snapshots and checkpoints that libvirt keeps of a domain.
+    fn snapshots(&self, uuid: &str) -> Result<u32>;
+    /// Asks the QEMU of a running domain: a QMP command and its answer, both JSON. libvirt marks the domain as tainted by it.
+    fn monitor(&self, uuid: &str, command: &str) -> Result<String>;
+    /// The job on a domain; `None`: none is running.
+    fn job(&self, uuid: &str) -> Result<Option<Job>>;
+    /// Numbers of the last completed job; they stay readable.
+    fn completed_job(&self, uuid: &str) -> Result<Option<Job>>;
+    /// Live migration: returns when it ended.
+    fn migrate(&self, uuid: &str, request: &MigrateRequest, way: Way<'_>) -> Result<()>;
+    /// The connection itself, for a call that needs two of one kind.
+    fn as_any(&self) -> &dyn Any;
+    /// Aborts the running job.
+    fn abort_job(&self, uuid: &str) -> Result<()>;
+    /// Limit of the downtime, in milliseconds.
+    fn max_downtime(&self, uuid: &str) -> Result<u64>;
+    /// Sets it; also during a migration.
+    fn set_max_downtime(&self, uuid: &str, milliseconds: u64) -> Result<()>;
+    /// Stops the CPUs.
+    fn suspend(&self, uuid: &str) -> Result<()>;
+    /// Starts the CPUs.
+    fn resume(&self, uuid: &str) -> Result<()>;
+    /// Ends a running domain at once.
+    fn destroy(&self, uuid: &str) -> Result<()>;
+    /// Forgets a persistent definition.
+    fn undefine(&self, uuid: &str) -> Result<()>;
+    /// Sets whether it starts with the host.
+    fn set_autostart(&self, uuid: &str, autostart: bool) -> Result<()>;
+    /// Plugs a device in.
+    fn attach_device(&self, uuid: &str, xml: &str, affect: Affect) -> Result<()>;
+    /// Asks for a device back. Done only when [`Happened::DeviceRemoved`] was delivered.
+    fn detach_device(&self, uuid: &str, xml: &str, affect: Affect) -> Result<()>;
+    /// pvm's own element in the live metadata; `None`: it has none.
+    fn metadata(&self, uuid: &str, namespace: &str) -> Result<Option<String>>;
+    /// Writes (or with `None` removes) pvm's own element in the live metadata.
+    fn set_metadata(&self, uuid: &str, prefix: &str, namespace: &str, element: Option<&str>) -> Result<()>;
+    /// Delivers what the domain does, until the returned value is dropped.
+    fn watch(&self, uuid: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>>;
+}
+
+/// Opens a connection to the daemon at `uri`.
+#[cfg(feature = "libvirt")]
+pub fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
+    Ok(Box::new(adapter::Libvirt::open(uri)?))
+}
+
+/// Says that this build of pvm has no libvirt.
+#[cfg(not(feature = "libvirt"))]
+pub fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
+    Err(HypervisorError {
+        doing: format!("cannot connect to {uri}"),
+        message: "this pvm was built without libvirt".into(),
+        failure: Failure::NotInstalled,
+    })
+}

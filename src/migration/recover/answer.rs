@@ -1,0 +1,379 @@
+//! What a host's daemon answers for the guest, in the words of the decision table. Pure: libvirt's answers in, columns out.
+
+use crate::journal::{Action, PerformIntent, State, Step};
+use crate::libvirt::{DomainInfo, PauseReason, RunReason, State as Now};
+use crate::model::pci::PciAddress;
+
+/// One cell of the columns S and D.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// The daemon does not answer. Never the same as absent.
+    Unreachable,
+    /// The daemon says that it does not know the guest.
+    Absent,
+    /// Defined and off, with the planned devices (on the source: with any).
+    Off,
+    /// Defined and off because it migrated away.
+    OffMigrated,
+    /// Defined and off on the destination, with other devices than planned.
+    OffOther,
+    /// Its process waits for an incoming migration.
+    Incoming,
+    /// Runs as it did when libvirt was told to migrate it, or again after a failed migration.
+    RunUnchanged,
+    /// Runs because it migrated there, with the planned devices.
+    RunMigrated,
+    /// Runs for another reason or with other devices than planned: somebody else acted.
+    RunOther,
+    /// Stands still for a migration.
+    PausedMigration,
+    /// Stands still because recovery suspended it.
+    PausedByPvm,
+    /// Stands still for another reason.
+    PausedOther,
+    /// Crashed, going down, suspended by the guest.
+    Other,
+}
+
+impl Answer {
+    /// Every value.
+    pub const ALL: &[Self] = &[
+        Self::Unreachable,
+        Self::Absent,
+        Self::Off,
+        Self::OffMigrated,
+        Self::OffOther,
+        Self::Incoming,
+        Self::RunUnchanged,
+        Self::RunMigrated,
+        Self::RunOther,
+        Self::PausedMigration,
+        Self::PausedByPvm,
+        Self::PausedOther,
+        Self::Other,
+    ];
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unreachable => "does not answer",
+            Self::Absent => "does not know the guest",
+            Self::Off => "has it defined, shut off",
+            Self::OffMigrated => "has it defined, shut off because it migrated away",
+            Self::OffOther => "has it defined, shut off, with other devices than planned",
+            Self::Incoming => "has a process waiting for the incoming migration",
+            Self::RunUnchanged => "runs it as before the migration",
+            Self::RunMigrated => "runs it because it migrated there",
+            Self::RunOther => "runs it, but not as this migration would have made it",
+            Self::PausedMigration => "has it paused for migration",
+            Self::PausedByPvm => "has it paused, suspended by pvm recover",
+            Self::PausedOther => "has it paused for another reason",
+            Self::Other => "has it in another state",
+        }
+    }
+}
+
+/// The column J: the job on the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// No job.
+    None,
+    /// An outgoing migration.
+    Out,
+    /// Another job: a backup, a dump.
+    Other,
+    /// The source does not answer.
+    Unknown,
+}
+
+impl Job {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::None, Self::Out, Self::Other, Self::Unknown];
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::None => "no job",
+            Self::Out => "an outgoing migration",
+            Self::Other => "another job",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What one host was seen to say about the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// It did not answer; why.
+    Unreachable(String),
+    /// It says that it does not know the guest.
+    Absent,
+    /// It has it.
+    Present {
+        /// State with its reason.
+        state: Now,
+        /// Number of the running domain.
+        id: Option<u32>,
+        /// The job on it.
+        job: Job,
+        /// Whether a migration comes in.
+        incoming: bool,
+        /// Host addresses of its PCI devices, in the live XML or, when it is off, in the definition.
+        devices: Vec<PciAddress>,
+    },
+}
+
+impl Seen {
+    /// The job on it.
+    pub const fn job(&self) -> Job {
+        match self {
+            Self::Unreachable(_) => Job::Unknown,
+            Self::Absent => Job::None,
+            Self::Present { job, .. } => *job,
+        }
+    }
+}
+
+/// The record of the guest as it is now, for [`crate::journal::Entry::PerformIntent`].
+pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u64>) -> PerformIntent {
+    PerformIntent {
+        domain_id: info.id,
+        state: info.state.word().to_owned(),
+        reason: info.state.reason().to_owned(),
+        attempt,
+        max_downtime_ms,
+    }
+}
+
+/// The cell S.
+pub fn source(seen: &Seen, journal: &State) -> Answer {
+    let Seen::Present { state, id, incoming, .. } = seen else { return without_domain(seen, journal.source_is_dead) };
+    if *incoming {
+        return Answer::Incoming;
+    }
+    // Before libvirt was told to migrate, there is nothing to compare with: it runs there, as it did.
+    let same = journal.perform.as_ref().is_none_or(|(_, then)| then.domain_id.is_none() || then.domain_id == *id);
+    let as_then =
+        journal.perform.as_ref().is_none_or(|(_, then)| then.state == state.word() && then.reason == state.reason());
+    let began_paused = began_paused(journal);
+    match state {
+        Now::Running(_) if !same => Answer::RunOther,
+        Now::Running(RunReason::Unpaused | RunReason::MigrationCanceled) => Answer::RunUnchanged,
+        Now::Running(_) if as_then => Answer::RunUnchanged,
+        Now::Running(RunReason::Migrated) => Answer::RunMigrated,
+        Now::Running(RunReason::Other(_)) => Answer::RunOther,
+        Now::Paused(_) if !same => Answer::PausedOther,
+        Now::Paused(PauseReason::Migration) => Answer::PausedMigration,
+        Now::Paused(PauseReason::User) if journal.has_begun(&Step::SuspendSource) => Answer::PausedByPvm,
+        Now::Paused(_) if began_paused && as_then => Answer::RunUnchanged,
+        Now::Paused(_) => Answer::PausedOther,
+        Now::ShutOff { migrated: true } => Answer::OffMigrated,
+        Now::ShutOff { migrated: false } => Answer::Off,
+        Now::Other(_) => Answer::Other,
+    }
+}
+
+/// The cell D.
+pub fn destination(seen: &Seen, journal: &State) -> Answer {
+    let Seen::Present { state, incoming, devices, .. } = seen else {
+        return without_domain(seen, journal.destination_is_dead);
+    };
+    let planned = as_planned(devices, journal);
+    let arrived = if planned { Answer::RunMigrated } else { Answer::RunOther };
+    match state {
+        Now::ShutOff { migrated: true } => Answer::OffMigrated,
+        Now::ShutOff { migrated: false } if planned => Answer::Off,
+        Now::ShutOff { migrated: false } => Answer::OffOther,
+        Now::Paused(_) if *incoming => Answer::Incoming,
+        Now::Paused(PauseReason::StartingUp) => Answer::Incoming,
+        Now::Running(RunReason::Migrated) => arrived,
+        Now::Running(RunReason::Unpaused) if journal.has_begun(&Step::ResumeDestination) => arrived,
+        Now::Running(_) => Answer::RunOther,
+        Now::Paused(_) if began_paused(journal) => arrived,
+        Now::Paused(PauseReason::Migration) => Answer::PausedMigration,
+        Now::Paused(_) => Answer::PausedOther,
+        Now::Other(_) => Answer::Other,
+    }
+}
+
+/// A host that is said to be dead counts as one without the guest, as long as it does not speak for itself.
+fn without_domain(seen: &Seen, is_dead: bool) -> Answer {
+    match seen {
+        Seen::Unreachable(_) if !is_dead => Answer::Unreachable,
+        Seen::Unreachable(_) | Seen::Absent | Seen::Present { .. } => Answer::Absent,
+    }
+}
+
+/// A guest that was paused at the start is expected paused at the end.
+fn began_paused(journal: &State) -> bool {
+    journal.perform.as_ref().is_some_and(|(_, then)| then.state == "paused")
+}
+
+/// Whether a guest on the destination has the devices that moved with their state, and besides them at most the ports'.
+fn as_planned(devices: &[PciAddress], journal: &State) -> bool {
+    let moved = |action| journal.map.iter().filter(move |m| m.action == action).map(|m| m.destination);
+    let may_be_port = |device: &PciAddress| {
+        moved(Action::Reattach).any(|d| d == *device)
+            || journal.ports.iter().any(|p| p.attach_intent == Some(*device) || p.attached == Some(*device))
+    };
+    moved(Action::Migrate).all(|d| devices.contains(&d))
+        && devices.iter().all(|d| moved(Action::Migrate).any(|m| m == *d) || may_be_port(d))
+}
+
+/// Whether every port that was to be unplugged is still (or again) in the guest on the source.
+pub fn ports_there(seen: &Seen, journal: &State) -> bool {
+    let Seen::Present { devices, .. } = seen else { return false };
+    journal.ports.iter().all(|p| devices.contains(&p.port.source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Entry, Move, Plan, Port, Record};
+    use crate::model::time::Timestamp;
+
+    const VF: &str = "0000:c1:00.7";
+    const PORT: &str = "0000:c1:00.1";
+
+    fn address(text: &str) -> PciAddress {
+        text.parse().unwrap()
+    }
+
+    fn journal(then: Option<(Now, u32)>, more: &[Entry]) -> State {
+        let from = |text: &str, action| Move {
+            source: address("0000:81:00.1"),
+            destination: address(text),
+            guest_address: None,
+            action,
+        };
+        let plan = Plan { map: vec![from(VF, Action::Migrate), from(PORT, Action::Reattach)], ..Plan::default() };
+        let mut entries = vec![Entry::Plan(Box::new(plan))];
+        if let Some((state, id)) = then {
+            let info = DomainInfo {
+                name: String::new(),
+                uuid: String::new(),
+                id: Some(id),
+                state,
+                persistent: true,
+                autostart: false,
+            };
+            entries.push(Entry::PerformIntent(perform_intent(&info, 1, None)));
+        }
+        entries.extend_from_slice(more);
+        let records: Vec<_> =
+            entries.into_iter().map(|entry| Record { v: 1, seq: 1, time: Timestamp(0), entry }).collect();
+        State::of(&records).unwrap()
+    }
+
+    fn seen(state: Now, id: u32, devices: &[&str]) -> Seen {
+        Seen::Present {
+            state,
+            id: Some(id),
+            job: Job::None,
+            incoming: false,
+            devices: devices.iter().map(|d| address(d)).collect(),
+        }
+    }
+
+    const BOOTED: Now = Now::Running(RunReason::Other(1));
+    const USER: Now = Now::Paused(PauseReason::User);
+    const MIGRATING: Now = Now::Paused(PauseReason::Migration);
+
+    #[test]
+    fn the_source_runs_on_only_if_it_is_the_same_domain() {
+        let journal = journal(Some((BOOTED, 3)), &[]);
+        let answer = |state, id| source(&seen(state, id, &[]), &journal);
+        assert_eq!(answer(BOOTED, 3), Answer::RunUnchanged);
+        assert_eq!(answer(Now::Running(RunReason::Unpaused), 3), Answer::RunUnchanged);
+        assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 3), Answer::RunUnchanged);
+        assert_eq!(answer(BOOTED, 4), Answer::RunOther, "started anew");
+        assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 4), Answer::RunOther);
+        assert_eq!(answer(Now::Running(RunReason::Migrated), 3), Answer::RunMigrated);
+        assert_eq!(answer(MIGRATING, 3), Answer::PausedMigration);
+        assert_eq!(answer(MIGRATING, 4), Answer::PausedOther);
+        assert_eq!(answer(USER, 3), Answer::PausedOther);
+        assert_eq!(answer(Now::ShutOff { migrated: true }, 3), Answer::OffMigrated);
+    }
+
+    #[test]
+    fn a_guest_that_had_migrated_to_the_source_before_is_unchanged_there() {
+        let here = Now::Running(RunReason::Migrated);
+        assert_eq!(source(&seen(here, 3, &[]), &journal(Some((here, 3)), &[])), Answer::RunUnchanged);
+    }
+
+    #[test]
+    fn no_answer_is_not_absence() {
+        let journal = journal(None, &[]);
+        assert_eq!(source(&Seen::Unreachable("cut".into()), &journal), Answer::Unreachable);
+        assert_eq!(destination(&Seen::Unreachable("cut".into()), &journal), Answer::Unreachable);
+        assert_eq!(source(&Seen::Absent, &journal), Answer::Absent);
+        assert_eq!(Seen::Unreachable(String::new()).job(), Job::Unknown);
+    }
+
+    #[test]
+    fn the_operators_word_that_a_host_is_dead_counts_as_absence() {
+        let dead = |source_is_dead, destination_is_dead| {
+            journal(None, &[Entry::Decision { keep: None, source_is_dead, destination_is_dead }])
+        };
+        let silent = Seen::Unreachable(String::new());
+        assert_eq!(source(&silent, &dead(true, false)), Answer::Absent);
+        assert_eq!(destination(&silent, &dead(true, false)), Answer::Unreachable);
+        assert_eq!(destination(&silent, &dead(false, true)), Answer::Absent);
+        // A host that answers after all is believed.
+        assert_eq!(source(&seen(BOOTED, 3, &[]), &dead(true, false)), Answer::RunUnchanged);
+    }
+
+    #[test]
+    fn arrived_means_migrated_with_the_planned_devices() {
+        let journal = journal(Some((BOOTED, 3)), &[]);
+        let answer = |state, devices: &[&str]| destination(&seen(state, 9, devices), &journal);
+        let migrated = Now::Running(RunReason::Migrated);
+        assert_eq!(answer(migrated, &[VF]), Answer::RunMigrated);
+        assert_eq!(answer(migrated, &[VF, PORT]), Answer::RunMigrated);
+        assert_eq!(answer(migrated, &[]), Answer::RunOther);
+        assert_eq!(answer(migrated, &[VF, "0000:c1:00.5"]), Answer::RunOther);
+        assert_eq!(answer(BOOTED, &[VF]), Answer::RunOther);
+        assert_eq!(answer(Now::Running(RunReason::Unpaused), &[VF]), Answer::RunOther);
+        assert_eq!(answer(Now::ShutOff { migrated: false }, &[VF]), Answer::Off);
+        assert_eq!(answer(Now::ShutOff { migrated: false }, &[]), Answer::OffOther);
+        assert_eq!(answer(Now::Paused(PauseReason::StartingUp), &[VF]), Answer::Incoming);
+        assert_eq!(answer(MIGRATING, &[VF]), Answer::PausedMigration);
+        let incoming =
+            Seen::Present { state: MIGRATING, id: Some(9), job: Job::None, incoming: true, devices: Vec::new() };
+        assert_eq!(destination(&incoming, &journal), Answer::Incoming);
+    }
+
+    #[test]
+    fn what_recovery_itself_did_is_recognised() {
+        let did = |step| [Entry::RecoverIntent { row: "15".into(), step }];
+        let suspended = journal(Some((BOOTED, 3)), &did(Step::SuspendSource));
+        assert_eq!(source(&seen(USER, 3, &[]), &suspended), Answer::PausedByPvm);
+        let resumed = journal(Some((BOOTED, 3)), &did(Step::ResumeDestination));
+        assert_eq!(destination(&seen(Now::Running(RunReason::Unpaused), 9, &[VF]), &resumed), Answer::RunMigrated);
+    }
+
+    #[test]
+    fn a_guest_that_began_paused_is_expected_paused() {
+        let journal = journal(Some((USER, 3)), &[]);
+        assert_eq!(source(&seen(USER, 3, &[]), &journal), Answer::RunUnchanged);
+        assert_eq!(source(&seen(MIGRATING, 3, &[]), &journal), Answer::PausedMigration);
+        assert_eq!(destination(&seen(USER, 9, &[VF]), &journal), Answer::RunMigrated);
+    }
+
+    #[test]
+    fn a_port_is_gone_when_its_address_is() {
+        let port = Port {
+            source: address("0000:81:00.2"),
+            alias: None,
+            source_xml: String::new(),
+            destination_xml: String::new(),
+            persistent: false,
+            planned: None,
+            alternatives: Vec::new(),
+        };
+        let journal = journal(None, &[Entry::UnplugRequested { port }]);
+        assert!(ports_there(&seen(BOOTED, 3, &["0000:81:00.2"]), &journal));
+        assert!(!ports_there(&seen(BOOTED, 3, &["0000:81:00.1"]), &journal));
+        assert!(!ports_there(&Seen::Absent, &journal));
+    }
+}

@@ -1,0 +1,139 @@
+//! Who runs the guest after a migration whose pvm died, and what to do about it.
+//!
+//! [`answer`] turns what the hosts say into the columns of the decision table, [`table`] is the table, [`decide`] takes the
+//! first row that fits; all pure. [`run`] looks at the hosts and carries the decision out, through the hypervisor's trait.
+
+pub mod action;
+pub mod answer;
+pub mod cancel;
+pub mod downtime;
+pub mod look;
+pub mod mark;
+pub mod port;
+pub mod run;
+pub mod table;
+pub mod words;
+
+#[cfg(test)]
+mod bench;
+mod carry_out;
+#[cfg(test)]
+mod end_tests;
+#[cfg(test)]
+mod run_tests;
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod table_tests;
+
+pub use action::{Action, Changes, Choices, Exit};
+pub use answer::{Answer, Job, Seen, perform_intent};
+pub use cancel::Halted;
+pub use run::{Orders, Recovered, Recovery, World};
+pub use table::{Condition, Row, TABLE};
+
+use crate::journal::{Keep, Last, Side, State};
+
+/// What the table is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Situation {
+    /// Whether the journal is damaged or newer.
+    pub trouble: bool,
+    /// The last record.
+    pub last: Last,
+    /// What the source answers.
+    pub source: Answer,
+    /// What the destination answers.
+    pub destination: Answer,
+    /// The job on the source.
+    pub job: Job,
+    /// Whether every port is still in the guest on the source.
+    pub ports_there: bool,
+    /// Whether QEMU's log proves that the guest never ran on the destination.
+    pub never_ran: bool,
+    /// Whether the migration is cancelled and does not end.
+    pub halted: Option<Halted>,
+    /// Which copy the operator keeps.
+    pub keep: Option<Keep>,
+}
+
+impl Situation {
+    /// The situation of a migration whose hosts were seen like this. What only a log or QEMU can tell is asked apart.
+    pub fn of(journal: &State, source: &Seen, destination: &Seen) -> Self {
+        Self {
+            trouble: false,
+            last: journal.last,
+            source: answer::source(source, journal),
+            destination: answer::destination(destination, journal),
+            job: match source {
+                // A source that is dead has no job.
+                Seen::Unreachable(_) if journal.source_is_dead => Job::None,
+                Seen::Unreachable(_) | Seen::Absent | Seen::Present { .. } => source.job(),
+            },
+            ports_there: answer::ports_there(source, journal),
+            never_ran: false,
+            halted: None,
+            keep: journal.keep,
+        }
+    }
+
+    /// Where the guest runs, when both hosts say so.
+    pub fn place(&self) -> Option<Side> {
+        let runs = |answer| matches!(answer, Answer::RunMigrated | Answer::RunUnchanged | Answer::RunOther);
+        let gone = |answer| matches!(answer, Answer::Absent | Answer::Off | Answer::OffMigrated | Answer::OffOther);
+        match (self.source, self.destination) {
+            (source, destination) if runs(source) && gone(destination) => Some(Side::Source),
+            (source, destination) if gone(source) && runs(destination) => Some(Side::Destination),
+            _ => None,
+        }
+    }
+}
+
+/// What the table answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision {
+    /// The row.
+    pub row: &'static Row,
+    /// What to do: the row's action, or what the operator chose.
+    pub action: Action,
+    /// How the run ends.
+    pub exit: Exit,
+    /// Whether it may be done with nobody there.
+    pub auto: bool,
+}
+
+/// Takes the first row that fits.
+pub fn decide(situation: Situation) -> Decision {
+    let row = TABLE.iter().find(|row| fits(row, situation)).unwrap_or(&table::LAST_ROW);
+    let chosen = situation.keep.and_then(|keep| row.choices.iter().find(|(choice, _)| *choice == keep));
+    match chosen {
+        Some((_, action)) => Decision { row, action: *action, exit: exit_of_choice(*action), auto: false },
+        None => Decision { row, action: row.action, exit: row.exit, auto: row.auto },
+    }
+}
+
+/// How a run ends that carries out the operator's choice.
+const fn exit_of_choice(action: Action) -> Exit {
+    match action {
+        Action::DestroySourceAndFinish | Action::ResumeDestination => Exit::FineUnlessMissing,
+        Action::GiveUp => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
+        _ => Exit::UndoneUnlessLost,
+    }
+}
+
+fn fits(row: &Row, situation: Situation) -> bool {
+    fn has<T: PartialEq>(cells: &[T], cell: &T) -> bool {
+        cells.is_empty() || cells.contains(cell)
+    }
+    has(row.last, &situation.last)
+        && has(row.source, &situation.source)
+        && has(row.destination, &situation.destination)
+        && has(row.job, &situation.job)
+        && match row.condition {
+            Condition::Always => true,
+            Condition::JournalInTrouble => situation.trouble,
+            Condition::PortsThere => situation.ports_there,
+            Condition::NeverRan => situation.never_ran,
+            Condition::Halted(halted) => situation.halted == Some(halted),
+        }
+}

@@ -1,0 +1,325 @@
+//! The table, row by row and as a whole.
+
+use Answer::{
+    Absent, Incoming, Off, OffMigrated, OffOther, PausedByPvm, PausedMigration, PausedOther, RunMigrated, RunOther,
+    RunUnchanged, Unreachable,
+};
+
+use super::*;
+use crate::model::outcome::Outcome;
+
+fn at(last: Last, source: Answer, destination: Answer, job: Job) -> Situation {
+    Situation {
+        trouble: false,
+        last,
+        source,
+        destination,
+        job,
+        ports_there: false,
+        never_ran: false,
+        halted: None,
+        keep: None,
+    }
+}
+
+/// Row, action, exit and whether it is AUTO.
+fn answer(situation: Situation) -> (&'static str, Action, Exit, bool) {
+    let decision = decide(situation);
+    (decision.row.number, decision.action, decision.exit, decision.auto)
+}
+
+const fn ends(outcome: Outcome) -> Exit {
+    Exit::Ends(outcome)
+}
+
+/// Every situation the table can be asked.
+fn all() -> impl Iterator<Item = Situation> {
+    Last::ALL.iter().flat_map(|last| {
+        Answer::ALL.iter().flat_map(move |source| {
+            Answer::ALL.iter().flat_map(move |destination| {
+                Job::ALL.iter().flat_map(move |job| {
+                    (0..12).flat_map(move |bits| {
+                        [None, Some(Keep::Src), Some(Keep::Dst), Some(Keep::None)].into_iter().map(move |keep| {
+                            Situation {
+                                ports_there: bits & 1 != 0,
+                                never_ran: bits & 2 != 0,
+                                halted: [None, Some(Halted::Qemu), Some(Halted::Daemon)][bits / 4],
+                                keep,
+                                ..at(*last, *source, *destination, *job)
+                            }
+                        })
+                    })
+                })
+            })
+        })
+    })
+}
+
+#[test]
+fn rows_0b_to_4_before_anything_was_touched() {
+    let trouble = Situation { trouble: true, ..at(Last::Switched, RunUnchanged, RunMigrated, Job::None) };
+    assert_eq!(answer(trouble), ("0b", Action::Show, ends(Outcome::Incomplete), false));
+    for last in [Last::Done, Last::Undone] {
+        let over = at(last, Unreachable, RunMigrated, Job::Unknown);
+        assert_eq!(answer(over), ("1", Action::Nothing, ends(Outcome::Fine), false));
+    }
+    for last in [Last::UnplugRequested, Last::Switched, Last::Verify, Last::Cleanup, Last::Undo] {
+        let silent = at(last, Unreachable, Unreachable, Job::Unknown);
+        assert_eq!(answer(silent), ("2", Action::Nothing, ends(Outcome::Unknown), false));
+    }
+    for last in [Last::Plan, Last::Claim, Last::Recheck] {
+        let untouched = at(last, Unreachable, Unreachable, Job::Unknown);
+        assert_eq!(answer(untouched), ("3", Action::ReleaseClaims, ends(Outcome::Fine), true));
+        let others = at(last, RunUnchanged, Incoming, Job::Out);
+        assert_eq!(answer(others), ("4", Action::ReleaseClaims, ends(Outcome::Fine), false));
+    }
+}
+
+#[test]
+fn rows_5_and_6_while_a_port_is_unplugged() {
+    let there = Situation { ports_there: true, ..at(Last::UnplugRequested, RunUnchanged, Absent, Job::None) };
+    assert_eq!(answer(there), ("5", Action::WaitForUnplug, ends(Outcome::Incomplete), false));
+    let gone = Situation { ports_there: false, ..there };
+    assert_eq!(answer(gone), ("6", Action::ReattachOnSource, ends(Outcome::Fine), true));
+    let detached = Situation { last: Last::Detached, ..there };
+    assert_eq!(answer(detached), ("6", Action::ReattachOnSource, ends(Outcome::Fine), true));
+    let silent = Situation { destination: Unreachable, ..gone };
+    assert_eq!(answer(silent).0, "17");
+    let running = Situation { destination: RunMigrated, ..gone };
+    assert_eq!(answer(running).0, "31");
+}
+
+#[test]
+fn rows_7_and_8_while_libvirt_is_at_it() {
+    let alive = at(Last::PerformIntent, RunUnchanged, Incoming, Job::Out);
+    assert_eq!(answer(alive), ("7", Action::Follow, Exit::Again, true));
+    let switching = at(Last::Switched, PausedMigration, Incoming, Job::Out);
+    assert_eq!(answer(switching), ("8", Action::WaitForSwitchover, Exit::Again, true));
+}
+
+#[test]
+fn rows_7a_and_8a_a_cancel_that_met_the_switch_over() {
+    for last in [Last::PerformIntent, Last::Switched] {
+        let running = Situation { halted: Some(Halted::Daemon), ..at(last, RunUnchanged, Absent, Job::Out) };
+        assert_eq!(answer(running), ("7a", Action::EndCancelled, Exit::Again, true));
+        let paused = Situation { halted: Some(Halted::Qemu), ..at(last, PausedMigration, Absent, Job::Out) };
+        assert_eq!(answer(paused), ("8a", Action::EndCancelled, Exit::Again, true));
+        // QEMU did not say so: nothing is touched.
+        assert_eq!(answer(Situation { halted: None, ..paused }).0, "31");
+        assert_ne!(answer(Situation { destination: Incoming, ..paused }).1, Action::EndCancelled);
+        assert_ne!(answer(Situation { destination: Unreachable, ..running }).1, Action::EndCancelled);
+    }
+}
+
+const PERFORMING: [Last; 4] = [Last::PerformIntent, Last::Switched, Last::Returned, Last::Failed];
+
+#[test]
+fn rows_9_and_10_the_guest_has_moved() {
+    for last in PERFORMING {
+        for source in [Absent, OffMigrated, Off] {
+            let moved = at(last, source, RunMigrated, Job::None);
+            assert_eq!(answer(moved), ("9", Action::Finish, Exit::FineUnlessMissing, true));
+        }
+        let stale = at(last, PausedMigration, RunMigrated, Job::None);
+        assert_eq!(answer(stale), ("10", Action::DestroySourceAndFinish, Exit::FineUnlessMissing, true));
+    }
+}
+
+#[test]
+fn rows_11_and_12_the_source_stands_paused_and_alone() {
+    for last in PERFORMING {
+        let paused = at(last, PausedMigration, Absent, Job::None);
+        let proved = Situation { never_ran: true, ..paused };
+        assert_eq!(answer(proved), ("11", Action::ResumeSource, Exit::UndoneUnlessLost, false));
+        for destination in [Absent, Off, OffMigrated] {
+            let not_proved = Situation { destination, ..paused };
+            assert_eq!(answer(not_proved), ("12", Action::Nothing, ends(Outcome::Undecided), false));
+            let kept = Situation { keep: Some(Keep::Src), ..not_proved };
+            assert_eq!(answer(kept), ("12", Action::ResumeSource, Exit::UndoneUnlessLost, false));
+            let given_up = Situation { keep: Some(Keep::None), ..not_proved };
+            assert_eq!(answer(given_up), ("12", Action::GiveUp, ends(Outcome::Incomplete), false));
+            let useless = Situation { keep: Some(Keep::Dst), ..not_proved };
+            assert_eq!(answer(useless).1, Action::Nothing);
+        }
+        // What pvm itself suspended because the destination ran is never shown to have not run there.
+        let split = Situation { source: PausedByPvm, ..proved };
+        assert_eq!(answer(split).0, "12");
+    }
+}
+
+#[test]
+fn rows_13_and_14_the_source_runs_on() {
+    for last in PERFORMING {
+        let left_over = at(last, RunUnchanged, Incoming, Job::None);
+        assert_eq!(answer(left_over), ("13", Action::DestroyIncoming, Exit::Again, true));
+    }
+    for last in [Last::PerformIntent, Last::Switched, Last::Failed] {
+        for destination in [Absent, Off] {
+            let failed = at(last, RunUnchanged, destination, Job::None);
+            assert_eq!(answer(failed), ("14", Action::Undo, Exit::UndoneUnlessLost, true));
+        }
+    }
+    // libvirt reported success: that the source runs is then nobody's clean failure.
+    assert_eq!(answer(at(Last::Returned, RunUnchanged, Absent, Job::None)).0, "31");
+}
+
+#[test]
+fn row_15_both_run_it() {
+    for last in PERFORMING {
+        for source in [RunUnchanged, PausedByPvm] {
+            let split = at(last, source, RunMigrated, Job::None);
+            assert_eq!(answer(split), ("15", Action::SuspendSource, ends(Outcome::Undecided), true));
+            let keep = |keep| answer(Situation { keep: Some(keep), ..split });
+            assert_eq!(keep(Keep::Dst), ("15", Action::DestroySourceAndFinish, Exit::FineUnlessMissing, false));
+            assert_eq!(keep(Keep::Src), ("15", Action::DestroyDestinationAndKeepSource, Exit::UndoneUnlessLost, false));
+            assert_eq!(keep(Keep::None).1, Action::SuspendSource);
+        }
+    }
+}
+
+#[test]
+fn rows_16_to_21_somebody_else_acted_or_does_not_answer() {
+    let undecided = ends(Outcome::Undecided);
+    for last in PERFORMING {
+        let other = at(last, RunUnchanged, RunOther, Job::None);
+        assert_eq!(answer(other), ("16", Action::Nothing, undecided, false));
+        let deaf = at(last, RunUnchanged, Unreachable, Job::None);
+        assert_eq!(answer(deaf), ("17", Action::Nothing, ends(Outcome::Unknown), false));
+        let paused = at(last, PausedMigration, Unreachable, Job::Out);
+        assert_eq!(answer(paused), ("18", Action::Nothing, undecided, false));
+        let arrived = at(last, Unreachable, RunMigrated, Job::Unknown);
+        assert_eq!(answer(arrived), ("19", Action::RecordProof, undecided, false));
+        for destination in [Incoming, Absent, Off] {
+            let nobody = at(last, Unreachable, destination, Job::Unknown);
+            assert_eq!(answer(nobody), ("20", Action::Nothing, ends(Outcome::Unknown), false));
+        }
+        for destination in [Absent, RunMigrated, Unreachable] {
+            let own_reason = at(last, PausedOther, destination, Job::None);
+            assert_eq!(answer(own_reason), ("21", Action::Nothing, undecided, false));
+        }
+    }
+}
+
+#[test]
+fn rows_22_to_25_the_source_has_let_go() {
+    for last in PERFORMING {
+        for destination in [PausedMigration, Incoming] {
+            let waiting = at(last, Absent, destination, Job::None);
+            assert_eq!(answer(waiting), ("22", Action::Nothing, ends(Outcome::Undecided), false));
+            let kept = Situation { keep: Some(Keep::Dst), ..waiting };
+            assert_eq!(answer(kept), ("22", Action::ResumeDestination, Exit::FineUnlessMissing, false));
+        }
+        let off = at(last, Off, Off, Job::None);
+        assert_eq!(answer(off), ("23", Action::AttachInDefinition, ends(Outcome::Fine), true));
+        let moved_on = at(last, Absent, OffMigrated, Job::None);
+        assert_eq!(answer(moved_on), ("24", Action::Close, ends(Outcome::Fine), false));
+        let nowhere = at(last, Absent, Absent, Job::None);
+        assert_eq!(answer(nowhere), ("25", Action::ShowXml, ends(Outcome::Undecided), false));
+    }
+}
+
+#[test]
+fn rows_26_to_31_after_the_proof() {
+    let lost = at(Last::VerifyLost, Absent, RunMigrated, Job::None);
+    assert_eq!(answer(lost), ("26", Action::Attach, ends(Outcome::Incomplete), false));
+    for last in [Last::Verify, Last::AttachIntent, Last::Attached] {
+        let attaching = at(last, OffMigrated, RunMigrated, Job::None);
+        assert_eq!(answer(attaching), ("27", Action::Attach, Exit::FineUnlessMissing, true));
+        for destination in [Off, OffOther] {
+            let off = Situation { destination, ..attaching };
+            assert_eq!(answer(off), ("28", Action::AttachInDefinition, ends(Outcome::Fine), true));
+        }
+    }
+    let cleaning = at(Last::Cleanup, Absent, RunMigrated, Job::None);
+    assert_eq!(answer(cleaning), ("29", Action::CleanUp, ends(Outcome::Fine), true));
+    assert_eq!(answer(Situation { destination: Unreachable, ..cleaning }).0, "31");
+    let undoing = at(Last::Undo, RunUnchanged, Absent, Job::None);
+    assert_eq!(answer(undoing), ("30", Action::Undo, Exit::UndoneUnlessLost, true));
+    let strange = at(Last::Undo, RunMigrated, RunMigrated, Job::None);
+    assert_eq!(answer(strange), ("31", Action::Show, ends(Outcome::Undecided), false));
+}
+
+#[test]
+fn every_row_is_taken_somewhere_and_has_words_and_a_number_of_its_own() {
+    let mut taken: Vec<&str> = all().map(|s| decide(s).row.number).collect();
+    taken.push(decide(Situation { trouble: true, ..at(Last::Plan, Absent, Absent, Job::None) }).row.number);
+    taken.sort_unstable();
+    taken.dedup();
+    let mut numbers: Vec<&str> = TABLE.iter().map(|row| row.number).collect();
+    numbers.sort_unstable();
+    assert_eq!(taken, numbers);
+    assert!(TABLE.iter().all(|row| row.words.ends_with('.')));
+}
+
+/// The one thing that must never happen: acting on a host because another was silent.
+#[test]
+fn a_host_that_does_not_answer_never_leads_to_a_change_of_a_host() {
+    for situation in all().filter(|s| s.source == Unreachable || s.destination == Unreachable) {
+        let decision = decide(situation);
+        assert_eq!(decision.action.changes(), Changes::default(), "{situation:?}: row {}", decision.row.number);
+        let outcome = match decision.exit {
+            Exit::Ends(outcome) => outcome,
+            other => panic!("{situation:?}: {other:?}"),
+        };
+        let over = matches!(situation.last, Last::Plan | Last::Claim | Last::Recheck | Last::Done | Last::Undone);
+        assert!(over || matches!(outcome, Outcome::Unknown | Outcome::Undecided), "{situation:?}");
+    }
+}
+
+#[test]
+fn with_nobody_there_only_stale_copies_that_do_not_run_are_destroyed_and_nothing_is_resumed() {
+    for situation in all() {
+        let decision = decide(situation);
+        if !decision.auto {
+            continue;
+        }
+        let changes = decision.action.changes();
+        assert!(!changes.resumes_source && !changes.resumes_destination, "{situation:?}");
+        if changes.suspends_source {
+            assert!(matches!(situation.source, RunUnchanged | PausedByPvm), "{situation:?}");
+            assert_eq!(situation.destination, RunMigrated, "{situation:?}");
+        }
+        if changes.destroys_source {
+            assert_eq!((situation.source, situation.destination), (PausedMigration, RunMigrated), "{situation:?}");
+        }
+        if changes.destroys_destination {
+            assert_eq!((situation.source, situation.destination), (RunUnchanged, Incoming), "{situation:?}");
+        }
+    }
+}
+
+/// However it is asked, with whatever decision: one copy is left, or the operator said that none is to be.
+#[test]
+fn no_decision_starts_a_second_copy_or_destroys_the_last() {
+    let runs = |answer| matches!(answer, RunMigrated | RunUnchanged | RunOther);
+    for situation in all() {
+        let decision = decide(situation);
+        let changes = decision.action.changes();
+        if changes.resumes_source {
+            assert!(!runs(situation.destination) || changes.destroys_destination, "{situation:?}");
+        }
+        if changes.resumes_destination {
+            assert!(matches!(situation.source, Absent | Off | OffMigrated), "{situation:?}");
+        }
+        if changes.destroys_source && decision.action != Action::GiveUp {
+            assert_eq!(situation.destination, RunMigrated, "{situation:?}");
+        }
+        if changes.destroys_destination {
+            assert!(matches!(situation.source, RunUnchanged | PausedByPvm), "{situation:?}");
+        }
+        assert!(decision.action != Action::GiveUp || situation.keep == Some(Keep::None), "{situation:?}");
+        if changes.ends_cancelled {
+            assert!(Halted::is_possible(situation.source, situation.destination, situation.job), "{situation:?}");
+            assert!(situation.halted.is_some(), "{situation:?}");
+        } else {
+            assert!(situation.job == Job::None || changes == Changes::default(), "{situation:?}");
+        }
+    }
+}
+
+#[test]
+fn a_running_migration_is_left_to_itself() {
+    for situation in all().filter(|s| s.job == Job::Out && s.halted.is_none()) {
+        assert_eq!(decide(situation).action.changes(), Changes::default(), "{situation:?}");
+    }
+}

@@ -1,0 +1,116 @@
+//! What recovery says: the situation, the row, and what follows. Pure.
+
+use super::action::Action;
+use super::answer::Seen;
+use super::{Decision, Situation};
+use crate::journal::{Side, State};
+use crate::model::pci::PciAddress;
+use crate::proof::Verdict;
+
+/// The situation and the row, in lines.
+pub fn explain(
+    journal: &State,
+    source: &Seen,
+    destination: &Seen,
+    situation: Situation,
+    decision: &Decision,
+) -> Vec<String> {
+    let plan = &journal.plan;
+    let host = |name: &str, seen: &Seen, answer: super::Answer| match seen {
+        Seen::Unreachable(why) if answer == super::Answer::Absent => format!("  {name}: dead, as you said ({why})"),
+        Seen::Unreachable(why) => format!("  {name}: does not answer ({why})"),
+        Seen::Absent => format!("  {name}: {}", answer.words()),
+        Seen::Present { state, .. } => format!("  {name}: {}: {state}", answer.words()),
+    };
+    let mut lines = vec![
+        format!("{}: {} from {} to {}", plan.id, plan.instance.name, plan.source.name, plan.destination.name),
+        format!("  last record: {}, {}", situation.last.name(), journal.touched),
+        host(&plan.source.name, source, situation.source),
+        host(&plan.destination.name, destination, situation.destination),
+        format!("  job on {}: {}", plan.source.name, situation.job.words()),
+    ];
+    lines.extend(journal.verdict.iter().map(|verdict| format!("  device state: {verdict}")));
+    lines.push(format!("  row {}: {}", decision.row.number, decision.row.words));
+    lines
+}
+
+/// What was not done, with what both hosts say where that does not tell the guest's place.
+pub fn left_alone(journal: &State, situation: Situation, what: &str) -> String {
+    if situation.place().is_some() {
+        return what.to_owned();
+    }
+    let (source, destination) = (&journal.plan.source.name, &journal.plan.destination.name);
+    let (here, there) = (situation.source.words(), situation.destination.words());
+    format!("{source} {here}, and {destination} {there}: {what}")
+}
+
+/// What a guest on this host has lost by the move, each in words that follow "but".
+pub fn losses(verdict: Option<&Verdict>, missing: &[PciAddress], side: Side) -> Vec<String> {
+    let state = match verdict {
+        Some(Verdict::Lost { .. }) => Some("the state of its devices is lost".to_owned()),
+        Some(Verdict::NotVerified { .. }) => Some("the state of its devices is not proved".to_owned()),
+        Some(Verdict::Verified | Verdict::NothingToProve) | None => None,
+    };
+    let (plural, names) = (
+        if missing.len() == 1 { "" } else { "s" },
+        missing.iter().map(PciAddress::to_string).collect::<Vec<_>>().join(" and "),
+    );
+    let ports = (!missing.is_empty()).then(|| match side {
+        Side::Source => format!("it is without port{plural} {names}"),
+        Side::Destination => format!("it has no port{plural} in place of {names}"),
+    });
+    state.into_iter().chain(ports).collect()
+}
+
+/// "This, but that, and that".
+pub fn but(head: &str, parts: &[String]) -> String {
+    if parts.is_empty() { head.to_owned() } else { format!("{head}, but {}", list(parts.iter().cloned())) }
+}
+
+/// "This", "this, and that", "this, that, and that".
+pub fn list(parts: impl IntoIterator<Item = String>) -> String {
+    let mut parts: Vec<_> = parts.into_iter().collect();
+    match parts.pop() {
+        Some(last) if !parts.is_empty() => format!("{}, and {last}", parts.join(", ")),
+        Some(last) => last,
+        None => String::new(),
+    }
+}
+
+/// What an action does, in one sentence.
+pub const fn intent(action: Action) -> &'static str {
+    match action {
+        Action::Nothing => "Nothing is done.",
+        Action::Show => "To look further:",
+        Action::ReleaseClaims => "The claims are given back.",
+        Action::WaitForUnplug => "Waiting for the guest to let go of the port.",
+        Action::ReattachOnSource => "The ports are plugged in on the source again.",
+        Action::Follow => "The migration is followed to its end.",
+        Action::WaitForSwitchover => "Waiting for the switch-over to end.",
+        Action::EndCancelled => "The cancelled migration is brought to its end.",
+        Action::Finish => "The devices are proved.",
+        Action::DestroySourceAndFinish => "The source's copy is destroyed.",
+        Action::ResumeSource => "The source's copy is resumed.",
+        Action::DestroyIncoming => "If it is still there after 60 seconds, the destination's copy is destroyed.",
+        Action::Undo => "What is left of the migration is undone on the source.",
+        Action::SuspendSource => "The source's copy is suspended.",
+        Action::DestroyDestinationAndKeepSource => "The destination's copy is destroyed, the source's kept.",
+        Action::GiveUp => "The source's copy is destroyed: the guest then runs nowhere.",
+        Action::RecordProof => "The devices on the destination are proved; nothing is changed.",
+        Action::ResumeDestination => "The destination's copy is resumed if its state is proved.",
+        Action::AttachInDefinition => "The ports are put into the definition on the destination.",
+        Action::Close => "The record is closed.",
+        Action::ShowXml => "What the journal knows:",
+        Action::Attach => "Missing ports are plugged in on the destination.",
+        Action::CleanUp => "What is left over is removed.",
+    }
+}
+
+/// Commands to look with.
+pub fn commands(journal: &State) -> Vec<String> {
+    let plan = &journal.plan;
+    [&plan.source, &plan.destination]
+        .iter()
+        .map(|host| format!("    virsh -c {} domstate --reason {}", host.uri, plan.instance.uuid))
+        .collect()
+}

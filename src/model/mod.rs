@@ -1,0 +1,7 @@
+//! The vocabulary that every room shares: PCI names, the snapshot of a host, findings, outcomes and times. It uses no other room.
+
+pub mod finding;
+pub mod outcome;
+pub mod pci;
+pub mod snapshot;
+pub mod time;

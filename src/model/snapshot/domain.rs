@@ -1,0 +1,113 @@
+//! One domain as libvirt describes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Unknown;
+use crate::model::pci::PciAddress;
+
+/// One domain.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Domain {
+    /// Name.
+    pub name: String,
+    /// UUID, lower case.
+    pub uuid: String,
+    /// `running`, `paused`, `shutoff`, `crashed`, `pmsuspended`, …
+    pub state: String,
+    /// Whether an I/O error of a disk has paused it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub io_error: bool,
+    /// Whether it has a persistent definition.
+    pub persistent: bool,
+    /// Whether it starts with the host.
+    pub autostart: bool,
+    /// Live migratable XML without security info (the inactive one when it does not run).
+    pub xml: Option<String>,
+    /// Persistent XML without security info.
+    pub inactive_xml: Option<String>,
+    /// QEMU's own reasons why it cannot migrate; empty: none.
+    pub blocked_reasons: Option<Vec<String>>,
+    /// Version of the QEMU that runs it.
+    pub qemu: Option<String>,
+    /// Bytes of VFIO state transferred in its migrations.
+    pub vfio_transferred: Option<u64>,
+    /// Job on it: `none`, `migration-out`, `migration-in`, …
+    pub job: Option<String>,
+    /// Number of snapshots and checkpoints.
+    pub snapshots: Option<u32>,
+    /// Who runs it: `nova`, `ovirt`, `kubevirt`, `opennebula`, `pacemaker`.
+    pub owner: Option<String>,
+    /// Nova's metadata.
+    pub nova: Option<NovaMetadata>,
+    /// Host devices of every kind, in document order of the live XML.
+    pub hostdevs: Vec<Hostdev>,
+    /// Facts that could not be read.
+    pub unknown: Vec<Unknown>,
+}
+
+impl Domain {
+    /// Whether its CPUs run or may run again without a boot.
+    pub fn is_active(&self) -> bool {
+        !matches!(self.state.as_str(), "shutoff" | "crashed" | "")
+    }
+}
+
+/// Nova's metadata in a domain's XML (`nova/virt/libvirt/config.py`, `LibvirtConfigGuestMetaNovaInstance`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NovaMetadata {
+    /// Display name of the instance.
+    pub name: Option<String>,
+    /// Flavor name.
+    pub flavor: Option<String>,
+    /// Extra specs; there since Nova 32.
+    pub extra_specs: Option<BTreeMap<String, String>>,
+    /// Image properties.
+    pub image_properties: Option<BTreeMap<String, String>>,
+    /// Project UUID.
+    pub project: Option<String>,
+}
+
+/// What a host device is in the XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostdevKind {
+    /// `<hostdev type='pci'>`.
+    #[default]
+    Hostdev,
+    /// `<interface type='hostdev'>`.
+    Interface,
+    /// `<hostdev type='mdev'>`.
+    Mdev,
+    /// `<interface type='network'>` on a hostdev pool.
+    Network,
+}
+
+/// One host device of a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hostdev {
+    /// Kind.
+    pub kind: HostdevKind,
+    /// Address on the host; none for mdev.
+    pub source: Option<PciAddress>,
+    /// Address in the guest.
+    pub guest_address: Option<PciAddress>,
+    /// libvirt's device alias.
+    pub alias: Option<String>,
+    /// `managed` attribute, when present.
+    pub managed: Option<bool>,
+    /// `<driver model=…>`.
+    pub driver_model: Option<String>,
+    /// MAC of an interface.
+    pub mac: Option<String>,
+    /// VLAN tag of an interface.
+    pub vlan: Option<u16>,
+    /// libvirt network of a pool interface, or uuid of an mdev.
+    pub network: Option<String>,
+    /// `<teaming type=…>`.
+    pub teaming: Option<String>,
+}

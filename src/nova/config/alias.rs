@@ -1,0 +1,330 @@
+//! `[pci] alias` (`nova/pci/request.py`).
+
+use std::collections::BTreeMap;
+
+use super::rules;
+use crate::model::snapshot::AliasDoc;
+use crate::nova::oslo::bool_word;
+use crate::nova::python::node::{Member, Node, Value};
+use crate::nova::python::words;
+use crate::text::{Diagnostic, Fix, Span, Spanned};
+
+/// One entry of the list.
+#[derive(Debug, Clone)]
+pub struct AliasEntry {
+    /// The object as written.
+    pub node: Node,
+    /// The name, stripped.
+    pub name: Spanned<String>,
+    /// NUMA policy, `legacy` when absent.
+    pub numa_policy: String,
+    /// What Nova keeps: `vendor_id`, `product_id`, `dev_type`, `live_migratable` (`true` or `false`), and the rest as written.
+    pub spec: BTreeMap<String, String>,
+}
+
+/// Members of the schema.
+pub const MEMBERS: [&str; 9] = [
+    "capability_type",
+    "device_type",
+    "live_migratable",
+    "name",
+    "numa_policy",
+    "product_id",
+    "resource_class",
+    "traits",
+    "vendor_id",
+];
+
+const DEVICE_TYPES: [&str; 3] = ["type-PCI", "type-PF", "type-VF"];
+const NUMA_POLICIES: [&str; 4] = ["required", "legacy", "preferred", "socket"];
+
+impl AliasEntry {
+    /// Reads one value of the list; every error of it goes to `diagnostics`.
+    pub fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+        let before = diagnostics.len();
+        if !matches!(node.value, Value::Object(_)) {
+            let list = matches!(node.value, Value::Array(_));
+            diagnostics.push(
+                Diagnostic::new(&rules::ALIAS_SHAPE, format!("an alias is one object, not {}", node.kind()))
+                    .at(node.span, node.kind())
+                    .remedy(if list {
+                        "write one alias option for each object of the list"
+                    } else {
+                        "alias = {\"name\": …}"
+                    })
+                    .nova("PciInvalidAlias", invalid(&format!("{} is not of type 'object'", node.python_repr()))),
+            );
+            return None;
+        }
+        for member in node.members() {
+            check(member, diagnostics);
+        }
+        let Some(name) = node.get("name") else {
+            diagnostics.push(
+                Diagnostic::new(&rules::ALIAS_SHAPE, "an alias needs a name")
+                    .at(node.span, "no \"name\"")
+                    .remedy("\"name\": \"a1\"")
+                    .nova("PciInvalidAlias", invalid("'name' is a required property")),
+            );
+            return None;
+        };
+        if diagnostics.len() > before {
+            return None;
+        }
+        let text = |key: &str| node.get(key).and_then(|m| m.value.as_str()).map(str::to_owned);
+        let mut spec = BTreeMap::new();
+        for key in ["vendor_id", "product_id", "resource_class", "traits", "capability_type"] {
+            spec.extend(text(key).map(|value| (key.to_owned(), value)));
+        }
+        spec.extend(text("device_type").map(|value| ("dev_type".to_owned(), value)));
+        if let Some(value) = text("live_migratable").and_then(|word| bool_word::word(&word)) {
+            spec.insert("live_migratable".to_owned(), value.to_string());
+        }
+        Some(Self {
+            node: node.clone(),
+            name: Spanned::new(words::strip(name.value.as_str()?).to_owned(), name.value.span),
+            numa_policy: text("numa_policy").unwrap_or_else(|| "legacy".to_owned()),
+            spec,
+        })
+    }
+
+    /// Where the value of a member stands; where it has none, the name.
+    pub fn place(&self, member: &str) -> Span {
+        self.node.get(member).map_or(self.name.span, |member| member.value.span)
+    }
+
+    /// Whether both ids are there.
+    pub fn has_ids(&self) -> bool {
+        self.spec.contains_key("vendor_id") && self.spec.contains_key("product_id")
+    }
+}
+
+fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
+    let key = member.key.value.as_str();
+    if !MEMBERS.contains(&key) {
+        let near = super::near_miss(key, &MEMBERS);
+        let mut diagnostic = Diagnostic::new(&rules::ALIAS_SHAPE, format!("an alias has no member '{key}'"))
+            .at(member.key.span, near.map_or_else(|| "not allowed".to_owned(), |near| format!("did you mean {near}?")))
+            .remedy(near.map_or_else(|| "remove it".to_owned(), |near| format!("\"{near}\"")))
+            .nova(
+                "PciInvalidAlias",
+                invalid(&format!("Additional properties are not allowed ({} was unexpected)", words::repr(key))),
+            );
+        if matches!(
+            key,
+            "managed" | "physical_network" | "address" | "devname" | "trusted" | "remote_managed" | "one_time_use"
+        ) {
+            diagnostic = diagnostic.note("this is a key of device_spec");
+        }
+        diagnostics.push(diagnostic);
+        return;
+    }
+    let mut refuse = |message: String, found: &str, remedy: String, nova: String| {
+        diagnostics.push(
+            Diagnostic::new(&rules::ALIAS_VALUE, message)
+                .at(member.value.span, found)
+                .remedy(remedy)
+                .nova("PciInvalidAlias", invalid(&nova)),
+        );
+    };
+    let Some(text) = member.value.as_str() else {
+        let plain = match (&member.value.value, key) {
+            (Value::Bool(value), "live_migratable") => Some(if *value { "\"yes\"" } else { "\"no\"" }),
+            _ => None,
+        };
+        let remedy = match (&member.value.value, key) {
+            (Value::Bool(true), "live_migratable") => "\"live_migratable\": \"yes\"".to_owned(),
+            (Value::Bool(false), "live_migratable") => "\"live_migratable\": \"no\"".to_owned(),
+            (Value::Int(_) | Value::Float(_), _) => "put it in double quotes".to_owned(),
+            _ => format!("\"{key}\": \"…\""),
+        };
+        refuse(
+            format!("{key} of an alias must be text in quotes, not {}", member.value.kind()),
+            member.value.kind(),
+            remedy,
+            format!("{} is not of type 'string'", member.value.python_repr()),
+        );
+        if let Some((diagnostic, plain)) = diagnostics.last_mut().zip(plain) {
+            diagnostic.fixes.push(Fix { span: member.value.span, text: plain.to_owned() });
+        }
+        return;
+    };
+    check_text(key, text, &mut refuse);
+}
+
+/// The rules for one member's text; `refuse` takes the message, what was found, the remedy and Nova's words.
+fn check_text(key: &str, text: &str, refuse: &mut dyn FnMut(String, &str, String, String)) {
+    let one_of = |allowed: &[&str]| {
+        let list = allowed.iter().map(|word| words::repr(word)).collect::<Vec<_>>().join(", ");
+        format!("{} is not one of [{list}]", words::repr(text))
+    };
+    match key {
+        "name" if text.is_empty() || text.chars().count() > 256 => {
+            let (words, nova) =
+                if text.is_empty() { ("empty", "should be non-empty") } else { ("too long", "is too long") };
+            refuse(
+                "the name of an alias has 1 to 256 characters".to_owned(),
+                words,
+                "\"name\": \"a1\"".to_owned(),
+                format!("{} {nova}", words::repr(text)),
+            );
+        }
+        "vendor_id" | "product_id" if !is_id(text) => {
+            let digits = text.trim().trim_start_matches("0x");
+            let hex = !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            refuse(
+                format!("{key} of an alias is exactly four hex digits, not '{text}'"),
+                "not four hex digits",
+                if hex {
+                    format!("\"{key}\": \"{:0>4}\"", digits.to_lowercase())
+                } else {
+                    format!("\"{key}\": \"15b3\"")
+                },
+                format!("{} does not match '^([\\\\da-fA-F]{{4}})$'", words::repr(text)),
+            );
+        }
+        "device_type" if !DEVICE_TYPES.contains(&text) => {
+            let near = super::near_miss(text, &DEVICE_TYPES).unwrap_or("type-VF");
+            refuse(
+                format!("device_type is type-PCI, type-PF or type-VF, not '{text}'"),
+                "unknown type",
+                format!("\"device_type\": \"{near}\""),
+                one_of(&DEVICE_TYPES),
+            );
+        }
+        "numa_policy" if !NUMA_POLICIES.contains(&text) => {
+            let near = super::near_miss(text, &NUMA_POLICIES).unwrap_or("legacy");
+            refuse(
+                format!("numa_policy is required, legacy, preferred or socket, not '{text}'"),
+                "unknown policy",
+                format!("\"numa_policy\": \"{near}\""),
+                one_of(&NUMA_POLICIES),
+            );
+        }
+        "capability_type" if text != "pci" => refuse(
+            format!("capability_type can only be pci, not '{text}'"),
+            "not pci",
+            "remove it: a request with it can never be met".to_owned(),
+            one_of(&["pci"]),
+        ),
+        "live_migratable" if bool_word::word(text).is_none() => refuse(
+            format!("live_migratable must be a boolean word, not '{text}'"),
+            "not a boolean word",
+            "\"live_migratable\": \"yes\" or \"live_migratable\": \"no\"".to_owned(),
+            bool_word::refusal(text),
+        ),
+        _ => {}
+    }
+}
+
+/// `^([\da-fA-F]{4})$` of `nova/pci/utils.py`: any script's digits, and one newline behind.
+fn is_id(text: &str) -> bool {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.chars().count() == 4 && text.chars().all(|c| c.is_ascii_hexdigit() || words::decimal_digit(c).is_some())
+}
+
+fn invalid(reason: &str) -> String {
+    format!("Invalid PCI alias definition: {reason}")
+}
+
+/// The rules between entries: same names, ids, Placement.
+pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostics: &mut Vec<Diagnostic>) {
+    let mut first: BTreeMap<&str, &AliasEntry> = BTreeMap::new();
+    for entry in entries {
+        let name = entry.name.value.as_str();
+        if let Some(earlier) = first.get(name) {
+            let mut conflict = |member: &str, message: String, remedy: &str, nova: String| {
+                diagnostics.push(
+                    Diagnostic::new(&rules::ALIAS_CONFLICT, message)
+                        .at(entry.place(member), "this one")
+                        .also(earlier.place(member), "the first of that name")
+                        .remedy(remedy)
+                        .nova("PciInvalidAlias", invalid(&nova)),
+                );
+            };
+            let types = (earlier.spec.get("dev_type"), entry.spec.get("dev_type"));
+            if earlier.numa_policy != entry.numa_policy {
+                conflict(
+                    "numa_policy",
+                    format!(
+                        "aliases named '{name}' have different numa_policy ({} and {})",
+                        earlier.numa_policy, entry.numa_policy
+                    ),
+                    "give both the same numa_policy (absent means legacy)",
+                    format!("NUMA policy mismatch for alias '{name}'"),
+                );
+            } else if types.0.is_none() || types.1.is_none() {
+                conflict(
+                    "device_type",
+                    format!("aliases named '{name}' must all name their device_type"),
+                    "add the same \"device_type\" to each of them",
+                    "'dev_type'".to_owned(),
+                );
+            } else if types.0 != types.1 {
+                conflict(
+                    "device_type",
+                    format!("aliases named '{name}' have different device_type"),
+                    "use another name for the other kind of device",
+                    format!("Device type mismatch for alias '{name}'"),
+                );
+            }
+            if pci_in_placement {
+                diagnostics.push(
+                    Diagnostic::new(&rules::ALIAS_SEVERAL, format!("there are several aliases named '{name}', and pci_in_placement is on"))
+                        .at(entry.name.span, "another one")
+                        .also(earlier.name.span, "the first of that name")
+                        .remedy("keep one alias with a resource_class, and give the device_specs it may use that resource_class")
+                        .nova("PciInvalidAlias", format!("The PCI alias(es) {name} have multiple specs but [filter_scheduler]pci_in_placement is True.")),
+                );
+            }
+        } else {
+            first.insert(name, entry);
+        }
+        let class = pci_in_placement && entry.spec.contains_key("resource_class");
+        if !entry.has_ids() && !class {
+            let (or_class, nova) = if pci_in_placement {
+                (", or a resource_class", "fields set or resource_class field set.")
+            } else {
+                ("", "fields set.")
+            };
+            diagnostics.push(
+                Diagnostic::new(&rules::ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
+                    .at(entry.name.span, "ids missing")
+                    .remedy("\"vendor_id\": \"15b3\", \"product_id\": \"101e\"")
+                    .nova(
+                        "PciInvalidAlias",
+                        format!("The PCI alias(es) {name} does not have vendor_id and product_id {nova}"),
+                    ),
+            );
+        }
+    }
+}
+
+/// Aliases by first appearance, each with all its entries.
+pub fn documents(entries: &[AliasEntry]) -> Vec<AliasDoc> {
+    let mut docs: Vec<AliasDoc> = Vec::new();
+    let mut by_name = std::collections::HashMap::new();
+    for entry in entries {
+        let at = *by_name.entry(entry.name.value.as_str()).or_insert(docs.len());
+        if at == docs.len() {
+            docs.push(AliasDoc {
+                name: entry.name.value.clone(),
+                numa_policy: entry.numa_policy.clone(),
+                live_migratable: None,
+                specs: Vec::new(),
+            });
+        }
+        docs[at].specs.push(entry.spec.clone());
+    }
+    for doc in &mut docs {
+        let all = |word: &str| doc.specs.iter().all(|s| s.get("live_migratable").is_some_and(|v| v == word));
+        doc.live_migratable = if all("true") {
+            Some("yes".to_owned())
+        } else if all("false") {
+            Some("no".to_owned())
+        } else {
+            None
+        };
+    }
+    docs
+}

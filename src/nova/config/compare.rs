@@ -1,0 +1,164 @@
+//! Two copies that should agree: a controller's and a compute host's, or those of two hosts.
+
+use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::snapshot::config::{AliasDoc, ConfigDoc, SpecDoc};
+
+/// An alias that is not the same in both.
+pub const ALIAS_DIFFERS: Rule = Rule {
+    code: "alias-differs",
+    severity: Severity::Warning,
+    summary: "an alias is not the same in the two configurations",
+    page: "nova-api, the conductor, the scheduler and nova-compute each read alias from their own files. A flavor is translated by \
+nova-api's file; where another service has another alias of that name, or none, it fails or decides differently.
+
+Check by hand: grep '^alias' on every controller and host.
+
+Fix: the same alias lines everywhere.",
+};
+
+/// Specs that make devices of one host unusable for guests of the other.
+pub const SPEC_DIFFERS: Rule = Rule {
+    code: "spec-differs",
+    severity: Severity::Warning,
+    summary: "devices that one host declares live-migratable are not declared so on the other",
+    page: "A guest moves only to devices whose device_spec says live_migratable yes, on the destination's file. Tags such as \
+physical_network, resource_class and traits decide too which requests a device can serve.
+
+Fix: the same device_spec on hosts that shall exchange guests.",
+};
+
+/// Every rule of this file.
+pub const ALL: &[&Rule] = &[&ALIAS_DIFFERS, &SPEC_DIFFERS];
+
+/// What differs, as findings about the first one's files. `other` is the second one's name.
+pub fn compare(first: &ConfigDoc, second: &ConfigDoc, other: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    compare_aliases(first, second, other, &mut found);
+    if !first.device_specs.is_empty() && !second.device_specs.is_empty() {
+        for (from, to, place) in [(first, second, other), (second, first, "this configuration")] {
+            for spec in &from.device_specs {
+                if declared(spec) == "true" {
+                    found.extend(missing(spec, to, place));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn compare_aliases(first: &ConfigDoc, second: &ConfigDoc, other: &str, found: &mut Vec<Finding>) {
+    // A compute host's own nova.conf often has no alias at all; that only matters where the other has some.
+    for alias in &first.aliases {
+        let Some(theirs) = second.aliases.iter().find(|theirs| theirs.name == alias.name) else {
+            found.push(
+                Finding::new(&ALIAS_DIFFERS, format!("alias '{}' is not in {other}", alias.name))
+                    .remedy("copy the alias there"),
+            );
+            continue;
+        };
+        let differences = differences(alias, theirs);
+        if !differences.is_empty() {
+            found.push(
+                Finding::new(
+                    &ALIAS_DIFFERS,
+                    format!("alias '{}' differs from {other}: {}", alias.name, differences.join("; ")),
+                )
+                .remedy("make both the same"),
+            );
+        }
+    }
+    for alias in second.aliases.iter().filter(|alias| !first.aliases.iter().any(|ours| ours.name == alias.name)) {
+        found.push(
+            Finding::new(&ALIAS_DIFFERS, format!("alias '{}' is only in {other}", alias.name))
+                .remedy("copy the alias here"),
+        );
+    }
+}
+
+fn differences(a: &AliasDoc, b: &AliasDoc) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut note = |what: &str, ours: &str, theirs: &str| {
+        if ours != theirs {
+            differences.push(format!("{what} {ours} here, {theirs} there"));
+        }
+    };
+    let unset = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".to_owned());
+    note("live_migratable", &unset(&a.live_migratable), &unset(&b.live_migratable));
+    note("numa_policy", &a.numa_policy, &b.numa_policy);
+    let keys: std::collections::BTreeSet<&String> =
+        a.specs.iter().chain(&b.specs).flat_map(|spec| spec.keys()).filter(|key| *key != "live_migratable").collect();
+    for key in keys {
+        let values = |alias: &AliasDoc| {
+            let values: Vec<&str> =
+                alias.specs.iter().map(|spec| spec.get(key).map_or("unset", String::as_str)).collect();
+            values.join(" or ")
+        };
+        note(key, &values(a), &values(b));
+    }
+    differences
+}
+
+fn declared(spec: &SpecDoc) -> &str {
+    spec.tags.get("live_migratable").and_then(|v| v.as_str()).unwrap_or("unset")
+}
+
+/// What is wrong with the other side's specs for the same ids, if anything.
+fn missing(spec: &SpecDoc, to: &ConfigDoc, place: &str) -> Option<Finding> {
+    let meets = |a: &str, b: &str| a == "*" || b == "*" || a == b;
+    let same: Vec<&SpecDoc> = to
+        .device_specs
+        .iter()
+        .filter(|s| meets(&s.vendor_id, &spec.vendor_id) && meets(&s.product_id, &spec.product_id))
+        .collect();
+    let ids = format!("{}:{}", spec.vendor_id, spec.product_id);
+    let message = if same.is_empty() {
+        format!("no device_spec of {place} is for {ids}, which is live-migratable on the other side")
+    } else if !same.iter().any(|s| declared(s) == "true") {
+        format!("{ids} is live-migratable on one side only: {place} does not say yes")
+    } else {
+        let tag = ["physical_network", "resource_class", "traits", "trusted", "remote_managed"]
+            .into_iter()
+            .find(|tag| !same.iter().any(|s| declared(s) == "true" && s.tags.get(*tag) == spec.tags.get(*tag)))?;
+        format!("the live-migratable devices {ids} have another {tag} in {place}")
+    };
+    let mut finding = Finding::new(&SPEC_DIFFERS, message).remedy("write the same device_spec on both hosts");
+    if place != "this configuration" {
+        finding.file.clone_from(&spec.file);
+        finding.line = spec.line;
+    }
+    Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nova::config::{Input, Machine, NoHost, load};
+
+    fn doc(text: &str) -> ConfigDoc {
+        let input = Input { name: "nova.conf".to_owned(), bytes: text.as_bytes().to_vec() };
+        load(vec![input], &NoHost, &Machine::default()).document()
+    }
+
+    fn messages(a: &str, b: &str) -> Vec<String> {
+        compare(&doc(a), &doc(b), "peer").into_iter().map(|f| f.message).collect()
+    }
+
+    const A: &str = r#"[pci]
+device_spec = {"vendor_id": "15b3", "product_id": "101e", "live_migratable": "yes"}
+alias = {"name": "a1", "vendor_id": "15b3", "product_id": "101e", "device_type": "type-VF", "live_migratable": "yes"}
+"#;
+
+    #[test]
+    fn equal_configurations_agree() {
+        assert!(messages(A, A).is_empty());
+    }
+
+    #[test]
+    fn says_what_differs() {
+        let b = A.replace("\"yes\"", "\"no\"");
+        let found = messages(A, &b);
+        assert_eq!(found[0], "alias 'a1' differs from peer: live_migratable yes here, no there");
+        assert!(found[1].contains("peer does not say yes"), "{found:?}");
+        assert_eq!(messages(A, "[pci]\n"), ["alias 'a1' is not in peer"]);
+    }
+}

@@ -1,0 +1,315 @@
+//! One entry of `[pci] device_spec` (`nova/pci/devspec.py`).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::address::{AddressError, AddressPattern};
+use super::machine::PciLookup;
+use super::rules;
+use crate::model::pci::PciId;
+use crate::model::snapshot::{Declared, SpecDoc};
+use crate::nova::oslo::bool_word;
+use crate::nova::python::node::{Member, Node, Value};
+use crate::nova::python::words;
+use crate::text::{Diagnostic, Sources, Span};
+
+/// Keys that choose devices; every other key is a tag.
+pub const MATCHING_KEYS: [&str; 4] = ["vendor_id", "product_id", "address", "devname"];
+
+/// Tags Nova knows.
+pub const KNOWN_TAGS: [&str; 8] = [
+    "live_migratable",
+    "managed",
+    "one_time_use",
+    "physical_network",
+    "remote_managed",
+    "resource_class",
+    "traits",
+    "trusted",
+];
+
+/// A vendor or product id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdPattern {
+    /// As Nova keeps it: `*` or four lower-case digits.
+    pub text: String,
+    /// The id, unless any or one that no device has.
+    pub id: Option<PciId>,
+}
+
+impl IdPattern {
+    fn any() -> Self {
+        Self { text: "*".to_owned(), id: None }
+    }
+
+    /// Whether every device matches.
+    pub fn is_any(&self) -> bool {
+        self.text == "*"
+    }
+}
+
+/// One entry that Nova accepts.
+#[derive(Debug, Clone)]
+pub struct DeviceSpec {
+    /// The object as written.
+    pub node: Node,
+    /// Vendor.
+    pub vendor_id: IdPattern,
+    /// Product, for a VF the VF's own.
+    pub product_id: IdPattern,
+    /// Address; `None` for a `devname` that does not exist here, which matches nothing.
+    pub address: Option<AddressPattern>,
+    /// `devname` as written.
+    pub devname: Option<Json>,
+    /// Whether only devices with a card serial number match.
+    pub remote_managed: bool,
+    /// Every other key as Nova keeps it.
+    pub tags: BTreeMap<String, Json>,
+}
+
+/// What reading an entry needs besides the entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The host's sysfs.
+    pub host: &'a dyn PciLookup,
+    /// `[pci] report_in_placement`.
+    pub report_in_placement: bool,
+}
+
+impl DeviceSpec {
+    /// Where the entry stands.
+    pub fn span(&self) -> Span {
+        self.node.span
+    }
+
+    /// Reads one member of the list; every error of it goes to `diagnostics`.
+    pub fn read(node: &Node, around: Surroundings<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+        let before = diagnostics.len();
+        if !matches!(node.value, Value::Object(_)) {
+            diagnostics.push(
+                Diagnostic::new(&rules::SPEC_SHAPE, format!("a device_spec is an object, not {}", node.kind()))
+                    .at(node.span, node.kind())
+                    .remedy("{\"vendor_id\": \"15b3\", \"product_id\": \"101e\"}")
+                    .nova(
+                        "PciConfigInvalidSpec",
+                        format!(
+                            "Invalid [pci]device_spec config: Invalid entry: '{}'; Expecting dict",
+                            node.python_str()
+                        ),
+                    ),
+            );
+            return None;
+        }
+        let vendor_id = id(node, "vendor_id", diagnostics);
+        let product_id = id(node, "product_id", diagnostics);
+        let address = node.get("address").filter(|m| m.value.truthy());
+        let devname = node.get("devname").filter(|m| m.value.truthy());
+        if let (Some(address), Some(devname)) = (address, devname) {
+            diagnostics.push(
+                Diagnostic::new(&rules::SPEC_DEVNAME, "a device_spec has either an address or a devname, not both")
+                    .at(devname.key.span.to(devname.value.span), "devname")
+                    .also(address.key.span.to(address.value.span), "address")
+                    .remedy("remove devname")
+                    .nova(
+                        "PciDeviceInvalidDeviceName",
+                        "Invalid PCI Whitelist: The PCI whitelist can specify devname or address, but not both",
+                    ),
+            );
+        }
+        let pattern = match (address, devname) {
+            (None, Some(devname)) => around.host.netdev(&devname.value.python_str()).map(|netdev| {
+                AddressPattern::of_netdev(&netdev.device, netdev.is_pf, around.host).map_err(|e| (e, devname))
+            }),
+            (Some(address), _) => Some(AddressPattern::read(&address.value, around.host).map_err(|e| (e, address))),
+            (None, None) => Some(Ok(AddressPattern::any())),
+        };
+        let pattern = match pattern {
+            Some(Err((error, member))) => {
+                diagnostics.push(address_diagnostic(*error, member));
+                None
+            }
+            Some(Ok(pattern)) => Some(pattern),
+            None => None,
+        };
+        let tags = tags(node, around.report_in_placement, diagnostics);
+        let remote = node.get("remote_managed").filter(|m| bool_word::value(&m.value) == Some(true));
+        if let Some(member) = remote {
+            remote_managed(member, pattern.as_ref(), devname, diagnostics);
+        }
+        (diagnostics.len() == before).then(|| Self {
+            node: node.clone(),
+            vendor_id,
+            product_id,
+            address: pattern,
+            devname: node.get("devname").map(|m| m.value.to_json()).filter(|v| !v.is_null()),
+            remote_managed: remote.is_some(),
+            tags,
+        })
+    }
+
+    /// What the spec declares.
+    pub fn declared(&self) -> Declared {
+        declared(&self.tags)
+    }
+
+    /// The document's form.
+    pub fn document(&self, index: usize, sources: &Sources) -> SpecDoc {
+        SpecDoc {
+            index,
+            file: Some(sources.file(self.span().file).name.clone()),
+            line: Some(sources.line(self.span())),
+            vendor_id: self.vendor_id.text.clone(),
+            product_id: self.product_id.text.clone(),
+            address: self.address.as_ref().map(AddressPattern::document).unwrap_or_default(),
+            devname: self.devname.as_ref().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)),
+            remote_managed: self.remote_managed,
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+/// What a set of tags declares.
+pub fn declared(tags: &BTreeMap<String, Json>) -> Declared {
+    match tags.get("live_migratable").and_then(Json::as_str) {
+        Some("true") => Declared::Yes,
+        Some("false") => Declared::No,
+        _ => Declared::Unset,
+    }
+}
+
+fn id(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> IdPattern {
+    let Some(member) = node.get(key) else { return IdPattern::any() };
+    let mut refuse = |message: String, found: String, remedy: String, class, nova: String| {
+        diagnostics.push(
+            Diagnostic::new(&rules::SPEC_ID, message).at(member.value.span, found).remedy(remedy).nova(class, nova),
+        );
+        IdPattern::any()
+    };
+    let Some(text) = member.value.as_str() else {
+        let class = if key == "vendor_id" { "AttributeError" } else { "TypeError" };
+        return refuse(
+            format!("{key} must be text, not {}", member.value.kind()),
+            member.value.kind().to_owned(),
+            format!("put it in double quotes: \"{key}\": \"15b3\""),
+            class,
+            if key == "vendor_id" {
+                "the value has no attribute 'strip'".to_owned()
+            } else {
+                "int() can't convert non-string with explicit base".to_owned()
+            },
+        );
+    };
+    // Nova strips the vendor before it looks for the star, the product not.
+    let stripped = if key == "vendor_id" { words::strip(text) } else { text };
+    if stripped == "*" {
+        return IdPattern::any();
+    }
+    let invalid = "PciConfigInvalidSpec";
+    let Some(value) = words::int(stripped, 16) else {
+        return refuse(
+            format!("{key} '{text}' is not a hex number"),
+            "not hex".to_owned(),
+            format!("write four hex digits as lspci -nn shows them, or \"{key}\": \"*\""),
+            invalid,
+            format!("Invalid [pci]device_spec config: property {key} ('{stripped}') does not parse as a hex number."),
+        );
+    };
+    if value > 0xffff {
+        return refuse(
+            format!("{key} '{text}' is larger than ffff"),
+            "more than four digits".to_owned(),
+            "write four hex digits as lspci -nn shows them".to_owned(),
+            invalid,
+            format!(
+                "Invalid [pci]device_spec config: property {key} ({stripped}) is greater than the maximum allowable value (FFFF)."
+            ),
+        );
+    }
+    IdPattern { text: words::hex(value, 4), id: u16::try_from(value).ok().map(PciId) }
+}
+
+fn address_diagnostic(error: AddressError, member: &Member) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(&rules::SPEC_ADDRESS, error.message)
+        .at(error.span.unwrap_or(member.value.span), error.found)
+        .remedy(error.remedy);
+    diagnostic.nova_error = Some(error.nova);
+    diagnostic
+}
+
+fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, Json> {
+    let mut tags = BTreeMap::new();
+    for member in node.members() {
+        let key = member.key.value.as_str();
+        if MATCHING_KEYS.contains(&key) {
+            continue;
+        }
+        let strict = matches!(key, "live_migratable" | "managed" | "one_time_use");
+        if !strict || matches!(member.value.value, Value::Null) {
+            tags.insert(key.to_owned(), member.value.to_json());
+            continue;
+        }
+        let Some(value) = bool_word::value(&member.value) else {
+            let shown = member.value.as_str().map_or_else(|| member.value.kind().to_owned(), |t| format!("'{t}'"));
+            diagnostics.push(
+                Diagnostic::new(&rules::SPEC_BOOLEAN, format!("{key} must be a boolean word, not {shown}"))
+                    .at(member.value.span, "not a boolean word")
+                    .note(format!("Nova takes {}", bool_word::WORDS))
+                    .remedy(format!("\"{key}\": \"yes\" or \"{key}\": \"no\""))
+                    .nova(
+                        "PciConfigInvalidSpec",
+                        format!(
+                            "Invalid [pci]device_spec config: Cannot parse tag '{key}': {}",
+                            bool_word::refusal(&member.value.python_str())
+                        ),
+                    ),
+            );
+            continue;
+        };
+        if key == "one_time_use" && value && !report_in_placement {
+            diagnostics.push(
+                Diagnostic::new(&rules::ONE_TIME_USE, "one_time_use needs report_in_placement, which is off")
+                    .at(member.key.span.to(member.value.span), "on")
+                    .remedy("report_in_placement = true in [pci] (once on, it cannot go off), or remove one_time_use")
+                    .nova(
+                        "PciConfigInvalidSpec",
+                        "Invalid [pci]device_spec config: one_time_use=true requires pci.report_in_placement to be enabled",
+                    ),
+            );
+        }
+        tags.insert(key.to_owned(), Json::String(if value { "true" } else { "false" }.to_owned()));
+    }
+    tags
+}
+
+/// Nova means to compare ids here, but reads a file sysfs does not have: with a PF it always stops.
+fn remote_managed(
+    member: &Member,
+    pattern: Option<&AddressPattern>,
+    devname: Option<&Member>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let span = member.key.span.to(member.value.span);
+    match (pattern, devname) {
+        (None, Some(devname)) => diagnostics.push(
+            Diagnostic::new(
+                &rules::REMOTE_MANAGED,
+                "remote_managed is set, but the interface of devname does not exist here",
+            )
+            .at(devname.value.span, "no such interface on this host")
+            .also(span, "remote_managed")
+            .remedy("give the VFs' addresses instead of devname")
+            .nova(
+                "PciDeviceRemoteManagedNotPresent",
+                "Invalid PCI Whitelist: A device specified as \"remote_managed\" is not actually present on the host",
+            ),
+        ),
+        (Some(pattern), _) if pattern.is_pf => diagnostics.push(
+            Diagnostic::new(&rules::REMOTE_MANAGED, "remote_managed is for VFs, and this address is a PF")
+                .at(span, "on a PF")
+                .remedy("give the VFs' addresses, for example \"address\": \"0000:81:00.*\" with the VFs' product_id")
+                .nova("PciDeviceNotFoundById", "PCI device not found"),
+        ),
+        _ => {}
+    }
+}

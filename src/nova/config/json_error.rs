@@ -1,0 +1,213 @@
+//! Why a value is not JSON, in the operator's words.
+
+use std::ops::Range;
+
+use super::options::OptionDef;
+use super::{Entry, rules};
+use crate::nova::oslo::ini::End;
+use crate::nova::python::json::{self, JsonError};
+use crate::nova::python::node::Node;
+use crate::text::{Diagnostic, Fix, MappedText, SourceFile, Sources};
+
+/// The diagnostic for a value that `json::parse` refused, and what was meant, where that is plain.
+pub(super) fn explain(
+    error: &JsonError,
+    entry: &Entry,
+    def: &OptionDef,
+    sources: &Sources,
+) -> (Diagnostic, Option<Node>) {
+    let Some(mapped) = &entry.text else {
+        return (Diagnostic::new(&rules::JSON_SYNTAX, "the value is not JSON"), None);
+    };
+    let text = mapped.text.as_str();
+    let nova = error.python_message(text);
+    let (diagnostic, meant) = comment(error, mapped, def)
+        .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())).map(|diagnostic| (diagnostic, None)))
+        .or_else(|| python(error, mapped, def, sources))
+        .unwrap_or_else(|| (plain(error, mapped, def), None));
+    let diagnostic = if error.too_deep {
+        diagnostic.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
+    } else if def.name == "alias" {
+        diagnostic.nova("PciInvalidAlias", format!("Invalid PCI alias definition: {nova}"))
+    } else {
+        diagnostic.nova("PciConfigInvalidSpec", format!("Invalid [pci]device_spec config: Invalid entry: '{text}'"))
+    };
+    (diagnostic, meant)
+}
+
+fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic {
+    let len = mapped.text[error.offset..].chars().next().map_or(0, char::len_utf8);
+    let remedy = match error.message {
+        "Expecting value" if mapped.text.is_empty() => {
+            format!("remove the line: an empty {} is not no {}", def.name, def.name)
+        }
+        "Expecting ',' delimiter" => "put a comma between the members, and close every bracket".to_owned(),
+        "Expecting ':' delimiter" => "write \"name\": value".to_owned(),
+        "Extra data" => "write one object, or a list of objects, for each option".to_owned(),
+        "Unterminated string starting at" => "close the text with a double quote".to_owned(),
+        _ => "names and text in double quotes; true, false, null in lower case".to_owned(),
+    };
+    Diagnostic::new(&rules::JSON_SYNTAX, format!("this {} is not JSON", def.name))
+        .at(mapped.span(error.offset..error.offset + len), error.message)
+        .remedy(remedy)
+}
+
+/// A `#` or `;` where JSON goes on, or behind its end.
+fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(Diagnostic, Option<Node>)> {
+    let rest = &mapped.text[error.offset..];
+    if !rest.starts_with(['#', ';']) {
+        return None;
+    }
+    let len = rest.find('\n').unwrap_or(rest.len());
+    let behind = error.message == "Extra data";
+    let span = mapped.span(error.offset..error.offset + len);
+    let mut diagnostic =
+        Diagnostic::new(&rules::COMMENT_IN_VALUE, format!("this comment is part of the {}'s value", def.name))
+            .at(span, "not a comment for Nova")
+            .note("a comment has # or ; in the first column of a line of its own, and it ends the value above")
+            .remedy("move the comment to a line of its own above the option");
+    let mut meant = None;
+    if behind && len == rest.len() {
+        // Taking it away leaves exactly the JSON that was meant.
+        let before = mapped.text[..error.offset].trim_end().len();
+        let mut kept = MappedText::new(mapped.file(), 0);
+        kept.push_range(mapped, 0..before);
+        if let Ok(node) = json::parse(&kept) {
+            meant = Some(node);
+            diagnostic.fixes.push(Fix { span: mapped.span(before..mapped.text.len()), text: String::new() });
+        }
+    }
+    Some((diagnostic, meant))
+}
+
+/// A value that ends too early because of what stands below it.
+fn cut(
+    error: &JsonError,
+    entry: &Entry,
+    mapped: &MappedText,
+    def: &OptionDef,
+    file: &SourceFile,
+) -> Option<Diagnostic> {
+    let unfinished = error.offset >= mapped.text.len() || error.message.starts_with("Unterminated");
+    if !unfinished || mapped.text.is_empty() {
+        return None;
+    }
+    let last = mapped.text.char_indices().next_back().map_or(0, |(at, _)| at);
+    let end = mapped.whole().end;
+    let next = file.line_range(file.position(end).line + 1);
+    let (found, remedy) = match entry.ended_by {
+        End::Blank(_) => ("the blank line below ends the value", "remove the blank line"),
+        End::Comment(_) => ("the comment below ends the value", "move the comment above the option"),
+        End::Next if file.text[next].starts_with(['"', '}', ']', '{', '\'']) => {
+            ("the next line does not start with a blank", "indent every line of the value after the first")
+        }
+        End::Next => return None,
+    };
+    Some(
+        Diagnostic::new(&rules::VALUE_CUT, format!("this {} ends before its JSON does", def.name))
+            .at(mapped.span(last..mapped.text.len()), found)
+            .remedy(remedy),
+    )
+}
+
+fn python(
+    error: &JsonError,
+    mapped: &MappedText,
+    def: &OptionDef,
+    sources: &Sources,
+) -> Option<(Diagnostic, Option<Node>)> {
+    let text = mapped.text.as_str();
+    let rest = &text[error.offset..];
+    let word = ["True", "False", "None"].iter().find(|word| rest.starts_with(**word));
+    let comma = rest.starts_with(['}', ']']) && text[..error.offset].trim_end().ends_with(',');
+    if !rest.starts_with('\'') && word.is_none() && !comma {
+        return None;
+    }
+    let len = word.map_or(1, |word| word.len());
+    let found = if comma {
+        "no comma behind the last member"
+    } else if word.is_some() {
+        "true, false and null are lower case"
+    } else {
+        "text has double quotes"
+    };
+    let mut diagnostic =
+        Diagnostic::new(&rules::PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
+            .at(mapped.span(error.offset..error.offset + len), found);
+    if error.offset == 0 && text.ends_with('\'') && text.contains('\n') {
+        let diagnostic = diagnostic
+            .note("quotes around a value are dropped only where both stand on its first line")
+            .remedy("remove the quotes around the value");
+        let mut inside = MappedText::new(mapped.file(), 0);
+        inside.push_range(mapped, 1..text.len() - 1);
+        return Some((diagnostic, json::parse(&inside).ok()));
+    }
+    let edits = conversions(text);
+    let mut meant = MappedText::new(mapped.file(), 0);
+    let mut at = 0;
+    for (range, new) in &edits {
+        let span = mapped.span(range.clone());
+        meant.push_range(mapped, at..range.start);
+        meant.push_replaced(new, span.start..span.end);
+        at = range.end;
+    }
+    meant.push_range(mapped, at..text.len());
+    if let Ok(node) = json::parse(&meant) {
+        for (range, new) in edits {
+            let span = mapped.span(range.clone());
+            if sources.text(span) == &text[range] {
+                diagnostic.fixes.push(Fix { span, text: new });
+            }
+        }
+        return Some((diagnostic.remedy(format!("{} = {}", def.name, meant.text.replace('\n', "\n  "))), Some(node)));
+    }
+    let remedy = "text in double quotes; true, false, null in lower case; no comma behind the last member";
+    Some((diagnostic.remedy(remedy), None))
+}
+
+/// What turns Python's literals into JSON's.
+fn conversions(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut edits = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let start = at;
+        at += c.len_utf8();
+        match c {
+            '"' | '\'' => {
+                let mut inner = String::new();
+                let mut escaped = false;
+                for d in text[at..].chars() {
+                    at += d.len_utf8();
+                    if !escaped && d == c {
+                        break;
+                    }
+                    // Inside double quotes a single quote needs no backslash, a double one does.
+                    if c == '\'' && d == '"' && !escaped {
+                        inner.push('\\');
+                    }
+                    if escaped && d == '\'' {
+                        inner.pop();
+                    }
+                    inner.push(d);
+                    escaped = d == '\\' && !escaped;
+                }
+                if c == '\'' {
+                    edits.push((start..at, format!("\"{inner}\"")));
+                }
+            }
+            ',' if text[at..].trim_start().starts_with(['}', ']']) => edits.push((start..at, String::new())),
+            _ if c.is_ascii_alphabetic() => {
+                at = start + text[start..].find(|d: char| !d.is_ascii_alphanumeric()).unwrap_or(text.len() - start);
+                let json = match &text[start..at] {
+                    "True" => "true",
+                    "False" => "false",
+                    "None" => "null",
+                    _ => continue,
+                };
+                edits.push((start..at, json.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    edits
+}

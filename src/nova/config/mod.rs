@@ -1,0 +1,529 @@
+//! Nova's `[pci]` configuration: text in, typed specs and aliases out, with every error at its place. Knows nothing of
+//! files and hosts: [`load`] takes texts, and asks about the host through [`PciLookup`].
+//!
+//! ```text
+//! bytes ─► ini / yaml ─► options in Nova's order ─► $substitution ─► json ─► Node ─► DeviceSpec, AliasEntry ─► Matcher, requests
+//! ```
+
+pub mod address;
+pub mod alias;
+pub mod compare;
+pub mod device_spec;
+pub mod fix;
+mod json_error;
+pub mod machine;
+pub mod matching;
+pub mod options;
+pub mod placement_names;
+pub mod request;
+pub mod request_report;
+pub mod rules;
+pub mod trace;
+pub mod yaml;
+
+pub use crate::nova::oslo::substitute::Machine;
+pub use alias::AliasEntry;
+pub use device_spec::DeviceSpec;
+pub use machine::{Devices, NoHost, PciLookup};
+pub use matching::{Matcher, View};
+pub use request::{Request, RequestError, requests};
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::model::finding::Severity;
+use crate::model::snapshot::{ConfigDoc, OptionDoc, Unknown};
+use crate::nova::oslo::ini::{Assignment, End, Ini};
+use crate::nova::oslo::substitute::{Substitution, Unresolved};
+use crate::nova::python::node::Node;
+use crate::text::{Diagnostic, FileId, MappedText, NovaError, SourceFile, Sources, Span, Spanned};
+use device_spec::Surroundings;
+use options::{Kind, OptionDef};
+
+/// Entries of one option that are read; a host has some dozens.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Findings that entries may have together: further ones say nothing new.
+const MOST_FINDINGS: usize = 1_000;
+
+/// Longer lines, in bytes, are named and not shown.
+const MOST_SHOWN: usize = 1 << 16;
+
+/// One file's content.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Name for messages.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// nova.conf.
+    Ini,
+    /// YAML, or JSON, which is YAML too.
+    Yaml,
+}
+
+impl Format {
+    /// Guesses by name, and where the name does not say, by content.
+    pub fn guess(name: &str, text: &str) -> Self {
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        match extension.as_deref() {
+            Some("yaml" | "yml" | "json") => return Self::Yaml,
+            Some("conf" | "ini") => return Self::Ini,
+            _ => {}
+        }
+        let first = text.lines().map(str::trim_end).find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+        match first {
+            Some(line) if line.starts_with("---") || line.starts_with('{') => Self::Yaml,
+            Some(line) if ["pci:", "device_spec:", "alias:", "hosts:", "defaults:"].contains(&line) => Self::Yaml,
+            _ => Self::Ini,
+        }
+    }
+}
+
+/// One value of `device_spec` or `alias` before it became entries.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The option's name as written; in YAML there is none of its own.
+    pub key: Option<Spanned<String>>,
+    /// The text Nova reads as JSON; `None` in YAML or when a variable could not be replaced.
+    pub text: Option<MappedText>,
+    /// What was read, if it could be.
+    pub node: Option<Node>,
+    /// Whether that is what was meant, and not what is written: then it is looked at for further errors only.
+    pub recovered: bool,
+    /// What ended the value.
+    pub ended_by: End,
+}
+
+/// Everything Nova would make of a set of files, and everything wrong with them.
+#[derive(Debug, Default)]
+pub struct ParsedConfig {
+    /// The files in Nova's order.
+    pub sources: Sources,
+    /// Their assignments, unknown ones too.
+    pub files: Vec<Ini>,
+    /// Values of `device_spec` in Nova's order.
+    pub spec_entries: Vec<Entry>,
+    /// Values of `alias` in Nova's order.
+    pub alias_entries: Vec<Entry>,
+    /// Specs Nova would accept, in Nova's order: the first that matches wins. An index into this list is a spec's index.
+    pub device_specs: Vec<DeviceSpec>,
+    /// Aliases Nova would accept one by one.
+    pub aliases: Vec<AliasEntry>,
+    /// Options with one value, by `group.name`.
+    pub options: BTreeMap<String, OptionValue>,
+    /// What is wrong, in reading order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Who would refuse it, and with which words first.
+    pub refusals: Refusals,
+    /// Places that may be shown to people: nova.conf holds passwords elsewhere.
+    visible: Vec<Span>,
+}
+
+/// The first thing Nova would say, by what it reads: nova-api reads aliases alone.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals {
+    /// Files, and options with one value.
+    pub files: Option<NovaError>,
+    /// `device_spec`.
+    pub device_specs: Option<NovaError>,
+    /// `alias`.
+    pub aliases: Option<NovaError>,
+}
+
+/// An option with one value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptionValue {
+    /// Its value.
+    pub value: Json,
+    /// Where it was written; else it is Nova's default.
+    pub span: Option<Span>,
+}
+
+/// Reads files as Nova would, in this order, but goes on behind every error.
+pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> ParsedConfig {
+    let mut config = ParsedConfig::default();
+    let mut trees: BTreeMap<FileId, (Vec<Node>, Vec<Node>)> = BTreeMap::new();
+    for input in inputs {
+        let (text, invalid_at) = decode(input.bytes);
+        // Neither UTF-8 nor any other text: what its lines are not says nothing.
+        let binary = invalid_at.is_some() && text.contains('\0');
+        let id = config.sources.add(SourceFile::new(input.name, text));
+        let file = config.sources.file(id);
+        if let Some(at) = invalid_at {
+            let (message, remedy) = if binary {
+                ("this is a binary file, not a configuration", "name the right file")
+            } else {
+                ("the file is not UTF-8 from here on", "save the file as UTF-8")
+            };
+            config.diagnostics.push(
+                Diagnostic::new(&rules::NOT_UTF8, message)
+                    .at(Span::new(id, at, at + 1), "not UTF-8")
+                    .remedy(remedy)
+                    .nova("UnicodeDecodeError", "'utf-8' codec can't decode byte"),
+            );
+        }
+        if binary {
+            config.files.push(Ini::default());
+            continue;
+        }
+        let mut ini = match Format::guess(&file.name, &file.text) {
+            Format::Ini => {
+                let ini = crate::nova::oslo::ini::parse(id, file);
+                config.visible.extend(visible(id, file, &ini));
+                ini
+            }
+            Format::Yaml => {
+                let yaml = yaml::parse(id, file);
+                trees.insert(id, (yaml.device_specs, yaml.aliases));
+                config.visible.extend(yaml.visible);
+                yaml.options
+            }
+        };
+        config.diagnostics.append(&mut ini.diagnostics);
+        config.files.push(ini);
+    }
+    config.read_options(machine);
+    config.refusals.files = first_refusal(&config.diagnostics);
+    let before = config.diagnostics.len();
+    config.spec_entries = config.entries(&options::DEVICE_SPEC, machine, &trees);
+    config.read_specs(host);
+    config.refusals.device_specs = first_refusal(&config.diagnostics[before..]);
+    let before = config.diagnostics.len();
+    config.alias_entries = config.entries(&options::ALIAS, machine, &trees);
+    config.read_aliases();
+    config.refusals.aliases = first_refusal(&config.diagnostics[before..]);
+    config
+}
+
+impl ParsedConfig {
+    /// An option's value as a boolean.
+    pub fn is_on(&self, def: &OptionDef) -> bool {
+        self.options.get(&format!("{}.{}", def.group, def.name)).is_some_and(|o| o.value == Json::Bool(true))
+    }
+
+    /// Whether Nova would start with these files; `None` when that cannot be said.
+    pub fn nova_accepts(&self) -> Option<bool> {
+        let Refusals { files, device_specs, aliases } = &self.refusals;
+        if files.is_some() || device_specs.is_some() || aliases.is_some() {
+            return Some(false);
+        }
+        let unknown =
+            |d: &Diagnostic| [rules::SUBSTITUTION_UNKNOWN.code, rules::YAML_SYNTAX.code].contains(&d.rule.code);
+        if self.files.is_empty() || self.diagnostics.iter().any(unknown) { None } else { Some(true) }
+    }
+
+    /// The same with what lints found: with Placement, or on a host that is too old, they know of more refusals.
+    pub fn nova_accepts_with(&self, found: &[Diagnostic]) -> Option<bool> {
+        if found.iter().any(|d| d.severity == Severity::Error && d.nova_error.is_some()) {
+            return Some(false);
+        }
+        self.nova_accepts()
+    }
+
+    /// Whether all lines that a place touches may be shown to people. Brackets and blanks around what may be shown do no harm.
+    pub fn is_visible(&self, span: Span) -> bool {
+        let file = self.sources.file(span.file);
+        let first = file.position(span.start).line;
+        let last = file.position(span.end.max(span.start)).line;
+        let (mut at, end) = (file.line_range(first).start, file.line_range(last).end);
+        if end - at > MOST_SHOWN {
+            return false;
+        }
+        let harmless = |range: std::ops::Range<usize>| {
+            file.text.get(range).is_some_and(|text| text.bytes().all(|b| b" \t[]{},-'\"\r\n".contains(&b)))
+        };
+        for place in self.visible.iter().filter(|place| place.file == span.file) {
+            if place.end <= at {
+                continue;
+            }
+            if place.start >= end {
+                break;
+            }
+            if !harmless(at..place.start.max(at)) {
+                return false;
+            }
+            at = place.end;
+        }
+        at >= end || harmless(at..end)
+    }
+
+    /// The configuration as a document.
+    pub fn document(&self) -> ConfigDoc {
+        let options = self.options.iter().map(|(name, option)| {
+            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short).to_owned();
+            let file = option.span.map(|span| self.sources.file(span.file).name.clone());
+            let line = option.span.map(|span| self.sources.line(span));
+            (short, OptionDoc { value: option.value.clone(), file, line })
+        });
+        let nova_accepts = self.nova_accepts();
+        let mut unknown = Vec::new();
+        if nova_accepts.is_none() {
+            let why = if self.files.is_empty() { "no configuration was read" } else { "a value could not be read" };
+            unknown.push(Unknown::new("nova_accepts", why));
+        }
+        ConfigDoc {
+            files: self.sources.iter().map(|(_, file)| file.name.clone()).collect(),
+            nova_accepts,
+            device_specs: self.device_specs.iter().enumerate().map(|(i, s)| s.document(i, &self.sources)).collect(),
+            aliases: alias::documents(&self.aliases),
+            options: options.collect(),
+            unknown,
+        }
+    }
+
+    fn read_options(&mut self, machine: &Machine) {
+        for def in options::KNOWN {
+            if matches!(def.kind, Kind::Multi | Kind::Text) {
+                continue;
+            }
+            let name = format!("{}.{}", def.group, def.name);
+            let default = match def.kind {
+                Kind::Boolean(value) => Json::Bool(value),
+                Kind::Integer(value, _) => Json::from(value),
+                Kind::Multi | Kind::Text => Json::Null,
+            };
+            let Some(assignment) = def.effective(&self.files) else {
+                self.options.insert(name, OptionValue { value: default, span: None });
+                continue;
+            };
+            let span = assignment.key.span.to(assignment.value.whole());
+            let text = Substitution { files: &self.files, machine }.apply(&assignment.value, def.group);
+            let value = match text {
+                Err(unresolved) => {
+                    self.diagnostics.push(unresolved_diagnostic(unresolved));
+                    default
+                }
+                Ok(text) => read_value(def, &text).unwrap_or_else(|diagnostic| {
+                    self.diagnostics.push(*diagnostic);
+                    default
+                }),
+            };
+            self.options.insert(name, OptionValue { value, span: Some(span) });
+        }
+    }
+
+    fn entries(
+        &mut self,
+        def: &OptionDef,
+        machine: &Machine,
+        trees: &BTreeMap<FileId, (Vec<Node>, Vec<Node>)>,
+    ) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut diagnostics = Vec::new();
+        let substitution = Substitution { files: &self.files, machine };
+        for ((id, _), file) in self.sources.iter().zip(&self.files) {
+            for assignment in def.occurrences(std::slice::from_ref(file)) {
+                let text = match substitution.apply(&assignment.value, "pci") {
+                    Ok(text) => Some(text),
+                    Err(unresolved) => {
+                        diagnostics.push(unresolved_diagnostic(unresolved));
+                        None
+                    }
+                };
+                entries.push(entry(assignment, text));
+            }
+            let nodes = trees.get(&id).map(|(specs, aliases)| if def.name == "alias" { aliases } else { specs });
+            for node in nodes.into_iter().flatten() {
+                entries.push(Entry {
+                    key: None,
+                    text: None,
+                    node: Some(node.clone()),
+                    recovered: false,
+                    ended_by: End::Next,
+                });
+            }
+        }
+        for entry in &mut entries {
+            let Some(text) = &entry.text else { continue };
+            match crate::nova::python::json::parse(text) {
+                Ok(node) => entry.node = Some(node),
+                Err(_) if diagnostics.len() >= MOST_FINDINGS => {}
+                Err(error) => {
+                    let (diagnostic, meant) = json_error::explain(&error, entry, def, &self.sources);
+                    diagnostics.push(diagnostic);
+                    entry.recovered = true;
+                    entry.node = meant;
+                }
+            }
+        }
+        self.diagnostics.append(&mut diagnostics);
+        entries
+    }
+
+    fn read_specs(&mut self, host: &dyn PciLookup) {
+        let around = Surroundings { host, report_in_placement: self.is_on(&options::REPORT_IN_PLACEMENT) };
+        for entry in &self.spec_entries {
+            let Some(node) = &entry.node else { continue };
+            let members = match &node.value {
+                crate::nova::python::node::Value::Array(items) => items.as_slice(),
+                _ => std::slice::from_ref(node),
+            };
+            for member in members {
+                if self.device_specs.len() >= MOST_ENTRIES || self.diagnostics.len() >= MOST_FINDINGS {
+                    self.diagnostics.push(too_much("device_spec", member));
+                    return;
+                }
+                let spec = DeviceSpec::read(member, around, &mut self.diagnostics);
+                self.device_specs.extend(spec.filter(|_| !entry.recovered));
+            }
+        }
+    }
+
+    fn read_aliases(&mut self) {
+        for entry in &self.alias_entries {
+            let Some(node) = &entry.node else { continue };
+            if self.aliases.len() >= MOST_ENTRIES || self.diagnostics.len() >= MOST_FINDINGS {
+                self.diagnostics.push(too_much("alias", node));
+                break;
+            }
+            let alias = AliasEntry::read(node, &mut self.diagnostics);
+            self.aliases.extend(alias.filter(|_| !entry.recovered));
+        }
+        let pci_in_placement = self.is_on(&options::PCI_IN_PLACEMENT);
+        alias::check_together(&self.aliases, pci_in_placement, &mut self.diagnostics);
+    }
+}
+
+fn too_much(option: &str, node: &Node) -> Diagnostic {
+    Diagnostic::new(&rules::TOO_MUCH, format!("further values of {option} are not looked at"))
+        .at(node.span, "from here on")
+        .remedy("correct the errors shown, or name the right file")
+}
+
+fn first_refusal(diagnostics: &[Diagnostic]) -> Option<NovaError> {
+    diagnostics.iter().find_map(|d| d.nova_error.clone().filter(|_| d.severity == Severity::Error))
+}
+
+fn entry(assignment: &Assignment, text: Option<MappedText>) -> Entry {
+    Entry { key: Some(assignment.key.clone()), text, node: None, recovered: false, ended_by: assignment.ended_by }
+}
+
+/// UTF-8, with `?` for each byte that is not, so that offsets stay those of the file; and the first such byte.
+fn decode(bytes: Vec<u8>) -> (String, Option<usize>) {
+    let mut bytes = match String::from_utf8(bytes) {
+        Ok(text) => return (text, None),
+        Err(error) => error.into_bytes(),
+    };
+    let mut first = None;
+    let mut at = 0;
+    while let Err(error) = std::str::from_utf8(&bytes[at..]) {
+        let bad = at + error.valid_up_to();
+        first.get_or_insert(bad);
+        let len = error.error_len().unwrap_or(bytes.len() - bad);
+        bytes[bad..bad + len].fill(b'?');
+        at = bad + len;
+    }
+    (String::from_utf8(bytes).unwrap_or_default(), first)
+}
+
+/// Lines that may be shown: those of `[pci]` and of the options pvm knows.
+fn visible(id: FileId, file: &SourceFile, ini: &Ini) -> Vec<Span> {
+    let mut places = Vec::new();
+    for (i, section) in ini.sections.iter().enumerate() {
+        if options::normal_section(&section.value) == "pci" {
+            let end = ini.sections.get(i + 1).map_or(file.text.len(), |next| next.span.start);
+            places.push(Span::new(id, section.span.start, end));
+        }
+    }
+    for assignment in &ini.assignments {
+        if options::KNOWN.iter().any(|def| def.is_set_by(assignment)) {
+            let place = assignment.key.span.to(assignment.value.whole());
+            let start = file.line_range(file.position(place.start).line).start;
+            let end = file.line_range(file.position(place.end).line).end;
+            places.push(Span::new(id, start, end));
+        }
+    }
+    places.sort_unstable();
+    places
+}
+
+fn read_value(def: &OptionDef, text: &MappedText) -> Result<Json, Box<Diagnostic>> {
+    let refuse = |message: String, remedy: String| {
+        Box::new(
+            Diagnostic::new(&rules::OPTION_VALUE, message)
+                .at(text.whole(), "")
+                .remedy(remedy)
+                .nova("ConfigFileValueError", format!("Value for option {} is not valid", def.name)),
+        )
+    };
+    match def.kind {
+        Kind::Boolean(_) => options::boolean(&text.text).map(Json::Bool).ok_or_else(|| {
+            refuse(
+                format!("{} must be true, yes, on, 1 or false, no, off, 0", def.name),
+                format!("{} = true, or {} = false", def.name, def.name),
+            )
+        }),
+        Kind::Integer(_, least) => crate::nova::python::words::int(&text.text, 10)
+            .and_then(|n| i64::try_from(n).ok())
+            .filter(|n| *n >= least)
+            .map(Json::from)
+            .ok_or_else(|| {
+                refuse(
+                    format!("{} must be a whole number, at least {least}", def.name),
+                    format!("{} = {least}", def.name),
+                )
+            }),
+        Kind::Multi | Kind::Text => Ok(Json::String(text.text.clone())),
+    }
+}
+
+fn unresolved_diagnostic(unresolved: Unresolved) -> Diagnostic {
+    match unresolved {
+        Unresolved::Fatal { span, name, nova } => {
+            let mut diagnostic = Diagnostic::new(&rules::SUBSTITUTION, format!("${name} cannot be replaced"))
+                .at(span, "taken for an option's name")
+                .remedy("write $$ for one $");
+            diagnostic.nova_error = Some(nova);
+            diagnostic
+        }
+        Unresolved::Unknown { span, name } => {
+            Diagnostic::new(&rules::SUBSTITUTION_UNKNOWN, format!("the value of ${name} is not known here"))
+                .at(span, "not looked up")
+                .remedy("write the value itself")
+        }
+    }
+}
+
+/// The one of `known` that is close enough to be meant.
+pub fn near_miss<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
+    let word = plain(word);
+    let squeezed = word.replace('_', "");
+    known
+        .iter()
+        .map(|candidate| {
+            let target = plain(candidate);
+            let distance = if target.replace('_', "") == squeezed { 0 } else { distance(&word, &target) };
+            (distance, candidate)
+        })
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| *candidate)
+}
+
+/// Edits between two words (insert, delete, replace, swap neighbours); long words are not compared.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX;
+    }
+    let mut rows: Vec<Vec<usize>> = (0..=a.len()).map(|i| (i..=i + b.len()).collect()).collect();
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let same = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + same);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}

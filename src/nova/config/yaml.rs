@@ -1,0 +1,258 @@
+//! YAML as a front end for the same rules. Nova reads none; pvm takes `device_spec` and `alias` at the top or under `pci`,
+//! and the other options it knows under their groups. All use of the YAML library is in this file.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::Spanned as At;
+
+use super::options;
+use super::rules;
+use crate::nova::oslo::ini::{Assignment, End, Ini};
+use crate::nova::python::node::{Member, Node, Value};
+use crate::text::{Diagnostic, FileId, MappedText, SourceFile, Span, Spanned};
+
+/// What a YAML file holds for pvm.
+#[derive(Debug, Default)]
+pub struct Yaml {
+    /// Options with one value, in the form the INI reader gives.
+    pub options: Ini,
+    /// Members of `device_spec`.
+    pub device_specs: Vec<Node>,
+    /// Members of `alias`.
+    pub aliases: Vec<Node>,
+    /// What may be shown of the file.
+    pub visible: Vec<Span>,
+}
+
+/// Reads one file.
+pub fn parse(id: FileId, file: &SourceFile) -> Yaml {
+    let mut yaml = Yaml::default();
+    if file.text.trim_start_matches('\u{feff}').trim().is_empty() {
+        return yaml;
+    }
+    let options = serde_yaml::options! {
+        duplicate_keys: serde_yaml::options::DuplicateKeyPolicy::PassThrough,
+        with_snippet: false,
+        budget: serde_yaml::budget! { max_depth: 64, max_nodes: 200_000, max_events: 400_000, max_aliases: 2_000, max_documents: 1 },
+    };
+    match serde_yaml::from_str_with_options::<At<Raw>>(&file.text, options) {
+        Ok(raw) => read_top(&mut yaml, &raw, id, file),
+        Err(error) => {
+            // The library's own words may quote the file, so only its place is kept.
+            let offset = error.location().and_then(|l| l.span().byte_offset()).and_then(|o| usize::try_from(o).ok());
+            let mut start = offset.unwrap_or(0).min(file.text.len());
+            while !file.text.is_char_boundary(start) {
+                start -= 1;
+            }
+            yaml.options.diagnostics.push(
+                Diagnostic::new(&rules::YAML_SYNTAX, "the file cannot be read as YAML from here on")
+                    .at(Span::new(id, start, start), "")
+                    .note("aliases, nesting and size are limited; keys are plain text")
+                    .remedy("check the file with a YAML linter: indentation, colons, quotes and brackets"),
+            );
+        }
+    }
+    yaml
+}
+
+fn read_top(yaml: &mut Yaml, raw: &At<Raw>, id: FileId, file: &SourceFile) {
+    let Raw::Map(members) = &raw.value else {
+        yaml.options.diagnostics.push(
+            Diagnostic::new(&rules::YAML_SYNTAX, "the file is no mapping with device_spec or alias in it")
+                .at(Span::new(id, 0, 0), "")
+                .remedy("pci:\n  device_spec:\n    - {vendor_id: \"15b3\", product_id: \"101e\"}"),
+        );
+        return;
+    };
+    for (key, value) in members {
+        match (key.value.as_str(), &value.value) {
+            ("device_spec" | "alias", _) => read_option(yaml, "pci", key, value, id, file),
+            (group, Raw::Map(inner)) if group == "pci" || options::KNOWN.iter().any(|def| def.group == group) => {
+                for (key, value) in inner {
+                    let known = options::KNOWN.iter().any(|def| def.names.contains(&(group, key.value.as_str())));
+                    if known || group == "pci" {
+                        read_option(yaml, group, key, value, id, file);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read_option(yaml: &mut Yaml, group: &str, key: &At<String>, value: &At<Raw>, id: FileId, file: &SourceFile) {
+    let key_span = span(key, id, file);
+    let node = node(value, id, file);
+    yaml.visible.push(key_span.to(node.span));
+    if !matches!(key.value.as_str(), "device_spec" | "alias") {
+        let mut text = MappedText::new(id, node.span.start);
+        let plain = match &node.value {
+            Value::String(text) => text.clone(),
+            Value::Bool(value) => value.to_string(),
+            Value::Int(number) => number.clone(),
+            _ => String::new(),
+        };
+        text.push_replaced(&plain, node.span.start..node.span.end);
+        yaml.options.assignments.push(Assignment {
+            section: Spanned::new(group.to_owned(), key_span),
+            key: Spanned::new(key.value.clone(), key_span),
+            value: text,
+            ended_by: End::Next,
+        });
+        return;
+    }
+    let nodes = match node.value {
+        Value::Array(items) => items,
+        Value::Null => Vec::new(),
+        _ => vec![node],
+    };
+    for node in nodes {
+        if matches!(node.value, Value::String(_)) {
+            yaml.options.diagnostics.push(
+                Diagnostic::new(&rules::YAML_SYNTAX, format!("an entry of {} is text, not a mapping", key.value))
+                    .at(node.span, "text")
+                    .remedy("write it as YAML, without the quotes around it: - {vendor_id: \"15b3\"}"),
+            );
+        } else if key.value == "alias" {
+            yaml.aliases.push(node);
+        } else if let Value::Array(items) = node.value {
+            yaml.device_specs.extend(items);
+        } else {
+            yaml.device_specs.push(node);
+        }
+    }
+}
+
+/// The place of a value. What an alias stands for is where it is defined: there its text can be seen.
+fn span<T>(at: &At<T>, id: FileId, file: &SourceFile) -> Span {
+    let span = at.defined.span();
+    let offset = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
+    let len = file.text.len();
+    let start = offset(span.byte_offset()).unwrap_or(0).min(len);
+    let end = start.saturating_add(offset(span.byte_len()).unwrap_or(0)).min(len);
+    if file.text.get(start..end).is_some() { Span::new(id, start, end) } else { Span::new(id, 0, 0) }
+}
+
+/// A collection's place up to its last value, unless that is an alias defined above.
+fn stretch(place: Span, last: Option<Span>) -> Span {
+    last.filter(|last| last.start >= place.start).map_or(place, |last| place.to(last))
+}
+
+fn node(at: &At<Raw>, id: FileId, file: &SourceFile) -> Node {
+    let mut place = span(at, id, file);
+    let written = &file.text[place.start..place.end];
+    let value = match &at.value {
+        Raw::Null => Value::Null,
+        Raw::Seq(items) => {
+            let items: Vec<Node> = items.iter().map(|item| node(item, id, file)).collect();
+            place = stretch(place, items.last().map(|last| last.span));
+            Value::Array(items)
+        }
+        Raw::Map(members) => {
+            let members: Vec<Member> = members
+                .iter()
+                .map(|(key, value)| Member {
+                    key: Spanned::new(key.value.clone(), span(key, id, file)),
+                    value: node(value, id, file),
+                })
+                .collect();
+            place = stretch(place, members.last().map(|last| last.value.span));
+            Value::Object(members)
+        }
+        Raw::Text(text) => Value::String(text.clone()),
+        Raw::Plain(value) if matches!(written, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") => {
+            Value::Bool(*value == Scalar::True)
+        }
+        // What was written counts, not what a YAML reader makes of it: 0154 stays 0154. A lint tells.
+        Raw::Plain(_) => Value::String(written.to_owned()),
+    };
+    Node { span: place, value }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scalar {
+    True,
+    Other,
+}
+
+/// Any YAML value.
+#[derive(Debug)]
+enum Raw {
+    Null,
+    /// A scalar that a YAML reader takes for something else than text.
+    Plain(Scalar),
+    Text(String),
+    Seq(Vec<At<Raw>>),
+    Map(Vec<(At<String>, At<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        Raw::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Plain(if value { Scalar::True } else { Scalar::Other }))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
+        Ok(Raw::Plain(Scalar::Other))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
+        Ok(Raw::Plain(Scalar::Other))
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
+        Ok(Raw::Plain(Scalar::Other))
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
+        Ok(Raw::Plain(Scalar::Other))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
+        Ok(Raw::Plain(Scalar::Other))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::Seq(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Raw::Map(members))
+    }
+}

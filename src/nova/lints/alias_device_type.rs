@@ -1,0 +1,91 @@
+//! An alias whose ids and device_type do not fit.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::model::snapshot::DevType;
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "alias-device-type",
+    severity: Severity::Warning,
+    summary: "the ids of an alias belong to another device_type than it names",
+    page: "A VF has a product id of its own. An alias with the PF's product_id and device_type type-VF (or the other way round) matches no
+device.
+
+Check by hand: lspci -nn, and cat /sys/bus/pci/devices/PF/sriov_vf_device
+
+Fix: the product_id of the kind of function that device_type names.",
+};
+
+/// Product ids of well-known SR-IOV devices: vendor, PF, its VFs.
+const PAIRS: [(&str, &str, &str); 16] = [
+    ("15b3", "1013", "1014"),
+    ("15b3", "1015", "1016"),
+    ("15b3", "1017", "1018"),
+    ("15b3", "1019", "101a"),
+    ("15b3", "101d", "101e"),
+    ("15b3", "1021", "101e"),
+    ("15b3", "a2d6", "101e"),
+    ("15b3", "a2dc", "101e"),
+    ("8086", "1572", "154c"),
+    ("8086", "1583", "154c"),
+    ("8086", "1592", "1889"),
+    ("8086", "1593", "1889"),
+    ("8086", "0435", "0443"),
+    ("8086", "37c8", "37c9"),
+    ("8086", "4940", "4941"),
+    ("19e5", "a250", "a251"),
+];
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for alias in &subject.config.aliases {
+        let (Some(vendor), Some(product), Some(wanted)) =
+            (alias.spec.get("vendor_id"), alias.spec.get("product_id"), alias.spec.get("dev_type"))
+        else {
+            continue;
+        };
+        let (vendor, product) = (vendor.to_lowercase(), product.to_lowercase());
+        let Some((is, why, fix)) = kind(subject, &vendor, &product, wanted) else { continue };
+        let Some(member) = alias.node.get("product_id") else { continue };
+        found.push(
+            Diagnostic::new(
+                &RULE,
+                format!("alias '{}' wants {wanted}, but {vendor}:{product} is {is}{why}", alias.name.value),
+            )
+            .at(member.value.span, format!("{is} here"))
+            .remedy(fix.map_or_else(
+                || format!("\"device_type\": \"{is}\", or the product_id of the {wanted}"),
+                |id| format!("\"product_id\": \"{id}\""),
+            )),
+        );
+    }
+}
+
+/// What the ids really are, where that is not what is wanted; how it is known; and the ids that would fit.
+fn kind(
+    subject: &Subject<'_>,
+    vendor: &str,
+    product: &str,
+    wanted: &str,
+) -> Option<(&'static str, &'static str, Option<&'static str>)> {
+    if let Some(host) = subject.host {
+        let mut of_ids = host.devices.iter().filter(|d| {
+            d.vendor_id.is_some_and(|id| id.to_string() == vendor)
+                && d.product_id.is_some_and(|id| id.to_string() == product)
+        });
+        let first = of_ids.next()?;
+        let fits = |device: DevType| device.as_str() == wanted;
+        return (!fits(first.dev_type) && !of_ids.any(|d| fits(d.dev_type)))
+            .then(|| (first.dev_type.as_str(), " on this host", None));
+    }
+    let known = |pick: fn(&(&str, &'static str, &'static str)) -> &'static str| {
+        PAIRS.iter().find(|pair| pair.0 == vendor && pick(pair) == product)
+    };
+    match (known(|p| p.1), known(|p| p.2)) {
+        (Some(pair), _) if wanted == "type-VF" => Some(("type-PF", "", Some(pair.2))),
+        (None, Some(_)) if wanted == "type-PF" => Some(("type-VF", "", None)),
+        _ => None,
+    }
+}

@@ -1,0 +1,33 @@
+//! An alias whose guests can never be live-migrated.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "alias-never-migrates",
+    severity: Severity::Warning,
+    summary: "an alias has no live_migratable yes, so its guests can never be live-migrated",
+    page: "Nova decides about a live migration by the request that was stored when the guest was made. An alias without live_migratable
+makes requests that forbid it for ever, whatever device the guest holds. Guests that exist keep their old request when the alias
+changes: they must be resized to a flavor with the new alias.
+
+Fix: \"live_migratable\": \"yes\" for devices with a variant driver, \"no\" where guests shall stay.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let config = subject.config;
+    // Where nothing at all is about migration, it is only worth knowing.
+    let in_use = config.device_specs.iter().any(|spec| spec.tags.contains_key("live_migratable"))
+        || config.aliases.iter().any(|alias| alias.spec.contains_key("live_migratable"));
+    for alias in config.aliases.iter().filter(|alias| !alias.spec.contains_key("live_migratable")) {
+        found.push(
+            Diagnostic::new(&RULE, format!("guests with alias '{}' can never be live-migrated", alias.name.value))
+                .severity(if in_use { Severity::Warning } else { Severity::Info })
+                .at(alias.name.span, "no live_migratable")
+                .remedy("\"live_migratable\": \"yes\", or \"no\" if that is meant"),
+        );
+    }
+}

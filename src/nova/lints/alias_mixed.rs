@@ -1,0 +1,39 @@
+//! Same-named aliases that disagree about migration.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "alias-mixed-answer",
+    severity: Severity::Warning,
+    summary: "of several aliases with one name not all say live_migratable yes",
+    page: "Aliases of one name are alternatives, and a request may be migrated only if every alternative says yes. One that says no or
+nothing makes all guests of that name immovable.
+
+Fix: the same live_migratable in each of them.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let aliases = &subject.config.aliases;
+    let yes = |i: usize| aliases[i].spec.get("live_migratable").is_some_and(|v| v == "true");
+    for i in 0..aliases.len() {
+        let same = || (0..aliases.len()).filter(|j| aliases[*j].name.value == aliases[i].name.value);
+        if let Some(other) = same().find(|j| yes(*j)).filter(|_| !yes(i)) {
+            found.push(
+                Diagnostic::new(
+                    &RULE,
+                    format!(
+                        "alias '{}' can never be migrated: this alternative does not say yes",
+                        aliases[i].name.value
+                    ),
+                )
+                .at(aliases[i].place("live_migratable"), "not yes")
+                .also(aliases[other].place("live_migratable"), "yes")
+                .remedy("\"live_migratable\": \"yes\" in each of them, or another name for this one"),
+            );
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! An alias `no` that untagged devices do not serve.
+
+use super::{Lint, Subject, serves, tagged};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "alias-no-untagged",
+    severity: Severity::Warning,
+    summary: "an alias says live_migratable no, but the devices are only untagged",
+    page: "For allocation an absent tag is not the same as no: an alias with live_migratable no is met only by devices whose device_spec
+says no. Untagged devices serve only aliases without the key.
+
+Fix: \"live_migratable\": \"no\" in the device_spec, or remove the key from the alias.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for alias in &subject.config.aliases {
+        if alias.spec.get("live_migratable").is_none_or(|v| v != "false") {
+            continue;
+        }
+        let mut candidates = subject.config.device_specs.iter().filter(|spec| serves(spec, &alias.spec)).peekable();
+        let Some(first) = candidates.peek().copied() else { continue };
+        if candidates.any(|spec| tagged(spec, "false")) {
+            continue;
+        }
+        found.push(
+            Diagnostic::new(
+                &RULE,
+                format!("alias '{}' says live_migratable no, which only devices tagged no can serve", alias.name.value),
+            )
+            .at(
+                alias.node.get("live_migratable").map_or(alias.node.span, |m| m.key.span.to(m.value.span)),
+                "nothing serves this",
+            )
+            .also(first.span(), "has no live_migratable no")
+            .remedy("\"live_migratable\": \"no\" in the device_spec, or remove it from the alias"),
+        );
+    }
+}

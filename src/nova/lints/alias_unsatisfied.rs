@@ -1,0 +1,49 @@
+//! An alias that wants migratable devices where none is declared.
+
+use super::{Lint, Subject, serves, tagged};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "alias-yes-unsatisfied",
+    severity: Severity::Warning,
+    summary: "an alias says live_migratable yes, but no device_spec that could serve it says yes",
+    page: "A request for an alias with live_migratable yes is met only by devices whose device_spec says yes. With no such spec in these
+files no guest of that alias can start on this host.
+
+Fix: \"live_migratable\": \"yes\" in the device_spec of the devices, on every host that shall take such guests.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let specs = &subject.config.device_specs;
+    if specs.is_empty() {
+        // A controller's file: the specs are on the hosts.
+        return;
+    }
+    for alias in &subject.config.aliases {
+        if alias.spec.get("live_migratable").is_none_or(|v| v != "true") {
+            continue;
+        }
+        if specs.iter().any(|spec| serves(spec, &alias.spec) && tagged(spec, "true")) {
+            continue;
+        }
+        let mut diagnostic = Diagnostic::new(
+            &RULE,
+            format!(
+                "alias '{}' wants live_migratable devices, and no device_spec here declares any for it",
+                alias.name.value
+            ),
+        )
+        .at(
+            alias.node.get("live_migratable").map_or(alias.node.span, |m| m.key.span.to(m.value.span)),
+            "nothing serves this",
+        )
+        .remedy("\"live_migratable\": \"yes\" in the device_spec of these devices");
+        if let Some(spec) = specs.iter().find(|spec| serves(spec, &alias.spec)) {
+            diagnostic = diagnostic.also(spec.span(), "could serve it, but does not say yes");
+        }
+        found.push(diagnostic);
+    }
+}

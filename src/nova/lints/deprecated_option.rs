@@ -1,0 +1,33 @@
+//! An old name that Nova still reads.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::config::options::{ALIAS, DEVICE_SPEC};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "deprecated-option",
+    severity: Severity::Info,
+    summary: "an option is written with a deprecated name",
+    page: "Nova still reads [pci] passthrough_whitelist, [DEFAULT] pci_passthrough_whitelist and [DEFAULT] pci_alias. Within one file the
+oldest name comes first, wherever it stands, and the first spec that matches a device wins.
+
+Fix: [pci] device_spec and [pci] alias.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for assignment in subject.config.files.iter().flat_map(|file| &file.assignments) {
+        for def in [&DEVICE_SPEC, &ALIAS] {
+            if def.is_set_by(assignment) && assignment.key.value != def.name {
+                found.push(
+                    Diagnostic::new(&RULE, format!("{} is an old name of [pci] {}", assignment.key.value, def.name))
+                        .at(assignment.key.span, "deprecated")
+                        .note("within one file Nova reads the old names first, whatever the order of the lines")
+                        .remedy(format!("[pci] {} = …", def.name)),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Devices of the host that no spec matches.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "device-unmatched",
+    severity: Severity::Info,
+    summary: "a device that could be migrated falls under no device_spec, so Nova does not manage it",
+    page: "Only with --host. The device is a VF, or has a variant driver, and no device_spec matches it. Nova never gives it to a guest.
+
+Fix: a device_spec for it, if guests shall have it.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let mut by_kind: std::collections::BTreeMap<_, Vec<_>> = std::collections::BTreeMap::new();
+    for (device, winner) in subject.matched() {
+        let candidate = device.parent_addr.is_some() || device.has_variant_driver();
+        if winner.is_none() && candidate {
+            by_kind.entry((device.vendor_id, device.product_id)).or_default().push(device);
+        }
+    }
+    for ((vendor, product), devices) in by_kind {
+        let (Some(vendor), Some(product), Some(first)) = (vendor, product, devices.first()) else { continue };
+        let others = if devices.len() > 1 { format!(" and {} more", devices.len() - 1) } else { String::new() };
+        found.push(
+            Diagnostic::new(&RULE, format!("no device_spec matches {}{others} ({vendor}:{product})", first.address))
+                .device(&first.address)
+                .remedy(format!("device_spec = {{\"vendor_id\": \"{vendor}\", \"product_id\": \"{product}\"}}")),
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! The same key twice in one object.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::python::node::{Node, Value};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "duplicate-key",
+    severity: Severity::Warning,
+    summary: "a JSON object has the same key twice; the last one counts",
+    page: "Python's JSON reader, and so Nova, keeps the last of equal keys and drops the others without a word.
+
+Fix: remove the one that is not meant.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let config = subject.config;
+    for node in config.spec_entries.iter().chain(&config.alias_entries).filter_map(|entry| entry.node.as_ref()) {
+        look(node, found);
+    }
+}
+
+fn look(node: &Node, found: &mut Vec<Diagnostic>) {
+    match &node.value {
+        Value::Array(items) => items.iter().for_each(|item| look(item, found)),
+        Value::Object(members) => {
+            let mut last = std::collections::HashMap::new();
+            for member in members {
+                if let Some(earlier) = last.insert(member.key.value.as_str(), member.key.span) {
+                    found.push(
+                        Diagnostic::new(&RULE, format!("'{}' comes twice; Nova takes the last one", member.key.value))
+                            .at(member.key.span, "this one counts")
+                            .also(earlier, "dropped")
+                            .remedy("remove the one that is not meant"),
+                    );
+                }
+                look(&member.value, found);
+            }
+        }
+        _ => {}
+    }
+}

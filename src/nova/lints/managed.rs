@@ -1,0 +1,38 @@
+//! `managed` where the variant driver must stay bound.
+
+use super::{Lint, Subject, tagged};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "managed-variant-driver",
+    severity: Severity::Warning,
+    summary: "managed is yes or unset on live-migratable devices, whose variant driver must stay bound",
+    page: "With managed yes (also when it is unset) libvirt binds a driver when the guest starts and gives the device back to the host's
+driver when it stops. Which VFIO driver it takes depends on its version and on modules.alias: an older libvirt always takes
+vfio-pci, which cannot migrate. With managed no the operator's own binding to the variant driver stays.
+
+Check by hand: readlink /sys/bus/pci/devices/VF/driver
+
+Fix: \"managed\": \"no\" in the device_spec, and bind the variant driver at boot (driverctl, udev).",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for spec in subject.config.device_specs.iter().filter(|spec| tagged(spec, "true")) {
+        let managed = spec.tags.get("managed").and_then(|v| v.as_str());
+        if managed == Some("false") {
+            continue;
+        }
+        let (span, shown) = match spec.node.get("managed") {
+            Some(member) => (member.key.span.to(member.value.span), "libvirt binds and unbinds the driver"),
+            None => (spec.span(), "managed is unset, which means yes"),
+        };
+        found.push(
+            Diagnostic::new(&RULE, "libvirt may replace the variant driver of these devices: managed is not no")
+                .at(span, shown)
+                .remedy("\"managed\": \"no\", and bind the variant driver at boot"),
+        );
+    }
+}

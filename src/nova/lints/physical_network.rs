@@ -1,0 +1,34 @@
+//! A tag that Nova ignores on network devices.
+
+use super::{Lint, Subject, tagged};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "physical-network-ignored",
+    severity: Severity::Warning,
+    summary: "live_migratable is set on devices of a physical_network, for which Nova ignores it",
+    page: "Devices with physical_network are given to Neutron ports, and Nova always detaches such ports before a live migration and
+attaches others afterwards, whatever live_migratable says. The guest sees its interface go and come back.
+
+pvm migrate moves such a port with its state if the specs of both hosts say yes.
+
+Fix: nothing, if guests stand the interruption (bonding with a virtio interface helps); else pvm migrate, or an alias without
+physical_network.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for spec in subject.config.device_specs.iter().filter(|spec| tagged(spec, "true")) {
+        let (Some(_), Some(tag)) = (spec.node.get("physical_network"), spec.node.get("live_migratable")) else {
+            continue;
+        };
+        found.push(
+            Diagnostic::new(&RULE, "Nova ignores live_migratable for devices with physical_network")
+                .at(tag.key.span.to(tag.value.span), "ignored: the port is detached and attached again")
+                .note("its ports lose their traffic during a live migration; pvm migrate moves them with their state")
+                .remedy("keep it for pvm migrate, or remove live_migratable"),
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! devname with Placement.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::config::options::REPORT_IN_PLACEMENT;
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "placement-devname",
+    severity: Severity::Error,
+    summary: "devname is used while report_in_placement is on, which stops nova-compute",
+    page: "Placement's providers are named by address. With [pci] report_in_placement Nova refuses every spec with a devname when it
+reports, at start.
+
+Fix: \"address\" instead of \"devname\".",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    if !subject.config.is_on(&REPORT_IN_PLACEMENT) {
+        return;
+    }
+    for spec in &subject.config.device_specs {
+        if let Some(member) = spec.node.get("devname").filter(|m| m.value.truthy()) {
+            found.push(
+                Diagnostic::new(&RULE, "devname does not work with report_in_placement")
+                    .at(member.key.span.to(member.value.span), "give the address instead")
+                    .remedy("\"address\": \"0000:81:00.0\"")
+                    .nova("PlacementPciException", "The 'devname' parameter is not supported in [pci]device_spec when [pci]report_in_placement is enabled"),
+            );
+        }
+    }
+}

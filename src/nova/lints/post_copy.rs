@@ -1,0 +1,30 @@
+//! Post-copy, which VFIO devices do not survive.
+
+use super::{Lint, Subject, option_span, uses_migration};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::config::options::POST_COPY;
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "post-copy-permitted",
+    severity: Severity::Warning,
+    summary: "post-copy is permitted, while devices are declared live-migratable",
+    page: "QEMU refuses post-copy for a guest with a VFIO device, at the start of the migration. Nova does not look at the devices: with
+live_migration_permit_post_copy every live migration asks for it.
+
+Fix: live_migration_permit_post_copy = false in [libvirt] on hosts with such devices; host aggregates keep the two apart.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    if let Some(span) =
+        option_span(subject, &POST_COPY).filter(|_| subject.config.is_on(&POST_COPY) && uses_migration(subject))
+    {
+        found.push(
+            Diagnostic::new(&RULE, "post-copy is permitted, and QEMU refuses it for guests with VFIO devices")
+                .at(span, "on")
+                .remedy("live_migration_permit_post_copy = false"),
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! An address expression that matches no device because of its case.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::config::address::{FIELDS, Field, WIDTHS};
+use crate::nova::python::regex::Regex;
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "regex-upper-case",
+    severity: Severity::Warning,
+    summary: "an address expression has upper case and can never match: addresses are lower case",
+    page: "The fields of a device's address are lower-case hex digits with leading zeros, and Nova compares expressions with them as
+they are. Plain addresses (text) are normalised, expressions are not.
+
+Fix: write the expression in lower case.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for spec in &subject.config.device_specs {
+        let Some(address) = &spec.address else { continue };
+        for (i, field) in address.fields.iter().enumerate() {
+            let Field::Regex(regex) = field else { continue };
+            let lower = lower_digits(&address.text[i]);
+            let values = || 0..[0x1_0000, 0x100, 0x20, 8][i];
+            let matches = |regex: &Regex| values().any(|v| regex.matches_number(v, WIDTHS[i]));
+            if lower == address.text[i] || matches(regex) || !Regex::new(&lower).is_ok_and(|regex| matches(&regex)) {
+                continue;
+            }
+            let Some(member) = spec.node.get("address").and_then(|m| m.value.get(FIELDS[i])) else { continue };
+            found.push(
+                Diagnostic::new(
+                    &RULE,
+                    format!("the expression for {} never matches: addresses are lower case", FIELDS[i]),
+                )
+                .at(member.value.span, "upper case")
+                .remedy(format!(
+                    "\"{}\": \"{}\"",
+                    FIELDS[i],
+                    lower.replace('\\', "\\\\").replace('"', "\\\"")
+                )),
+            );
+        }
+    }
+}
+
+/// Hex digits in lower case; escapes such as `\D` keep their meaning.
+fn lower_digits(text: &str) -> String {
+    let mut escaped = false;
+    text.chars()
+        .map(|c| {
+            let lower = if escaped { c } else { c.to_ascii_lowercase() };
+            escaped = c == '\\' && !escaped;
+            if c.is_ascii_hexdigit() { lower } else { c }
+        })
+        .collect()
+}

@@ -1,0 +1,50 @@
+//! A spec that an earlier one takes the devices of.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::config::matching::Overlap;
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "shadowed-spec",
+    severity: Severity::Warning,
+    summary: "an earlier device_spec takes all or some of the devices this one is for",
+    page: "Nova walks the list from the top; the first spec that matches a device wins and all its tags apply. There is no ranking by how
+exact a spec is. A spec whose devices an earlier one matches too never counts for them.
+
+Check by hand: pvm check-config --host HOST --trace ADDRESS shows the walk for one device.
+
+Fix: put the exact specs above the general ones. Old names of the option come first within a file, whatever the order of lines.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let specs = &subject.config.device_specs;
+    for (later, spec) in specs.iter().enumerate() {
+        let hit = (0..later).find_map(|earlier| match subject.matcher.overlap(earlier, later) {
+            Overlap::Covers => Some((earlier, true)),
+            Overlap::Crosses => Some((earlier, false)),
+            Overlap::None | Overlap::Inside => None,
+        });
+        let Some((earlier, fully)) = hit else { continue };
+        let same = specs[earlier].tags == spec.tags;
+        let message = if fully {
+            "this device_spec never counts: an earlier one takes all its devices"
+        } else {
+            "an earlier device_spec takes some devices of this one"
+        };
+        let mut diagnostic = Diagnostic::new(&RULE, message)
+            .at(spec.span(), if fully { "never reached" } else { "reached for the others only" })
+            .also(specs[earlier].span(), "the first that matches wins")
+            .remedy(match (same, fully) {
+                (true, true) => "remove one of them: their tags are the same",
+                (true, false) => "nothing to do: their tags are the same",
+                (false, _) => "put the more exact one first",
+            });
+        if same || !fully {
+            diagnostic = diagnostic.severity(Severity::Info);
+        }
+        found.push(diagnostic);
+    }
+}

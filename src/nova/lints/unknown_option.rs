@@ -1,0 +1,75 @@
+//! An option Nova does not read.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::nova::config::options::{self, KNOWN};
+use crate::nova::oslo::ini::Assignment;
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "unknown-option",
+    severity: Severity::Warning,
+    summary: "an option that Nova does not read stands in [pci], or one it reads stands elsewhere",
+    page: "Nova ignores options and sections it does not know, without a word. dev_spec is such a name, although Nova's own guide to live
+migration shows it: the option is device_spec. Names are case-sensitive; [ pci ] with blanks is another section than [pci].
+
+Check by hand: nova-compute logs its options at start with debug = true.
+
+Fix: write the name as the finding says.",
+};
+
+/// Names Nova has, or had once.
+const NAMES: [&str; 4] = ["device_spec", "alias", "report_in_placement", "passthrough_whitelist"];
+
+/// Names that people write for `device_spec`.
+const MEANT: [&str; 6] =
+    ["dev_spec", "device_specs", "devspec", "whitelist", "pci_whitelist", "pci_passthrough_whitelist"];
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for assignment in subject.config.files.iter().flat_map(|file| &file.assignments) {
+        let section = options::normal_section(&assignment.section.value);
+        let key = assignment.key.value.as_str();
+        if section == "pci" {
+            // A key that looks like JSON is the rest of a value that was cut, which has its own finding.
+            if !key.starts_with(['"', '\'', '{', '}', '[', ']']) && !KNOWN.iter().any(|def| def.is_set_by(assignment)) {
+                found.push(unknown(assignment));
+            }
+            continue;
+        }
+        let elsewhere = KNOWN.iter().find(|def| def.name == key && def.group != section && def.group != "DEFAULT");
+        let blank = section.trim() == "pci";
+        if let Some(def) =
+            elsewhere.filter(|_| blank || section == "DEFAULT" || KNOWN.iter().any(|d| d.group == section))
+        {
+            let place = if blank {
+                "in a section that is not [pci]: blanks count".to_owned()
+            } else {
+                format!("in [{section}]")
+            };
+            found.push(
+                Diagnostic::new(&RULE, format!("{key} stands {place}, where Nova does not read it"))
+                    .at(assignment.key.span, "ignored")
+                    .remedy(format!("move it to [{}]", def.group)),
+            );
+        }
+    }
+}
+
+fn unknown(assignment: &Assignment) -> Diagnostic {
+    let key = assignment.key.value.as_str();
+    let near = if MEANT.contains(&key) { Some("device_spec") } else { crate::nova::config::near_miss(key, &NAMES) };
+    let near = near.or_else(|| KNOWN.iter().find(|def| def.name == key).map(|def| def.name));
+    let home = KNOWN.iter().find(|def| Some(def.name) == near).map_or("pci", |def| def.group);
+    let diagnostic = Diagnostic::new(&RULE, format!("Nova has no option '{key}' in [pci] and ignores it"));
+    match near {
+        Some(near) if home == "pci" => {
+            diagnostic.at(assignment.key.span, format!("did you mean {near}?")).remedy(format!("{near} = …"))
+        }
+        Some(near) => diagnostic.at(assignment.key.span, "ignored here").remedy(format!("move {near} to [{home}]")),
+        None => diagnostic
+            .at(assignment.key.span, "ignored")
+            .remedy("remove it; [pci] has device_spec, alias and report_in_placement"),
+    }
+}

@@ -1,0 +1,52 @@
+//! What any live_migratable tag demands of the host.
+
+use super::{Lint, Subject};
+use crate::model::finding::{Rule, Severity};
+use crate::text::Diagnostic;
+
+pub(super) const LINT: Lint = Lint { rule: &RULE, run };
+
+const RULE: Rule = Rule {
+    code: "live-migratable-versions",
+    severity: Severity::Info,
+    summary: "a live_migratable tag, yes or no, demands libvirt 10.0.0 and QEMU 8.2.2",
+    page: "nova-compute refuses to start on a host with an older libvirt or QEMU as soon as one device_spec has live_migratable, even no.
+The kernel needs variant drivers (5.16 or later) and migration protocol v2 (5.18 or later), which Nova does not check.
+
+Check by hand: virsh version, uname -r
+
+Fix: upgrade, or remove the tag on older hosts.",
+};
+
+fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    // Null counts for nothing. One note is enough for all specs.
+    let first = subject.config.device_specs.iter().find_map(|spec| {
+        spec.tags.get("live_migratable").filter(|v| v.is_string()).and(spec.node.get("live_migratable"))
+    });
+    let Some(member) = first else { return };
+    let old = |version: &Option<String>, least: [u32; 3]| {
+        version.as_ref().and_then(|text| numbers(text)).is_some_and(|version| version < least)
+    };
+    let too_old = subject.host.is_some_and(|h| old(&h.host.libvirt, [10, 0, 0]) || old(&h.host.qemu, [8, 2, 2]));
+    let mut diagnostic = Diagnostic::new(
+        &RULE,
+        "live_migratable demands libvirt 10.0.0 and QEMU 8.2.2 on this host, whatever its value",
+    )
+    .at(member.key.span.to(member.value.span), if too_old { "this host is older" } else { "the first one" })
+    .note("with older ones nova-compute does not start; the kernel needs variant drivers, 5.18 or later")
+    .remedy("check with: virsh version");
+    if too_old {
+        diagnostic = diagnostic.severity(Severity::Error).nova(
+            "InvalidConfiguration",
+            "PCI device spec is configured for live_migratable but it's not supported by libvirt/QEMU",
+        );
+    }
+    found.push(diagnostic);
+}
+
+/// The three numbers of a version.
+fn numbers(text: &str) -> Option<[u32; 3]> {
+    let mut parts = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+    let mut next = || parts.next().and_then(|part| part.parse().ok());
+    Some([next()?, next()?, next().unwrap_or(0)])
+}

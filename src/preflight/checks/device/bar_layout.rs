@@ -1,0 +1,41 @@
+//! Base address registers.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "bar-layout",
+        severity: Severity::Error,
+        summary: "the device's registers differ in number, kind or size",
+        page: "QEMU does not compare sizes. A smaller register on the destination corrupts the guest without a word. \
+               This check cannot be ignored.\n\nBy hand: cat /sys/bus/pci/devices/ADDRESS/resource on both hosts: size \
+               is end - start + 1.\n\nRemedy: a device with the same layout; the size of VF registers is often a \
+               firmware setting.",
+    },
+    Run::Device(run),
+)
+.never_ignored();
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() {
+        return Vec::new();
+    }
+    let (s, d) = (show(device.pair.source), show(device.pair.destination));
+    let (address, target) = (device.held.address, device.pair.destination.address);
+    vec![
+        judge(
+            pair::bars(&device.pair),
+            || format!("the registers differ: {s} and {d}"),
+            || format!("the register layout of {address} or {target} is not known"),
+        )
+        .facts(&s, &d),
+    ]
+}
+
+fn show(device: &Device) -> String {
+    let Some(bars) = &device.bars else { return "unknown".to_owned() };
+    let one = |bar: &crate::model::snapshot::device::Bar| {
+        format!("BAR{} {}", bar.index, crate::preflight::context::bytes(bar.size))
+    };
+    bars.iter().map(one).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,57 @@
+//! The same VFIO variant driver.
+
+use super::prelude::*;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "variant-driver",
+        severity: Severity::Error,
+        summary: "the destination's device is not bound to the guest's variant driver",
+        page: "A device's state has the format of its variant driver (mlx5_vfio_pci, hisi_acc_vfio_pci, ...). Plain vfio-pci has \
+               no state at all: QEMU on the destination then starts without a section for the device, and the migration dies \
+               with \"Unknown savevm section or instance '.../vfio' 0\".\n\n\
+               By hand: readlink /sys/bus/pci/devices/ADDRESS/driver on both hosts. A driver is chosen by driver_override only, \
+               never by its ids.\n\n\
+               Remedy: bind the driver, for example with driverctl set-override ADDRESS DRIVER, or let libvirt do it \
+               (managed='yes' and libvirt 10.0 or newer on both hosts).",
+    },
+    Run::Device(run),
+);
+
+fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
+    if !device.migrates() {
+        return Vec::new();
+    }
+    let driver = |device: &Device| {
+        pair::effective_driver(device).or_else(|| device.driver.clone()).unwrap_or_else(|| "none".to_owned())
+    };
+    let (s, d) = (driver(device.pair.source), driver(device.pair.destination));
+    let (address, target) = (device.held.address, device.pair.destination.address);
+    vec![
+        judge(
+            pair::driver(&device.pair),
+            || {
+                if s == "vfio_pci" {
+                    format!("the guest's device {address} has plain vfio-pci, which cannot migrate")
+                } else {
+                    format!("{target} has the driver {d}, the guest's device {s}")
+                }
+            },
+            || format!("the VFIO driver of {address} or {target} is not known"),
+        )
+        .facts(&s, &d)
+        .remedy(if s == "vfio_pci" {
+            format!(
+                "the guest must be started with its device bound to a variant driver: {}",
+                rebind(device.pair.source, address)
+            )
+        } else {
+            format!("on {}: driverctl set-override {target} {s}", name(device.instance.destination()))
+        }),
+    ]
+}
+
+fn rebind(device: &Device, address: crate::model::pci::PciAddress) -> String {
+    let driver = device.candidate_driver.as_deref().unwrap_or("DRIVER");
+    format!("driverctl set-override {address} {driver}")
+}

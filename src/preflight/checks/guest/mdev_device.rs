@@ -1,0 +1,22 @@
+//! No mediated devices.
+
+use super::prelude::*;
+use crate::model::snapshot::HostdevKind;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "mdev-device",
+        severity: Severity::Error,
+        summary: "the guest holds mediated devices, which pvm does not create",
+        page: "A mediated device (older vGPUs) must be created on the destination before; its UUID is part of the \
+               guest's definition, and the state fits only the same type of the same driver release.\n\nBy hand: virsh \
+               nodedev-list --cap mdev.\n\nRemedy: vGPUs of newer drivers are SR-IOV VFs: use those; or let Nova move \
+               the guest.",
+    },
+    Run::Instance(run),
+);
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let mdevs = instance.domain.hostdevs.iter().filter(|hostdev| hostdev.kind == HostdevKind::Mdev).count();
+    vec![if mdevs == 0 { Verdict::pass() } else { Verdict::fail(format!("the guest holds {mdevs} mediated devices")) }]
+}

@@ -1,0 +1,28 @@
+//! No vDPA devices.
+
+use super::prelude::*;
+use crate::model::snapshot::DevType;
+
+pub(super) const CHECK: Check = Check::new(
+    Rule {
+        code: "vdpa-device",
+        severity: Severity::Error,
+        summary: "the guest holds vDPA devices",
+        page: "A vDPA device has another kind of state than a VFIO device; pvm does not move it.\n\nBy hand: virsh \
+               dumpxml DOMAIN, interfaces of type vdpa.\n\nRemedy: detach it, and attach one on the destination \
+               afterwards.",
+    },
+    Run::Instance(run),
+)
+.rechecked();
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let interfaces = instance.guest.interfaces.iter().filter(|nic| nic.kind == "vdpa").count();
+    let devices =
+        instance.plan.held.iter().filter(|held| held.device.is_some_and(|d| d.dev_type == DevType::Vdpa)).count();
+    vec![if interfaces + devices == 0 {
+        Verdict::pass()
+    } else {
+        Verdict::fail(format!("the guest holds {} vDPA devices", interfaces + devices))
+    }]
+}
