@@ -1,6 +1,7 @@
 //! `tests/run`, with a stub in the place of cargo: what fails does not end the run, is counted, and is the end's exit code.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::program;
@@ -54,4 +55,18 @@ fn a_group_that_ends_before_its_tests_do_has_failed() {
 fn a_test_that_touches_the_state_directory_of_the_machine_is_a_failure() {
     let touch = format!("mkdir -p \"$HOME/.local/state/pvm/locks\"\n{GOOD}");
     ends_as(&touch, 1, "two hosts: faults: 4 passed, 0 failed, ", "12 passed, 1 failed");
+}
+
+#[test]
+fn every_module_of_tests_with_two_hosts_is_in_a_group() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let runner = fs::read_to_string(here.join("tests/run")).unwrap();
+    let words: Vec<&str> = runner.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let files = fs::read_dir(here.join("tests/it/two_hosts")).unwrap().map(|entry| entry.unwrap().path());
+    let modules: Vec<PathBuf> =
+        files.filter(|path| fs::read_to_string(path).unwrap().lines().any(|line| line == "#[test]")).collect();
+    assert!(modules.len() > 3, "the modules were not found: {modules:?}");
+    let left: Vec<_> =
+        modules.iter().filter(|path| !words.contains(&path.file_stem().unwrap().to_str().unwrap())).collect();
+    assert!(left.is_empty(), "`make test` does not run {left:?}");
 }
