@@ -1,8 +1,9 @@
 //! One host device's element, as text.
 
 use super::XmlError;
-use super::rewrite::{Mapping, rewrite};
+use super::rewrite::{Interfaces, rewrite};
 use super::xml;
+use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
 
 /// The element of the host device at `address`, byte for byte; `None` when the guest has no such device.
@@ -15,18 +16,18 @@ pub fn element(text: &str, address: PciAddress) -> Result<Option<String>, XmlErr
     Ok(found.map(|device| text[device.range()].to_owned()))
 }
 
-/// The element with another host address.
-pub fn rewrite_element(element: &str, mapping: &Mapping) -> Result<String, XmlError> {
+/// The element of the device after its move.
+pub fn rewrite_element(element: &str, moved: &DeviceMove) -> Result<String, XmlError> {
     const BEFORE: &str = "<domain><devices>";
     const BEHIND: &str = "</devices></domain>";
-    let whole = rewrite(&format!("{BEFORE}{element}{BEHIND}"), mapping)?;
+    let whole = rewrite(&format!("{BEFORE}{element}{BEHIND}"), [moved], Interfaces::MustBeMapped)?;
     Ok(whole[BEFORE.len()..whole.len() - BEHIND.len()].to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::rewrite::Change;
     use super::*;
+    use crate::model::device_move::Action;
 
     const GUEST: &str = "<domain><devices><interface type='hostdev' managed='yes'>\n  <mac address='52:54:00:00:00:01'/>\n  \
         <source><address type='pci' domain='0x0000' bus='0x81' slot='0x00' function='0x2'/></source>\n  \
@@ -40,8 +41,7 @@ mod tests {
         let found = element(GUEST, port).unwrap().unwrap();
         assert!(found.starts_with("<interface") && found.ends_with("</interface>"));
         let to: PciAddress = "0000:c1:00.7".parse().unwrap();
-        let mapping = Mapping { changes: vec![Change::address(port, to)], ..Mapping::default() };
-        let there = rewrite_element(&found, &mapping).unwrap();
+        let there = rewrite_element(&found, &DeviceMove::new(port, to, Action::Reattach)).unwrap();
         assert_eq!(
             there,
             found.replace("bus='0x81' slot='0x00' function='0x2'", "bus='0xc1' slot='0x00' function='0x7'")

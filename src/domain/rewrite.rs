@@ -10,36 +10,8 @@ use std::ops::Range;
 use roxmltree::Node;
 
 use super::xml::{self, XmlError};
+use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
-
-/// Where each host device of a guest goes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mapping {
-    /// One entry per device.
-    pub changes: Vec<Change>,
-    /// What to do with an `<interface type='hostdev'>` that is not among them.
-    pub interfaces: Interfaces,
-}
-
-/// One host device's new place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// On the source.
-    pub from: PciAddress,
-    /// On the destination.
-    pub to: PciAddress,
-    /// What `managed` must say there; `None` leaves it as it is.
-    pub managed: Option<bool>,
-    /// What `<driver model=…>` must say there; `None` leaves it as it is.
-    pub driver_model: Option<String>,
-}
-
-impl Change {
-    /// Only another address.
-    pub fn address(from: PciAddress, to: PciAddress) -> Self {
-        Self { from, to, managed: None, driver_model: None }
-    }
-}
 
 /// Interfaces that are not mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,8 +25,12 @@ pub enum Interfaces {
 
 /// The running guest's XML for the destination. Refused when a PCI host device is left without a place, when the map names
 /// one that is not there, and when an address occurs twice. Mediated devices are not PCI functions and stay as they are.
-pub fn rewrite(text: &str, mapping: &Mapping) -> Result<String, XmlError> {
-    let (rewritten, unmapped) = splice(text, mapping, Missing::Refuse)?;
+pub fn rewrite<'a>(
+    text: &str,
+    moves: impl IntoIterator<Item = &'a DeviceMove>,
+    interfaces: Interfaces,
+) -> Result<String, XmlError> {
+    let (rewritten, unmapped) = splice(text, &injective(moves)?, interfaces, Missing::Refuse)?;
     match unmapped.first() {
         Some(address) => Err(XmlError::Unmapped(*address)),
         None => Ok(rewritten),
@@ -63,8 +39,8 @@ pub fn rewrite(text: &str, mapping: &Mapping) -> Result<String, XmlError> {
 
 /// The persistent XML for the destination, and the host devices in it that the running guest does not have: those keep the
 /// source's address, and the next boot would ask for it.
-pub fn rewrite_persistent(text: &str, mapping: &Mapping) -> Result<(String, Vec<PciAddress>), XmlError> {
-    splice(text, mapping, Missing::Ignore)
+pub fn rewrite_persistent(text: &str, map: &[DeviceMove]) -> Result<(String, Vec<PciAddress>), XmlError> {
+    splice(text, &injective(map)?, Interfaces::MustBeMapped, Missing::Ignore)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,9 +50,14 @@ enum Missing {
 }
 
 type Edit = (Range<usize>, String);
+type Moves<'a> = BTreeMap<PciAddress, &'a DeviceMove>;
 
-fn splice(text: &str, mapping: &Mapping, missing: Missing) -> Result<(String, Vec<PciAddress>), XmlError> {
-    let changes = injective(mapping)?;
+fn splice(
+    text: &str,
+    by_source: &Moves<'_>,
+    interfaces: Interfaces,
+    missing: Missing,
+) -> Result<(String, Vec<PciAddress>), XmlError> {
     let document = xml::parse(text)?;
     let mut edits: Vec<Edit> = Vec::new();
     let mut unmapped = Vec::new();
@@ -92,36 +73,35 @@ fn splice(text: &str, mapping: &Mapping, missing: Missing) -> Result<(String, Ve
         if !seen.insert(from) {
             return Err(XmlError::TwiceInXml(from));
         }
-        match changes.get(&from) {
-            Some(change) => {
-                edit_address(element, change.to, &mut edits);
-                edit_managed(device, change.managed, &mut edits);
-                edit_driver(device, change.driver_model.as_deref(), text, &mut edits);
+        match by_source.get(&from) {
+            Some(moved) => {
+                edit_address(element, moved.destination, &mut edits);
+                edit_managed(device, moved.managed, &mut edits);
+                edit_driver(device, moved.driver_model.as_deref(), text, &mut edits);
             }
-            None if interface && mapping.interfaces == Interfaces::MayStay => {}
+            None if interface && interfaces == Interfaces::MayStay => {}
             None => unmapped.push(from),
         }
     }
     if missing == Missing::Refuse
-        && let Some(address) = changes.keys().find(|address| !seen.contains(address))
+        && let Some(address) = by_source.keys().find(|address| !seen.contains(address))
     {
         return Err(XmlError::NotFound(*address));
     }
     Ok((apply(text, edits), unmapped))
 }
 
-fn injective(mapping: &Mapping) -> Result<BTreeMap<PciAddress, &Change>, XmlError> {
-    let mut changes = BTreeMap::new();
-    let mut destinations = BTreeSet::new();
-    for change in &mapping.changes {
-        if changes.insert(change.from, change).is_some() {
-            return Err(XmlError::SourceTwice(change.from));
+fn injective<'a>(moves: impl IntoIterator<Item = &'a DeviceMove>) -> Result<Moves<'a>, XmlError> {
+    let (mut by_source, mut destinations) = (Moves::new(), BTreeSet::new());
+    for moved in moves {
+        if by_source.insert(moved.source, moved).is_some() {
+            return Err(XmlError::SourceTwice(moved.source));
         }
-        if !destinations.insert(change.to) {
-            return Err(XmlError::DestinationTwice(change.to));
+        if !destinations.insert(moved.destination) {
+            return Err(XmlError::DestinationTwice(moved.destination));
         }
     }
-    Ok(changes)
+    Ok(by_source)
 }
 
 fn edit_address(element: Node<'_, '_>, to: PciAddress, edits: &mut Vec<Edit>) {

@@ -4,13 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::read::read;
+use crate::model::device_move::Action;
 
 fn at(text: &str) -> PciAddress {
     text.parse().unwrap()
 }
 
-fn map(pairs: &[(&str, &str)]) -> Mapping {
-    Mapping { changes: pairs.iter().map(|(a, b)| Change::address(at(a), at(b))).collect(), ..Mapping::default() }
+fn map(pairs: &[(&str, &str)]) -> Vec<DeviceMove> {
+    pairs.iter().map(|(a, b)| DeviceMove::new(at(a), at(b), Action::Migrate)).collect()
+}
+
+fn rewrite(text: &str, map: &[DeviceMove]) -> Result<String, XmlError> {
+    super::rewrite(text, map, Interfaces::MustBeMapped)
 }
 
 fn hostdev(address: PciAddress, quote: char) -> String {
@@ -70,29 +75,22 @@ fn fields_that_are_left_out_are_added_only_where_needed() {
 
 #[test]
 fn managed_and_driver_follow_the_destination() {
-    let mut mapping = map(&[("81:00.1", "c1:00.1")]);
-    mapping.changes[0].managed = Some(false);
-    mapping.changes[0].driver_model = Some("a'b<&".into());
-    let moved = rewrite(&domain(&hostdev(at("81:00.1"), '\'')), &mapping).unwrap();
+    let mut map = map(&[("81:00.1", "c1:00.1")]);
+    map[0].managed = Some(false);
+    map[0].driver_model = Some("a'b<&".into());
+    let moved = rewrite(&domain(&hostdev(at("81:00.1"), '\'')), &map).unwrap();
     assert!(moved.contains("managed='no'>\n  <driver model='a&apos;b&lt;&amp;'/>\n  <source>"), "{moved}");
-    let again = rewrite(
-        &moved,
-        &Mapping { changes: vec![Change { from: at("c1:00.1"), ..mapping.changes[0].clone() }], ..mapping.clone() },
-    );
-    assert_eq!(again.unwrap(), moved, "what is right already stays");
-    mapping.changes[0] = Change {
-        from: at("c1:00.1"),
-        managed: Some(true),
-        driver_model: Some("m".into()),
-        ..mapping.changes[0].clone()
-    };
-    let third = rewrite(&moved, &mapping).unwrap();
+    map[0].source = at("c1:00.1");
+    assert_eq!(rewrite(&moved, &map).unwrap(), moved, "what is right already stays");
+    map[0].managed = Some(true);
+    map[0].driver_model = Some("m".into());
+    let third = rewrite(&moved, &map).unwrap();
     assert!(third.contains("managed='yes'>\n  <driver model='m'/>\n"), "{third}");
     let bare = domain(
         "<hostdev type='pci'><driver name='vfio'/><source><address bus='0xc1' function='1'/></source></hostdev>",
     );
     assert!(
-        rewrite(&bare, &mapping).unwrap().contains("<hostdev managed='yes' type='pci'><driver model='m' name='vfio'/>")
+        rewrite(&bare, &map).unwrap().contains("<hostdev managed='yes' type='pci'><driver model='m' name='vfio'/>")
     );
 }
 
@@ -100,12 +98,12 @@ fn managed_and_driver_follow_the_destination() {
 fn interfaces_are_host_devices_unless_they_are_detached() {
     let port = "<interface type='hostdev' managed='yes'><source><address type='pci' bus='0x81' function='0x7'/></source></interface>";
     let guest = domain(&(hostdev(at("81:00.1"), '\'') + port));
-    let mut mapping = map(&[("81:00.1", "c1:00.1")]);
-    assert_eq!(rewrite(&guest, &mapping), Err(XmlError::Unmapped(at("81:00.7"))));
-    mapping.interfaces = Interfaces::MayStay;
-    assert_eq!(sources(&rewrite(&guest, &mapping).unwrap()), [at("c1:00.1"), at("81:00.7")]);
-    mapping.changes.push(Change::address(at("81:00.7"), at("c1:00.7")));
-    assert_eq!(sources(&rewrite(&guest, &mapping).unwrap()), [at("c1:00.1"), at("c1:00.7")]);
+    let mut map = map(&[("81:00.1", "c1:00.1")]);
+    assert_eq!(rewrite(&guest, &map), Err(XmlError::Unmapped(at("81:00.7"))));
+    let staying = |map: &[DeviceMove]| sources(&super::rewrite(&guest, map, Interfaces::MayStay).unwrap());
+    assert_eq!(staying(&map), [at("c1:00.1"), at("81:00.7")]);
+    map.push(DeviceMove::new(at("81:00.7"), at("c1:00.7"), Action::Migrate));
+    assert_eq!(staying(&map), [at("c1:00.1"), at("c1:00.7")]);
 }
 
 #[test]
@@ -150,6 +148,10 @@ fn mapping() -> impl Strategy<Value = (Vec<PciAddress>, Vec<PciAddress>)> {
     })
 }
 
+fn moves(from: &[PciAddress], to: &[PciAddress]) -> Vec<DeviceMove> {
+    from.iter().zip(to).map(|(a, b)| DeviceMove::new(*a, *b, Action::Migrate)).collect()
+}
+
 fn noise() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "",
@@ -176,21 +178,17 @@ proptest! {
             devices += &hostdev(*address, if quotes[i] { '"' } else { '\'' });
         }
         let guest = domain(&devices);
-        let pairs = |a: &[PciAddress], b: &[PciAddress]| Mapping {
-            changes: a.iter().zip(b).map(|(a, b)| Change::address(*a, *b)).collect(),
-            ..Mapping::default()
-        };
-        prop_assert_eq!(&rewrite(&guest, &pairs(&from, &from)).unwrap(), &guest);
-        let moved = rewrite(&guest, &pairs(&from, &to)).unwrap();
+        prop_assert_eq!(&rewrite(&guest, &moves(&from, &from)).unwrap(), &guest);
+        let moved = rewrite(&guest, &moves(&from, &to)).unwrap();
         prop_assert_eq!(sources(&moved), to.clone());
         prop_assert_eq!(moved.len(), guest.len());
-        prop_assert_eq!(rewrite(&moved, &pairs(&to, &from)).unwrap(), guest);
+        prop_assert_eq!(rewrite(&moved, &moves(&to, &from)).unwrap(), guest);
     }
 
     #[test]
     fn any_text_is_rewritten_or_refused(text: String, (from, to) in mapping()) {
-        let mapping = Mapping { changes: from.iter().zip(&to).map(|(a, b)| Change::address(*a, *b)).collect(), ..Mapping::default() };
-        let _ = rewrite(&text, &mapping);
-        let _ = rewrite(&domain(&text), &mapping);
+        let map = moves(&from, &to);
+        let _ = rewrite(&text, &map);
+        let _ = rewrite(&domain(&text), &map);
     }
 }

@@ -37,8 +37,9 @@ pub fn claims<'a>(states: impl IntoIterator<Item = &'a State>) -> Vec<Claim> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Action, Entry, Host, Move, Plan, Receipt, Record};
+    use super::super::record::{Entry, Host, Plan, Receipt, Record};
     use super::*;
+    use crate::model::device_move::{Action, DeviceMove};
     use crate::model::time::Timestamp;
 
     #[test]
@@ -48,7 +49,7 @@ mod tests {
             id: "m".into(),
             source: Host { name: "a".into(), uri: String::new() },
             destination: Host { name: "b".into(), uri: String::new() },
-            map: vec![Move { source, destination, guest_address: None, action: Action::Migrate }],
+            map: vec![DeviceMove::new(source, destination, Action::Migrate)],
             ..Plan::default()
         };
         let record = |seq, entry| Record { v: 1, seq, time: Timestamp(0), entry };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::device_move::{DeviceMove, Instance};
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::proof::Verdict;
@@ -36,7 +37,7 @@ pub enum Entry {
     /// Devices of the destination are about to be claimed for this migration.
     Claim {
         /// The map, complete.
-        map: Vec<Move>,
+        map: Vec<DeviceMove>,
     },
     /// Fresh facts were read and the plan still holds. The last record before anything is touched.
     Recheck,
@@ -59,7 +60,7 @@ pub enum Entry {
     /// records before it stand.
     Reclaim {
         /// The new map, complete.
-        map: Vec<Move>,
+        map: Vec<DeviceMove>,
     },
     /// The source was seen paused for migration: the point of no return.
     Switched,
@@ -180,7 +181,7 @@ pub struct Plan {
     /// Where it goes.
     pub destination: Host,
     /// The device map.
-    pub map: Vec<Move>,
+    pub map: Vec<DeviceMove>,
     /// Whether pvm holds both connections (no peer to peer).
     pub direct: bool,
     /// Whether the guest is persistent on the source: its definition is removed there after the move.
@@ -209,16 +210,6 @@ impl Plan {
     }
 }
 
-/// A guest.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Instance {
-    /// Its name.
-    pub name: String,
-    /// Its UUID, lower case.
-    pub uuid: String,
-}
-
 /// A host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -227,29 +218,6 @@ pub struct Host {
     pub name: String,
     /// Its libvirt, as this machine reaches it.
     pub uri: String,
-}
-
-/// What happens to one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Move {
-    /// Its address on the source.
-    pub source: PciAddress,
-    /// The device claimed for it on the destination.
-    pub destination: PciAddress,
-    /// Its address in the guest.
-    pub guest_address: Option<PciAddress>,
-    /// How it gets there.
-    pub action: Action,
-}
-
-/// How a device gets there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// With its state.
-    Migrate,
-    /// Unplugged before, another plugged in after.
-    Reattach,
 }
 
 /// A port that is unplugged for the migration.
@@ -376,7 +344,7 @@ pub struct Receipt {
     /// What became of the devices' state.
     pub verdict: Option<Verdict>,
     /// The device map as it came to be.
-    pub map: Vec<Move>,
+    pub map: Vec<DeviceMove>,
     /// Ports the guest is known to be without, unplugged and not plugged in again: addresses on the source.
     pub missing_ports: Vec<PciAddress>,
 }

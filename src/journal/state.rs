@@ -1,6 +1,7 @@
 //! What a journal's records come to: how far the migration is, and what recovery has to know of it. Pure.
 
-use super::record::{Entry, Keep, Move, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
+use super::record::{Entry, Keep, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
+use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::proof::Verdict;
@@ -117,7 +118,7 @@ pub struct State {
     /// When the last record was written.
     pub touched: Timestamp,
     /// The device map in force; its destinations are claimed until the end.
-    pub map: Vec<Move>,
+    pub map: Vec<DeviceMove>,
     /// Whether the guest was about to be marked.
     pub marked: bool,
     /// Ports, in the order in which they were unplugged.
@@ -306,6 +307,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::device_move::Action;
 
     fn state(entries: &[Entry]) -> State {
         let records: Vec<Record> = std::iter::once(Entry::Plan(Box::default()))
@@ -333,12 +335,7 @@ mod tests {
             planned: None,
             alternatives: Vec::new(),
         };
-        let map = vec![Move {
-            source,
-            destination: "0000:c1:00.2".parse().unwrap(),
-            guest_address: None,
-            action: super::super::record::Action::Reattach,
-        }];
+        let map = vec![DeviceMove::new(source, "0000:c1:00.2".parse().unwrap(), Action::Reattach)];
         let state = state(&[
             Entry::Claim { map: Vec::new() },
             Entry::Recheck,

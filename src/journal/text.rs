@@ -120,19 +120,15 @@ fn checksum(bytes: &[u8]) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::record::{Move, PerformIntent, Plan, Port, Receipt, Side, Step};
+    use super::super::record::{PerformIntent, Plan, Port, Receipt, Side, Step};
     use super::*;
+    use crate::model::device_move::{Action, DeviceMove};
     use crate::proof::Verdict;
 
     fn entries() -> Vec<Entry> {
         let source = "0000:81:00.1".parse().unwrap();
         let device = "0000:c1:00.7".parse().unwrap();
-        let map = vec![Move {
-            source,
-            destination: device,
-            guest_address: None,
-            action: super::super::record::Action::Migrate,
-        }];
+        let map = vec![DeviceMove::new(source, device, Action::Migrate)];
         let port = Port {
             source,
             alias: Some("ua-1".into()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Printer;
 use super::text::{folded, printable};
 use crate::cli::Format;
-use crate::plan::{Action, MapEntry};
+use crate::model::device_move::{Action, DeviceMove};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 
 /// Several destinations in one document.
@@ -114,7 +114,7 @@ fn differs(instance: &InstanceReport) -> bool {
     })
 }
 
-fn map_line(entry: &MapEntry) -> String {
+fn map_line(entry: &DeviceMove) -> String {
     let mut line = format!("{} -> {}", entry.source, entry.destination);
     if let Some(address) = entry.guest_address {
         let address = address.to_string();

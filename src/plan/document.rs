@@ -11,24 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::map::{Action, MapEntry, rewriting, rewriting_with_ports};
 use crate::domain::XmlError;
-use crate::domain::rewrite::{rewrite, rewrite_persistent};
+use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
+use crate::model::device_move::{Action, DeviceMove, Instance};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Device, Domain, Snapshot, Supported};
 
 /// The schema this build writes and reads.
 pub const SCHEMA: &str = "pvm.plan/1";
-
-/// A guest by name and UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Instance {
-    /// Name.
-    pub name: String,
-    /// UUID.
-    pub uuid: String,
-}
 
 /// One migration as it was planned.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -49,7 +39,7 @@ pub struct Plan {
     /// What its flavor asks for, `ALIAS:N`.
     pub requests: Vec<String>,
     /// Which device it gets for each it has.
-    pub map: Vec<MapEntry>,
+    pub map: Vec<DeviceMove>,
     /// libvirt's flags by name.
     pub flags: Vec<String>,
     /// Downtime, bandwidth and the like.
@@ -100,19 +90,23 @@ pub struct Changed {
 
 impl Plan {
     /// The parts that follow from snapshots and a map. Id, time, flags and parameters are the caller's; seal it afterwards.
-    pub fn of(source: &Snapshot, destination: &Snapshot, domain: &Domain, map: &[MapEntry]) -> Result<Self, XmlError> {
+    pub fn of(
+        source: &Snapshot,
+        destination: &Snapshot,
+        domain: &Domain,
+        map: &[DeviceMove],
+    ) -> Result<Self, XmlError> {
         let xml = domain.xml.as_deref().unwrap_or_default();
         let ports = || map.iter().filter(|entry| entry.action == Action::Reattach);
         let inactive = domain.inactive_xml.as_deref().filter(|_| domain.persistent);
-        let persistent = inactive.map(|xml| rewrite_persistent(xml, &rewriting_with_ports(map))).transpose()?;
-        let detached = ports().next().is_some();
+        let persistent = inactive.map(|xml| rewrite_persistent(xml, map)).transpose()?;
         Ok(Self {
             schema: SCHEMA.to_owned(),
             instance: Instance { name: domain.name.clone(), uuid: domain.uuid.clone() },
             map: map.to_vec(),
             detach: ports().map(|entry| entry.source).collect(),
             reattach: ports().map(|entry| entry.destination).collect(),
-            destination_xml: Some(rewrite(xml, &if detached { rewriting_with_ports(map) } else { rewriting(map) })?),
+            destination_xml: Some(rewrite(xml, map, Interfaces::MustBeMapped)?),
             persistent_xml: persistent.map(|(text, _)| text),
             source_xml_sha256: sha256(xml.as_bytes()),
             preconditions: preconditions(source, destination, domain, map),
@@ -181,7 +175,7 @@ fn preconditions(
     source: &Snapshot,
     destination: &Snapshot,
     domain: &Domain,
-    map: &[MapEntry],
+    map: &[DeviceMove],
 ) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
     for (side, snapshot) in [("source", source), ("destination", destination)] {

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::candidates::{Known, Planner};
 use super::fit::Fit;
 use super::kinds::Kind;
-use super::map::{Action, MapEntry};
+use super::map::moved;
 use super::matching::{self, Problem, Shortlist};
 use super::requests::{self, Asked, RequestError};
 use crate::domain::guest::{self, Guest};
+use crate::model::device_move::{Action, DeviceMove};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{DevType, Device, Domain, Hostdev, HostdevKind};
 use crate::nova::scheduler::precheck::{self, Services};
@@ -99,7 +100,7 @@ pub struct InstancePlan<'a> {
     /// Its PCI host devices in the order of its XML.
     pub held: Vec<Held<'a>>,
     /// The map; `None` when there is none.
-    pub map: Option<Vec<MapEntry>>,
+    pub map: Option<Vec<DeviceMove>>,
     /// Why there is none.
     pub unmet: Option<Unmet>,
     /// What Nova would do.
@@ -188,7 +189,7 @@ impl<'a> Planner<'a> {
         requests: &[Request],
         cells: &Cells,
         known: &mut Known,
-    ) -> (Option<Vec<MapEntry>>, Option<Unmet>) {
+    ) -> (Option<Vec<DeviceMove>>, Option<Unmet>) {
         let planned: Vec<usize> = (0..held.len()).filter(|at| held[*at].is_planned()).collect();
         let mut strict = Problem::default();
         for at in &planned {
@@ -230,7 +231,7 @@ impl<'a> Planner<'a> {
                 Role::Flavor(request) => Some(requests[request].alias.clone()),
                 Role::Port | Role::Unaccounted => None,
             };
-            Some(MapEntry::new(held.hostdev, held.address, held.target?, action, alias))
+            Some(moved(held.hostdev, held.address, held.target?, action, alias))
         });
         (Some(map.collect()), None)
     }

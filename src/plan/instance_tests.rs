@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::domain::rewrite::{Interfaces, rewrite};
 use crate::model::snapshot::domain::NovaMetadata;
 use crate::model::snapshot::{Snapshot, Supported};
-use crate::plan::map::rewriting;
 
 fn pair() -> (Snapshot, Snapshot) {
     let read = |text| serde_json::from_str::<Snapshot>(text).unwrap();
@@ -135,7 +135,7 @@ fn the_map_is_what_the_rewriter_needs() {
     let planner = Planner::new(&source, &destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());
     let xml = source.domains[0].xml.as_ref().unwrap();
-    let moved = crate::domain::rewrite::rewrite(xml, &rewriting(&plan.map.unwrap())).unwrap();
+    let moved = rewrite(xml, &plan.map.unwrap(), Interfaces::MustBeMapped).unwrap();
     assert_eq!(moved, xml.replace("type='pci' managed='yes'", "type='pci' managed='no'"));
 }
 

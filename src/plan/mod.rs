@@ -17,4 +17,3 @@ pub mod stored;
 
 pub use candidates::{Known, Planner};
 pub use instance::{InstancePlan, NovaAnswer, Role, Unmet, Wishes};
-pub use map::{Action, MapEntry};

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::terms::DowntimeLimit;
 use super::verdict::{Compatibility, Row};
+use crate::model::device_move::DeviceMove;
 use crate::model::snapshot::Unknown;
-use crate::plan::{MapEntry, NovaAnswer, Unmet};
+use crate::plan::{NovaAnswer, Unmet};
 
 /// The schema this build writes.
 pub const SCHEMA: &str = "pvm.preflight/1";
@@ -52,7 +53,7 @@ pub struct InstanceReport {
     /// The worst of its checks and those of the hosts.
     pub verdict: Compatibility,
     /// Which device it gets for each it has; empty when there is no map.
-    pub map: Vec<MapEntry>,
+    pub map: Vec<DeviceMove>,
     /// Its checks.
     pub checks: Vec<Row>,
     /// What Nova would do.

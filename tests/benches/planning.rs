@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pvm::domain::rewrite::{Change, Interfaces, Mapping, rewrite};
+use pvm::domain::rewrite::{Interfaces, rewrite};
+use pvm::model::device_move::{Action, DeviceMove};
 use pvm::model::pci::PciAddress;
 use pvm::model::snapshot::{DevType, Snapshot};
 use pvm::nova::scheduler::{Cells, Request, Tracked, Tracker};
@@ -48,8 +49,8 @@ fn main() {
     if let Ok(python) = std::env::var("PVM_BENCH_PYTHON") {
         beside_nova(&python);
     }
-    let (xml, mapping) = hostdevs(64);
-    report("rewriting 64 hostdevs", || black_box(rewrite(&xml, &mapping)).is_ok());
+    let (xml, map) = hostdevs(64);
+    report("rewriting 64 hostdevs", || black_box(rewrite(&xml, &map, Interfaces::MustBeMapped)).is_ok());
     let (source, destination) = (full(true), full(false));
     report("preflight, 2,032 VFs on each host, 256 guests", || {
         black_box(preflight::run(&source, &destination, &Question::default())).instances.len() == 256
@@ -170,9 +171,9 @@ fn request(host: &Snapshot) -> Request {
     Request { count: 2, alias: alias.name.clone(), spec: alias.specs.clone(), numa_policy: alias.numa_policy.clone() }
 }
 
-fn hostdevs(count: u8) -> (String, Mapping) {
+fn hostdevs(count: u8) -> (String, Vec<DeviceMove>) {
     let mut xml = String::from("<domain type='kvm'>\n  <devices>\n");
-    let mut changes = Vec::new();
+    let mut map = Vec::new();
     for bus in 0..count {
         let _ = write!(
             xml,
@@ -181,10 +182,10 @@ fn hostdevs(count: u8) -> (String, Mapping) {
              </hostdev>\n"
         );
         let at = |function| PciAddress { domain: 0, bus, slot: 0, function };
-        changes.push(Change::address(at(1), at(2)));
+        map.push(DeviceMove::new(at(1), at(2), Action::Migrate));
     }
     xml.push_str("  </devices>\n</domain>\n");
-    (xml, Mapping { changes, interfaces: Interfaces::MustBeMapped })
+    (xml, map)
 }
 
 /// Sixteen PFs with 127 VFs each; on the source 256 guests with a VF each.

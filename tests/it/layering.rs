@@ -18,7 +18,7 @@ const USES: &[(&str, &[&str])] = &[
     ("preflight", &["model", "domain", "plan"]),
     ("migration", &["model", "domain", "libvirt", "proof", "journal"]),
     ("cli", &["model"]),
-    ("output", &["model", "text", "nova", "facts", "plan", "preflight", "migration", "cli"]),
+    ("output", &["model", "text", "nova", "facts", "preflight", "migration", "cli"]),
     (
         "commands",
         &[

@@ -22,6 +22,7 @@ use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Store, Su
 use crate::libvirt::Hypervisor;
 use crate::migration::forward::{self, Line, Order};
 use crate::migration::recover::mark::{self, Found};
+use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::output::progress::Reporter;
@@ -124,13 +125,13 @@ enum Performed {
 }
 
 /// Whether the guest is to get this device of the destination.
-fn gets(map: &[journal::Move], device: PciAddress) -> bool {
+fn gets(map: &[DeviceMove], device: PciAddress) -> bool {
     map.iter().any(|moved| moved.destination == device)
 }
 
 /// A device that the guest is to get, and that a migration keeps whose pvm died while this one planned: its locks went with
 /// it, its claims did not.
-fn claimed_since(journals: &[Listed], destination: &str, map: &[journal::Move]) -> Option<PciAddress> {
+fn claimed_since(journals: &[Listed], destination: &str, map: &[DeviceMove]) -> Option<PciAddress> {
     plan::claimed(journals, destination).into_iter().find(|device| gets(map, *device))
 }
 
@@ -227,17 +228,12 @@ fn perform(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Action, Entry, Host, Move, Plan, Receipt};
+    use crate::journal::{Action, Entry, Host, Plan, Receipt};
 
     #[test]
     fn what_a_migration_keeps_that_died_meanwhile_is_not_given_to_another_guest() {
         let address = |text: &str| text.parse::<PciAddress>().unwrap();
-        let moved = |destination| Move {
-            source: address("0000:81:00.1"),
-            destination: address(destination),
-            guest_address: None,
-            action: Action::Migrate,
-        };
+        let moved = |destination| DeviceMove::new(address("0000:81:00.1"), address(destination), Action::Migrate);
         let (kept, map) = ("0000:c1:00.7", [moved("0000:c1:00.1"), moved("0000:c1:00.7")]);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());

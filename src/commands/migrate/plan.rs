@@ -13,11 +13,11 @@ use crate::cli::migrate::Migrate;
 use crate::commands::hosts::{Hosts, pci_requests, stop};
 use crate::commands::{Context, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
-use crate::domain::rewrite::Mapping;
 use crate::facts::{self, ErrorKind, GatherOptions, HostError};
 use crate::journal;
 use crate::libvirt::{DomainInfo, State};
 use crate::migration::forward::{Options, Order};
+use crate::model::device_move::{Action, DeviceMove, Instance};
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot, Via};
@@ -25,8 +25,7 @@ use crate::output::diff::diff;
 use crate::output::preflight as output;
 use crate::output::text::printable;
 use crate::plan::document::Plan;
-use crate::plan::map::{rewriting, rewriting_with_ports};
-use crate::plan::{Action, Known, MapEntry, Planner, Wishes};
+use crate::plan::{Known, Planner, Wishes};
 use crate::preflight::{self, Compatibility, InstanceReport, Question, Report, Terms};
 
 /// A plan and what it rests on.
@@ -254,15 +253,13 @@ fn order(
         id: plan.id.clone(),
         machine: journal::machine(),
         known_marks: Vec::new(),
-        instance: journal::Instance { name: guest.name.clone(), uuid: guest.uuid.clone() },
+        instance: Instance { name: guest.name.clone(), uuid: guest.uuid.clone() },
         source: source.as_host(),
         source_label: source.name.clone(),
         destination: destination.as_host(),
         destination_uri: destination.hypervisor.uri().to_owned(),
         migrate_uri: destination.host.migrate_uri().map(str::to_owned),
-        map: plan.map.iter().map(as_move).collect(),
-        mapping: rewriting(&plan.map),
-        persistent_mapping: rewriting_with_ports(&plan.map),
+        map: plan.map.clone(),
         ports,
         persistent: guest.persistent,
         autostart: guest.autostart,
@@ -271,23 +268,11 @@ fn order(
     }
 }
 
-fn as_move(entry: &MapEntry) -> journal::Move {
-    journal::Move {
-        source: entry.source,
-        destination: entry.destination,
-        guest_address: entry.guest_address,
-        action: match entry.action {
-            Action::Migrate => journal::Action::Migrate,
-            Action::Reattach => journal::Action::Reattach,
-        },
-    }
-}
-
 /// What is needed to unplug the ports and to plug them in again, on either host.
 fn ports(
     domain: &Domain,
     xml: &str,
-    map: &[MapEntry],
+    map: &[DeviceMove],
     places: impl Fn(PciAddress) -> Vec<PciAddress>,
 ) -> anyhow::Result<Vec<journal::Port>> {
     let mut ports = Vec::new();
@@ -295,9 +280,7 @@ fn ports(
         let Some(source_xml) = element(xml, entry.source).map_err(|e| refused(&e))? else {
             return Err(Stop::refused(format!("port {} is not in the XML of {}", entry.source, domain.name)).into());
         };
-        let alone =
-            Mapping { changes: rewriting_with_ports(std::slice::from_ref(entry)).changes, ..Mapping::default() };
-        let destination_xml = rewrite_element(&source_xml, &alone).map_err(|e| refused(&e))?;
+        let destination_xml = rewrite_element(&source_xml, entry).map_err(|e| refused(&e))?;
         let inactive = domain.inactive_xml.as_deref().filter(|_| domain.persistent);
         let persistent = inactive.is_some_and(|xml| matches!(element(xml, entry.source), Ok(Some(_))));
         let alias = domain.hostdevs.iter().find(|d| d.source == Some(entry.source)).and_then(|d| d.alias.clone());
@@ -386,8 +369,8 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
     let mut text = printable(&head).into_owned();
     for moved in &order.map {
         let how = match moved.action {
-            journal::Action::Migrate => "with its state",
-            journal::Action::Reattach => "a port: unplugged before, plugged in afterwards, without network meanwhile",
+            Action::Migrate => "with its state",
+            Action::Reattach => "a port: unplugged before, plugged in afterwards, without network meanwhile",
         };
         text = format!("{text}\n  {} -> {}  {how}", moved.source, moved.destination);
     }

@@ -25,19 +25,14 @@ pub(super) fn taken(destination: &dyn Hypervisor, order: &Order, why: &str) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Action, Move};
+    use crate::journal::{Action, DeviceMove};
     use crate::libvirt::{RunReason, State};
     use crate::migration::recover::scripted::{Has, OFF, Scripted};
 
     #[test]
     fn a_device_that_another_guest_has_is_found_whatever_libvirt_said() {
         let device: PciAddress = "0000:c1:00.1".parse().unwrap();
-        let map = vec![Move {
-            source: "0000:81:00.1".parse().unwrap(),
-            destination: device,
-            guest_address: None,
-            action: Action::Migrate,
-        }];
+        let map = vec![DeviceMove::new("0000:81:00.1".parse().unwrap(), device, Action::Migrate)];
         let order = Order { map, ..forward::engine_tests::order() };
         let host = |state, devices: &[&str]| {
             let host = Scripted::default();

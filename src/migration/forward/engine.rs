@@ -392,8 +392,8 @@ impl Engine<'_> {
     /// What became of the devices' state.
     fn prove(&mut self, on_source: bool) -> News {
         let side = if on_source { Side::Source } else { Side::Destination };
-        let changes = &self.order.mapping.changes;
-        let devices: Vec<_> = changes.iter().map(|c| if on_source { c.from } else { c.to }).collect();
+        let moving = self.order.moving_state();
+        let devices: Vec<_> = moving.map(|m| if on_source { m.source } else { m.destination }).collect();
         let verdict = match &self.recorded.perform {
             _ if devices.is_empty() => Verdict::NothingToProve,
             None => Verdict::not_verified("when the migration began is not recorded"),

@@ -9,8 +9,7 @@ use super::engine::{Ended, Hosts, Line, Note, Prover, run};
 use super::event::{Event, What};
 use super::order::{Options, Order};
 use super::step::Phase;
-use crate::domain::rewrite::{Change, Interfaces, Mapping};
-use crate::journal::{self, Action, Host, Instance, Journal, Move, Store};
+use crate::journal::{self, Action, DeviceMove, Host, Instance, Journal, Store};
 use crate::libvirt::{Failure, HypervisorError, PauseReason, RunReason, State as Now};
 use crate::migration::recover::scripted::{Has, Scripted};
 use crate::model::outcome::Outcome;
@@ -25,7 +24,6 @@ fn address(text: &str) -> PciAddress {
 
 pub(crate) fn order() -> Order {
     let [from, to] = VF.map(address);
-    let mapping = Mapping { changes: vec![Change::address(from, to)], interfaces: Interfaces::MayStay };
     Order {
         id: "m-1".into(),
         machine: "a".into(),
@@ -36,9 +34,7 @@ pub(crate) fn order() -> Order {
         destination: Host { name: "b".into(), uri: "y".into() },
         destination_uri: "y".into(),
         migrate_uri: None,
-        map: vec![Move { source: from, destination: to, guest_address: None, action: Action::Migrate }],
-        persistent_mapping: mapping.clone(),
-        mapping,
+        map: vec![DeviceMove::new(from, to, Action::Migrate)],
         ports: Vec::new(),
         persistent: false,
         autostart: false,

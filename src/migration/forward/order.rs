@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::rewrite::Mapping;
 use crate::journal;
+use crate::model::device_move::DeviceMove;
 
 /// One migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +30,7 @@ pub struct Order {
     /// Where the data goes; `None`: libvirt's choice.
     pub migrate_uri: Option<String>,
     /// What happens to each host device.
-    pub map: Vec<journal::Move>,
-    /// The devices that move with their state, for the rewriter.
-    pub mapping: Mapping,
-    /// Every device, for the persistent definition.
-    pub persistent_mapping: Mapping,
+    pub map: Vec<DeviceMove>,
     /// Ports, in the order in which they are unplugged.
     pub ports: Vec<journal::Port>,
     /// Whether the guest has a persistent definition, which then moves along.
@@ -114,6 +110,11 @@ impl Options {
 }
 
 impl Order {
+    /// The devices that move with their state. Ports are unplugged by then.
+    pub fn moving_state(&self) -> impl Iterator<Item = &DeviceMove> {
+        self.map.iter().filter(|moved| moved.moves_state())
+    }
+
     /// The first record of its journal.
     pub fn journal_plan(&self) -> journal::Plan {
         journal::Plan {

@@ -10,7 +10,7 @@ use super::raise::raise;
 use super::stall::Stall;
 use super::step::{Action, News, Phase, Stopped, step};
 use super::words::before_anything_moved;
-use crate::domain::rewrite::{rewrite, rewrite_persistent};
+use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
 use crate::journal::{Entry, Side};
 use crate::libvirt::{self, DomainXml, Happened, Job, MigrateRequest, PauseReason, SecretXml, Way};
 use crate::migration::recover::answer::perform_intent;
@@ -24,11 +24,11 @@ impl Engine<'_> {
     fn request(&self) -> Result<MigrateRequest, String> {
         let read = |which| self.hosts.source.secret_xml(&self.order.instance.uuid, which).map_err(|e| e.to_string());
         let live = read(DomainXml::Live)?;
-        let destination_xml = rewrite(live.expose(), &self.order.mapping).map_err(|e| e.to_string())?;
+        let destination_xml =
+            rewrite(live.expose(), self.order.moving_state(), Interfaces::MustBeMapped).map_err(|e| e.to_string())?;
         let persistent_xml = if self.order.persistent {
             let inactive = read(DomainXml::Inactive)?;
-            let (xml, _) =
-                rewrite_persistent(inactive.expose(), &self.order.persistent_mapping).map_err(|e| e.to_string())?;
+            let (xml, _) = rewrite_persistent(inactive.expose(), &self.order.map).map_err(|e| e.to_string())?;
             Some(SecretXml::new(xml))
         } else {
             None

@@ -229,7 +229,7 @@ pub fn ports_there(seen: &Seen, journal: &State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Entry, Move, Plan, Port, Record};
+    use crate::journal::{DeviceMove, Entry, Plan, Port, Record};
     use crate::model::time::Timestamp;
 
     const VF: &str = "0000:c1:00.7";
@@ -240,12 +240,7 @@ mod tests {
     }
 
     fn journal(then: Option<(Now, u32)>, more: &[Entry]) -> State {
-        let from = |text: &str, action| Move {
-            source: address("0000:81:00.1"),
-            destination: address(text),
-            guest_address: None,
-            action,
-        };
+        let from = |text: &str, action| DeviceMove::new(address("0000:81:00.1"), address(text), action);
         let plan = Plan { map: vec![from(VF, Action::Migrate), from(PORT, Action::Reattach)], ..Plan::default() };
         let mut entries = vec![Entry::Plan(Box::new(plan))];
         if let Some((state, id)) = then {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::scripted::{Has, Scripted};
 use super::*;
 use crate::journal::{
-    Action as How, Entry, Host, Instance, Journal, Move, PerformIntent, Plan, Port, Receipt, Side, Store,
+    Action as How, DeviceMove, Entry, Host, Instance, Journal, PerformIntent, Plan, Port, Receipt, Side, Store,
 };
 use crate::libvirt::{Hypervisor, PauseReason, RunReason, State as Now};
 use crate::model::pci::PciAddress;
@@ -73,12 +73,7 @@ pub(super) fn bench(source: Option<Now>, destination: Option<Now>) -> Bench {
 }
 
 pub(super) fn plan(persistent: bool) -> Plan {
-    let moved = |pair: [&str; 2], action| Move {
-        source: address(pair[0]),
-        destination: address(pair[1]),
-        guest_address: None,
-        action,
-    };
+    let moved = |pair: [&str; 2], action| DeviceMove::new(address(pair[0]), address(pair[1]), action);
     Plan {
         id: "m-1".into(),
         instance: Instance { name: "vm".into(), uuid: "u".into() },

@@ -2,8 +2,7 @@
 //! physical network.
 
 use crate::domain::element::rewrite_element;
-use crate::domain::rewrite::{Change, Mapping};
-use crate::journal::{Entry, Move, Port};
+use crate::journal::{Action, DeviceMove, Entry, Port};
 use crate::libvirt::{Affect, Failure, Hypervisor};
 use crate::model::pci::PciAddress;
 
@@ -19,7 +18,7 @@ pub enum Plugged {
 }
 
 /// The devices the port may get, the one in the map first, with the element for each. Devices of other moves are theirs.
-fn places(port: &Port, map: &[Move]) -> Vec<(PciAddress, String)> {
+fn places(port: &Port, map: &[DeviceMove]) -> Vec<(PciAddress, String)> {
     let Some(planned) = map.iter().find(|moved| moved.source == port.source).map(|moved| moved.destination) else {
         return Vec::new();
     };
@@ -31,11 +30,11 @@ fn places(port: &Port, map: &[Move]) -> Vec<(PciAddress, String)> {
         .enumerate()
         .filter(|(at, device)| *at == 0 || map.iter().all(|moved| moved.destination != *device))
         .filter_map(|(_, device)| {
-            let mapping = Mapping { changes: vec![Change::address(made_for, device)], ..Mapping::default() };
+            let moved = DeviceMove::new(made_for, device, Action::Reattach);
             let xml = if device == made_for {
                 port.destination_xml.clone()
             } else {
-                rewrite_element(&port.destination_xml, &mapping).ok()?
+                rewrite_element(&port.destination_xml, &moved).ok()?
             };
             Some((device, xml))
         })
@@ -48,7 +47,7 @@ pub fn plug_in<E>(
     host: &dyn Hypervisor,
     uuid: &str,
     port: &Port,
-    map: &[Move],
+    map: &[DeviceMove],
     affect: Affect,
     mut record: impl FnMut(&Entry) -> Result<(), E>,
 ) -> Result<Plugged, E> {
@@ -56,7 +55,7 @@ pub fn plug_in<E>(
     let mut refused = Vec::new();
     for (at, (device, xml)) in places(port, map).into_iter().enumerate() {
         if at > 0 {
-            let moved = |moved: &Move| Move {
+            let moved = |moved: &DeviceMove| DeviceMove {
                 destination: if moved.source == source { device } else { moved.destination },
                 ..moved.clone()
             };
@@ -81,7 +80,6 @@ pub fn plug_in<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Action;
 
     fn address(text: &str) -> PciAddress {
         text.parse().unwrap()
@@ -89,12 +87,7 @@ mod tests {
 
     #[test]
     fn the_planned_device_comes_first_and_none_that_another_move_has() {
-        let moved = |source, destination| Move {
-            source: address(source),
-            destination: address(destination),
-            guest_address: None,
-            action: Action::Reattach,
-        };
+        let moved = |source, destination| DeviceMove::new(address(source), address(destination), Action::Reattach);
         let map = [moved("0000:81:00.2", "0000:c1:00.2"), moved("0000:81:00.3", "0000:c1:00.4")];
         let port = Port {
             source: address("0000:81:00.2"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pvm::domain::{read, rewrite};
+use pvm::model::device_move::{Action, DeviceMove};
 use pvm::model::pci::PciAddress;
 use pvm::model::snapshot::{AliasDoc, DevType, HostdevKind};
 use pvm::nova::config::{self, Matcher, View};
@@ -203,10 +204,10 @@ fn hostdev((index, address): (usize, &PciAddress)) -> String {
 }
 
 fn rewritten(domain: &str, pairs: &[(PciAddress, PciAddress)]) -> Result<String, NovaError> {
-    let changes = pairs.iter().map(|(from, to)| rewrite::Change::address(*from, *to)).collect();
+    let moves = pairs.iter().map(|(from, to)| DeviceMove::new(*from, *to, Action::Migrate)).collect::<Vec<_>>();
     // Ports are detached before, so interfaces may stay as they are.
-    let mapping = rewrite::Mapping { changes, interfaces: rewrite::Interfaces::MayStay };
-    rewrite::rewrite(domain, &mapping).map_err(|error| NovaError::new("NovaException", error.to_string()))
+    rewrite::rewrite(domain, &moves, rewrite::Interfaces::MayStay)
+        .map_err(|error| NovaError::new("NovaException", error.to_string()))
 }
 
 fn hostdevs(domain: &str) -> Verdict {
