@@ -22,7 +22,11 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use harness::{IMPATIENT, Life, Said, TwoHosts};
+use harness::{Life, Said, TwoHosts};
+
+/// Daemons that notice a dead connection after a second or two instead of thirty, so that cuts of a few seconds count. One
+/// that is only slow is taken for dead now and then, which is one fault more.
+const IMPATIENT: &str = "keepalive_interval = 1\nkeepalive_count = 1\n";
 
 /// Longer than any migration here takes, however it is injured: past it pvm hangs.
 const HANGS: Duration = Duration::from_secs(180);
