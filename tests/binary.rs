@@ -94,3 +94,57 @@ fn migrate_says_in_one_sentence_that_libvirt_is_missing() {
     assert!(said.contains("libvirt is not installed on this machine"), "{said}");
     assert_eq!(said.trim_end().lines().count(), 1, "{said}");
 }
+
+#[test]
+fn a_full_disk_under_stdout_is_named_and_ends_with_3() {
+    for args in [
+        &["--help"][..],
+        &["explain"],
+        &["check-config", "demo/nova.conf"],
+        &["check-config", "demo/nova.conf", "--fix"],
+        &["inventory", "demo/lab-a.json"],
+        &["inventory", "demo/lab-a.json", "-o", "json"],
+        &["inventory", "demo/lab-a.json", "-o", "yaml"],
+        &["inventory", "demo/lab-a.json", "demo/lab-b.json", "-o", "prometheus"],
+        &["preflight", "demo/lab-a.json", "demo/lab-b.json"],
+        &["preflight", "demo/lab-a.json", "demo/lab-b.json", "-o", "json"],
+        &["paths", "/"],
+        &["storage", "/"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let output = Command::new(PVM).args(args).current_dir(tests).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {said}");
+        assert!(said.contains("pvm: cannot write to stdout: No space left on device"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    for args in [&["explain"][..], &["inventory", "demo/lab-a.json", "-o", "json"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let output = Command::new(PVM).args(args).current_dir(tests).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_wrong_pvm_yaml_is_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("pvm.yaml");
+    for wrong in ["hosts: {a: {libvrt: x}}", "host: {}", "- a"] {
+        fs::write(&settings, wrong).unwrap();
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let mut pvm = Command::new(PVM);
+        let output = pvm.arg("--config").arg(&settings).args(["inventory", "demo/lab-a.json"]).current_dir(tests);
+        let output = output.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("pvm.yaml: "), "{said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    }
+}

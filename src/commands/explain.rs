@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Context, Stop};
+use super::{Context, OrStop as _, Stop};
 use crate::cli::explain::Explain;
 use crate::model::finding::Rule;
 use crate::model::outcome::Outcome;
@@ -42,7 +42,7 @@ fn unknown_code(code: &str, rules: &[&Rule]) -> Stop {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Explain) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
     let rules = rules();
     let mut text = String::new();
     match &args.code {
@@ -61,6 +61,6 @@ pub fn run(context: &Context, args: &Explain) -> anyhow::Result<Outcome> {
             }
         }
     }
-    context.printer.result(&text)?;
+    context.printer.result(&text).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::nova_files;
 use super::{HostError, Settings};
+use crate::model::causes::sentence;
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::snapshot::{Snapshot, Unknown};
 use crate::nova::config::{self, Input, Machine, machine};
@@ -114,16 +115,4 @@ fn unreadable(snapshot: &mut Snapshot, why: &str) {
             device.unknown.push(Unknown::new(fact, why));
         }
     }
-}
-
-/// An error with its causes.
-pub fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
