@@ -15,9 +15,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pvm::nova::config::{compare, request_report, rules};
-use pvm::nova::lints as lint;
-
 struct Case {
     path: PathBuf,
     name: String,
@@ -76,8 +73,8 @@ fn play(dir: &Path, command: &str) -> String {
 }
 
 fn codes() -> Vec<&'static str> {
-    let all = [rules::ALL, &lint::RULES, compare::ALL, request_report::ALL];
-    all.iter().flat_map(|list| list.iter()).map(|rule| rule.code).collect()
+    let lints = pvm::nova::lints::LINTS.iter().map(|lint| lint.rule.code);
+    pvm::nova::RULES.iter().flat_map(|list| list.iter()).map(|rule| rule.code).chain(lints).collect()
 }
 
 /// `\\xff` stands for that byte, which is no UTF-8.

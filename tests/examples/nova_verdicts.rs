@@ -107,7 +107,7 @@ fn aliases(case: &Value) -> Result<(ParsedConfig, Vec<AliasDoc>), NovaError> {
 
 fn ini(case: &Value) -> Verdict {
     let config = load(case, "conf", "sysfs")?;
-    if let Some(d) = config.diagnostics.iter().find(|d| d.rule.code == config::rules::SUBSTITUTION.code) {
+    if let Some(d) = config.diagnostics.iter().find(|d| d.rule.code == pvm::nova::oslo::substitute::SUBSTITUTION.code) {
         return Err(d.nova_error.clone().unwrap_or_else(|| NovaError::new("unknown", "")));
     }
     let raw = |entries: &[config::Entry]| -> Vec<_> {
