@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::hosts::{Hosts, stop};
-use super::{Context, Stop};
+use super::hosts::Hosts;
+use super::{Context, OrStop as _, Stop};
 use crate::cli::Format;
 use crate::cli::check_config::CheckConfig;
 use crate::facts::{self, nova_files};
@@ -25,7 +25,7 @@ use crate::nova::config::fix;
 use crate::nova::config::request_report::{self, RequestReport};
 use crate::nova::config::trace;
 use crate::nova::lints;
-use crate::output::{check_config as text, diagnostics};
+use crate::output::{StdoutError, check_config as text, diagnostics};
 use crate::text::Diagnostic;
 
 /// `pvm.check-config/1`.
@@ -74,15 +74,15 @@ struct TraceStep {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &CheckConfig) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let paths = if args.paths.is_empty() { &context.global.nova_config } else { &args.paths };
-    let inputs = nova_files::read(&context.global.root, paths)?;
+    let inputs = nova_files::read(&context.global.root, paths).or_stop(Outcome::Unknown)?;
     if inputs.is_empty() {
-        return Err(Stop::unknown("no nova.conf was found; name one: pvm check-config PATH").into());
+        return Err(Stop::unknown("no nova.conf was found; name one: pvm check-config PATH"));
     }
     let snapshot = match &args.host {
-        Some(name) => Some(facts::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?),
+        Some(name) => Some(facts::gather(&hosts.parse(name)?, &hosts.options)?),
         None => None,
     };
     let config = load(inputs, snapshot.as_ref());
@@ -90,7 +90,7 @@ pub fn run(context: &Context, args: &CheckConfig) -> anyhow::Result<Outcome> {
     let subject = lints::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() };
     let found = find(&subject);
     if args.fix || args.diff {
-        print_fixed(context, &config, &found, args.diff)?;
+        print_fixed(context, &config, &found, args.diff).or_stop(Outcome::Unknown)?;
         return Ok(outcome(&config, found.iter().map(|d| d.severity).max(), args.strict));
     }
     let mut answers = Answers {
@@ -105,7 +105,7 @@ pub fn run(context: &Context, args: &CheckConfig) -> anyhow::Result<Outcome> {
         answers.findings.extend(compare::compare(&config.document(), &doc, &name));
     }
     let worst = found.iter().map(|d| d.severity).chain(answers.findings.iter().map(|f| f.severity)).max();
-    report(context, &config, &found, answers)?;
+    report(context, &config, &found, answers).or_stop(Outcome::Unknown)?;
     Ok(outcome(&config, worst, args.strict))
 }
 
@@ -128,20 +128,20 @@ fn find(subject: &lints::Subject<'_>) -> Vec<Diagnostic> {
 }
 
 /// The other copy: a snapshot or a host, else files.
-fn other_side(context: &Context, hosts: &Hosts, name: &str) -> anyhow::Result<(ConfigDoc, String)> {
+fn other_side(context: &Context, hosts: &Hosts, name: &str) -> Result<(ConfigDoc, String), Stop> {
     let path = Path::new(name);
     if path.exists() {
         if let Ok(snapshot) = facts::remote::file::load(path) {
             return Ok((snapshot.config, name.to_owned()));
         }
-        let inputs = nova_files::read(&context.global.root, &[path.to_owned()])?;
+        let inputs = nova_files::read(&context.global.root, &[path.to_owned()]).or_stop(Outcome::Unknown)?;
         return Ok((load(inputs, None).document(), name.to_owned()));
     }
-    let snapshot = facts::gather(&hosts.parse(name)?, &hosts.options).map_err(stop)?;
+    let snapshot = facts::gather(&hosts.parse(name)?, &hosts.options)?;
     Ok((snapshot.config, name.to_owned()))
 }
 
-fn traces(args: &CheckConfig, subject: &lints::Subject<'_>) -> anyhow::Result<Vec<(PciAddress, Vec<trace::Step>)>> {
+fn traces(args: &CheckConfig, subject: &lints::Subject<'_>) -> Result<Vec<(PciAddress, Vec<trace::Step>)>, Stop> {
     let mut traces = Vec::new();
     for text in &args.trace {
         let address: PciAddress = text.parse().map_err(|e| Stop::usage(format!("--trace {text}: {e}")))?;
@@ -153,7 +153,7 @@ fn traces(args: &CheckConfig, subject: &lints::Subject<'_>) -> anyhow::Result<Ve
     Ok(traces)
 }
 
-fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answers: Answers) -> anyhow::Result<()> {
+fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answers: Answers) -> Result<(), StdoutError> {
     if context.global.output == Format::Table {
         let mut out = String::new();
         for (address, steps) in &answers.traces {
@@ -167,7 +167,7 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answer
         }
         out.extend(answers.findings.iter().map(text::finding));
         out.push_str(&diagnostics::report(found, config, context.printer.width()));
-        return Ok(context.printer.result(&out)?);
+        return context.printer.result(&out);
     }
     let mut document = config.document();
     document.nova_accepts = config.nova_accepts_with(found);
@@ -188,7 +188,12 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answer
     })
 }
 
-fn print_fixed(context: &Context, config: &ParsedConfig, found: &[Diagnostic], as_diff: bool) -> anyhow::Result<()> {
+fn print_fixed(
+    context: &Context,
+    config: &ParsedConfig,
+    found: &[Diagnostic],
+    as_diff: bool,
+) -> Result<(), StdoutError> {
     let mut out = String::new();
     for (id, file) in config.sources.iter() {
         let corrected = fix::corrected(id, file, found);
@@ -198,7 +203,7 @@ fn print_fixed(context: &Context, config: &ParsedConfig, found: &[Diagnostic], a
             out.push_str(&fix::shown(config, id, file, &corrected));
         }
     }
-    Ok(context.printer.result(&out)?)
+    context.printer.result(&out)
 }
 
 /// Errors before what is unknown before warnings.

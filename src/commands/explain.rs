@@ -2,32 +2,20 @@
 
 use std::fmt::Write as _;
 
-use super::{Context, Stop};
+use super::{Context, OrStop as _, Stop};
 use crate::cli::explain::Explain;
 use crate::model::finding::Rule;
 use crate::model::outcome::Outcome;
 use crate::nova::config::near_miss;
 use crate::output::text::folded;
-use crate::preflight;
+use crate::{facts, nova, preflight};
 
-/// Every registry of rules. A rule is added where it is applied; a registry is added here.
-const REGISTRIES: &[&[&Rule]] = &[
-    crate::nova::config::rules::ALL,
-    &crate::nova::lints::RULES,
-    crate::nova::config::compare::ALL,
-    crate::nova::config::request_report::ALL,
-    crate::facts::active::RULES,
-    crate::facts::configure::RULES,
-    crate::facts::kernel::RULES,
-    crate::facts::kernel::mismatch::RULES,
-    preflight::checks::host::RULES,
-    preflight::checks::guest::RULES,
-    preflight::checks::device::RULES,
-];
-
-/// Every rule pvm knows, by code.
+/// Every rule pvm knows, by code: those of the rooms, of the lints and of the checks.
 pub fn rules() -> Vec<&'static Rule> {
-    let mut all: Vec<_> = REGISTRIES.iter().flat_map(|registry| registry.iter().copied()).collect();
+    let declared = [nova::RULES, facts::RULES].concat().concat();
+    let lints = nova::lints::LINTS.iter().map(|lint| lint.rule);
+    let checks = preflight::checks().map(|check| &check.rule);
+    let mut all: Vec<_> = declared.into_iter().chain(lints).chain(checks).collect();
     all.sort_by_key(|rule| rule.code);
     all
 }
@@ -42,25 +30,49 @@ fn unknown_code(code: &str, rules: &[&Rule]) -> Stop {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Explain) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
     let rules = rules();
     let mut text = String::new();
     match &args.code {
         Some(code) => {
             let rule = rules.iter().find(|rule| rule.code == code).ok_or_else(|| unknown_code(code, &rules))?;
-            let _ = writeln!(text, "{} ({:?})\n\n{}\n", rule.code, rule.severity, folded("", rule.summary, ""));
-            for line in rule.page.trim().lines() {
-                // What is indented is to be pasted.
-                let line = if line.starts_with("    ") { line.to_owned() } else { folded("", line, "") };
-                let _ = writeln!(text, "{line}");
-            }
+            let _ = writeln!(text, "{}: {}\n\n{}", rule.code, rule.severity, folded("", &rule.summary(), ""));
+            page(rule, &mut text);
         }
         None => {
             for rule in rules {
-                let _ = writeln!(text, "{}", folded(&format!("{:<30} ", rule.code), rule.summary, &" ".repeat(31)));
+                let _ = writeln!(text, "{}", folded(&format!("{:<30} ", rule.code), &rule.summary(), &" ".repeat(31)));
             }
         }
     }
-    context.printer.result(&text)?;
+    context.printer.result(&text).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
+}
+
+/// Writes the sections of a page: what stands between fences as it is, all other text folded.
+fn page(rule: &Rule, text: &mut String) {
+    const INDENT: &str = "  ";
+    let mut paragraph = String::new();
+    let mut fenced = false;
+    let end = |paragraph: &mut String, text: &mut String| {
+        if !paragraph.is_empty() {
+            let _ = writeln!(text, "{}", folded(INDENT, paragraph, INDENT));
+            paragraph.clear();
+        }
+    };
+    for line in rule.page() {
+        if line.starts_with("```") {
+            end(&mut paragraph, text);
+            fenced = !fenced;
+        } else if fenced {
+            let _ = writeln!(text, "{INDENT}{INDENT}{line}");
+        } else if let Some(heading) = line.strip_prefix("# ") {
+            end(&mut paragraph, text);
+            let _ = writeln!(text, "\n{heading}:");
+        } else {
+            paragraph.push_str(if paragraph.is_empty() { "" } else { " " });
+            paragraph.push_str(line);
+        }
+    }
+    end(&mut paragraph, text);
 }

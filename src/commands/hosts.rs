@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::{Context, Stop};
-use crate::facts::{self, ErrorKind, GatherOptions, HostError, HostRef, Settings, SettingsError};
+use crate::facts::{GatherOptions, HostRef, Settings, SettingsError};
+use crate::model::causes::sentence;
 use crate::nova::scheduler::Request;
 use crate::plan::stored;
 
@@ -17,7 +18,7 @@ pub struct Hosts {
 
 impl Hosts {
     /// Reads pvm's settings.
-    pub fn new(context: &Context) -> anyhow::Result<Self> {
+    pub fn new(context: &Context) -> Result<Self, Stop> {
         let global = &context.global;
         // With another root, this machine's own settings are not part of the answer.
         let settings = if global.config.is_none() && global.root != Path::new("/") {
@@ -36,8 +37,8 @@ impl Hosts {
     }
 
     /// Reads one `HOST` argument.
-    pub fn parse(&self, text: &str) -> anyhow::Result<HostRef> {
-        Ok(HostRef::parse(text, &self.options.settings).map_err(|e| Stop::refused(e.to_string()))?)
+    pub fn parse(&self, text: &str) -> Result<HostRef, Stop> {
+        HostRef::parse(text, &self.options.settings).map_err(|e| Stop::refused(e.to_string()))
     }
 }
 
@@ -52,40 +53,23 @@ fn connect(context: &Context) -> Option<String> {
     }
 }
 
-fn settings(path: Option<&Path>) -> anyhow::Result<Settings> {
-    Settings::load(path).map_err(|error| {
-        let refused = matches!(error, SettingsError::Bad { .. });
-        let message = format!("{:#}", anyhow::Error::new(error));
-        if refused { Stop::refused(message).into() } else { Stop::unknown(message).into() }
+fn settings(path: Option<&Path>) -> Result<Settings, Stop> {
+    Settings::load(path).map_err(|error| match error {
+        SettingsError::Bad { .. } => Stop::usage(sentence(&error)),
+        SettingsError::Read { .. } => Stop::unknown(sentence(&error)),
     })
-}
-
-/// The error with its causes, in one sentence.
-pub fn stop_text(error: &HostError) -> String {
-    facts::configure::sentence(error)
-}
-
-/// The error as it ends the run.
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
-pub fn stop(error: HostError) -> Stop {
-    let kind = error.kind();
-    let message = stop_text(&error);
-    match kind {
-        ErrorKind::Unknown => Stop::unknown(message),
-        ErrorKind::Refused => Stop::refused(message),
-    }
 }
 
 /// More than Nova's database column holds.
 const MOST_REQUESTS: u64 = 1 << 20;
 
 /// Reads what Nova stored as an instance's PCI requests.
-pub fn pci_requests(path: &Path) -> anyhow::Result<Vec<Request>> {
+pub fn pci_requests(path: &Path) -> Result<Vec<Request>, Stop> {
     let unreadable = |error| Stop::unknown(format!("cannot read {}: {error}", path.display()));
     let mut text = String::new();
     #[expect(clippy::disallowed_methods, reason = "a file that the operator named")]
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(MOST_REQUESTS).read_to_string(&mut text).map_err(unreadable)?;
     let refused = |error| Stop::refused(format!("{}:{error} (pci_requests of instance_extra)", path.display()));
-    Ok(stored::read(&text).map_err(refused)?)
+    stored::read(&text).map_err(refused)
 }

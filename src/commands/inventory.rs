@@ -2,20 +2,21 @@
 
 use serde::Serialize;
 
-use super::hosts::{Hosts, stop, stop_text};
-use super::{Context, Stop};
+use super::hosts::Hosts;
+use super::{Context, OrStop as _, Stop};
 use crate::cli::Format;
 use crate::cli::inventory::{Inventory, Probing};
 use crate::facts::kernel::Probe;
 use crate::facts::{self, HostError, HostRef};
+use crate::model::causes::sentence;
 use crate::model::finding::Severity;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::Snapshot;
 use crate::output::inventory::{self as table, View};
-use crate::output::{device_map, prometheus};
+use crate::output::{StdoutError, device_map, prometheus};
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
     let mut hosts = Hosts::new(context)?;
     hosts.options.probe = match args.probe {
         Probing::None => Probe::None,
@@ -24,38 +25,36 @@ pub fn run(context: &Context, args: &Inventory) -> anyhow::Result<Outcome> {
     };
     hosts.options.only = args.pf;
     if args.probe == Probing::Active && context.global.root != std::path::Path::new("/") {
-        return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root").into());
+        return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root"));
     }
-    let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<Result<Vec<_>, _>>()?;
     if args.probe == Probing::Active
         && let Some(host) = asked.iter().find(|host| matches!(host, HostRef::Snapshot(_)))
     {
         let text = format!("--probe active opens devices, and {} is a saved host", host.label());
-        return Err(Stop::usage(text).into());
+        return Err(Stop::usage(text));
     }
     let show =
         Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: context.printer.width() } };
     if let [only] = asked.as_slice() {
-        let snapshot = facts::gather(only, &hosts.options).map_err(stop)?;
+        let snapshot = facts::gather(only, &hosts.options)?;
         if let Some(pf) = args.pf
             && snapshot.device(pf).is_none()
         {
-            return Err(Stop::unknown(format!("{} has no device {pf}", only.label())).into());
+            return Err(Stop::unknown(format!("{} has no device {pf}", only.label())));
         }
-        print_one(context, &snapshot, &show)?;
+        print_one(context, &snapshot, &show).or_stop(Outcome::Unknown)?;
         let outcome = outcome(std::iter::once(&snapshot), args.strict);
         // The process ends here: taking apart some thousand devices first would only cost time.
         std::mem::forget(snapshot);
         return Ok(outcome);
     }
     let answers = facts::gather_all(&asked, &hosts.options);
-    print_all(context, &asked, &answers, &show)?;
-    if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
-        let kind = error.kind();
-        return Ok(match kind {
-            facts::ErrorKind::Unknown => Outcome::Unknown,
-            facts::ErrorKind::Refused => Outcome::Findings,
-        });
+    print_all(context, &asked, &answers, &show).or_stop(Outcome::Unknown)?;
+    let failed: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    if let [first, ..] = failed.as_slice() {
+        context.printer.complain(&format!("pvm: no inventory of {} of {} hosts", failed.len(), answers.len()));
+        return Ok(first.kind().into());
     }
     Ok(outcome(answers.iter().flatten(), args.strict))
 }
@@ -77,7 +76,7 @@ struct Show<'a> {
     view: View,
 }
 
-fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>) -> anyhow::Result<()> {
+fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>) -> Result<(), StdoutError> {
     match context.printer.format {
         Format::Table => {
             let text = if show.args.map {
@@ -114,13 +113,13 @@ fn print_all(
     asked: &[HostRef],
     answers: &[Result<Snapshot, HostError>],
     show: &Show<'_>,
-) -> anyhow::Result<()> {
+) -> Result<(), StdoutError> {
     if context.printer.format == Format::Prometheus {
         let known: Vec<&Snapshot> = answers.iter().flatten().collect();
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-            context.printer.complain(&table::heading(&stop_text(error)));
+            context.printer.complain(&table::heading(&sentence(error)));
         }
-        return Ok(context.printer.result(&prometheus::render(&known))?);
+        return context.printer.result(&prometheus::render(&known));
     }
     if context.printer.format != Format::Table {
         let hosts = asked
@@ -128,7 +127,7 @@ fn print_all(
             .zip(answers)
             .map(|(host, answer)| match answer {
                 Ok(snapshot) => Answer::Snapshot(snapshot),
-                Err(error) => Answer::Error { name: host.label(), error: stop_text(error) },
+                Err(error) => Answer::Error { name: host.label(), error: sentence(error) },
             })
             .collect();
         return context.printer.document(&Inventories { schema: "pvm.inventories/1", hosts });
@@ -140,7 +139,7 @@ fn print_all(
                 print_one(context, snapshot, show)?;
                 context.printer.result("\n")?;
             }
-            Err(error) => context.printer.complain(&table::heading(&stop_text(error))),
+            Err(error) => context.printer.complain(&table::heading(&sentence(error))),
         }
     }
     Ok(())

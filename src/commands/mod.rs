@@ -9,11 +9,13 @@ pub mod migrate;
 pub mod paths;
 pub mod preflight;
 pub mod recover;
+mod stop;
 pub mod storage;
 pub mod verify;
 pub mod way;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -21,6 +23,9 @@ use clap::error::ErrorKind;
 use crate::cli::{Cli, Command, Format, Global};
 use crate::model::outcome::Outcome;
 use crate::output::Printer;
+use crate::output::text::printable;
+use stop::OrStop;
+pub use stop::Stop;
 
 /// What every command gets.
 #[derive(Debug)]
@@ -40,58 +45,52 @@ impl Context {
     }
 }
 
-/// An error with the outcome it leads to. Errors without one are [`Outcome::Unknown`]: pvm could not find out.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Stop {
-    /// How the run ends.
-    pub outcome: Outcome,
-    /// One sentence with the object's name.
-    pub message: String,
-}
-
-impl Stop {
-    /// Wrong usage.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Usage, message: message.into() }
-    }
-
-    /// A file that is not what it should be, or a deliberate refusal.
-    pub fn refused(message: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Findings, message: message.into() }
-    }
-
-    /// Something that does not exist, cannot be read or cannot be reached.
-    pub fn unknown(message: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Unknown, message: message.into() }
-    }
-}
-
 /// Runs pvm with these arguments.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(e) => {
             let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            // A reader that has gone away is not an error.
-            let _ = e.print();
-            return if asked { Outcome::Fine } else { Outcome::Usage };
+            return match e.print() {
+                Err(error) if asked && error.kind() != io::ErrorKind::BrokenPipe => {
+                    // Nothing is left to say where stderr cannot be written, either.
+                    let _ = writeln!(io::stderr(), "pvm: cannot write to stdout: {error}");
+                    Outcome::Unknown
+                }
+                // A reader that has gone away is not an error.
+                Ok(()) | Err(_) => {
+                    if asked {
+                        Outcome::Fine
+                    } else {
+                        Outcome::Usage
+                    }
+                }
+            };
         }
     };
     let printer = Printer::new(&cli.global);
     let context = Context { global: cli.global, printer: printer.clone() };
     match run(&context, &cli.command) {
         Ok(outcome) => outcome,
-        Err(error) => {
-            printer.complain(&format!("pvm: {}", crate::output::text::printable(&format!("{error:#}"))));
-            error.downcast_ref::<Stop>().map_or(Outcome::Unknown, |stop| stop.outcome)
+        Err(stop) => {
+            let mut sentence = stop.sentence();
+            if may_change(&cli.command) && stop.changed_nothing() {
+                sentence += "; nothing was changed";
+            }
+            printer.complain(&format!("pvm: {}", printable(&sentence)));
+            stop.outcome
         }
     }
 }
 
-fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
+/// Whether the command is one that changes something, so that it has to say when it did not.
+fn may_change(command: &Command) -> bool {
+    matches!(command, Command::Migrate(args) if !args.dry_run) || matches!(command, Command::Recover(_))
+}
+
+fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
     if context.global.output == Format::Ndjson && !matches!(command, Command::Migrate(_)) {
-        return Err(Stop::usage("-o ndjson is for migrate only").into());
+        return Err(Stop::usage("-o ndjson is for migrate only"));
     }
     let is_recovery =
         matches!(command, Command::Recover(_) | Command::Evidence(_) | Command::Storage(_) | Command::Paths(_));
@@ -99,7 +98,7 @@ fn run(context: &Context, command: &Command) -> anyhow::Result<Outcome> {
         recover::remind(&context.printer);
     }
     if context.global.output == Format::Prometheus && !matches!(command, Command::Inventory(_)) {
-        return Err(Stop::usage("-o prometheus is for inventory only").into());
+        return Err(Stop::usage("-o prometheus is for inventory only"));
     }
     match command {
         Command::CheckConfig(args) => check_config::run(context, args),

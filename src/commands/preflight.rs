@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::hosts::{Hosts, stop};
-use super::{Context, Stop, storage, way};
+use super::hosts::Hosts;
+use super::{Context, OrStop as _, Stop, storage, way};
 use crate::cli::preflight::Preflight;
 use crate::facts::{self, HostRef};
 use crate::migration::forward::way::PeerToPeer;
@@ -14,24 +14,24 @@ use crate::plan::Wishes;
 use crate::preflight::{self, Compatibility, Question, Report, Terms};
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let asked = std::iter::once(&args.source).chain(&args.destinations).map(|text| hosts.parse(text));
-    let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
+    let asked = asked.collect::<Result<Vec<_>, _>>()?;
     let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
-    let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host").into()) };
-    let source = source.map_err(stop)?;
+    let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host")) };
+    let source = source?;
     let domains = named(&source, &args.instance)?;
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let mut reports = Vec::new();
     let mut ways = Vec::new();
     for (to, destination) in asked[1..].iter().zip(snapshots) {
-        let mut destination = destination.map_err(stop)?;
+        let mut destination = destination?;
         ways.extend(peer_to_peer(context, args, [&asked[0], to], reports.len()));
         let copies = match domains.as_deref() {
             Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
             Some(_) if !args.copy_storage.is_empty() => {
-                return Err(Stop::usage("--copy-storage is for one guest").into());
+                return Err(Stop::usage("--copy-storage is for one guest"));
             }
             Some(_) | None => BTreeMap::new(),
         };
@@ -48,7 +48,7 @@ pub fn run(context: &Context, args: &Preflight) -> anyhow::Result<Outcome> {
     }
     // Best first; equal ones as they were named.
     reports.sort_by_key(Report::rank);
-    output::print(&context.printer, &reports)?;
+    output::print(&context.printer, &reports).or_stop(Outcome::Unknown)?;
     for line in ways {
         context.printer.note(&line);
     }

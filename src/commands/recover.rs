@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::hosts::Hosts;
-use super::{Context, Stop};
+use super::{Context, OrStop as _, Stop};
 use crate::cli::Format;
 use crate::cli::recover::{Copy, Recover};
 use crate::facts::HostRef;
@@ -18,6 +18,7 @@ use crate::journal::{
 };
 use crate::libvirt::{self, Hypervisor};
 use crate::migration::recover::{Orders, Recovered, Recovery, World};
+use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
@@ -65,11 +66,11 @@ struct Document {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Recover) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
     if context.global.root != std::path::Path::new("/") {
-        return Err(Stop::usage("recover works on real hosts: it does not go with --root").into());
+        return Err(Stop::usage("recover works on real hosts: it does not go with --root"));
     }
-    let directory = state_directory()?;
+    let directory = state_directory().or_stop(Outcome::Unknown)?;
     let store = Store::at(&directory);
     let orders = Orders {
         auto: args.auto,
@@ -88,7 +89,14 @@ pub fn run(context: &Context, args: &Recover) -> anyhow::Result<Outcome> {
         None => (list(context, &store, &directory)?, Outcome::Fine),
     };
     if context.printer.format != Format::Table {
-        context.printer.document(&Document { schema: "pvm.recover/1", migrations: entries })?;
+        let printed = context.printer.document(&Document { schema: "pvm.recover/1", migrations: entries });
+        match printed {
+            // Something may have been changed: the exit code tells how that ended.
+            Err(error) if args.id.is_some() || args.auto => {
+                context.printer.complain(&format!("pvm: {}", sentence(&error)));
+            }
+            printed => printed.or_stop(Outcome::Unknown)?,
+        }
     }
     Ok(outcome)
 }
@@ -116,12 +124,12 @@ fn is_held(directory: &std::path::Path, state: &State) -> bool {
     Lock::is_held(directory, &Subject::Guest(state.plan.instance.uuid.clone()))
 }
 
-fn list(context: &Context, store: &Store, directory: &std::path::Path) -> anyhow::Result<Vec<Entry>> {
+fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result<Vec<Entry>, Stop> {
     let mut entries = Vec::new();
-    for journal in store.list()?.iter().filter(|journal| !journal.is_closed()) {
+    for journal in store.list().or_stop(Outcome::Unknown)?.iter().filter(|journal| !journal.is_closed()) {
         let entry = entry(journal, directory);
         if context.printer.format == Format::Table {
-            context.printer.result(&line(&entry))?;
+            context.printer.result(&line(&entry)).or_stop(Outcome::Unknown)?;
         }
         entries.push(entry);
     }
@@ -129,7 +137,7 @@ fn list(context: &Context, store: &Store, directory: &std::path::Path) -> anyhow
         Ok(found) => {
             for marked in found {
                 if context.printer.format == Format::Table {
-                    context.printer.result(&marked.line())?;
+                    context.printer.result(&marked.line()).or_stop(Outcome::Unknown)?;
                 }
                 entries.push(marked.entry());
             }
@@ -194,16 +202,16 @@ fn one(
     directory: &std::path::Path,
     id: &str,
     orders: Orders,
-) -> anyhow::Result<(Vec<Entry>, Outcome)> {
+) -> Result<(Vec<Entry>, Outcome), Stop> {
     let parsed = match store.read(id) {
         Err(absent @ JournalError::NoSuchMigration { .. }) => {
             // Its guest may be here and tell where the journal is.
             return match marks::show(context, store, id) {
                 Ok(Some(shown)) => Ok(shown),
-                Ok(None) | Err(_) => Err(absent.into()),
+                Ok(None) | Err(_) => Err(absent).or_stop(Outcome::Unknown),
             };
         }
-        other => other?,
+        other => other.or_stop(Outcome::Unknown)?,
     };
     if let Some(trouble) = &parsed.trouble {
         // Row 0b: shown, never acted on.
@@ -212,7 +220,7 @@ fn one(
             context.printer.note(&format!("  {} {}", record.time, record.entry.name()));
         }
         let message = format!("{}: {trouble}; it is shown only, nothing was changed", path.display());
-        return Err(Stop { outcome: Outcome::Incomplete, message }.into());
+        return Err(Stop::new(Outcome::Incomplete, message));
     }
     let Some(state) = State::of(&parsed.records) else {
         context.printer.note(&format!("{id}: nothing had begun."));
@@ -220,11 +228,11 @@ fn one(
     };
     let lock = match take_lock(directory, &state) {
         Ok(lock) => lock,
-        Err(e @ LockError::Held { .. }) => return Err(Stop::unknown(format!("{id}: {e}")).into()),
-        Err(e) => return Err(e.into()),
+        Err(e @ LockError::Held { .. }) => return Err(Stop::unknown(format!("{id}: {e}"))),
+        Err(e) => return Err(e).or_stop(Outcome::Unknown),
     };
     // Read again: only now nobody else writes.
-    let (mut journal, parsed) = store.open(id)?;
+    let (mut journal, parsed) = store.open(id).or_stop(Outcome::Unknown)?;
     if parsed.torn {
         context
             .printer
@@ -265,10 +273,10 @@ fn all(
     store: &Store,
     directory: &std::path::Path,
     orders: Orders,
-) -> anyhow::Result<(Vec<Entry>, Outcome)> {
+) -> Result<(Vec<Entry>, Outcome), Stop> {
     let mut entries = Vec::new();
     let mut worst = Outcome::Fine;
-    for listed in store.list()?.iter().filter(|journal| !journal.is_closed()) {
+    for listed in store.list().or_stop(Outcome::Unknown)?.iter().filter(|journal| !journal.is_closed()) {
         if listed.state().is_some_and(|state| is_held(directory, &state)) {
             continue;
         }
@@ -278,9 +286,8 @@ fn all(
                 worst = graver(worst, outcome);
             }
             Err(error) => {
-                context.printer.complain(&format!("pvm: {}", printable(&format!("{error:#}"))));
-                let outcome = error.downcast_ref::<Stop>().map_or(Outcome::Unknown, |stop| stop.outcome);
-                worst = graver(worst, outcome);
+                context.printer.complain(&format!("pvm: {}", printable(&error.sentence())));
+                worst = graver(worst, error.outcome);
             }
         }
     }
@@ -300,12 +307,7 @@ fn graver(one: Outcome, other: Outcome) -> Outcome {
     if weight(worst) == 0 { Outcome::Fine } else { worst }
 }
 
-fn recover(
-    context: &Context,
-    journal: &mut Journal,
-    state: State,
-    orders: Orders,
-) -> anyhow::Result<(Recovered, State)> {
+fn recover(context: &Context, journal: &mut Journal, state: State, orders: Orders) -> Result<(Recovered, State), Stop> {
     let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone(), aside: false };
     let (recovered, state) = recover_in(&mut world, journal, state, orders)?;
     let sentence = printable(&recovered.summary).into_owned();
@@ -319,7 +321,7 @@ fn recover(
 
 /// Takes up a migration of this very process whose end is not clear, as far as that is safe unattended. The caller holds
 /// the guest's lock and has the last word; what is done is said aside.
-pub(super) fn unattended(context: &Context, journal: &mut Journal) -> anyhow::Result<(Recovered, State)> {
+pub(super) fn unattended(context: &Context, journal: &mut Journal) -> Result<(Recovered, State), Stop> {
     let state = read_state(journal.id())?;
     let orders = Orders { auto: true, ..Orders::default() };
     let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone(), aside: true };
@@ -331,20 +333,20 @@ fn recover_in(
     journal: &mut Journal,
     state: State,
     orders: Orders,
-) -> anyhow::Result<(Recovered, State)> {
+) -> Result<(Recovered, State), Stop> {
     let recovered = Recovery::new(world, journal, state, orders).run().map_err(stop)?;
     Ok((recovered, read_state(journal.id())?))
 }
 
-fn read_state(id: &str) -> anyhow::Result<State> {
-    let parsed = Store::at(state_directory()?).read(id)?;
-    Ok(State::of(&parsed.records).ok_or_else(|| Stop::unknown("the journal was removed"))?)
+fn read_state(id: &str) -> Result<State, Stop> {
+    let parsed = Store::at(state_directory().map_err(stop)?).read(id).map_err(stop)?;
+    State::of(&parsed.records).ok_or_else(|| Stop::new(Outcome::Undecided, "the journal was removed"))
 }
 
 /// Without its journal nothing was done, but how far it was before is not known here.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
 fn stop(error: JournalError) -> Stop {
-    let message = format!("{:#}", anyhow::Error::new(error));
-    Stop { outcome: Outcome::Undecided, message }
+    Stop::new(Outcome::Undecided, sentence(&error))
 }
 
 /// The hosts of a journal, as this machine reaches them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Stop};
+use super::{Context, OrStop as _, Stop};
 use crate::cli::storage::Storage;
 use crate::domain::guest;
 use crate::facts::GatherOptions;
@@ -14,8 +14,8 @@ use crate::model::snapshot::storage::Storage as Answer;
 use crate::preflight::terms::Copied;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Storage) -> anyhow::Result<Outcome> {
-    context.printer.document(&storage::collect(&args.paths))?;
+pub fn run(context: &Context, args: &Storage) -> Result<Outcome, Stop> {
+    context.printer.document(&storage::collect(&args.paths)).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
 }
 

@@ -1,10 +1,9 @@
 //! `pvm verify`.
 
-use anyhow::Context as _;
 use serde::Serialize;
 
 use super::hosts::Hosts;
-use super::{Context, Stop};
+use super::{Context, OrStop as _, Stop};
 use crate::cli::Format;
 use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
@@ -34,23 +33,24 @@ struct Document<'a> {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let host = hosts.parse(&args.on)?;
     let Some(uri) = host.libvirt_uri(&context.local_uri()) else {
-        return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.on)).into());
+        return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.on)));
     };
     let label = host.label();
-    let hypervisor = libvirt::open(&uri).with_context(|| format!("cannot reach {label}"))?;
+    let hypervisor = libvirt::open(&uri).map_err(|e| Stop::unknown(format!("cannot reach {label}")).because(e))?;
     let guest = lookup::find(hypervisor.as_ref(), &label, &args.instance).map_err(|e| match e {
         LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
         LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
     })?;
     if !guest.state.is_active() {
-        return Err(Stop::refused(format!("{} does not run on {label}: it is {}", guest.name, guest.state)).into());
+        return Err(Stop::refused(format!("{} does not run on {label}: it is {}", guest.name, guest.state)));
     }
-    let xml = hypervisor.xml(&guest.uuid, DomainXml::Live)?;
-    let described = read::read(&xml).with_context(|| format!("the definition of {}", guest.name))?;
+    let xml = hypervisor.xml(&guest.uuid, DomainXml::Live).or_stop(Outcome::Unknown)?;
+    let described =
+        read::read(&xml).map_err(|e| Stop::unknown(format!("the definition of {}", guest.name)).because(e))?;
     let devices: Vec<PciAddress> =
         described.hostdevs.iter().filter(|d| d.kind != HostdevKind::Mdev).filter_map(|d| d.source).collect();
     let since = begun(args.since, &guest.uuid).ok_or_else(|| {
@@ -66,18 +66,21 @@ pub fn run(context: &Context, args: &Verify) -> anyhow::Result<Outcome> {
     let verdict = arrived(&received, &question);
     if context.printer.format == Format::Table {
         let text = format!("{} on {label}: {verdict}", guest.name);
-        context.printer.result(&format!("{}\n", printable(&text)))?;
+        context.printer.result(&format!("{}\n", printable(&text))).or_stop(Outcome::Unknown)?;
     } else {
-        context.printer.document(&Document {
-            schema: "pvm.verify/1",
-            instance: &guest.name,
-            uuid: &guest.uuid,
-            host: if host == HostRef::Local { "local" } else { &label },
-            since,
-            devices: &devices,
-            vfio_bytes,
-            verdict: &verdict,
-        })?;
+        context
+            .printer
+            .document(&Document {
+                schema: "pvm.verify/1",
+                instance: &guest.name,
+                uuid: &guest.uuid,
+                host: if host == HostRef::Local { "local" } else { &label },
+                since,
+                devices: &devices,
+                vfio_bytes,
+                verdict: &verdict,
+            })
+            .or_stop(Outcome::Unknown)?;
     }
     Ok(match verdict {
         Verdict::Verified | Verdict::NothingToProve => Outcome::Fine,

@@ -8,22 +8,25 @@ use std::path::Path;
 
 use crate::facts::kernel::vfio::{self, Way};
 use crate::journal::{self, Lock, Subject};
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::finding::{Finding, rules};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::{Device, Supported};
 use crate::model::snapshot::{Snapshot, Unknown};
 
-/// Rules of this module.
-pub const RULES: &[&Rule] = &[&ASKED];
-
-const ASKED: Rule = Rule {
-    code: "probed-actively",
-    severity: Severity::Info,
-    summary: "a device was opened to ask it, which reset it",
-    page: "With --probe active pvm opens VFIO devices that nobody uses and asks for VFIO_DEVICE_FEATURE_MIGRATION, dirty \
-           tracking and the size of the state. Opening and closing reset the function. Without --pf one device of each PF is \
-           asked; with --pf every free VF of that PF, or the one device.",
-};
+rules! {
+    /// A device was opened to ask it, which reset it.
+    ///
+    /// # Meaning
+    /// With --probe active pvm opens VFIO devices that nobody uses and asks for VFIO_DEVICE_FEATURE_MIGRATION, dirty
+    /// tracking and the size of the state. Opening and closing reset the function. Without --pf one device of each PF
+    /// is asked; with --pf every free VF of that PF, or the one device.
+    /// # Check by hand
+    /// pvm inventory --probe active names each device that was opened.
+    /// # Fix
+    /// Nothing has to be done: a device is opened only while nobody uses it. Without --probe active pvm opens no
+    /// device.
+    ASKED = "probed-actively", Info;
+}
 
 /// Notes which devices a migration has claimed that is under way or waits for `pvm recover`.
 pub fn claims(snapshot: &mut Snapshot) {

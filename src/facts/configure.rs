@@ -4,41 +4,48 @@ use std::path::{Path, PathBuf};
 
 use super::nova_files;
 use super::{HostError, Settings};
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::causes::sentence;
+use crate::model::finding::{Finding, Severity, rules};
 use crate::model::snapshot::{Snapshot, Unknown};
 use crate::nova::config::{self, Input, Machine, machine};
 use crate::nova::placement;
 use crate::nova::tagging;
 
-/// Rules of this module.
-pub const RULES: &[&Rule] = &[&UNREADABLE, &HAS_ERRORS, &PLACEMENT];
+rules! {
+    /// Nova's configuration is there and cannot be read, so what it declares is unknown.
+    ///
+    /// # Meaning
+    /// nova.conf holds passwords, and packages install it readable by root and the group nova only. pvm lists the
+    /// devices nevertheless; what is declared for them (live_migratable and other tags of device_spec) is unknown.
+    /// # Check by hand
+    /// ls -l /etc/nova/nova.conf
+    /// # Fix
+    /// Run the command as root, or name a copy that you may read: pvm --nova-config PATH inventory.
+    UNREADABLE = "nova-config-unreadable", Warning;
 
-const UNREADABLE: Rule = Rule {
-    code: "nova-config-unreadable",
-    severity: Severity::Warning,
-    summary: "Nova's configuration is there and cannot be read, so what it declares is unknown",
-    page: "nova.conf holds passwords, and packages install it readable by root and the group nova only. pvm lists the \
-           devices all the same; what is declared for them (live_migratable and other tags of device_spec) is unknown.\n\n\
-           Run the command as root, or name a copy that you may read: pvm --nova-config PATH inventory.",
-};
+    /// Nova's configuration has errors; the tags shown come from the entries that could be read.
+    ///
+    /// # Meaning
+    /// nova-compute does not start with an error in [pci] device_spec or alias. The inventory shows the tags of those
+    /// entries that are correct.
+    /// # Check by hand
+    /// pvm check-config shows every error with its place.
+    /// # Fix
+    /// Write what pvm check-config suggests.
+    HAS_ERRORS = "nova-config-errors", Warning;
 
-const HAS_ERRORS: Rule = Rule {
-    code: "nova-config-errors",
-    severity: Severity::Warning,
-    summary: "Nova's configuration has errors; the tags shown come from the entries that could be read",
-    page: "nova-compute does not start with an error in [pci] device_spec or alias. The inventory shows the tags of those \
-           entries that are correct. pvm check-config shows every error with its place and what to write instead.",
-};
-
-const PLACEMENT: Rule = Rule {
-    code: "placement-refused",
-    severity: Severity::Warning,
-    summary: "with report_in_placement on, Nova refuses the devices as the device_specs cover them",
-    page: "Nova reports one resource provider for each PF to Placement, so all VFs of a PF must have the same resource class \
-           and the same traits, and live_migratable: yes is one of the traits. A PF and its VFs cannot both be covered, \
-           one_time_use is for whole devices, and devname is not supported. nova-compute does not start otherwise.\n\n\
-           pvm inventory --placement shows what Nova would report.",
-};
+    /// With report_in_placement on, Nova refuses the devices as the device_specs cover them.
+    ///
+    /// # Meaning
+    /// Nova reports one resource provider for each PF to Placement, so all VFs of a PF must have the same resource
+    /// class and the same traits, and live_migratable: yes is one of the traits. A PF and its VFs cannot both be
+    /// covered, one_time_use is for whole devices, and devname is not supported. nova-compute does not start otherwise.
+    /// # Check by hand
+    /// pvm inventory --placement shows what Nova would report.
+    /// # Fix
+    /// Give all VFs of a PF the same resource_class, traits and live_migratable, or leave the PF out.
+    PLACEMENT = "placement-refused", Warning;
+}
 
 /// Reads Nova's files below `root` and applies them. Files that were named must be there; what Nova would find by itself need
 /// not be readable. Without any, the entries of pvm.yaml stand in.
@@ -114,16 +121,4 @@ fn unreadable(snapshot: &mut Snapshot, why: &str) {
             device.unknown.push(Unknown::new(fact, why));
         }
     }
-}
-
-/// An error with its causes.
-pub fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

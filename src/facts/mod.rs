@@ -16,11 +16,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::libvirt::Hypervisor;
+use crate::model::finding::Rule;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Snapshot, Unknown, Via};
 use kernel::Probe;
 pub use reference::{HostRef, HostRefError};
 pub use settings::{Facts, HostSettings, Settings, SettingsError};
+
+/// The rules of this room, by file.
+pub const RULES: &[&[&Rule]] = &[active::RULES, configure::RULES, kernel::RULES, kernel::mismatch::RULES];
 
 /// How to gather.
 #[derive(Debug, Clone)]

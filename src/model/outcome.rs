@@ -9,7 +9,7 @@ pub enum Outcome {
     Fine,
     /// Findings: bad configuration, incompatible hosts or a deliberate refusal.
     Findings,
-    /// Wrong usage, or pvm would have to ask and cannot.
+    /// Wrong usage, a wrong pvm.yaml, or pvm would have to ask and cannot.
     Usage,
     /// Could not find out; nothing was changed.
     Unknown,
@@ -31,7 +31,7 @@ impl Outcome {
             Outcome::Findings,
             "Findings: bad configuration, incompatible, or a deliberate refusal (warnings count with --strict).",
         ),
-        (Outcome::Usage, "Wrong usage, or pvm would have to ask and cannot."),
+        (Outcome::Usage, "Wrong usage, pvm.yaml is wrong, or pvm would have to ask and cannot."),
         (
             Outcome::Unknown,
             "Could not find out (unreadable, unreachable, no libvirt; a verdict unknown). Nothing was changed.",

@@ -8,3 +8,18 @@ pub mod placement;
 pub mod python;
 pub mod scheduler;
 pub mod tagging;
+
+use crate::model::finding::Rule;
+
+/// The rules of this room but for the lints, by file.
+pub const RULES: &[&[&Rule]] = &[
+    oslo::ini::RULES,
+    oslo::substitute::RULES,
+    config::RULES,
+    config::json_error::RULES,
+    config::yaml::RULES,
+    config::device_spec::RULES,
+    config::alias::RULES,
+    config::compare::RULES,
+    config::request_report::RULES,
+];

@@ -45,20 +45,21 @@ impl Printer {
 
     /// Prints `text` as the result. Colour codes in it are dropped where they are not wanted; a reader that has gone away is
     /// not an error.
-    pub fn result(&self, text: &str) -> io::Result<()> {
+    pub fn result(&self, text: &str) -> Result<(), StdoutError> {
         let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
-        ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+        written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 
     /// Prints one document in JSON or YAML, as the format asks.
-    pub fn document<T: Serialize>(&self, document: &T) -> anyhow::Result<()> {
+    pub fn document<T: Serialize>(&self, document: &T) -> Result<(), StdoutError> {
         if self.format == Format::Yaml {
-            return Ok(self.result(&serde_yaml::to_string(document)?)?);
+            let text = serde_yaml::to_string(document).map_err(|e| StdoutError(io::Error::other(e)))?;
+            return self.result(&text);
         }
         // Written as it is made: a snapshot of some thousand VFs has many megabytes, and no colours to drop.
         let mut out = io::BufWriter::with_capacity(DOCUMENT, io::stdout().lock());
-        let written = serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from);
-        Ok(ignore_broken_pipe(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))?)
+        let document = serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from);
+        written(document.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
     }
 
     /// Prints a line on stderr, unless `-q`.
@@ -92,9 +93,15 @@ impl Printer {
     }
 }
 
-fn ignore_broken_pipe(result: io::Result<()>) -> io::Result<()> {
+/// A result that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to stdout")]
+pub struct StdoutError(#[source] io::Error);
+
+/// A reader that has gone away is not an error.
+fn written(result: io::Result<()>) -> Result<(), StdoutError> {
     match result {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.map_err(StdoutError),
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Printer;
 use super::text::{folded, printable};
+use super::{Printer, StdoutError};
 use crate::cli::Format;
 use crate::model::device_move::{Action, DeviceMove};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
@@ -18,7 +18,7 @@ struct Reports<'a> {
 }
 
 /// Prints the reports, best destination first.
-pub fn print(printer: &Printer, reports: &[Report]) -> anyhow::Result<()> {
+pub fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
     match (printer.format, reports) {
         (Format::Table, _) => {
             let mut text = String::new();
@@ -31,8 +31,7 @@ pub fn print(printer: &Printer, reports: &[Report]) -> anyhow::Result<()> {
                 }
                 render(&mut text, report);
             }
-            printer.result(&text)?;
-            Ok(())
+            printer.result(&text)
         }
         (Format::Json | Format::Yaml | Format::Ndjson | Format::Prometheus, [only]) => printer.document(only),
         (Format::Json | Format::Yaml | Format::Ndjson | Format::Prometheus, all) => {

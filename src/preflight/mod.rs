@@ -3,6 +3,28 @@
 //! A check is a constant with a rule and a function from facts to verdicts; it lives in a file of its own and has one line in
 //! its list. Checks never read anything but two snapshots and a plan made from them.
 
+/// Declares the check of a file: its page, code and severity, what it looks at with which function, and what else holds for
+/// it: `rechecked`, `never_ignored`.
+macro_rules! check {
+    ($(#[doc = $page:literal])+ $code:literal: $severity:ident, $on:ident($run:expr) $(, $how:ident)*) => {
+        $(#[doc = $page])+
+        pub(super) static CHECK: $crate::preflight::Check = $crate::preflight::Check::new(
+            $crate::model::finding::rule!($(#[doc = $page])+ $code, $severity),
+            $crate::preflight::Run::$on($run),
+        )$(.$how())*;
+    };
+}
+
+/// Declares the modules of a folder's checks and their list, in the order of reports.
+macro_rules! checks {
+    ($($name:ident,)+) => {
+        $(mod $name;)+
+
+        /// Every check of this folder, in the order of reports.
+        pub const CHECKS: &[&$crate::preflight::Check] = &[$(&$name::CHECK),+];
+    };
+}
+
 pub mod capacity;
 pub mod checks;
 pub mod context;
@@ -78,15 +100,4 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 /// Whether `--ignore` may name this check.
 pub fn may_be_ignored(code: &str) -> bool {
     checks().any(|check| check.rule.code == code && check.ignorable)
-}
-
-/// The rules of a list of checks, for `pvm explain`.
-pub const fn rules_of<const N: usize>(checks: &[&'static Check]) -> [&'static Rule; N] {
-    let mut rules = [&checks[0].rule; N];
-    let mut at = 0;
-    while at < N {
-        rules[at] = &checks[at].rule;
-        at += 1;
-    }
-    rules
 }

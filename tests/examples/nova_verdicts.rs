@@ -20,12 +20,15 @@ mod planning;
 
 type Verdict = Result<Value, NovaError>;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     answer(std::io::stdin().lock().lines(), |answer| println!("{answer}"))
 }
 
 /// Gives what pvm says about each case to `take`; kinds it does not know are left out.
-pub fn answer(lines: impl Iterator<Item = io::Result<String>>, mut take: impl FnMut(Value)) -> anyhow::Result<()> {
+pub fn answer(
+    lines: impl Iterator<Item = io::Result<String>>,
+    mut take: impl FnMut(Value),
+) -> Result<(), Box<dyn std::error::Error>> {
     for line in lines {
         let case: Value = serde_json::from_str(&line?)?;
         let verdict = match text(&case, "kind") {
@@ -104,7 +107,7 @@ fn aliases(case: &Value) -> Result<(ParsedConfig, Vec<AliasDoc>), NovaError> {
 
 fn ini(case: &Value) -> Verdict {
     let config = load(case, "conf", "sysfs")?;
-    if let Some(d) = config.diagnostics.iter().find(|d| d.rule.code == config::rules::SUBSTITUTION.code) {
+    if let Some(d) = config.diagnostics.iter().find(|d| d.rule.code == pvm::nova::oslo::substitute::SUBSTITUTION.code) {
         return Err(d.nova_error.clone().unwrap_or_else(|| NovaError::new("unknown", "")));
     }
     let raw = |entries: &[config::Entry]| -> Vec<_> {

@@ -2,16 +2,22 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::program::{self, PVM};
+
+/// Pvm in the folder of this package's tests, with its state below `place`.
+fn pvm(place: &Path) -> Command {
+    let mut pvm = program::pvm(place);
+    pvm.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    pvm
+}
 
 /// Runs pvm where the loader finds an empty file in libvirt's place.
 fn without_libvirt(args: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("libvirt.so.0"), "").unwrap();
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    program::pvm(dir.path()).args(args).current_dir(tests).env("LD_LIBRARY_PATH", dir.path()).output().unwrap()
+    pvm(dir.path()).args(args).env("LD_LIBRARY_PATH", dir.path()).output().unwrap()
 }
 
 /// Names of the shared libraries that the loader must find before `main`, from a 64-bit ELF file.
@@ -81,4 +87,56 @@ fn migrate_says_in_one_sentence_that_libvirt_is_missing() {
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("libvirt is not installed on this machine"), "{said}");
     assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_full_disk_under_stdout_is_named_and_ends_with_3() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        &["--help"][..],
+        &["explain"],
+        &["check-config", "demo/nova.conf"],
+        &["check-config", "demo/nova.conf", "--fix"],
+        &["inventory", "demo/lab-a.json"],
+        &["inventory", "demo/lab-a.json", "-o", "json"],
+        &["inventory", "demo/lab-a.json", "-o", "yaml"],
+        &["inventory", "demo/lab-a.json", "demo/lab-b.json", "-o", "prometheus"],
+        &["preflight", "demo/lab-a.json", "demo/lab-b.json"],
+        &["preflight", "demo/lab-a.json", "demo/lab-b.json", "-o", "json"],
+        &["paths", "/"],
+        &["storage", "/"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = pvm(dir.path()).args(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {said}");
+        assert!(said.contains("pvm: cannot write to stdout: No space left on device"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["explain"][..], &["inventory", "demo/lab-a.json", "-o", "json"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = pvm(dir.path()).args(args).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_wrong_pvm_yaml_is_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("pvm.yaml");
+    for wrong in ["hosts: {a: {libvrt: x}}", "host: {}", "- a"] {
+        fs::write(&settings, wrong).unwrap();
+        let mut pvm = pvm(dir.path());
+        let output = pvm.arg("--config").arg(&settings).args(["inventory", "demo/lab-a.json"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("pvm.yaml: "), "{said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    }
 }

@@ -2,14 +2,11 @@
 //! `tests/cmd/check-config` are read as [`cases`] says; the first command of a case that is named like a finding must show
 //! it, the last must not and must end well.
 
-use pvm::nova::config::{compare, request_report, rules};
-use pvm::nova::lints as lint;
-
 use crate::cases::{self, Case};
 
 fn codes() -> Vec<&'static str> {
-    let all = [rules::ALL, &lint::RULES, compare::ALL, request_report::ALL];
-    all.iter().flat_map(|list| list.iter()).map(|rule| rule.code).collect()
+    let lints = pvm::nova::lints::LINTS.iter().map(|lint| lint.rule.code);
+    pvm::nova::RULES.iter().flat_map(|list| list.iter()).map(|rule| rule.code).chain(lints).collect()
 }
 
 #[test]

@@ -10,15 +10,6 @@ use crate::model::outcome::Outcome;
 use crate::output::text::printable;
 use crate::preflight::{self, CheckResult, Row};
 
-/// What the report leads to.
-#[derive(Debug)]
-pub(super) enum Judged<'a> {
-    /// Go on with this.
-    Go(&'a Order),
-    /// End like this; why was said.
-    Stop(Outcome),
-}
-
 /// What a row means for a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
@@ -32,9 +23,9 @@ enum Weight {
 
 /// The order, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
 /// whole report first.
-pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> anyhow::Result<Judged<'a>> {
+pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> Result<&'a Order, Stop> {
     if let Some(code) = args.ignore.iter().find(|code| !preflight::may_be_ignored(code)) {
-        return Err(Stop::usage(format!("--ignore: {code} is no check that can be ignored")).into());
+        return Err(Stop::usage(format!("--ignore: {code} is no check that can be ignored")));
     }
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     let mut stops = None;
@@ -52,22 +43,23 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
         }
     }
     if let Some(outcome) = stops {
-        return Ok(Judged::Stop(outcome));
+        let why = if outcome == Outcome::Unknown { "what is unknown above" } else { "the findings above" };
+        return Err(Stop::new(outcome, format!("{} was not migrated because of {why}", planned.domain.name)));
     }
     let Some(order) = &planned.order else {
-        return Err(Stop::refused(format!("{} has no device map", planned.domain.name)).into());
+        return Err(Stop::refused(format!("{} has no device map", planned.domain.name)));
     };
     // Whatever was ignored: what is forbidden is not done.
     if args.no_detach
         && let Some(port) = order.map.iter().find(|moved| moved.action == journal::Action::Reattach)
     {
         let message = format!("port {} would have to be unplugged, which --no-detach forbids", port.source);
-        return Err(Stop::refused(message).into());
+        return Err(Stop::refused(message));
     }
     if let Some(owner) = &planned.domain.owner {
         refuse_owned(owner, planned, args)?;
     }
-    Ok(Judged::Go(order))
+    Ok(order)
 }
 
 fn weigh(row: &Row, args: &Migrate) -> Weight {
@@ -91,7 +83,7 @@ fn sentence(row: &Row) -> String {
 }
 
 /// A guest that somebody else runs is theirs to move.
-fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> anyhow::Result<()> {
+fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> Result<(), Stop> {
     let (name, uuid) = (&planned.domain.name, &planned.domain.uuid);
     let (who, command) = match owner {
         "nova" => ("Nova", format!("openstack server migrate --live-migration {uuid}")),
@@ -103,13 +95,13 @@ fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> anyhow::Resul
     };
     match &args.standalone {
         Some(given) if given.eq_ignore_ascii_case(uuid) => Ok(()),
-        Some(_) => Err(Stop::refused(format!("--standalone: the UUID of {name} is {uuid}")).into()),
+        Some(_) => Err(Stop::refused(format!("--standalone: the UUID of {name} is {uuid}"))),
         None => {
             let message = format!(
                 "{name} is run by {who}: move it with `{command}`; with --standalone={uuid} pvm moves it all the same, \
                  but {who} does not learn of it and may start the guest a second time on the source"
             );
-            Err(Stop::refused(message).into())
+            Err(Stop::refused(message))
         }
     }
 }

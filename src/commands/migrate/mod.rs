@@ -14,7 +14,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use super::hosts::Hosts;
-use super::{Context, Stop};
+use super::{Context, OrStop as _, Stop};
 use crate::cli::migrate::Migrate;
 use crate::facts::GatherOptions;
 use crate::facts::remote::evidence;
@@ -22,12 +22,13 @@ use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Store, Su
 use crate::libvirt::Hypervisor;
 use crate::migration::forward::{self, Line, Order};
 use crate::migration::recover::mark::{self, Found};
+use crate::model::causes::sentence;
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::output::progress::Reporter;
+use crate::output::text::printable;
 use crate::proof;
-use judge::Judged;
 use sides::Sides;
 use signals::Signals;
 
@@ -35,17 +36,17 @@ use signals::Signals;
 const MOST_PLANS: usize = 3;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
+pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     if context.global.root != Path::new("/") {
-        return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root").into());
+        return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root"));
     }
     let hosts = Hosts::new(context)?;
     let saved = args.plan.as_deref().map(plan::read).transpose()?;
     let direct = args.direct || saved.as_ref().is_some_and(plan::is_direct);
     let sides = sides::open(&hosts, args, direct)?;
-    let directory = journal::state_directory()?;
+    let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
     let store = Store::at(&directory);
-    let journals = store.list()?;
+    let journals = store.list().or_stop(Outcome::Unknown)?;
     let mut excluded = plan::claimed(&journals, &args.destination);
     if args.dry_run {
         let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
@@ -55,27 +56,25 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
         return plan::show(context, args, &planned);
     }
     let Sides::Live { source, destination, guest } = &sides else {
-        return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run").into());
+        return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run"));
     };
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
     let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
     let closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
     // Whether one of these has ended is asked once nobody else can be at work on the guest.
     let known = |id: &str| journals.iter().any(|listed| listed.id == id);
-    if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known)? {
-        return Err(Stop::refused(format!("{} {why}", guest.name)).into());
+    if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known).or_stop(Outcome::Unknown)? {
+        return Err(Stop::refused(format!("{} {why}", guest.name)));
     }
-    let signals = Signals::hear(&context.printer)?;
+    let mut tried = false;
+    let signals = Signals::hear(&context.printer).or_stop(Outcome::Unknown)?;
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }
         plan::announce(context, args, &planned);
-        let order = match judge::judge(context, args, &planned)? {
-            Judged::Go(order) => order,
-            Judged::Stop(outcome) => return Ok(outcome),
-        };
+        let order = judge::judge(context, args, &planned)?;
         let locks = match lock(&directory, order)? {
             Locked::All(locks) => locks,
             Locked::Taken(device) => {
@@ -84,7 +83,7 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
                 continue;
             }
         };
-        let since = store.list_if(|id| !closed.contains(id))?;
+        let since = store.list_if(|id| !closed.contains(id)).or_stop(Outcome::Unknown)?;
         refuse_unfinished(&since, source.hypervisor.as_ref(), order)?;
         if let Some(device) = claimed_since(&since, &args.destination, &order.map) {
             context.printer.note(&format!("{device} is claimed by another migration: planning again without it"));
@@ -94,14 +93,15 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
         let ended = since.iter().filter(|listed| listed.is_closed()).map(|listed| listed.id.clone());
         let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order.clone() };
         if !args.yes && !confirmed(context)? {
-            return Err(Stop::refused("nothing was done").into());
+            return Err(Stop::refused("not confirmed"));
         }
-        let mut journal = store.create(order.journal_plan())?;
-        let ended = perform(context, &hosts.options, &signals, [source, destination], order, &mut journal)?;
+        let mut journal = store.create(order.journal_plan()).or_stop(Outcome::Unknown)?;
+        let ended = perform(context, &hosts.options, &signals, [source, destination], order, &mut journal);
         drop(locks);
         match ended {
             Performed::Ended(outcome) => return Ok(outcome),
             Performed::Taken(device) => {
+                tried = true;
                 context
                     .printer
                     .note(&format!("{device} was taken by another guest: all is undone, planning again without it"));
@@ -109,7 +109,8 @@ pub fn run(context: &Context, args: &Migrate) -> anyhow::Result<Outcome> {
             }
         }
     }
-    Err(Stop::unknown(format!("the devices {} would get are taken again and again by others", guest.name)).into())
+    let message = format!("the devices {} would get are taken again and again by others", guest.name);
+    Err(if tried { Stop::new(Outcome::Undone, format!("{message}; all was undone")) } else { Stop::unknown(message) })
 }
 
 enum Locked {
@@ -136,12 +137,12 @@ fn claimed_since(journals: &[Listed], destination: &str, map: &[DeviceMove]) -> 
 }
 
 /// Locks the guest and every device it is to get, against other pvm processes of this machine.
-fn lock(directory: &Path, order: &Order) -> anyhow::Result<Locked> {
+fn lock(directory: &Path, order: &Order) -> Result<Locked, Stop> {
     let purpose = format!("migration {}", order.id);
     let guest = Subject::Guest(order.instance.uuid.clone());
     let guest = Lock::take(directory, &guest, &purpose).map_err(|error| match error {
-        LockError::Held { .. } => Stop::refused(format!("{}: {error}", order.instance.name)).into(),
-        other => anyhow::Error::from(other),
+        LockError::Held { .. } => Stop::refused(format!("{}: {error}", order.instance.name)),
+        other => Stop::unknown(sentence(&other)),
     })?;
     let mut locks = vec![guest];
     for moved in &order.map {
@@ -149,16 +150,16 @@ fn lock(directory: &Path, order: &Order) -> anyhow::Result<Locked> {
         match Lock::take(directory, &device, &purpose) {
             Ok(lock) => locks.push(lock),
             Err(LockError::Held { .. }) => return Ok(Locked::Taken(moved.destination)),
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(Stop::unknown(sentence(&other))),
         }
     }
     Ok(Locked::All(locks))
 }
 
 /// A migration that waits for `pvm recover` comes first, also one whose journal only the guest's mark ties to it.
-fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order) -> anyhow::Result<()> {
+fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order) -> Result<(), Stop> {
     let Instance { name, uuid } = &order.instance;
-    let marked = mark::read(source, uuid)?;
+    let marked = mark::read(source, uuid).or_stop(Outcome::Unknown)?;
     for listed in journals.iter().filter(|listed| !listed.is_closed()) {
         let id = &listed.id;
         let is_of_guest = listed.state().is_some_and(|state| state.plan.instance.uuid == *uuid);
@@ -171,18 +172,18 @@ fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order
         } else {
             continue;
         };
-        return Err(Stop { outcome: Outcome::Undecided, message }.into());
+        return Err(Stop::new(Outcome::Undecided, message));
     }
     Ok(())
 }
 
-fn confirmed(context: &Context) -> anyhow::Result<bool> {
+fn confirmed(context: &Context) -> Result<bool, Stop> {
     if !io::stdin().is_terminal() {
-        return Err(Stop::usage("would have to ask whether to go on: add --yes").into());
+        return Err(Stop::usage("would have to ask whether to go on: add --yes"));
     }
     context.printer.ask("Go on? [y/N] ");
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    io::stdin().lock().read_line(&mut answer).or_stop(Outcome::Unknown)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
@@ -193,7 +194,7 @@ fn perform(
     [source, destination]: [&sides::Side; 2],
     order: &Order,
     journal: &mut Journal,
-) -> anyhow::Result<Performed> {
+) -> Performed {
     let line = Line::new();
     signals.begin(&order.id, order.options.direct, line.sender());
     let mut reporter = Reporter::new(&context.printer);
@@ -217,12 +218,15 @@ fn perform(
         && signals.may_try_again()
     {
         reporter.finish();
-        return Ok(Performed::Taken(device));
+        return Performed::Taken(device);
     }
     reporter.show(&forward::Event::result(&order.id, journal::now(), receipt.clone()));
     reporter.finish();
-    show::result(context, order, &receipt)?;
-    Ok(Performed::Ended(outcome))
+    if let Err(error) = show::result(context, order, &receipt) {
+        // The migration has ended as it has: its exit code tells that, not what became of stdout.
+        context.printer.complain(&format!("pvm: {}: {}", sentence(&error), printable(&receipt.summary)));
+    }
+    Performed::Ended(outcome)
 }
 
 #[cfg(test)]

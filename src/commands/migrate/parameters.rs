@@ -16,7 +16,7 @@ const SWITCHOVER: [(&str, (u64, u64, u64)); 2] = [("libvirt", (11, 1, 0)), ("QEM
 
 /// As options and settings say. The limit of the pause is in the options only where it is fixed.
 pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Downtime), Stop> {
-    let default = |what: &str, why: String| Stop::refused(format!("pvm.yaml: defaults: {what}: {why}"));
+    let default = |what: &str, why: String| Stop::usage(format!("pvm.yaml: defaults: {what}: {why}"));
     let downtime = match (args.max_downtime, &defaults.max_downtime) {
         (Some(given), _) => given,
         (None, Some(text)) => parse_downtime(text).map_err(|why| default("max_downtime", why))?,
@@ -135,7 +135,10 @@ mod tests {
             [("{max_downtime: soon}", "max_downtime: a time is"), ("{bandwidth: 5MB}", "bandwidth: a bandwidth is")]
         {
             let refused = chosen(&args(&[]), &settings(text)).unwrap_err();
-            assert!(refused.message.starts_with("pvm.yaml: defaults: ") && refused.message.contains(said), "{refused}");
+            assert!(
+                refused.to_string().starts_with("pvm.yaml: defaults: ") && refused.to_string().contains(said),
+                "{refused}"
+            );
         }
     }
 
@@ -143,7 +146,7 @@ mod tests {
     fn the_bandwidth_at_switch_over_is_for_daemons_that_know_it() {
         let options = Options { switchover_bandwidth: Some(1024), ..Options::default() };
         let new = snapshot(Some("11.3.0"), "10.0.2");
-        let refused = |other: &Snapshot| known_by(&options, &new, other).unwrap_err().message;
+        let refused = |other: &Snapshot| known_by(&options, &new, other).unwrap_err().to_string();
         assert!(known_by(&options, &new, &new).is_ok());
         assert!(
             refused(&snapshot(Some("9.0.0"), "10.0.2"))

@@ -10,8 +10,8 @@ use super::parameters;
 use super::sides::{Side, Sides};
 use crate::cli::Format;
 use crate::cli::migrate::Migrate;
-use crate::commands::hosts::{Hosts, pci_requests, stop};
-use crate::commands::{Context, Stop, storage, way};
+use crate::commands::hosts::{Hosts, pci_requests};
+use crate::commands::{Context, OrStop as _, Stop, storage, way};
 use crate::domain::element::{element, rewrite_element};
 use crate::facts::{self, ErrorKind, GatherOptions, HostError};
 use crate::journal;
@@ -66,7 +66,7 @@ pub(super) fn make(
     args: &Migrate,
     saved: Option<&Plan>,
     excluded: &BTreeSet<PciAddress>,
-) -> anyhow::Result<Planned> {
+) -> Result<Planned, Stop> {
     let asked = match sides {
         Sides::Live { source, destination, .. } => [source.host.clone(), destination.host.clone()],
         Sides::Saved { source, destination } => [source.clone(), destination.clone()],
@@ -81,7 +81,7 @@ pub(super) fn make(
     let mut next = |side: Option<&Side>| match (gathered.next(), side) {
         (Some(Ok(snapshot)), _) => Ok(snapshot),
         (Some(Err(error)), Some(side)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(side, &error)),
-        (Some(Err(error)), _) => Err(stop(error)),
+        (Some(Err(error)), _) => Err(Stop::from(error)),
         (None, _) => unreachable!("two hosts were asked"),
     };
     let (source, mut destination, wanted) = match sides {
@@ -120,7 +120,7 @@ pub(super) fn make(
     let report = preflight::run(&source, &destination, &question);
     let domain = source.domains[at].clone();
     let Some(before) = domain.xml.clone() else {
-        return Err(Stop::unknown(format!("the XML of {} is not known", domain.name)).into());
+        return Err(Stop::unknown(format!("the XML of {} is not known", domain.name)));
     };
     let map = match saved {
         Some(plan) => {
@@ -166,11 +166,11 @@ pub(super) fn make(
 }
 
 /// Reads a saved plan.
-pub(super) fn read(path: &Path) -> anyhow::Result<Plan> {
+pub(super) fn read(path: &Path) -> Result<Plan, Stop> {
     #[expect(clippy::disallowed_methods, reason = "the operator named this file")]
     let text =
         std::fs::read_to_string(path).map_err(|e| Stop::unknown(format!("cannot read {}: {e}", path.display())))?;
-    Ok(Plan::parse(&text).map_err(|e| Stop::refused(format!("{}: {e}", path.display())))?)
+    Plan::parse(&text).map_err(|e| Stop::refused(format!("{}: {e}", path.display())))
 }
 
 /// Whether pvm is to hold both connections.
@@ -179,11 +179,9 @@ pub(super) fn is_direct(plan: &Plan) -> bool {
 }
 
 /// Writes the plan, private and at once.
-pub(super) fn save(path: &Path, planned: &Planned) -> anyhow::Result<()> {
+pub(super) fn save(path: &Path, planned: &Planned) -> Result<(), Stop> {
     let Some(document) = &planned.document else {
-        return Err(
-            Stop::refused(format!("{} has no device map: there is no plan to save", planned.domain.name)).into()
-        );
+        return Err(Stop::refused(format!("{} has no device map: there is no plan to save", planned.domain.name)));
     };
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
@@ -199,7 +197,7 @@ pub(super) fn save(path: &Path, planned: &Planned) -> anyhow::Result<()> {
     write().map_err(|e| {
         // Where nothing could be written there is nothing to remove.
         let _ = std::fs::remove_file(&beside);
-        Stop::unknown(format!("cannot write {}: {e}", path.display())).into()
+        Stop::unknown(format!("cannot write {}: {e}", path.display()))
     })
 }
 
@@ -274,11 +272,11 @@ fn ports(
     xml: &str,
     map: &[DeviceMove],
     places: impl Fn(PciAddress) -> Vec<PciAddress>,
-) -> anyhow::Result<Vec<journal::Port>> {
+) -> Result<Vec<journal::Port>, Stop> {
     let mut ports = Vec::new();
     for entry in map.iter().filter(|entry| entry.action == Action::Reattach) {
         let Some(source_xml) = element(xml, entry.source).map_err(|e| refused(&e))? else {
-            return Err(Stop::refused(format!("port {} is not in the XML of {}", entry.source, domain.name)).into());
+            return Err(Stop::refused(format!("port {} is not in the XML of {}", entry.source, domain.name)));
         };
         let destination_xml = rewrite_element(&source_xml, entry).map_err(|e| refused(&e))?;
         let inactive = domain.inactive_xml.as_deref().filter(|_| domain.persistent);
@@ -319,9 +317,9 @@ fn flags(domain: &Domain, options: &Options) -> Vec<String> {
 }
 
 /// Prints the plan as the result.
-pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyhow::Result<Outcome> {
+pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Result<Outcome, Stop> {
     if context.global.output == Format::Table {
-        output::print(&context.printer, std::slice::from_ref(&planned.report))?;
+        output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
         if let Some(document) = &planned.document {
             let mut text = format!("Flags: {}.\n", document.flags.join(", "));
             for line in parameters::lines(document) {
@@ -334,13 +332,13 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> anyh
                 let lines = diff(&planned.before, after);
                 text.push_str(if lines.is_empty() { "The XML stays as it is.\n" } else { &lines });
             }
-            context.printer.result(&text)?;
+            context.printer.result(&text).or_stop(Outcome::Unknown)?;
         }
     } else if let Some(document) = &planned.document {
-        context.printer.document(document)?;
+        context.printer.document(document).or_stop(Outcome::Unknown)?;
     } else {
         // Without a map there is no plan; the report says why.
-        output::print(&context.printer, std::slice::from_ref(&planned.report))?;
+        output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
     }
     Ok(match planned.instance().verdict {
         Compatibility::Warnings if args.strict => Outcome::Findings,

@@ -13,7 +13,7 @@ pub(super) fn settle(context: &Context, journal: &mut Journal, source_label: &st
     match recover::unattended(context, journal) {
         Ok((recovered, state)) => settled(ended, recovered, &state, source_label),
         Err(error) => {
-            context.printer.note(&printable(&format!("it cannot be recovered now: {error:#}")));
+            context.printer.note(&printable(&format!("it cannot be recovered now: {}", error.sentence())));
             (ended.outcome, ended.receipt)
         }
     }

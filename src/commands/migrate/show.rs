@@ -6,6 +6,7 @@ use crate::cli::Format;
 use crate::commands::Context;
 use crate::journal::{self, Receipt};
 use crate::migration::forward::{Conclusion, Order};
+use crate::output::StdoutError;
 use crate::output::progress::bytes;
 use crate::output::text::printable;
 use crate::proof::Verdict;
@@ -22,7 +23,7 @@ struct Document<'a> {
     conclusion: Conclusion,
 }
 
-pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> anyhow::Result<()> {
+pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> Result<(), StdoutError> {
     match context.global.output {
         // The last event said it.
         Format::Ndjson | Format::Prometheus => Ok(()),

@@ -1,13 +1,14 @@
 //! The two ends of a migration: who they are, and whether there is anything to move.
 
 use crate::cli::migrate::Migrate;
-use crate::commands::Stop;
 use crate::commands::hosts::Hosts;
+use crate::commands::{OrStop as _, Stop};
 use crate::domain;
 use crate::facts::HostRef;
 use crate::journal;
 use crate::libvirt::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::migration::forward::lookup::{self, LookupError};
+use crate::model::outcome::Outcome;
 
 /// One end.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Sides {
 }
 
 /// Connects to both hosts and finds the guest. Snapshots need no connection.
-pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Result<Sides> {
+pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> Result<Sides, Stop> {
     let (from, to) = (hosts.parse(&args.from)?, hosts.parse(&args.destination)?);
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
         return Ok(Sides::Saved { source: from, destination: to });
@@ -83,17 +84,17 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Resul
     let ((source, source_uuid), (destination, destination_uuid)) = (source?, destination?);
     if source_uuid == destination_uuid {
         let message = format!("{} is where it runs: source and destination are the same host", args.destination);
-        return Err(Stop::refused(message).into());
+        return Err(Stop::refused(message));
     }
     let guest = find(&source, &args.instance)?;
-    if source.hypervisor.job(&guest.uuid)?.is_some() {
-        return Err(Stop::refused(format!("another job runs on {}", guest.name)).into());
+    if source.hypervisor.job(&guest.uuid).or_stop(Outcome::Unknown)?.is_some() {
+        return Err(Stop::refused(format!("another job runs on {}", guest.name)));
     }
-    if let Some(there) = destination.hypervisor.domain(&guest.uuid)?
+    if let Some(there) = destination.hypervisor.domain(&guest.uuid).or_stop(Outcome::Unknown)?
         && there.state.is_active()
     {
         let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
-        return Err(Stop::refused(message).into());
+        return Err(Stop::refused(message));
     }
     if !direct && !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///") {
         let uri = destination.hypervisor.uri();
@@ -101,21 +102,21 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> anyhow::Resul
             "{} cannot reach {} under {uri}: give a URI with a host name, or --direct",
             source.name, destination.name
         );
-        return Err(Stop::refused(message).into());
+        return Err(Stop::refused(message));
     }
     Ok(Sides::Live { source, destination, guest })
 }
 
 /// Connects. The host's UUID tells it under every name.
-fn connect(hosts: &Hosts, host: HostRef, word: &str) -> anyhow::Result<(Side, String)> {
+fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<(Side, String), Stop> {
     let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
     let hypervisor = libvirt::open(&uri).map_err(|e| unreached(word, &e))?;
     let name = match host {
-        HostRef::Local => hypervisor.hostname()?,
+        HostRef::Local => hypervisor.hostname().or_stop(Outcome::Unknown)?,
         _ => host.label(),
     };
-    let uuid = hypervisor.host_uuid()?;
+    let uuid = hypervisor.host_uuid().or_stop(Outcome::Unknown)?;
     Ok((Side { host, word: word.to_owned(), name, hypervisor }, uuid))
 }
 
@@ -128,7 +129,7 @@ fn unreached(word: &str, error: &HypervisorError) -> Stop {
     }
 }
 
-fn find(source: &Side, wanted: &str) -> anyhow::Result<DomainInfo> {
+fn find(source: &Side, wanted: &str) -> Result<DomainInfo, Stop> {
     let guest = lookup::find(source.hypervisor.as_ref(), &source.name, wanted).map_err(|e| match e {
         LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
         LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
@@ -137,7 +138,7 @@ fn find(source: &Side, wanted: &str) -> anyhow::Result<DomainInfo> {
         State::Running(_) | State::Paused(PauseReason::User) => Ok(guest),
         state => {
             let message = format!("{} on {} is {state}: only a running guest migrates", guest.name, source.name);
-            Err(Stop::refused(message).into())
+            Err(Stop::refused(message))
         }
     }
 }

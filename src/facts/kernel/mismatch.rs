@@ -6,85 +6,102 @@ use std::fmt::Write as _;
 
 use super::chain;
 use super::drivers;
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::finding::{Finding, rules};
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot::device::{Declared, DevType, Device, Supported};
-
-/// Rules of this module.
-pub const RULES: &[&Rule] =
-    &[&DECLARED_CANNOT, &CAN_UNDECLARED, &PLAIN_BOUND, &NOT_BOUND, &GROUP_SPLIT, &USED_WITHOUT_SPEC, &STORED_TAGS];
 
 /// Whether a finding says that something does not fit together; the note on stored tags does not.
 pub fn is_mismatch(code: &str) -> bool {
     code != STORED_TAGS.code && RULES.iter().any(|rule| rule.code == code)
 }
 
-const DECLARED_CANNOT: Rule = Rule {
-    code: "declared-cannot",
-    severity: Severity::Warning,
-    summary: "the configuration declares a device live_migratable, and the device cannot migrate",
-    page: "Nova believes the tag live_migratable of the device_spec and never asks the device. A live migration of a guest \
-           that owns this device passes all of Nova's checks and then fails in QEMU, at best before anything moved.\n\n\
-           The message names the first link that does not hold: the kernel's module, the PF and its driver, the driver bound \
-           to the device, the device's own answer, or QEMU. Mend that one first and run pvm inventory again.\n\n\
-           By hand: ls -l /sys/bus/pci/devices/ADDRESS/driver and, as root, ls /sys/kernel/debug/vfio/ADDRESS. A folder \
-           migration/ there means that the device can.",
-};
+rules! {
+    /// The configuration declares a device live_migratable, and the device cannot migrate.
+    ///
+    /// # Meaning
+    /// Nova believes the tag live_migratable of the device_spec and never asks the device. A live migration of a guest
+    /// that owns this device passes all of Nova's checks and then fails in QEMU, at best before anything moved.
+    /// # Check by hand
+    /// ls -l /sys/bus/pci/devices/ADDRESS/driver and, as root, ls /sys/kernel/debug/vfio/ADDRESS. A folder migration/
+    /// there means that the device can.
+    /// # Fix
+    /// The message names the first link that does not hold: the kernel's module, the PF and its driver, the driver
+    /// bound to the device, the device's own answer, or QEMU. Fix that one first and run pvm inventory again.
+    DECLARED_CANNOT = "declared-cannot", Warning;
 
-const CAN_UNDECLARED: Rule = Rule {
-    code: "can-undeclared",
-    severity: Severity::Info,
-    summary: "a device can migrate, and the configuration does not say so",
-    page: "The device answers that it can migrate, but the device_spec that matches it has no live_migratable, or says no. \
-           Nova then refuses to live-migrate guests that own it. Note that Nova keeps for devices in use the tags they had \
-           when they were allocated: a changed tag counts for those only after the device was given back.",
-};
+    /// A device can migrate, and the configuration does not say so.
+    ///
+    /// # Meaning
+    /// The device answers that it can migrate, but the device_spec that matches it has no live_migratable, or says no.
+    /// Nova then refuses to live-migrate guests that own it.
+    /// # Check by hand
+    /// As root, ls /sys/kernel/debug/vfio/ADDRESS: a folder migration/ there means that the device can.
+    /// # Fix
+    /// Add "live_migratable": "yes" to its device_spec. Nova keeps for devices in use the tags they had when they were
+    /// allocated: a changed tag counts for those only after the device was given back.
+    CAN_UNDECLARED = "can-undeclared", Info;
 
-const PLAIN_BOUND: Rule = Rule {
-    code: "plain-vfio-bound",
-    severity: Severity::Warning,
-    summary: "a variant driver exists for a device, and plain vfio-pci is bound",
-    page: "The kernel has a VFIO variant driver for this device, which could migrate it, but plain vfio-pci is bound to it. \
-           Something bound it by hand or by driverctl, or a libvirt before 10.0.0 did, which does not know variant drivers. \
-           A guest that owns the device as it is cannot be migrated; the driver can only be changed while no guest uses it.",
-};
+    /// A variant driver exists for a device, and plain vfio-pci is bound.
+    ///
+    /// # Meaning
+    /// The kernel has a VFIO variant driver for this device, which could migrate it, but plain vfio-pci is bound to it.
+    /// Somebody bound it by hand or with driverctl, or a libvirt before 10.0.0 did, which does not know variant
+    /// drivers. A guest that owns the device cannot be migrated.
+    /// # Check by hand
+    /// ls -l /sys/bus/pci/devices/ADDRESS/driver and modinfo -F alias MODULE.
+    /// # Fix
+    /// The finding names the commands. The driver can be changed only while no guest uses the device.
+    PLAIN_BOUND = "plain-vfio-bound", Warning;
 
-const NOT_BOUND: Rule = Rule {
-    code: "unmanaged-not-bound",
-    severity: Severity::Warning,
-    summary: "a device is declared managed: no and is not bound to a VFIO driver",
-    page: "With managed: no in the device_spec, libvirt binds no driver: the operator has to do it before a guest starts, \
-           and a guest that gets this device does not start (\"Unmanaged PCI device must be manually detached from the \
-           host\"). When VFs are created while sriov_drivers_autoprobe of their PF is 1, the kernel binds its network \
-           driver to them first.",
-};
+    /// A device is declared managed: no and is not bound to a VFIO driver.
+    ///
+    /// # Meaning
+    /// With managed: no in the device_spec, libvirt binds no driver: the operator has to do it before a guest starts,
+    /// and a guest that gets this device does not start ("Unmanaged PCI device must be manually detached from the
+    /// host").
+    /// # Check by hand
+    /// ls -l /sys/bus/pci/devices/ADDRESS/driver
+    /// # Fix
+    /// Bind the device with the commands of the finding. When VFs are created while sriov_drivers_autoprobe of their PF
+    /// is 1, the kernel binds its network driver to them first: set it to 0 before.
+    NOT_BOUND = "unmanaged-not-bound", Warning;
 
-const GROUP_SPLIT: Rule = Rule {
-    code: "iommu-group-split",
-    severity: Severity::Warning,
-    summary: "devices of one IOMMU group are partly bound to VFIO and partly to other drivers",
-    page: "A group of the IOMMU can be given to a guest only as a whole: as long as one of its devices is bound to a driver \
-           that is not VFIO's, opening the group fails (\"group is not viable\"). Bridges and devices without a driver do \
-           not count. Usually ACS is missing on a PCIe switch or root port between them; look into the firmware's settings.",
-};
+    /// Devices of one IOMMU group are partly bound to VFIO and partly to other drivers.
+    ///
+    /// # Meaning
+    /// An IOMMU group can be given to a guest only as a whole: if one of its devices is bound to a driver that is not
+    /// VFIO's, opening the group fails ("group is not viable"). Bridges and devices without a driver do not count.
+    /// # Check by hand
+    /// ls /sys/bus/pci/devices/ADDRESS/iommu_group/devices
+    /// # Fix
+    /// Bind the other devices of the group to vfio-pci. Usually ACS is missing on a PCIe switch or root port between
+    /// them; look into the settings of the firmware.
+    GROUP_SPLIT = "iommu-group-split", Warning;
 
-const USED_WITHOUT_SPEC: Rule = Rule {
-    code: "used-without-spec",
-    severity: Severity::Warning,
-    summary: "a guest uses a device that no device_spec covers",
-    page: "The configuration has device_specs, and none of them matches a device that a guest uses. For a guest of Nova this \
-           means that a spec was removed or changed while the guest was running: Nova warns at every refresh and drops the \
-           device when the guest goes. For a guest outside of Nova it is as it should be, if nobody else expects the device.",
-};
+    /// A guest uses a device that no device_spec covers.
+    ///
+    /// # Meaning
+    /// The configuration has device_specs, and none of them matches a device that a guest uses. For a guest of Nova
+    /// this means that a spec was removed or changed while the guest was running: Nova warns at every refresh and drops
+    /// the device when the guest is deleted. A guest outside of Nova may use the device if nobody else expects it.
+    /// # Check by hand
+    /// pvm check-config --host HOST --trace ADDRESS
+    /// # Fix
+    /// Add the device_spec again, or exclude the device from those that Nova manages.
+    USED_WITHOUT_SPEC = "used-without-spec", Warning;
 
-const STORED_TAGS: Rule = Rule {
-    code: "stored-tags",
-    severity: Severity::Info,
-    summary: "for devices in use Nova keeps the tags they had when they were allocated",
-    page: "What the inventory shows as declared is what Nova stores for a free device by the configuration as it is now. A \
-           device that belongs to an instance keeps the tags of the moment of its allocation in Nova's database until it is \
-           given back, which pvm cannot see. Resize the instance, or for ports detach and attach them, to get new ones.",
-};
+    /// For devices in use Nova keeps the tags they had when they were allocated.
+    ///
+    /// # Meaning
+    /// What the inventory shows as declared is what Nova stores for a free device by the configuration as it is now. A
+    /// device that belongs to an instance keeps the tags of the moment of its allocation in Nova's database until it is
+    /// given back, which pvm cannot see.
+    /// # Check by hand
+    /// select extra_info from pci_devices where address = 'ADDRESS', on the database of the cell.
+    /// # Fix
+    /// Resize the instance, or for ports detach and attach them, to get new ones.
+    STORED_TAGS = "stored-tags", Info;
+}
 
 /// Everything that does not fit together, by device.
 pub fn find(snapshot: &Snapshot) -> Vec<Finding> {

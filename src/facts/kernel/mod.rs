@@ -29,7 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::finding::{Finding, rules};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::{DevType, Device};
 use crate::model::snapshot::{Host, SCHEMA, Snapshot, Unknown, Via};
@@ -48,35 +48,42 @@ const PART: usize = 32;
 /// More threads than this only fight for the kernel's locks.
 const MOST_THREADS: usize = 8;
 
-/// Rules of this module.
-pub const RULES: &[&Rule] = &[&ATTRIBUTE, &VANISHED, &NOT_A_DEVICE];
+rules! {
+    /// An attribute of a device in sysfs is missing or is not what a kernel writes.
+    ///
+    /// # Meaning
+    /// pvm reads a device's facts from its folder below /sys/bus/pci/devices. One of the attributes there is missing,
+    /// empty, too long, a link, or has a text the kernel does not write. The facts that depend on it are listed as
+    /// unknown, and checks on them are unknown too.
+    /// # Check by hand
+    /// cat /sys/bus/pci/devices/ADDRESS/ATTRIBUTE
+    /// # Fix
+    /// On a live machine this points to a device that has fallen off the bus (lspci then shows rev ff) or to a bug of
+    /// its driver: reset or replace it. In a saved tree it points to an incomplete capture: capture it again.
+    ATTRIBUTE = "device-attribute", Warning;
 
-const ATTRIBUTE: Rule = Rule {
-    code: "device-attribute",
-    severity: Severity::Warning,
-    summary: "an attribute of a device in sysfs is missing or is not what a kernel writes",
-    page: "pvm reads a device's facts from its folder below /sys/bus/pci/devices. One of the attributes there is missing, \
-           empty, too long, a link, or has a text the kernel does not write. The facts that depend on it are listed as \
-           unknown, and checks on them are unknown too.\n\n\
-           By hand: cat /sys/bus/pci/devices/ADDRESS/ATTRIBUTE. On a live machine this points to a device that has fallen \
-           off the bus (lspci then shows rev ff) or to a driver's bug; in a saved tree, to an incomplete capture.",
-};
+    /// A device was listed and gone when it was read.
+    ///
+    /// # Meaning
+    /// A device disappeared between listing /sys/bus/pci/devices and reading its folder: VFs were being removed, or a
+    /// device was unplugged. It is left out of the inventory.
+    /// # Check by hand
+    /// dmesg, and cat /sys/bus/pci/devices/PF/sriov_numvfs
+    /// # Fix
+    /// Run the command again.
+    VANISHED = "device-vanished", Info;
 
-const VANISHED: Rule = Rule {
-    code: "device-vanished",
-    severity: Severity::Info,
-    summary: "a device was listed and gone when it was read",
-    page: "A device disappeared between listing /sys/bus/pci/devices and reading its folder: VFs were being removed, or a \
-           device was unplugged. It is left out of the inventory. Run the command again.",
-};
-
-const NOT_A_DEVICE: Rule = Rule {
-    code: "not-a-pci-address",
-    severity: Severity::Warning,
-    summary: "an entry of /sys/bus/pci/devices is not named as a PCI function",
-    page: "Every entry of /sys/bus/pci/devices is a PCI address (dddd:bb:ss.f). Something else stands there, which no kernel \
-           does: the tree is not a true copy. The entry is left out.",
-};
+    /// An entry of /sys/bus/pci/devices is not named as a PCI function.
+    ///
+    /// # Meaning
+    /// Every entry of /sys/bus/pci/devices is a PCI address (dddd:bb:ss.f). Something else stands there, which no
+    /// kernel does: the tree is not a true copy. The entry is left out.
+    /// # Check by hand
+    /// ls /sys/bus/pci/devices
+    /// # Fix
+    /// Capture the tree again.
+    NOT_A_DEVICE = "not-a-pci-address", Warning;
+}
 
 /// Why a host's tree could not be read at all.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ use crate::libvirt::{self, Happened, Hypervisor, Job, PauseReason, Watch};
 use crate::migration::recover::answer::{self, Answer};
 use crate::migration::recover::look::look;
 use crate::migration::recover::mark;
+use crate::model::causes;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::proof::{self, Verdict};
@@ -189,7 +190,7 @@ impl Engine<'_> {
 
     /// Writes a record that announces a change. Without it the change is not made.
     pub(super) fn announce(&mut self, entry: &Entry) -> Result<(), String> {
-        let record = self.journal.append(entry).map_err(|e| one_line(&e))?;
+        let record = self.journal.append(entry).map_err(|e| causes::sentence(&e))?;
         self.recorded.apply(&record);
         Ok(())
     }
@@ -436,17 +437,6 @@ impl Engine<'_> {
             Err(why) => News::Pending { why },
         }
     }
-}
-
-/// An error with its causes, in one sentence.
-fn one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 pub(super) fn milliseconds(duration: Duration) -> u64 {

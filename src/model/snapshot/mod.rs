@@ -50,7 +50,7 @@ pub enum Via {
     /// Read on this machine.
     #[default]
     Local,
-    /// `pvm inventory` over there, by ssh or another command.
+    /// pvm inventory over there, by ssh or another command.
     Ssh,
     /// libvirt's node devices alone.
     Libvirt,

@@ -2,12 +2,70 @@
 
 use std::collections::BTreeMap;
 
-use super::rules;
+use crate::model::finding::rules;
 use crate::model::snapshot::AliasDoc;
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
 use crate::text::{Diagnostic, Fix, Span, Spanned};
+
+rules! {
+    /// An alias is not an object with the members Nova's schema allows.
+    ///
+    /// # Meaning
+    /// An alias is one JSON object (not a list) with a name and any of vendor_id, product_id, device_type, numa_policy,
+    /// live_migratable, resource_class, traits, all of them text. Any other member is refused.
+    /// # Check by hand
+    /// echo 'VALUE' | python3 -m json.tool
+    /// # Fix
+    /// alias = {"name": "a1", "vendor_id": "15b3", "product_id": "101e", "device_type": "type-VF", "live_migratable":
+    /// "yes"}
+    ALIAS_SHAPE = "alias-shape", Error;
+
+    /// A member of an alias has a value Nova's schema refuses.
+    ///
+    /// # Meaning
+    /// Name has 1 to 256 characters. vendor_id and product_id are exactly four hex digits. device_type is type-PCI,
+    /// type-PF or type-VF. numa_policy is required, legacy, preferred or socket. live_migratable is a boolean word in
+    /// quotes: unlike device_spec, an alias takes no JSON true or false.
+    /// # Check by hand
+    /// lspci -nn shows [vendor:product] of each device.
+    /// # Fix
+    /// Write what the finding suggests.
+    ALIAS_VALUE = "alias-value", Error;
+
+    /// An alias lacks vendor_id or product_id.
+    ///
+    /// # Meaning
+    /// Nova refuses an alias without both ids, although its help calls product_id optional. With [filter_scheduler]
+    /// pci_in_placement a resource_class alone is enough.
+    /// # Check by hand
+    /// lspci -nn
+    /// # Fix
+    /// Give both ids.
+    ALIAS_IDS = "alias-ids-missing", Error;
+
+    /// Aliases of one name differ in numa_policy or device_type, or lack device_type.
+    ///
+    /// # Meaning
+    /// Aliases of the same name are alternatives. They must have the same numa_policy (legacy when absent) and the same
+    /// device_type, and each must name its device_type: where it is absent Nova fails with the bare message 'dev_type'.
+    /// # Check by hand
+    /// grep -n '^alias' FILE
+    /// # Fix
+    /// Give each of them the same "device_type" and "numa_policy".
+    ALIAS_CONFLICT = "alias-conflict", Error;
+
+    /// Several aliases of one name, while pci_in_placement is on.
+    ///
+    /// # Meaning
+    /// With [filter_scheduler] pci_in_placement Nova takes one alias per name only.
+    /// # Check by hand
+    /// grep -nE '^alias|pci_in_placement' FILE
+    /// # Fix
+    /// One alias with a resource_class, and the same resource_class in every device_spec it may use.
+    ALIAS_SEVERAL = "alias-several-with-placement", Error;
+}
 
 /// One entry of the list.
 #[derive(Debug, Clone)]
@@ -45,7 +103,7 @@ impl AliasEntry {
         if !matches!(node.value, Value::Object(_)) {
             let list = matches!(node.value, Value::Array(_));
             diagnostics.push(
-                Diagnostic::new(&rules::ALIAS_SHAPE, format!("an alias is one object, not {}", node.kind()))
+                Diagnostic::new(&ALIAS_SHAPE, format!("an alias is one object, not {}", node.kind()))
                     .at(node.span, node.kind())
                     .remedy(if list {
                         "write one alias option for each object of the list"
@@ -61,7 +119,7 @@ impl AliasEntry {
         }
         let Some(name) = node.get("name") else {
             diagnostics.push(
-                Diagnostic::new(&rules::ALIAS_SHAPE, "an alias needs a name")
+                Diagnostic::new(&ALIAS_SHAPE, "an alias needs a name")
                     .at(node.span, "no \"name\"")
                     .remedy("\"name\": \"a1\"")
                     .nova("PciInvalidAlias", invalid("'name' is a required property")),
@@ -103,7 +161,7 @@ fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
     let key = member.key.value.as_str();
     if !MEMBERS.contains(&key) {
         let near = super::near_miss(key, &MEMBERS);
-        let mut diagnostic = Diagnostic::new(&rules::ALIAS_SHAPE, format!("an alias has no member '{key}'"))
+        let mut diagnostic = Diagnostic::new(&ALIAS_SHAPE, format!("an alias has no member '{key}'"))
             .at(member.key.span, near.map_or_else(|| "not allowed".to_owned(), |near| format!("did you mean {near}?")))
             .remedy(near.map_or_else(|| "remove it".to_owned(), |near| format!("\"{near}\"")))
             .nova(
@@ -121,7 +179,7 @@ fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
     }
     let mut refuse = |message: String, found: &str, remedy: String, nova: String| {
         diagnostics.push(
-            Diagnostic::new(&rules::ALIAS_VALUE, message)
+            Diagnostic::new(&ALIAS_VALUE, message)
                 .at(member.value.span, found)
                 .remedy(remedy)
                 .nova("PciInvalidAlias", invalid(&nova)),
@@ -235,7 +293,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
         if let Some(earlier) = first.get(name) {
             let mut conflict = |member: &str, message: String, remedy: &str, nova: String| {
                 diagnostics.push(
-                    Diagnostic::new(&rules::ALIAS_CONFLICT, message)
+                    Diagnostic::new(&ALIAS_CONFLICT, message)
                         .at(entry.place(member), "this one")
                         .also(earlier.place(member), "the first of that name")
                         .remedy(remedy)
@@ -270,7 +328,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
             }
             if pci_in_placement {
                 diagnostics.push(
-                    Diagnostic::new(&rules::ALIAS_SEVERAL, format!("there are several aliases named '{name}', and pci_in_placement is on"))
+                    Diagnostic::new(&ALIAS_SEVERAL, format!("there are several aliases named '{name}', and pci_in_placement is on"))
                         .at(entry.name.span, "another one")
                         .also(earlier.name.span, "the first of that name")
                         .remedy("keep one alias with a resource_class, and give the device_specs it may use that resource_class")
@@ -288,7 +346,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
                 ("", "fields set.")
             };
             diagnostics.push(
-                Diagnostic::new(&rules::ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
+                Diagnostic::new(&ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
                     .at(entry.name.span, "ids missing")
                     .remedy("\"vendor_id\": \"15b3\", \"product_id\": \"101e\"")
                     .nova(

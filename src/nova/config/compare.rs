@@ -1,34 +1,32 @@
 //! Two copies that should agree: a controller's and a compute host's, or those of two hosts.
 
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::finding::{Finding, rules};
 use crate::model::snapshot::config::{AliasDoc, ConfigDoc, SpecDoc};
 
-/// An alias that is not the same in both.
-pub const ALIAS_DIFFERS: Rule = Rule {
-    code: "alias-differs",
-    severity: Severity::Warning,
-    summary: "an alias is not the same in the two configurations",
-    page: "nova-api, the conductor, the scheduler and nova-compute each read alias from their own files. A flavor is translated by \
-nova-api's file; where another service has another alias of that name, or none, it fails or decides differently.
+rules! {
+    /// An alias is not the same in the two configurations.
+    ///
+    /// # Meaning
+    /// nova-api, the conductor, the scheduler and nova-compute each read alias from their own files. A flavor is
+    /// translated by nova-api's file; where another service has another alias of that name, or none, it fails or
+    /// decides differently.
+    /// # Check by hand
+    /// grep '^alias' on every controller and host.
+    /// # Fix
+    /// The same alias lines everywhere.
+    pub ALIAS_DIFFERS = "alias-differs", Warning;
 
-Check by hand: grep '^alias' on every controller and host.
-
-Fix: the same alias lines everywhere.",
-};
-
-/// Specs that make devices of one host unusable for guests of the other.
-pub const SPEC_DIFFERS: Rule = Rule {
-    code: "spec-differs",
-    severity: Severity::Warning,
-    summary: "devices that one host declares live-migratable are not declared so on the other",
-    page: "A guest moves only to devices whose device_spec says live_migratable yes, on the destination's file. Tags such as \
-physical_network, resource_class and traits decide too which requests a device can serve.
-
-Fix: the same device_spec on hosts that shall exchange guests.",
-};
-
-/// Every rule of this file.
-pub const ALL: &[&Rule] = &[&ALIAS_DIFFERS, &SPEC_DIFFERS];
+    /// Devices that one host declares live-migratable are not declared so on the other.
+    ///
+    /// # Meaning
+    /// A guest moves only to devices whose device_spec says live_migratable yes, on the destination's file. Tags such
+    /// as physical_network, resource_class and traits decide too which requests a device can serve.
+    /// # Check by hand
+    /// grep '^device_spec' on both hosts, or pvm check-config --host HOST
+    /// # Fix
+    /// The same device_spec on hosts that shall exchange guests.
+    pub SPEC_DIFFERS = "spec-differs", Warning;
+}
 
 /// What differs, as findings about the first one's files. `other` is the second one's name.
 pub fn compare(first: &ConfigDoc, second: &ConfigDoc, other: &str) -> Vec<Finding> {

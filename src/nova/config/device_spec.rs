@@ -6,13 +6,90 @@ use serde_json::Value as Json;
 
 use super::address::{AddressError, AddressPattern};
 use super::machine::PciLookup;
-use super::rules;
+use crate::model::finding::rules;
 use crate::model::pci::PciId;
 use crate::model::snapshot::{Declared, SpecDoc};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
 use crate::text::{Diagnostic, Sources, Span};
+
+rules! {
+    /// A device_spec is neither an object nor a list of objects.
+    ///
+    /// # Meaning
+    /// Each device_spec is one JSON object, or a list of objects, which count as if each stood alone.
+    /// # Check by hand
+    /// echo 'VALUE' | python3 -m json.tool shows the outermost bracket.
+    /// # Fix
+    /// device_spec = {"vendor_id": "15b3", "product_id": "101e"}
+    SPEC_SHAPE = "spec-shape", Error;
+
+    /// vendor_id or product_id of a device_spec is not a PCI id.
+    ///
+    /// # Meaning
+    /// vendor_id and product_id are text: * or a hex number up to ffff. For a VF the product id is the VF's own, not
+    /// the PF's.
+    /// # Check by hand
+    /// lspci -nn shows [vendor:product] of each device.
+    /// # Fix
+    /// "vendor_id": "15b3" with quotes.
+    SPEC_ID = "spec-id", Error;
+
+    /// The address of a device_spec is not one Nova can read.
+    ///
+    /// # Meaning
+    /// An address is text, domain:bus:slot.function, each field * or one hex number (fields left out on the left are
+    /// *), or an object of Python regular expressions with the keys domain, bus, slot, function. 8* or [0-3] in text
+    /// are not allowed.
+    /// # Check by hand
+    /// lspci -D shows the addresses of the host.
+    /// # Fix
+    /// "address": "0000:81:00.*", or "address": {"bus": "8[0-3]$"}.
+    SPEC_ADDRESS = "spec-address", Error;
+
+    /// A device_spec has both address and devname.
+    ///
+    /// # Meaning
+    /// devname is another way to give the address, by the name of a network interface. Nova refuses both together.
+    /// # Check by hand
+    /// ls -l /sys/class/net/NAME/device shows the address of an interface.
+    /// # Fix
+    /// Keep the address; interface names can change.
+    SPEC_DEVNAME = "spec-devname", Error;
+
+    /// live_migratable, managed or one_time_use of a device_spec is not a boolean word.
+    ///
+    /// # Meaning
+    /// These tags take yes, true, on, y, t, 1 and no, false, off, n, f, 0 in any case, or JSON's true and false.
+    /// # Check by hand
+    /// grep -nE "live_migratable|managed|one_time_use" FILE
+    /// # Fix
+    /// "live_migratable": "yes"
+    SPEC_BOOLEAN = "spec-boolean", Error;
+
+    /// one_time_use needs [pci] report_in_placement.
+    ///
+    /// # Meaning
+    /// A device for one use is reserved in Placement after its first guest. Without report_in_placement there is
+    /// nothing to reserve, and Nova refuses to start.
+    /// # Check by hand
+    /// grep -n report_in_placement FILE
+    /// # Fix
+    /// report_in_placement = true in [pci] on that host (it cannot be switched off again), or drop one_time_use.
+    ONE_TIME_USE = "one-time-use-without-placement", Error;
+
+    /// remote_managed is set on a PF's address, or on an interface that does not exist.
+    ///
+    /// # Meaning
+    /// remote_managed is for VFs whose PF belongs to another host (a SmartNIC). With a PF's exact address Nova tries to
+    /// compare ids through a file that sysfs does not have, and stops. With a devname that does not exist it stops too.
+    /// # Check by hand
+    /// ls /sys/bus/pci/devices/ADDRESS/physfn exists for a VF only.
+    /// # Fix
+    /// Give the VFs' own addresses, for example "address": "0000:81:00.*" with the VFs' product_id.
+    REMOTE_MANAGED = "remote-managed-pf", Error;
+}
 
 /// Keys that choose devices; every other key is a tag.
 pub const MATCHING_KEYS: [&str; 4] = ["vendor_id", "product_id", "address", "devname"];
@@ -88,7 +165,7 @@ impl DeviceSpec {
         let before = diagnostics.len();
         if !matches!(node.value, Value::Object(_)) {
             diagnostics.push(
-                Diagnostic::new(&rules::SPEC_SHAPE, format!("a device_spec is an object, not {}", node.kind()))
+                Diagnostic::new(&SPEC_SHAPE, format!("a device_spec is an object, not {}", node.kind()))
                     .at(node.span, node.kind())
                     .remedy("{\"vendor_id\": \"15b3\", \"product_id\": \"101e\"}")
                     .nova(
@@ -107,7 +184,7 @@ impl DeviceSpec {
         let devname = node.get("devname").filter(|m| m.value.truthy());
         if let (Some(address), Some(devname)) = (address, devname) {
             diagnostics.push(
-                Diagnostic::new(&rules::SPEC_DEVNAME, "a device_spec has either an address or a devname, not both")
+                Diagnostic::new(&SPEC_DEVNAME, "a device_spec has either an address or a devname, not both")
                     .at(devname.key.span.to(devname.value.span), "devname")
                     .also(address.key.span.to(address.value.span), "address")
                     .remedy("remove devname")
@@ -181,9 +258,8 @@ pub fn declared(tags: &BTreeMap<String, Json>) -> Declared {
 fn id(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> IdPattern {
     let Some(member) = node.get(key) else { return IdPattern::any() };
     let mut refuse = |message: String, found: String, remedy: String, class, nova: String| {
-        diagnostics.push(
-            Diagnostic::new(&rules::SPEC_ID, message).at(member.value.span, found).remedy(remedy).nova(class, nova),
-        );
+        diagnostics
+            .push(Diagnostic::new(&SPEC_ID, message).at(member.value.span, found).remedy(remedy).nova(class, nova));
         IdPattern::any()
     };
     let Some(text) = member.value.as_str() else {
@@ -230,7 +306,7 @@ fn id(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> IdPattern {
 }
 
 fn address_diagnostic(error: AddressError, member: &Member) -> Diagnostic {
-    let mut diagnostic = Diagnostic::new(&rules::SPEC_ADDRESS, error.message)
+    let mut diagnostic = Diagnostic::new(&SPEC_ADDRESS, error.message)
         .at(error.span.unwrap_or(member.value.span), error.found)
         .remedy(error.remedy);
     diagnostic.nova_error = Some(error.nova);
@@ -252,7 +328,7 @@ fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic
         let Some(value) = bool_word::value(&member.value) else {
             let shown = member.value.as_str().map_or_else(|| member.value.kind().to_owned(), |t| format!("'{t}'"));
             diagnostics.push(
-                Diagnostic::new(&rules::SPEC_BOOLEAN, format!("{key} must be a boolean word, not {shown}"))
+                Diagnostic::new(&SPEC_BOOLEAN, format!("{key} must be a boolean word, not {shown}"))
                     .at(member.value.span, "not a boolean word")
                     .note(format!("Nova takes {}", bool_word::WORDS))
                     .remedy(format!("\"{key}\": \"yes\" or \"{key}\": \"no\""))
@@ -268,7 +344,7 @@ fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic
         };
         if key == "one_time_use" && value && !report_in_placement {
             diagnostics.push(
-                Diagnostic::new(&rules::ONE_TIME_USE, "one_time_use needs report_in_placement, which is off")
+                Diagnostic::new(&ONE_TIME_USE, "one_time_use needs report_in_placement, which is off")
                     .at(member.key.span.to(member.value.span), "on")
                     .remedy("report_in_placement = true in [pci] (once on, it cannot go off), or remove one_time_use")
                     .nova(
@@ -293,7 +369,7 @@ fn remote_managed(
     match (pattern, devname) {
         (None, Some(devname)) => diagnostics.push(
             Diagnostic::new(
-                &rules::REMOTE_MANAGED,
+                &REMOTE_MANAGED,
                 "remote_managed is set, but the interface of devname does not exist here",
             )
             .at(devname.value.span, "no such interface on this host")
@@ -305,7 +381,7 @@ fn remote_managed(
             ),
         ),
         (Some(pattern), _) if pattern.is_pf => diagnostics.push(
-            Diagnostic::new(&rules::REMOTE_MANAGED, "remote_managed is for VFs, and this address is a PF")
+            Diagnostic::new(&REMOTE_MANAGED, "remote_managed is for VFs, and this address is a PF")
                 .at(span, "on a PF")
                 .remedy("give the VFs' addresses, for example \"address\": \"0000:81:00.*\" with the VFs' product_id")
                 .nova("PciDeviceNotFoundById", "PCI device not found"),

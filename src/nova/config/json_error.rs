@@ -2,12 +2,60 @@
 
 use std::ops::Range;
 
+use super::Entry;
 use super::options::OptionDef;
-use super::{Entry, rules};
+use crate::model::finding::rules;
 use crate::nova::oslo::ini::End;
 use crate::nova::python::json::{self, JsonError};
 use crate::nova::python::node::Node;
 use crate::text::{Diagnostic, Fix, MappedText, SourceFile, Sources};
+
+rules! {
+    /// A value is not JSON; nova-compute does not start.
+    ///
+    /// # Meaning
+    /// Each device_spec and each alias is one JSON text: names and text in double quotes, true, false and null in lower
+    /// case, no comma after the last member, no comments.
+    /// # Check by hand
+    /// echo 'VALUE' | python3 -m json.tool
+    /// # Fix
+    /// As the finding says. A value over several lines needs a blank before each line after the first.
+    JSON_SYNTAX = "json-syntax", Error;
+
+    /// A value is written as Python, not as JSON; nova-compute does not start.
+    ///
+    /// # Meaning
+    /// Single quotes, True, False, None and a comma after the last member are Python. Nova reads JSON and refuses them,
+    /// although some of its own documentation shows them.
+    /// # Check by hand
+    /// echo 'VALUE' | python3 -m json.tool
+    /// # Fix
+    /// "text" for 'text', true for True, false for False, null for None, no last comma.
+    PYTHON_NOT_JSON = "python-not-json", Error;
+
+    /// A comment after or inside a value became part of it.
+    ///
+    /// # Meaning
+    /// oslo.config knows a comment only by # or ; in the first column of a line. After a value, or indented inside a
+    /// value of several lines, it is part of the value, and the value is no JSON any more.
+    /// # Check by hand
+    /// grep -nE '^[^#;].*[}]].*[#;]' FILE
+    /// # Fix
+    /// Move the comment to a line of its own above the option.
+    COMMENT_IN_VALUE = "comment-in-value", Error;
+
+    /// A value over several lines is cut by a blank line, a comment or a line that is not indented.
+    ///
+    /// # Meaning
+    /// A value goes on only over lines that start with a blank. A blank line, a comment in the first column or a line
+    /// that starts in the first column ends it; such a line as "name": "a1" is then taken for an option of its own,
+    /// silently.
+    /// # Check by hand
+    /// grep -n -A5 '^device_spec' FILE
+    /// # Fix
+    /// Indent every line after the first, without blank lines and comments between them.
+    VALUE_CUT = "value-cut", Error;
+}
 
 /// The diagnostic for a value that `json::parse` refused, and what was meant, where that is plain.
 pub(super) fn explain(
@@ -17,7 +65,7 @@ pub(super) fn explain(
     sources: &Sources,
 ) -> (Diagnostic, Option<Node>) {
     let Some(mapped) = &entry.text else {
-        return (Diagnostic::new(&rules::JSON_SYNTAX, "the value is not JSON"), None);
+        return (Diagnostic::new(&JSON_SYNTAX, "the value is not JSON"), None);
     };
     let text = mapped.text.as_str();
     let nova = error.python_message(text);
@@ -47,7 +95,7 @@ fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic 
         "Unterminated string starting at" => "close the text with a double quote".to_owned(),
         _ => "names and text in double quotes; true, false, null in lower case".to_owned(),
     };
-    Diagnostic::new(&rules::JSON_SYNTAX, format!("this {} is not JSON", def.name))
+    Diagnostic::new(&JSON_SYNTAX, format!("this {} is not JSON", def.name))
         .at(mapped.span(error.offset..error.offset + len), error.message)
         .remedy(remedy)
 }
@@ -62,7 +110,7 @@ fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(D
     let behind = error.message == "Extra data";
     let span = mapped.span(error.offset..error.offset + len);
     let mut diagnostic =
-        Diagnostic::new(&rules::COMMENT_IN_VALUE, format!("this comment is part of the {}'s value", def.name))
+        Diagnostic::new(&COMMENT_IN_VALUE, format!("this comment is part of the {}'s value", def.name))
             .at(span, "not a comment for Nova")
             .note("a comment has # or ; in the first column of a line of its own, and it ends the value above")
             .remedy("move the comment to a line of its own above the option");
@@ -104,7 +152,7 @@ fn cut(
         End::Next => return None,
     };
     Some(
-        Diagnostic::new(&rules::VALUE_CUT, format!("this {} ends before its JSON does", def.name))
+        Diagnostic::new(&VALUE_CUT, format!("this {} ends before its JSON does", def.name))
             .at(mapped.span(last..mapped.text.len()), found)
             .remedy(remedy),
     )
@@ -132,7 +180,7 @@ fn python(
         "text has double quotes"
     };
     let mut diagnostic =
-        Diagnostic::new(&rules::PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
+        Diagnostic::new(&PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
             .at(mapped.span(error.offset..error.offset + len), found);
     if error.offset == 0 && text.ends_with('\'') && text.contains('\n') {
         let diagnostic = diagnostic

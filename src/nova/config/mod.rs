@@ -10,14 +10,13 @@ pub mod alias;
 pub mod compare;
 pub mod device_spec;
 pub mod fix;
-mod json_error;
+pub mod json_error;
 pub mod machine;
 pub mod matching;
 pub mod options;
 pub mod placement_names;
 pub mod request;
 pub mod request_report;
-pub mod rules;
 pub mod trace;
 pub mod yaml;
 
@@ -32,14 +31,37 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::model::finding::Severity;
+use crate::model::finding::{Severity, rules};
 use crate::model::snapshot::{ConfigDoc, OptionDoc, Unknown};
-use crate::nova::oslo::ini::{Assignment, End, Ini};
-use crate::nova::oslo::substitute::{Substitution, Unresolved};
+use crate::nova::oslo::ini::{Assignment, End, Ini, TOO_MUCH};
+use crate::nova::oslo::substitute::{SUBSTITUTION_UNKNOWN, Substitution};
 use crate::nova::python::node::Node;
 use crate::text::{Diagnostic, FileId, MappedText, NovaError, SourceFile, Sources, Span, Spanned};
 use device_spec::Surroundings;
 use options::{Kind, OptionDef};
+
+rules! {
+    /// The file is not UTF-8; no Nova service starts.
+    ///
+    /// # Meaning
+    /// Nova opens its files as UTF-8 text and stops at the first byte that is not.
+    /// # Check by hand
+    /// iconv -f UTF-8 -t UTF-8 FILE >/dev/null says where.
+    /// # Fix
+    /// Save the file as UTF-8.
+    pub NOT_UTF8 = "not-utf8", Error;
+
+    /// An option's value is not of its type; the service stops when it reads it.
+    ///
+    /// # Meaning
+    /// Boolean options take true, yes, on, 1 and false, no, off, 0 in any case, nothing else. Whole numbers have a
+    /// least value.
+    /// # Check by hand
+    /// grep -n OPTION FILE
+    /// # Fix
+    /// Write one of these words, or a number that is large enough.
+    OPTION_VALUE = "option-value", Error;
+}
 
 /// Entries of one option that are read; a host has some dozens.
 const MOST_ENTRIES: usize = 10_000;
@@ -163,7 +185,7 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
                 ("the file is not UTF-8 from here on", "save the file as UTF-8")
             };
             config.diagnostics.push(
-                Diagnostic::new(&rules::NOT_UTF8, message)
+                Diagnostic::new(&NOT_UTF8, message)
                     .at(Span::new(id, at, at + 1), "not UTF-8")
                     .remedy(remedy)
                     .nova("UnicodeDecodeError", "'utf-8' codec can't decode byte"),
@@ -214,8 +236,7 @@ impl ParsedConfig {
         if files.is_some() || device_specs.is_some() || aliases.is_some() {
             return Some(false);
         }
-        let unknown =
-            |d: &Diagnostic| [rules::SUBSTITUTION_UNKNOWN.code, rules::YAML_SYNTAX.code].contains(&d.rule.code);
+        let unknown = |d: &Diagnostic| [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX].contains(&d.rule);
         if self.files.is_empty() || self.diagnostics.iter().any(unknown) { None } else { Some(true) }
     }
 
@@ -297,7 +318,7 @@ impl ParsedConfig {
             let text = Substitution { files: &self.files, machine }.apply(&assignment.value, def.group);
             let value = match text {
                 Err(unresolved) => {
-                    self.diagnostics.push(unresolved_diagnostic(unresolved));
+                    self.diagnostics.push(unresolved.diagnostic());
                     default
                 }
                 Ok(text) => read_value(def, &text).unwrap_or_else(|diagnostic| {
@@ -323,7 +344,7 @@ impl ParsedConfig {
                 let text = match substitution.apply(&assignment.value, "pci") {
                     Ok(text) => Some(text),
                     Err(unresolved) => {
-                        diagnostics.push(unresolved_diagnostic(unresolved));
+                        diagnostics.push(unresolved.diagnostic());
                         None
                     }
                 };
@@ -392,7 +413,7 @@ impl ParsedConfig {
 }
 
 fn too_much(option: &str, node: &Node) -> Diagnostic {
-    Diagnostic::new(&rules::TOO_MUCH, format!("further values of {option} are not looked at"))
+    Diagnostic::new(&TOO_MUCH, format!("further values of {option} are not looked at"))
         .at(node.span, "from here on")
         .remedy("correct the errors shown, or name the right file")
 }
@@ -447,7 +468,7 @@ fn visible(id: FileId, file: &SourceFile, ini: &Ini) -> Vec<Span> {
 fn read_value(def: &OptionDef, text: &MappedText) -> Result<Json, Box<Diagnostic>> {
     let refuse = |message: String, remedy: String| {
         Box::new(
-            Diagnostic::new(&rules::OPTION_VALUE, message)
+            Diagnostic::new(&OPTION_VALUE, message)
                 .at(text.whole(), "")
                 .remedy(remedy)
                 .nova("ConfigFileValueError", format!("Value for option {} is not valid", def.name)),
@@ -471,23 +492,6 @@ fn read_value(def: &OptionDef, text: &MappedText) -> Result<Json, Box<Diagnostic
                 )
             }),
         Kind::Multi | Kind::Text => Ok(Json::String(text.text.clone())),
-    }
-}
-
-fn unresolved_diagnostic(unresolved: Unresolved) -> Diagnostic {
-    match unresolved {
-        Unresolved::Fatal { span, name, nova } => {
-            let mut diagnostic = Diagnostic::new(&rules::SUBSTITUTION, format!("${name} cannot be replaced"))
-                .at(span, "taken for an option's name")
-                .remedy("write $$ for one $");
-            diagnostic.nova_error = Some(nova);
-            diagnostic
-        }
-        Unresolved::Unknown { span, name } => {
-            Diagnostic::new(&rules::SUBSTITUTION_UNKNOWN, format!("the value of ${name} is not known here"))
-                .at(span, "not looked up")
-                .remedy("write the value itself")
-        }
     }
 }
 

@@ -5,49 +5,44 @@ use serde::Serialize;
 use super::options::PCI_IN_PLACEMENT;
 use super::request::{self, Group, Groups, LIVE_MIGRATABLE_TRAIT, Request};
 use super::{alias, requests};
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::finding::{Finding, rules};
 use crate::model::snapshot::{Declared, DevType, Device};
 use crate::nova::lints::{Subject, serves};
 
-/// A flavor string Nova does not take.
-pub const REFUSED: Rule = Rule {
-    code: "request-refused",
-    severity: Severity::Error,
-    summary: "Nova does not take this pci_passthrough:alias",
-    page: "The value is ALIAS:COUNT, several apart by commas. The flavor API refuses other forms; where it did not look (old \
-microversions) the guest fails to start with an internal error. Alias names are case-sensitive.
+rules! {
+    /// Nova does not take this pci_passthrough:alias.
+    ///
+    /// # Meaning
+    /// The value is ALIAS:COUNT, several apart by commas. The flavor API refuses other forms; where it did not look
+    /// (old microversions) the guest fails to start with an internal error. Alias names are case-sensitive.
+    /// # Check by hand
+    /// openstack flavor show FLAVOR -c properties
+    /// # Fix
+    /// pci_passthrough:alias=a1:1.
+    pub REFUSED = "request-refused", Error;
 
-Check by hand: openstack flavor show FLAVOR -c properties
+    /// No device_spec, or not enough devices of the host, could serve the request.
+    ///
+    /// # Meaning
+    /// A device serves a request when its ids, type and live_migratable are those of the alias. A missing
+    /// live_migratable in device_spec serves neither yes nor no.
+    /// # Check by hand
+    /// pvm inventory HOST
+    /// # Fix
+    /// The tags of device_spec, or the ids of the alias.
+    pub UNSERVED = "request-unserved", Warning;
 
-Fix: pci_passthrough:alias=a1:1",
-};
-
-/// A request that no device can meet.
-pub const UNSERVED: Rule = Rule {
-    code: "request-unserved",
-    severity: Severity::Warning,
-    summary: "no device_spec, or not enough devices of the host, could serve the request",
-    page: "A device serves a request when its ids, type and live_migratable are those of the alias. A missing live_migratable in \
-device_spec serves neither yes nor no.
-
-Check by hand: pvm inventory HOST
-
-Fix: the tags of device_spec, or the ids of the alias.",
-};
-
-/// A guest that could never move.
-pub const IMMOVABLE: Rule = Rule {
-    code: "request-never-migrates",
-    severity: Severity::Warning,
-    summary: "a guest with this request could never be live-migrated",
-    page: "Every alternative of every alias in the request must say live_migratable yes. The request is stored when the guest is \
-made: changing the alias later does not help guests that exist, they must be resized.
-
-Fix: \"live_migratable\": \"yes\" in the alias, before guests are made.",
-};
-
-/// Every rule of this file.
-pub const ALL: &[&Rule] = &[&REFUSED, &UNSERVED, &IMMOVABLE];
+    /// A guest with this request could never be live-migrated.
+    ///
+    /// # Meaning
+    /// Every alternative of every alias in the request must say live_migratable yes. The request is stored when the
+    /// guest is made: changing the alias later does not help guests that exist, they must be resized.
+    /// # Check by hand
+    /// openstack flavor show FLAVOR -c properties, then the alias in nova.conf
+    /// # Fix
+    /// "live_migratable": "yes" in the alias, before guests are made.
+    pub IMMOVABLE = "request-never-migrates", Warning;
+}
 
 /// The answer to `--request`.
 #[derive(Debug, Serialize)]

@@ -5,10 +5,28 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as At;
 
 use super::options;
-use super::rules;
+use crate::model::finding::rules;
 use crate::nova::oslo::ini::{Assignment, End, Ini};
 use crate::nova::python::node::{Member, Node, Value};
 use crate::text::{Diagnostic, FileId, MappedText, SourceFile, Span, Spanned};
+
+rules! {
+    /// A YAML file cannot be read, or device_spec and alias in it have the wrong form.
+    ///
+    /// # Meaning
+    /// pvm reads device_spec and alias at the top of a YAML file or under pci, each a list of mappings with the keys
+    /// that Nova's JSON has.
+    /// # Check by hand
+    /// python3 -c 'import yaml, sys; print(yaml.safe_load(sys.stdin))' < FILE
+    /// # Fix
+    /// Write the lists as here:
+    /// ```text
+    /// pci:
+    ///   device_spec:
+    ///     - {vendor_id: "15b3", product_id: "101e", live_migratable: "yes"}
+    /// ```
+    pub YAML_SYNTAX = "yaml-syntax", Error;
+}
 
 /// What a YAML file holds for pvm.
 #[derive(Debug, Default)]
@@ -44,7 +62,7 @@ pub fn parse(id: FileId, file: &SourceFile) -> Yaml {
                 start -= 1;
             }
             yaml.options.diagnostics.push(
-                Diagnostic::new(&rules::YAML_SYNTAX, "the file cannot be read as YAML from here on")
+                Diagnostic::new(&YAML_SYNTAX, "the file cannot be read as YAML from here on")
                     .at(Span::new(id, start, start), "")
                     .note("aliases, nesting and size are limited; keys are plain text")
                     .remedy("check the file with a YAML linter: indentation, colons, quotes and brackets"),
@@ -57,7 +75,7 @@ pub fn parse(id: FileId, file: &SourceFile) -> Yaml {
 fn read_top(yaml: &mut Yaml, raw: &At<Raw>, id: FileId, file: &SourceFile) {
     let Raw::Map(members) = &raw.value else {
         yaml.options.diagnostics.push(
-            Diagnostic::new(&rules::YAML_SYNTAX, "the file is no mapping with device_spec or alias in it")
+            Diagnostic::new(&YAML_SYNTAX, "the file is no mapping with device_spec or alias in it")
                 .at(Span::new(id, 0, 0), "")
                 .remedy("pci:\n  device_spec:\n    - {vendor_id: \"15b3\", product_id: \"101e\"}"),
         );
@@ -108,7 +126,7 @@ fn read_option(yaml: &mut Yaml, group: &str, key: &At<String>, value: &At<Raw>, 
     for node in nodes {
         if matches!(node.value, Value::String(_)) {
             yaml.options.diagnostics.push(
-                Diagnostic::new(&rules::YAML_SYNTAX, format!("an entry of {} is text, not a mapping", key.value))
+                Diagnostic::new(&YAML_SYNTAX, format!("an entry of {} is text, not a mapping", key.value))
                     .at(node.span, "text")
                     .remedy("write it as YAML, without the quotes around it: - {vendor_id: \"15b3\"}"),
             );

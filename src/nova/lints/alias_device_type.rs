@@ -1,23 +1,21 @@
 //! An alias whose ids and device_type do not fit.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::model::snapshot::DevType;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "alias-device-type",
-    severity: Severity::Warning,
-    summary: "the ids of an alias belong to another device_type than it names",
-    page: "A VF has a product id of its own. An alias with the PF's product_id and device_type type-VF (or the other way round) matches no
-device.
-
-Check by hand: lspci -nn, and cat /sys/bus/pci/devices/PF/sriov_vf_device
-
-Fix: the product_id of the kind of function that device_type names.",
-};
+lint! {
+    /// The ids of an alias belong to another device_type than it names.
+    ///
+    /// # Meaning
+    /// A VF has a product id of its own. An alias with the PF's product_id and device_type type-VF (or the other way
+    /// round) matches no device.
+    /// # Check by hand
+    /// lspci -nn, and cat /sys/bus/pci/devices/PF/sriov_vf_device
+    /// # Fix
+    /// The product_id of the kind of function that device_type names.
+    "alias-device-type": Warning, run
+}
 
 /// Product ids of well-known SR-IOV devices: vendor, PF, its VFs.
 const PAIRS: [(&str, &str, &str); 16] = [

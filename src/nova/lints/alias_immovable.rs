@@ -1,21 +1,22 @@
 //! An alias whose guests can never be live-migrated.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
+use crate::model::finding::Severity;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "alias-never-migrates",
-    severity: Severity::Warning,
-    summary: "an alias has no live_migratable yes, so its guests can never be live-migrated",
-    page: "Nova decides about a live migration by the request that was stored when the guest was made. An alias without live_migratable
-makes requests that forbid it for ever, whatever device the guest holds. Guests that exist keep their old request when the alias
-changes: they must be resized to a flavor with the new alias.
-
-Fix: \"live_migratable\": \"yes\" for devices with a variant driver, \"no\" where guests shall stay.",
-};
+lint! {
+    /// An alias has no live_migratable yes, so its guests can never be live-migrated.
+    ///
+    /// # Meaning
+    /// Nova decides about a live migration by the request that was stored when the guest was made. An alias without
+    /// live_migratable makes requests that forbid it forever, whatever device the guest holds. Guests that exist keep
+    /// their old request when the alias changes: they must be resized to a flavor with the new alias.
+    /// # Check by hand
+    /// grep -n '^alias' FILE, and openstack flavor show FLAVOR -c properties
+    /// # Fix
+    /// "live_migratable": "yes" for devices with a variant driver, "no" where guests shall stay.
+    "alias-never-migrates": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let config = subject.config;

@@ -1,22 +1,22 @@
 //! One alias for different kinds of devices.
 
-use super::{Lint, Subject, serves};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, serves};
 use crate::nova::config::device_spec::DeviceSpec;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "alias-several-kinds",
-    severity: Severity::Warning,
-    summary: "one alias reaches different kinds of devices, which cannot take each other's state",
-    page: "A guest's device state can only be loaded by a device of the same kind. An alias with several vendor or product ids, or with a
-resource_class that several kinds of devices share, lets Nova choose another kind at the destination; the migration then fails
-in its last phase.
-
-Fix: one alias, and one flavor, for each kind of device.",
-};
+lint! {
+    /// One alias reaches different kinds of devices, which cannot take each other's state.
+    ///
+    /// # Meaning
+    /// A guest's device state can only be loaded by a device of the same kind. An alias with several vendor or product
+    /// ids, or with a resource_class that several kinds of devices share, lets Nova choose another kind at the
+    /// destination; the migration then fails in its last phase.
+    /// # Check by hand
+    /// lspci -nn -d VENDOR:PRODUCT for each id of the alias.
+    /// # Fix
+    /// One alias, and one flavor, for each kind of device.
+    "alias-several-kinds": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let aliases = &subject.config.aliases;

@@ -1,20 +1,20 @@
 //! Same-named aliases that disagree about migration.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "alias-mixed-answer",
-    severity: Severity::Warning,
-    summary: "of several aliases with one name not all say live_migratable yes",
-    page: "Aliases of one name are alternatives, and a request may be migrated only if every alternative says yes. One that says no or
-nothing makes all guests of that name immovable.
-
-Fix: the same live_migratable in each of them.",
-};
+lint! {
+    /// Of several aliases with one name not all say live_migratable yes.
+    ///
+    /// # Meaning
+    /// Aliases of one name are alternatives, and a request may be migrated only if every alternative says yes. One that
+    /// says no or nothing makes all guests of that name immovable.
+    /// # Check by hand
+    /// grep -n '^alias' FILE
+    /// # Fix
+    /// The same live_migratable in each of them.
+    "alias-mixed-answer": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let aliases = &subject.config.aliases;

@@ -1,20 +1,20 @@
 //! An alias `no` that untagged devices do not serve.
 
-use super::{Lint, Subject, serves, tagged};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, serves, tagged};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "alias-no-untagged",
-    severity: Severity::Warning,
-    summary: "an alias says live_migratable no, but the devices are only untagged",
-    page: "For allocation an absent tag is not the same as no: an alias with live_migratable no is met only by devices whose device_spec
-says no. Untagged devices serve only aliases without the key.
-
-Fix: \"live_migratable\": \"no\" in the device_spec, or remove the key from the alias.",
-};
+lint! {
+    /// An alias says live_migratable no, but the devices are only untagged.
+    ///
+    /// # Meaning
+    /// For allocation an absent tag is not the same as no: an alias with live_migratable no is met only by devices
+    /// whose device_spec says no. Untagged devices serve only aliases without the key.
+    /// # Check by hand
+    /// grep -nE '^(alias|device_spec)' FILE
+    /// # Fix
+    /// "live_migratable": "no" in the device_spec, or remove the key from the alias.
+    "alias-no-untagged": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for alias in &subject.config.aliases {

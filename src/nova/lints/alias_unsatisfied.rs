@@ -1,20 +1,20 @@
 //! An alias that wants migratable devices where none is declared.
 
-use super::{Lint, Subject, serves, tagged};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, serves, tagged};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "alias-yes-unsatisfied",
-    severity: Severity::Warning,
-    summary: "an alias says live_migratable yes, but no device_spec that could serve it says yes",
-    page: "A request for an alias with live_migratable yes is met only by devices whose device_spec says yes. With no such spec in these
-files no guest of that alias can start on this host.
-
-Fix: \"live_migratable\": \"yes\" in the device_spec of the devices, on every host that shall take such guests.",
-};
+lint! {
+    /// An alias says live_migratable yes, but no device_spec that could serve it says yes.
+    ///
+    /// # Meaning
+    /// A request for an alias with live_migratable yes is met only by devices whose device_spec says yes. With no such
+    /// spec in these files no guest of that alias can start on this host.
+    /// # Check by hand
+    /// grep -nE '^(alias|device_spec)' FILE
+    /// # Fix
+    /// "live_migratable": "yes" in the device_spec of the devices, on every host that shall take such guests.
+    "alias-yes-unsatisfied": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let specs = &subject.config.device_specs;

@@ -1,19 +1,19 @@
 //! The alias key that makes every request fail.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "capability-type",
-    severity: Severity::Warning,
-    summary: "an alias has capability_type, so no request for it can ever be met",
-    page: "Nova keeps capability_type in the request, no device has such a property, and so no device matches.
-
-Fix: remove capability_type.",
-};
+lint! {
+    /// An alias has capability_type, so no request for it can ever be met.
+    ///
+    /// # Meaning
+    /// Nova keeps capability_type in the request, no device has such a property, and so no device matches.
+    /// # Check by hand
+    /// grep -n capability_type FILE
+    /// # Fix
+    /// Remove capability_type.
+    "capability-type": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for alias in &subject.config.aliases {

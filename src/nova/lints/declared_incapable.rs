@@ -1,23 +1,23 @@
 //! What is declared against what the device says.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
+use crate::model::finding::Severity;
 use crate::model::snapshot::{Declared, Supported};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "declared-not-capable",
-    severity: Severity::Error,
-    summary: "a device is declared live-migratable, but it or its driver says it cannot migrate",
-    page: "Only with --host. Nova believes the configuration. A device that cannot migrate, or one that has vfio-pci or a host driver bound
-instead of a variant driver, makes the migration fail in libvirt, after Nova has moved everything else.
-
-Check by hand: pvm inventory HOST --pf ADDRESS
-
-Fix: bind the variant driver, or say \"live_migratable\": \"no\".",
-};
+lint! {
+    /// A device is declared live-migratable, but it or its driver says it cannot migrate.
+    ///
+    /// # Meaning
+    /// Only with --host. Nova believes the configuration. A device that cannot migrate, or one that has vfio-pci or a
+    /// host driver bound instead of a variant driver, makes the migration fail in libvirt, after Nova has moved
+    /// everything else.
+    /// # Check by hand
+    /// pvm inventory HOST --pf ADDRESS
+    /// # Fix
+    /// Bind the variant driver, or say "live_migratable": "no".
+    "declared-not-capable": Error, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (i, spec) in subject.config.device_specs.iter().enumerate() {

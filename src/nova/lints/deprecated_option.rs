@@ -1,21 +1,21 @@
 //! An old name that Nova still reads.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::options::{ALIAS, DEVICE_SPEC};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "deprecated-option",
-    severity: Severity::Info,
-    summary: "an option is written with a deprecated name",
-    page: "Nova still reads [pci] passthrough_whitelist, [DEFAULT] pci_passthrough_whitelist and [DEFAULT] pci_alias. Within one file the
-oldest name comes first, wherever it stands, and the first spec that matches a device wins.
-
-Fix: [pci] device_spec and [pci] alias.",
-};
+lint! {
+    /// An option is written with a deprecated name.
+    ///
+    /// # Meaning
+    /// Nova still reads [pci] passthrough_whitelist, [DEFAULT] pci_passthrough_whitelist and [DEFAULT] pci_alias.
+    /// Within one file the oldest name comes first, wherever it stands, and the first spec that matches a device wins.
+    /// # Check by hand
+    /// grep -nE 'passthrough_whitelist|pci_alias' FILE
+    /// # Fix
+    /// [pci] device_spec and [pci] alias.
+    "deprecated-option": Info, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for assignment in subject.config.files.iter().flat_map(|file| &file.assignments) {

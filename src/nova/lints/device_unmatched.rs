@@ -1,19 +1,20 @@
 //! Devices of the host that no spec matches.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "device-unmatched",
-    severity: Severity::Info,
-    summary: "a device that could be migrated falls under no device_spec, so Nova does not manage it",
-    page: "Only with --host. The device is a VF, or has a variant driver, and no device_spec matches it. Nova never gives it to a guest.
-
-Fix: a device_spec for it, if guests shall have it.",
-};
+lint! {
+    /// A device that could be migrated falls under no device_spec, so Nova does not manage it.
+    ///
+    /// # Meaning
+    /// pvm looks for this only with --host. The device is a VF, or has a variant driver, and no device_spec matches it.
+    /// Nova never gives it to a guest.
+    /// # Check by hand
+    /// pvm check-config --host HOST --trace ADDRESS
+    /// # Fix
+    /// A device_spec for it, if guests shall have it.
+    "device-unmatched": Info, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut by_kind: std::collections::BTreeMap<_, Vec<_>> = std::collections::BTreeMap::new();

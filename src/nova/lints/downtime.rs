@@ -1,23 +1,22 @@
 //! A permitted downtime that is too short for devices.
 
-use super::{Lint, Subject, option_span, uses_migration};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, option_span, uses_migration};
 use crate::nova::config::options::DOWNTIME;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "downtime-too-short",
-    severity: Severity::Warning,
-    summary: "live_migration_downtime is too short for the state of the devices",
-    page: "A device's last state goes while the guest stands still, and QEMU ends the migration only when it expects to stay within the
-permitted downtime. With too little it never ends. pvm takes 1 GiB/s for the link and Nova's default of 500 ms as the least.
-
-Check by hand: the state's size is in pvm inventory -o json, migration.state_size.
-
-Fix: live_migration_downtime = 500 or more in [libvirt], milliseconds.",
-};
+lint! {
+    /// live_migration_downtime is too short for the state of the devices.
+    ///
+    /// # Meaning
+    /// A device's last state goes while the guest is paused, and QEMU ends the migration only when it expects to stay
+    /// within the permitted downtime. With too little it never ends. pvm takes 1 GiB/s for the link and Nova's default
+    /// of 500 ms as the least.
+    /// # Check by hand
+    /// The state's size is in pvm inventory -o json, migration.state_size.
+    /// # Fix
+    /// live_migration_downtime = 500 or more in [libvirt], milliseconds.
+    "downtime-too-short": Warning, run
+}
 
 /// Bytes that go over in a millisecond on a link of 10 Gbit/s, about.
 const BYTES_PER_MS: u64 = 1 << 20;

@@ -1,20 +1,20 @@
 //! The same key twice in one object.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::python::node::{Node, Value};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "duplicate-key",
-    severity: Severity::Warning,
-    summary: "a JSON object has the same key twice; the last one counts",
-    page: "Python's JSON reader, and so Nova, keeps the last of equal keys and drops the others without a word.
-
-Fix: remove the one that is not meant.",
-};
+lint! {
+    /// A JSON object has the same key twice; the last one counts.
+    ///
+    /// # Meaning
+    /// Python's JSON reader, and so Nova, keeps the last of equal keys and drops the others silently.
+    /// # Check by hand
+    /// echo 'VALUE' | python3 -m json.tool shows what remains.
+    /// # Fix
+    /// Remove the one that is not meant.
+    "duplicate-key": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let config = subject.config;

@@ -1,23 +1,22 @@
 //! `managed` where the variant driver must stay bound.
 
-use super::{Lint, Subject, tagged};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, tagged};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "managed-variant-driver",
-    severity: Severity::Warning,
-    summary: "managed is yes or unset on live-migratable devices, whose variant driver must stay bound",
-    page: "With managed yes (also when it is unset) libvirt binds a driver when the guest starts and gives the device back to the host's
-driver when it stops. Which VFIO driver it takes depends on its version and on modules.alias: an older libvirt always takes
-vfio-pci, which cannot migrate. With managed no the operator's own binding to the variant driver stays.
-
-Check by hand: readlink /sys/bus/pci/devices/VF/driver
-
-Fix: \"managed\": \"no\" in the device_spec, and bind the variant driver at boot (driverctl, udev).",
-};
+lint! {
+    /// Managed is yes or unset on live-migratable devices, whose variant driver must stay bound.
+    ///
+    /// # Meaning
+    /// With managed yes (also when it is unset) libvirt binds a driver when the guest starts and gives the device back
+    /// to the host's driver when it stops. Which VFIO driver it takes depends on its version and on modules.alias: an
+    /// older libvirt always takes vfio-pci, which cannot migrate. With managed no the operator's own binding to the
+    /// variant driver stays.
+    /// # Check by hand
+    /// readlink /sys/bus/pci/devices/VF/driver
+    /// # Fix
+    /// "managed": "no" in the device_spec, and bind the variant driver at boot (driverctl, udev).
+    "managed-variant-driver": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for spec in subject.config.device_specs.iter().filter(|spec| tagged(spec, "true")) {

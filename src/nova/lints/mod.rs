@@ -1,34 +1,13 @@
-//! What Nova takes in silence: one file per trap, each with its rule and its page. A lint is added by its file and one line
-//! in the list.
-
-mod alias_device_type;
-mod alias_immovable;
-mod alias_kinds;
-mod alias_mixed;
-mod alias_no_untagged;
-mod alias_unsatisfied;
-mod capability_type;
-mod declared_incapable;
-mod deprecated_option;
-mod device_unmatched;
-mod downtime;
-mod duplicate_key;
-mod managed;
-mod physical_network;
-mod placement_candidates;
-mod placement_devname;
-mod placement_providers;
-mod post_copy;
-mod regex_prefix;
-mod regex_upper_case;
-mod shadowed_spec;
-mod spec_unused;
-mod trait_blank;
-mod tunnelled;
-mod unknown_option;
-mod unknown_tag;
-mod versions;
-mod yaml_unquoted;
+//! What Nova accepts silently: one file per trap, with its page.
+//!
+//! # Adding a lint
+//!
+//! 1. Write `src/nova/lints/NAME.rs`: `lint!` with the page (a sentence that says what is wrong, then *Meaning*, *Check by
+//!    hand* and *Fix*; a page that lacks one does not compile), the code, the severity, and `run`, which pushes one
+//!    [`Diagnostic::new(&RULE, …)`](Diagnostic::new) for each place.
+//! 2. Add `NAME` to `lints!` below, which declares the module and registers the lint.
+//! 3. Write `tests/cmd/check-config/CODE.case`: a file that has the trap, and the corrected one. `UPDATE=1` records what pvm
+//!    says; a lint without a case fails the test.
 
 use std::collections::BTreeMap;
 
@@ -80,48 +59,57 @@ pub struct Lint {
     pub run: fn(&Subject<'_>, &mut Vec<Diagnostic>),
 }
 
-/// Every lint.
-pub const LINTS: &[&Lint] = &[
-    &alias_device_type::LINT,
-    &alias_immovable::LINT,
-    &alias_kinds::LINT,
-    &alias_mixed::LINT,
-    &alias_no_untagged::LINT,
-    &alias_unsatisfied::LINT,
-    &capability_type::LINT,
-    &declared_incapable::LINT,
-    &deprecated_option::LINT,
-    &device_unmatched::LINT,
-    &downtime::LINT,
-    &duplicate_key::LINT,
-    &managed::LINT,
-    &physical_network::LINT,
-    &placement_candidates::LINT,
-    &placement_devname::LINT,
-    &placement_providers::LINT,
-    &post_copy::LINT,
-    &regex_prefix::LINT,
-    &regex_upper_case::LINT,
-    &shadowed_spec::LINT,
-    &spec_unused::LINT,
-    &trait_blank::LINT,
-    &tunnelled::LINT,
-    &unknown_option::LINT,
-    &unknown_tag::LINT,
-    &versions::LINT,
-    &yaml_unquoted::LINT,
-];
+/// Declares the lint of a file: its page, code and severity, and the function that looks for it.
+macro_rules! lint {
+    ($(#[doc = $page:literal])+ $code:literal: $severity:ident, $run:ident) => {
+        $(#[doc = $page])+
+        static RULE: $crate::model::finding::Rule =
+            $crate::model::finding::rule!($(#[doc = $page])+ $code, $severity);
 
-/// The lints' rules, for `pvm explain`.
-pub const RULES: [&Rule; LINTS.len()] = {
-    let mut rules = [LINTS[0].rule; LINTS.len()];
-    let mut i = 0;
-    while i < LINTS.len() {
-        rules[i] = LINTS[i].rule;
-        i += 1;
-    }
-    rules
-};
+        pub(super) static LINT: super::Lint = super::Lint { rule: &RULE, run: $run };
+    };
+}
+
+/// Declares the modules of the lints and their list.
+macro_rules! lints {
+    ($($name:ident,)+) => {
+        $(mod $name;)+
+
+        /// Every lint.
+        pub const LINTS: &[&Lint] = &[$(&$name::LINT),+];
+    };
+}
+
+lints! {
+    alias_device_type,
+    alias_immovable,
+    alias_kinds,
+    alias_mixed,
+    alias_no_untagged,
+    alias_unsatisfied,
+    capability_type,
+    declared_incapable,
+    deprecated_option,
+    device_unmatched,
+    downtime,
+    duplicate_key,
+    managed,
+    physical_network,
+    placement_candidates,
+    placement_devname,
+    placement_providers,
+    post_copy,
+    regex_prefix,
+    regex_upper_case,
+    shadowed_spec,
+    spec_unused,
+    trait_blank,
+    tunnelled,
+    unknown_option,
+    unknown_tag,
+    versions,
+    yaml_unquoted,
+}
 
 /// Everything the lints have to say.
 pub fn run(subject: &Subject<'_>) -> Vec<Diagnostic> {

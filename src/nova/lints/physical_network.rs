@@ -1,23 +1,22 @@
 //! A tag that Nova ignores on network devices.
 
-use super::{Lint, Subject, tagged};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, tagged};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "physical-network-ignored",
-    severity: Severity::Warning,
-    summary: "live_migratable is set on devices of a physical_network, for which Nova ignores it",
-    page: "Devices with physical_network are given to Neutron ports, and Nova always detaches such ports before a live migration and
-attaches others afterwards, whatever live_migratable says. The guest sees its interface go and come back.
-
-pvm migrate moves such a port with its state if the specs of both hosts say yes.
-
-Fix: nothing, if guests stand the interruption (bonding with a virtio interface helps); else pvm migrate, or an alias without
-physical_network.",
-};
+lint! {
+    /// live_migratable is set on devices of a physical_network, for which Nova ignores it.
+    ///
+    /// # Meaning
+    /// Devices with physical_network are given to Neutron ports, and Nova always detaches such ports before a live
+    /// migration and attaches others afterwards, whatever live_migratable says. The guest sees its interface go and
+    /// come back. pvm migrate moves such a port with its state if the specs of both hosts say yes.
+    /// # Check by hand
+    /// openstack port show PORT -c binding_vnic_type
+    /// # Fix
+    /// Nothing has to be done if guests tolerate the interruption (bonding with a virtio interface helps); otherwise
+    /// use pvm migrate, or an alias without physical_network.
+    "physical-network-ignored": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for spec in subject.config.device_specs.iter().filter(|spec| tagged(spec, "true")) {

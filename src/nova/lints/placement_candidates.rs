@@ -1,25 +1,26 @@
 //! So many providers that Placement stops counting.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
 use crate::nova::config::placement_names;
 use crate::text::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "placement-candidates",
-    severity: Severity::Warning,
-    summary: "with Placement, more than 8 providers of one class make its answers explode",
-    page: "Only with --host. A flavor with several devices asks Placement for one group each, and every combination of providers is a
-candidate: 8 providers and 8 devices are 16 million. Placement cuts the list, and the scheduler's filter, which alone looks at
-live_migratable, may then find none that fits: no valid host, although there is one.
-
-Fix: max_allocation_candidates and allocation_candidates_generation_strategy = breadth-first in placement.conf, and
-[scheduler] max_placement_results in nova.conf; or separate resource classes.",
-};
+lint! {
+    /// With Placement, more than 8 providers of one class make its answers explode.
+    ///
+    /// # Meaning
+    /// pvm looks for this only with --host. A flavor with several devices asks Placement for one group each, and every
+    /// combination of providers is a candidate: 8 providers and 8 devices are 16 million. Placement cuts the list, and
+    /// the scheduler's filter, which alone looks at live_migratable, may then find none that fits: no valid host,
+    /// although there is one.
+    /// # Check by hand
+    /// openstack resource provider list --resource CLASS=1
+    /// # Fix
+    /// max_allocation_candidates and allocation_candidates_generation_strategy = breadth-first in placement.conf, and
+    /// [scheduler] max_placement_results in nova.conf; or separate resource classes.
+    "placement-candidates": Warning, run
+}
 
 /// From here on the number of combinations is beyond Placement's limits.
 const MOST: usize = 8;

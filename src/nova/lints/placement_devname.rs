@@ -1,21 +1,21 @@
 //! devname with Placement.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "placement-devname",
-    severity: Severity::Error,
-    summary: "devname is used while report_in_placement is on, which stops nova-compute",
-    page: "Placement's providers are named by address. With [pci] report_in_placement Nova refuses every spec with a devname when it
-reports, at start.
-
-Fix: \"address\" instead of \"devname\".",
-};
+lint! {
+    /// devname is used while report_in_placement is on, which stops nova-compute.
+    ///
+    /// # Meaning
+    /// Placement's providers are named by address. With [pci] report_in_placement Nova refuses every spec with a
+    /// devname when it reports, at start.
+    /// # Check by hand
+    /// grep -nE "devname|report_in_placement" FILE
+    /// # Fix
+    /// "address" instead of "devname".
+    "placement-devname": Error, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     if !subject.config.is_on(&REPORT_IN_PLACEMENT) {

@@ -1,7 +1,6 @@
 //! Devices that cannot be one resource provider.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::model::snapshot::{DevType, Device};
 use crate::nova::config::DeviceSpec;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
@@ -9,18 +8,20 @@ use crate::nova::config::placement_names;
 use crate::text::Diagnostic;
 use std::collections::BTreeMap;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "placement-conflict",
-    severity: Severity::Error,
-    summary: "with report_in_placement, the functions of one PF are matched in a way Placement cannot hold",
-    page: "Only with --host. A PF with its VFs is one resource provider with one resource class and one set of traits. Nova stops at start
-when a PF and one of its VFs are both matched, when VFs of one PF have different resource classes or traits (live_migratable yes
-on some of them is a trait), and when one_time_use is set on a VF.
-
-Fix: one device_spec for all VFs of a PF, and none for the PF itself.",
-};
+lint! {
+    /// With report_in_placement, the functions of one PF are matched in a way Placement cannot hold.
+    ///
+    /// # Meaning
+    /// pvm looks for this only with --host. A PF with its VFs is one resource provider with one resource class and one
+    /// set of traits. Nova stops at start when a PF and one of its VFs are both matched, when VFs of one PF have
+    /// different resource classes or traits (live_migratable yes on some of them is a trait), and when one_time_use is
+    /// set on a VF.
+    /// # Check by hand
+    /// pvm inventory HOST --placement shows what Nova would report.
+    /// # Fix
+    /// One device_spec for all VFs of a PF, and none for the PF itself.
+    "placement-conflict": Error, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     if !subject.config.is_on(&REPORT_IN_PLACEMENT) {

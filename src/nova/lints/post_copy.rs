@@ -1,21 +1,22 @@
 //! Post-copy, which VFIO devices do not survive.
 
-use super::{Lint, Subject, option_span, uses_migration};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, option_span, uses_migration};
 use crate::nova::config::options::POST_COPY;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "post-copy-permitted",
-    severity: Severity::Warning,
-    summary: "post-copy is permitted, while devices are declared live-migratable",
-    page: "QEMU refuses post-copy for a guest with a VFIO device, at the start of the migration. Nova does not look at the devices: with
-live_migration_permit_post_copy every live migration asks for it.
-
-Fix: live_migration_permit_post_copy = false in [libvirt] on hosts with such devices; host aggregates keep the two apart.",
-};
+lint! {
+    /// post-copy is permitted, while devices are declared live-migratable.
+    ///
+    /// # Meaning
+    /// QEMU refuses post-copy for a guest with a VFIO device, at the start of the migration. Nova does not look at the
+    /// devices: with live_migration_permit_post_copy every live migration asks for it.
+    /// # Check by hand
+    /// grep -n live_migration_permit_post_copy FILE
+    /// # Fix
+    /// live_migration_permit_post_copy = false in [libvirt] on hosts with such devices; host aggregates keep the two
+    /// apart.
+    "post-copy-permitted": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     if let Some(span) =

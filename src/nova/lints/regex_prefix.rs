@@ -1,23 +1,21 @@
 //! An address expression that matches more than it says.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::address::{FIELDS, Field, WIDTHS};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "regex-prefix",
-    severity: Severity::Warning,
-    summary: "an address expression is matched at the start only and also takes longer values",
-    page: "Nova matches the expressions of an address with Python's re.match: anchored at the start, open at the end. {\"bus\": \"8\"}
-takes the buses 80 to 8f, {\"function\": \"\"} takes all.
-
-Check by hand: python3 -c 'import re; print(bool(re.match(\"8\", \"81\")))'
-
-Fix: end the expression with $.",
-};
+lint! {
+    /// An address expression is matched at the start only and also takes longer values.
+    ///
+    /// # Meaning
+    /// Nova matches the expressions of an address with Python's re.match: anchored at the start, open at the end.
+    /// {"bus": "8"} takes the buses 80 to 8f, {"function": ""} takes all.
+    /// # Check by hand
+    /// python3 -c 'import re; print(bool(re.match("8", "81")))'
+    /// # Fix
+    /// End the expression with $.
+    "regex-prefix": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for spec in &subject.config.device_specs {

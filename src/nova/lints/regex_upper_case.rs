@@ -1,22 +1,22 @@
 //! An address expression that matches no device because of its case.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::address::{FIELDS, Field, WIDTHS};
 use crate::nova::python::regex::Regex;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "regex-upper-case",
-    severity: Severity::Warning,
-    summary: "an address expression has upper case and can never match: addresses are lower case",
-    page: "The fields of a device's address are lower-case hex digits with leading zeros, and Nova compares expressions with them as
-they are. Plain addresses (text) are normalised, expressions are not.
-
-Fix: write the expression in lower case.",
-};
+lint! {
+    /// An address expression has upper case and can never match: addresses are lower case.
+    ///
+    /// # Meaning
+    /// The fields of a device's address are lower-case hex digits with leading zeros, and Nova compares expressions
+    /// with them as they are. Plain addresses (text) are normalised, expressions are not.
+    /// # Check by hand
+    /// lspci -D shows the addresses as Nova compares them.
+    /// # Fix
+    /// Write the expression in lower case.
+    "regex-upper-case": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for spec in &subject.config.device_specs {

@@ -1,23 +1,23 @@
 //! A spec that an earlier one takes the devices of.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
+use crate::model::finding::Severity;
 use crate::nova::config::matching::Overlap;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "shadowed-spec",
-    severity: Severity::Warning,
-    summary: "an earlier device_spec takes all or some of the devices this one is for",
-    page: "Nova walks the list from the top; the first spec that matches a device wins and all its tags apply. There is no ranking by how
-exact a spec is. A spec whose devices an earlier one matches too never counts for them.
-
-Check by hand: pvm check-config --host HOST --trace ADDRESS shows the walk for one device.
-
-Fix: put the exact specs above the general ones. Old names of the option come first within a file, whatever the order of lines.",
-};
+lint! {
+    /// An earlier device_spec takes all or some of the devices this one is for.
+    ///
+    /// # Meaning
+    /// Nova walks the list from the top; the first spec that matches a device wins and all its tags apply. There is no
+    /// ranking by how exact a spec is. A spec whose devices an earlier one matches too never counts for them.
+    /// # Check by hand
+    /// pvm check-config --host HOST --trace ADDRESS shows the walk for one device.
+    /// # Fix
+    /// Put the exact specs above the general ones. Old names of the option come first within a file, whatever the order
+    /// of lines.
+    "shadowed-spec": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let specs = &subject.config.device_specs;

@@ -1,23 +1,22 @@
 //! A spec that no device of the host falls under.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::View;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "spec-matches-nothing",
-    severity: Severity::Warning,
-    summary: "a device_spec matches no device of the host, or loses all of them to earlier ones",
-    page: "Only with --host. The spec's ids or address fit no function of this host, or every one it fits falls under an earlier spec.
-A PF's address covers its VFs only if it is exact, sysfs calls it a PF, and product_id, if given, is the VFs' own.
-
-Check by hand: lspci -D -nn; pvm check-config --host HOST --trace ADDRESS
-
-Fix: correct the ids or the address, or remove the spec.",
-};
+lint! {
+    /// A device_spec matches no device of the host, or loses all of them to earlier ones.
+    ///
+    /// # Meaning
+    /// Only with --host. The spec's ids or address fit no function of this host, or every one it fits falls under an
+    /// earlier spec. A PF's address covers its VFs only if it is exact, sysfs calls it a PF, and product_id, if given,
+    /// is the VFs' own.
+    /// # Check by hand
+    /// lspci -D -nn; pvm check-config --host HOST --trace ADDRESS
+    /// # Fix
+    /// Correct the ids or the address, or remove the spec.
+    "spec-matches-nothing": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let Some(host) = subject.host else { return };

@@ -1,21 +1,21 @@
 //! Blanks in a list of traits.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::placement_names;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "trait-blank",
-    severity: Severity::Warning,
-    summary: "a list of traits has blanks, which become part of the names",
-    page: "Nova splits traits at commas and strips nothing: \"a, b\" gives CUSTOM_A and CUSTOM__B, an empty item gives CUSTOM_. The
-documented examples have such blanks.
-
-Fix: no blanks around the commas.",
-};
+lint! {
+    /// A list of traits has blanks, which become part of the names.
+    ///
+    /// # Meaning
+    /// Nova splits traits at commas and strips nothing: "a, b" gives CUSTOM_A and CUSTOM__B, an empty item gives
+    /// CUSTOM_. The documented examples have such blanks.
+    /// # Check by hand
+    /// openstack resource provider trait list PROVIDER
+    /// # Fix
+    /// No blanks around the commas.
+    "trait-blank": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let config = subject.config;

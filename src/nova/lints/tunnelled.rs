@@ -1,21 +1,22 @@
 //! Tunnelled migration, which costs more than devices have time for.
 
-use super::{Lint, Subject, option_span, uses_migration};
-use crate::model::finding::{Rule, Severity};
+use super::{Subject, option_span, uses_migration};
 use crate::nova::config::options::TUNNELLED;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "tunnelled-migration",
-    severity: Severity::Warning,
-    summary: "tunnelled migration is on, while devices are declared live-migratable",
-    page: "Through the tunnel all data goes over the libvirt connection and is copied several times; a device's state, which goes while
-the guest stands still, takes that much longer. libvirt refuses it with some flags, and Nova has deprecated it.
-
-Fix: live_migration_tunnelled = false in [libvirt], and live_migration_with_native_tls = true for encryption.",
-};
+lint! {
+    /// Tunnelled migration is on, while devices are declared live-migratable.
+    ///
+    /// # Meaning
+    /// Through the tunnel all data goes over the libvirt connection and is copied several times; a device's state,
+    /// which is sent while the guest is paused, takes that much longer. libvirt refuses it with some flags, and Nova
+    /// has deprecated it.
+    /// # Check by hand
+    /// grep -n live_migration_tunnelled FILE
+    /// # Fix
+    /// live_migration_tunnelled = false in [libvirt], and live_migration_with_native_tls = true for encryption.
+    "tunnelled-migration": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     if let Some(span) =

@@ -1,24 +1,23 @@
 //! An option Nova does not read.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::config::options::{self, KNOWN};
 use crate::nova::oslo::ini::Assignment;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "unknown-option",
-    severity: Severity::Warning,
-    summary: "an option that Nova does not read stands in [pci], or one it reads stands elsewhere",
-    page: "Nova ignores options and sections it does not know, without a word. dev_spec is such a name, although Nova's own guide to live
-migration shows it: the option is device_spec. Names are case-sensitive; [ pci ] with blanks is another section than [pci].
-
-Check by hand: nova-compute logs its options at start with debug = true.
-
-Fix: write the name as the finding says.",
-};
+lint! {
+    /// An option that Nova does not read stands in [pci], or one it reads stands elsewhere.
+    ///
+    /// # Meaning
+    /// Nova ignores options and sections it does not know, silently. dev_spec is such a name, although Nova's own guide
+    /// to live migration shows it: the option is device_spec. Names are case-sensitive; [ pci ] with blanks is another
+    /// section than [pci].
+    /// # Check by hand
+    /// nova-compute logs its options at start with debug = true.
+    /// # Fix
+    /// Write the name as the finding says.
+    "unknown-option": Warning, run
+}
 
 /// Names Nova has, or had once.
 const NAMES: [&str; 4] = ["device_spec", "alias", "report_in_placement", "passthrough_whitelist"];

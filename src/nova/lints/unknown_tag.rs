@@ -1,23 +1,25 @@
 //! A key of a device_spec that Nova does not know.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
+use crate::model::finding::Severity;
 use crate::nova::config::device_spec::{KNOWN_TAGS, MATCHING_KEYS};
 use crate::nova::config::near_miss;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "unknown-tag",
-    severity: Severity::Warning,
-    summary: "a device_spec has a key that Nova takes as a free tag, probably a misspelt one",
-    page: "Nova takes every key it does not know as a tag of the operator's own: it splits the pools of devices, and nothing else.
-live-migratable, Live_Migratable or livemigratable are such tags, so the device is simply untagged.
-
-Fix: live_migratable, managed, physical_network, trusted, remote_managed, resource_class, traits, one_time_use, vendor_id,
-product_id, address and devname are the keys Nova knows.",
-};
+lint! {
+    /// A device_spec has a key that Nova takes as a free tag, probably a misspelt one.
+    ///
+    /// # Meaning
+    /// Nova takes every key it does not know as a tag of the operator's own: it splits the pools of devices, and
+    /// nothing else. live-migratable, Live_Migratable or livemigratable are such tags, so the device is simply
+    /// untagged.
+    /// # Check by hand
+    /// grep -n device_spec FILE
+    /// # Fix
+    /// live_migratable, managed, physical_network, trusted, remote_managed, resource_class, traits, one_time_use,
+    /// vendor_id, product_id, address and devname are the keys Nova knows.
+    "unknown-tag": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let known: Vec<&str> = MATCHING_KEYS.iter().chain(&KNOWN_TAGS).copied().collect();

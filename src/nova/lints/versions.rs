@@ -1,22 +1,22 @@
 //! What any live_migratable tag demands of the host.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
+use crate::model::finding::Severity;
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "live-migratable-versions",
-    severity: Severity::Info,
-    summary: "a live_migratable tag, yes or no, demands libvirt 10.0.0 and QEMU 8.2.2",
-    page: "nova-compute refuses to start on a host with an older libvirt or QEMU as soon as one device_spec has live_migratable, even no.
-The kernel needs variant drivers (5.16 or later) and migration protocol v2 (5.18 or later), which Nova does not check.
-
-Check by hand: virsh version, uname -r
-
-Fix: upgrade, or remove the tag on older hosts.",
-};
+lint! {
+    /// A live_migratable tag, yes or no, demands libvirt 10.0.0 and QEMU 8.2.2.
+    ///
+    /// # Meaning
+    /// nova-compute refuses to start on a host with an older libvirt or QEMU as soon as one device_spec has
+    /// live_migratable, even no. The kernel needs variant drivers (5.16 or later) and migration protocol v2 (5.18 or
+    /// later), which Nova does not check.
+    /// # Check by hand
+    /// virsh version, uname -r
+    /// # Fix
+    /// Upgrade, or remove the tag on older hosts.
+    "live-migratable-versions": Info, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     // Null counts for nothing. One note is enough for all specs.

@@ -1,24 +1,22 @@
 //! Plain YAML values that other readers take for something else.
 
-use super::{Lint, Subject};
-use crate::model::finding::{Rule, Severity};
+use super::Subject;
 use crate::nova::python::node::{Node, Value};
 use crate::text::Diagnostic;
 
-pub(super) const LINT: Lint = Lint { rule: &RULE, run };
-
-const RULE: Rule = Rule {
-    code: "yaml-unquoted",
-    severity: Severity::Warning,
-    summary: "a YAML value without quotes is a number or a boolean for other readers",
-    page: "pvm takes plain values as they are written. PyYAML, and so most of OpenStack's tools, makes numbers of them: 1572 is a number,
-0154 is 108, 0x1572 is 5490, and 0000:05:00.1 is 300.1 (base 60), while 0000:81:00.1 and 15b3 stay text. yes and no become
-booleans, which an alias does not take.
-
-Check by hand: python3 -c 'import yaml, sys; print(yaml.safe_load(sys.stdin))' < FILE
-
-Fix: put the value in quotes.",
-};
+lint! {
+    /// A YAML value without quotes is a number or a boolean for other readers.
+    ///
+    /// # Meaning
+    /// pvm takes plain values as they are written. PyYAML, and so most of OpenStack's tools, makes numbers of them:
+    /// 1572 is a number, 0154 is 108, 0x1572 is 5490, and 0000:05:00.1 is 300.1 (base 60), while 0000:81:00.1 and 15b3
+    /// stay text. yes and no become booleans, which an alias does not take.
+    /// # Check by hand
+    /// python3 -c 'import yaml, sys; print(yaml.safe_load(sys.stdin))' < FILE
+    /// # Fix
+    /// Put the value in quotes.
+    "yaml-unquoted": Warning, run
+}
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let config = subject.config;

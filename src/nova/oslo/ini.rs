@@ -1,8 +1,33 @@
 //! oslo.config's dialect of INI (`oslo_config/iniparser.py`), with every error of the file and every value's way back.
 
-use crate::nova::config::rules;
+use crate::model::finding::rules;
 use crate::nova::python::words::{is_space, strip};
 use crate::text::{Diagnostic, FileId, MappedText, SourceFile, Span, Spanned};
+
+rules! {
+    /// A line of the file is not what oslo.config can read; no Nova service starts.
+    ///
+    /// # Meaning
+    /// oslo.config reads a file line by line. A section header ends with ] and nothing follows it. An option is NAME =
+    /// VALUE (or NAME: VALUE) in a section. A line that starts with a blank continues the option above; a blank line, a
+    /// comment or a header ends that option. A comment has # or ; in the first column.
+    /// # Check by hand
+    /// grep -n '^[[:space:]]' FILE shows every continuation line.
+    /// # Fix
+    /// Indent what belongs to a value, start everything else in the first column.
+    INI_SYNTAX = "ini-syntax", Error;
+
+    /// A file has more errors or entries than pvm looks at, so its verdict is not complete.
+    ///
+    /// # Meaning
+    /// pvm stops after 50 lines of one file that are no configuration, and reads 10,000 device_specs and 10,000
+    /// aliases. Beyond that the file is something else, or made to keep a checker busy.
+    /// # Check by hand
+    /// file PATH; wc -l PATH
+    /// # Fix
+    /// Name the right file, or correct the errors shown and run again.
+    pub TOO_MUCH = "too-much", Warning;
+}
 
 /// One assignment.
 #[derive(Debug, Clone)]
@@ -226,19 +251,16 @@ impl Reader<'_> {
         if self.ini.diagnostics.len() >= MOST_ERRORS {
             if self.ini.diagnostics.len() == MOST_ERRORS {
                 self.ini.diagnostics.push(
-                    Diagnostic::new(
-                        &rules::TOO_MUCH,
-                        "further lines of this file that are no configuration are not shown",
-                    )
-                    .at(span, "and so on")
-                    .remedy("correct the errors shown, or name the right file"),
+                    Diagnostic::new(&TOO_MUCH, "further lines of this file that are no configuration are not shown")
+                        .at(span, "and so on")
+                        .remedy("correct the errors shown, or name the right file"),
                 );
             }
             return;
         }
         let line = self.file.position(span.start).line;
         // Nova quotes the line; it may hold anything, so it is left out here.
-        let diagnostic = Diagnostic::new(&rules::INI_SYNTAX, message)
+        let diagnostic = Diagnostic::new(&INI_SYNTAX, message)
             .at(span, found)
             .nova("ConfigFileParseError", format!("at {}:{line}, {nova}", self.file.name));
         self.ini.diagnostics.push(more(diagnostic));

@@ -7,9 +7,36 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::ini::Ini;
+use crate::model::finding::rules;
 use crate::nova::config::options::{self, Kind, OptionDef};
 use crate::nova::python::words;
-use crate::text::{MappedText, NovaError, Span};
+use crate::text::{Diagnostic, MappedText, NovaError, Span};
+
+rules! {
+    /// $NAME in a value names no option; the service stops when it reads the value.
+    ///
+    /// # Meaning
+    /// Before Nova sees a value, oslo.config replaces $NAME and ${NAME} by the value of that option (first of [pci],
+    /// then of [DEFAULT]; ${GROUP.NAME} of that group). An unknown name is fatal, a value that contains itself too. A $
+    /// that no name follows stays as it is.
+    /// # Check by hand
+    /// grep -n '[$]' FILE
+    /// # Fix
+    /// Write $$ for one $.
+    pub SUBSTITUTION = "substitution", Error;
+
+    /// $NAME in a value stands for an option pvm does not look up, so the value is not known.
+    ///
+    /// # Meaning
+    /// oslo.config replaces $NAME by the value of that option. pvm looks up only options that cannot hold a secret:
+    /// those of [pci], the host's name ($host) and address ($my_ip). For any other it cannot say what Nova will read,
+    /// and says so instead of guessing.
+    /// # Check by hand
+    /// grep -n '[$]' FILE
+    /// # Fix
+    /// Write the value itself.
+    pub SUBSTITUTION_UNKNOWN = "substitution-unknown", Warning;
+}
 
 /// Names of Nova's options by group: `[group]` lines and the names below them.
 static NOVA_OPTIONS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
@@ -54,6 +81,26 @@ pub enum Unresolved {
         /// Its name.
         name: String,
     },
+}
+
+impl Unresolved {
+    /// The finding that says so.
+    pub fn diagnostic(self) -> Diagnostic {
+        match self {
+            Self::Fatal { span, name, nova } => {
+                let mut diagnostic = Diagnostic::new(&SUBSTITUTION, format!("${name} cannot be replaced"))
+                    .at(span, "taken for an option's name")
+                    .remedy("write $$ for one $");
+                diagnostic.nova_error = Some(nova);
+                diagnostic
+            }
+            Self::Unknown { span, name } => {
+                Diagnostic::new(&SUBSTITUTION_UNKNOWN, format!("the value of ${name} is not known here"))
+                    .at(span, "not looked up")
+                    .remedy("write the value itself")
+            }
+        }
+    }
 }
 
 /// Replaces variables in values of one set of files.

@@ -17,7 +17,7 @@ use super::harness::{Life, TwoHosts};
 use crate::program;
 
 impl TwoHosts {
-    /// The guest `demo` on host a. `hold` is the point of switch-over at which its QEMU waits, of either host: see `hold.c`.
+    /// The guest `demo` on host a, whose QEMU waits at a point of switch-over: `hold` says which, see `hold.c`.
     #[track_caller]
     pub fn held_guest(&self, hold: &str) -> Life {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "bar-layout",
-        severity: Severity::Error,
-        summary: "the device's registers differ in number, kind or size",
-        page: "QEMU does not compare sizes. A smaller register on the destination corrupts the guest without a word. \
-               This check cannot be ignored.\n\nBy hand: cat /sys/bus/pci/devices/ADDRESS/resource on both hosts: size \
-               is end - start + 1.\n\nRemedy: a device with the same layout; the size of VF registers is often a \
-               firmware setting.",
-    },
-    Run::Device(run),
-)
-.never_ignored();
+check! {
+    /// The device's registers differ in number, kind or size.
+    ///
+    /// # Meaning
+    /// QEMU does not compare sizes. A smaller register on the destination corrupts the guest silently. This check
+    /// cannot be ignored.
+    /// # Check by hand
+    /// cat /sys/bus/pci/devices/ADDRESS/resource on both hosts: size is end - start + 1.
+    /// # Fix
+    /// A device with the same layout; the size of VF registers is often a firmware setting.
+    "bar-layout": Error, Device(run), never_ignored
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

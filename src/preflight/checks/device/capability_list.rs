@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "capability-list",
-        severity: Severity::Error,
-        summary: "the capability lists differ",
-        page: "Positions and order of the PCI capabilities are part of config space, which QEMU compares at the end of \
-               the migration: it fails with the guest already paused. Only root reads more than the first 64 \
-               bytes.\n\nBy hand: lspci -vv -s ADDRESS as root on both hosts.\n\nRemedy: the same card and firmware; \
-               take snapshots as root.",
-    },
-    Run::Device(run),
-)
-.never_ignored();
+check! {
+    /// The capability lists differ.
+    ///
+    /// # Meaning
+    /// Positions and order of the PCI capabilities are part of config space, which QEMU compares at the end of the
+    /// migration: it fails with the guest already paused. Only root reads more than the first 64 bytes.
+    /// # Check by hand
+    /// lspci -vv -s ADDRESS as root on both hosts.
+    /// # Fix
+    /// The same card and firmware; take snapshots as root.
+    "capability-list": Error, Device(run), never_ignored
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

@@ -4,20 +4,20 @@ use super::prelude::*;
 use crate::model::snapshot::Declared;
 use crate::plan::Role;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "declared-migratable",
-        severity: Severity::Error,
-        summary: "a host's device_spec does not declare the device live-migratable",
-        page: "Nova moves a flavor's device only when the alias asks for live_migratable and takes on the destination only devices \
-               whose device_spec says live_migratable: yes; an absent tag counts as no. A host without any device_spec is not \
-               run by Nova: there pvm goes by what the device answers, and says so.\n\n\
-               By hand: pvm check-config on both hosts.\n\n\
-               Remedy: add the tag to the spec that matches the device and restart nova-compute, for example \
-               device_spec = {\"vendor_id\": \"15b3\", \"product_id\": \"101e\", \"live_migratable\": \"yes\"}.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// A host's device_spec does not declare the device live-migratable.
+    ///
+    /// # Meaning
+    /// Nova moves a flavor's device only when the alias asks for live_migratable and takes on the destination only
+    /// devices whose device_spec says live_migratable: yes; an absent tag counts as no. A host without any device_spec
+    /// is not run by Nova: there pvm goes by what the device answers, and says so.
+    /// # Check by hand
+    /// pvm check-config on both hosts.
+    /// # Fix
+    /// Add the tag to the spec that matches the device and restart nova-compute, for example device_spec =
+    /// {"vendor_id": "15b3", "product_id": "101e", "live_migratable": "yes"}.
+    "declared-migratable": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if device.held.role == Role::Port {

@@ -2,16 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-claimed",
-        severity: Severity::Error,
-        summary: "another migration has claimed the device",
-        page: "Another pvm on this machine is bringing a guest to this device.\n\nBy hand: pvm recover lists \
-               migrations.\n\nRemedy: wait for it, or finish it with pvm recover.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// Another migration has claimed the device.
+    ///
+    /// # Meaning
+    /// Another pvm on this machine is bringing a guest to this device.
+    /// # Check by hand
+    /// pvm recover lists migrations.
+    /// # Fix
+    /// Wait for it, or finish it with pvm recover.
+    "device-claimed": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

@@ -2,21 +2,20 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-identity",
-        severity: Severity::Error,
-        summary: "the destination's device is another device than the guest's",
-        page: "QEMU sends PCI config space at the very end of a migration and compares vendor, device, revision and class \
-               byte for byte. When they differ the load fails with the guest already paused (\"Bad config data\"). A PF cannot \
-               take over the state of a VF.\n\n\
-               By hand: lspci -nn -s ADDRESS on both hosts, and /sys/bus/pci/devices/ADDRESS/{class,revision}.\n\n\
-               Remedy: a device of the same kind on the destination. The same vendor:device with another revision is another \
-               device. This check cannot be ignored.",
-    },
-    Run::Device(run),
-)
-.never_ignored();
+check! {
+    /// The destination's device is another device than the guest's.
+    ///
+    /// # Meaning
+    /// QEMU sends PCI config space at the very end of a migration and compares vendor, device, revision and class byte
+    /// for byte. When they differ the load fails with the guest already paused ("Bad config data"). A PF cannot take
+    /// over the state of a VF.
+    /// # Check by hand
+    /// lspci -nn -s ADDRESS on both hosts, and /sys/bus/pci/devices/ADDRESS/{class,revision}.
+    /// # Fix
+    /// A device of the same kind on the destination. The same vendor:device with another revision is another device.
+    /// This check cannot be ignored.
+    "device-identity": Error, Device(run), never_ignored
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

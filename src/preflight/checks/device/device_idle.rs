@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-idle",
-        severity: Severity::Warning,
-        summary: "the host uses the device's network interface",
-        page: "A VF that is still bound to its network driver on the destination is taken from the host when the guest \
-               starts. If the interface is up, somebody may be using it: a bond, a bridge, a container.\n\nBy hand: ip \
-               link show master; ip addr show dev NETDEV.\n\nRemedy: ip link set NETDEV down, or choose other VFs in \
-               device_spec.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The host uses the device's network interface.
+    ///
+    /// # Meaning
+    /// A VF that is still bound to its network driver on the destination is taken from the host when the guest starts.
+    /// If the interface is up, somebody may be using it: a bond, a bridge, a container.
+    /// # Check by hand
+    /// ip link show master; ip addr show dev NETDEV.
+    /// # Fix
+    /// ip link set NETDEV down, or choose other VFs in device_spec.
+    "device-idle": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

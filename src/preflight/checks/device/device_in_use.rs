@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-in-use",
-        severity: Severity::Error,
-        summary: "a guest of the destination has the device",
-        page: "A device belongs to one guest, running or defined: a defined one takes it at its next start. libvirt \
-               itself keeps no reservations.\n\nBy hand: virsh dumpxml DOMAIN for each domain, also those that are shut \
-               off.\n\nRemedy: detach it from that guest, or add VFs.",
-    },
-    Run::Device(run),
-).rechecked();
+check! {
+    /// A guest of the destination has the device.
+    ///
+    /// # Meaning
+    /// A device belongs to one guest, running or defined: a defined one takes it at its next start. libvirt itself
+    /// keeps no reservations.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN for each domain, also those that are shut off.
+    /// # Fix
+    /// Detach it from that guest, or add VFs.
+    "device-in-use": Error, Device(run), rechecked
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

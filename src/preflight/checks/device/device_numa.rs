@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-numa",
-        severity: Severity::Info,
-        summary: "the destination's device is not on the guest's NUMA nodes",
-        page: "The guest's memory is bound to NUMA nodes (numatune, vcpupin). A device on another node works, but each of its \
-               transfers crosses the interconnect.\n\n\
-               By hand: cat /sys/bus/pci/devices/ADDRESS/numa_node.\n\n\
-               Remedy: free a device on the guest's nodes, or ask for numa_policy required in the alias.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The destination's device is not on the guest's NUMA nodes.
+    ///
+    /// # Meaning
+    /// The guest's memory is bound to NUMA nodes (numatune, vcpupin). A device on another node works, but each of its
+    /// transfers crosses the interconnect.
+    /// # Check by hand
+    /// cat /sys/bus/pci/devices/ADDRESS/numa_node.
+    /// # Fix
+    /// Free a device on the guest's nodes, or ask for numa_policy required in the alias.
+    "device-numa": Info, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let nodes = &device.instance.plan.nodes;

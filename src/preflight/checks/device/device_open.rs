@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-open",
-        severity: Severity::Error,
-        summary: "a process of the destination has the device open",
-        page: "A VFIO device can be opened once. Programs such as DPDK or SPDK applications hold it without libvirt \
-               knowing: QEMU then fails with \"Device or resource busy\".\n\nBy hand: fuser /dev/vfio/GROUP.\n\nRemedy: \
-               stop that process.",
-    },
-    Run::Device(run),
-).rechecked();
+check! {
+    /// A process of the destination has the device open.
+    ///
+    /// # Meaning
+    /// A VFIO device can be opened once. Programs such as DPDK or SPDK applications hold it without libvirt knowing:
+    /// QEMU then fails with "Device or resource busy".
+    /// # Check by hand
+    /// fuser /dev/vfio/GROUP.
+    /// # Fix
+    /// Stop that process.
+    "device-open": Error, Device(run), rechecked
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-reset",
-        severity: Severity::Warning,
-        summary: "the destination's device has no way to be reset",
-        page: "libvirt resets a device before it gives it to a guest; without a reset method it refuses (\"no FLR, PM \
-               reset or bus reset available\").\n\nBy hand: cat /sys/bus/pci/devices/ADDRESS/reset_method.\n\nRemedy: \
-               another device; SR-IOV VFs have FLR.",
-    },
-    Run::Device(run),
-)
-.rechecked();
+check! {
+    /// The destination's device has no way to be reset.
+    ///
+    /// # Meaning
+    /// libvirt resets a device before it gives it to a guest; without a reset method it refuses ("no FLR, PM reset or
+    /// bus reset available").
+    /// # Check by hand
+    /// cat /sys/bus/pci/devices/ADDRESS/reset_method.
+    /// # Fix
+    /// Another device; SR-IOV VFs have FLR.
+    "device-reset": Warning, Device(run), rechecked
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

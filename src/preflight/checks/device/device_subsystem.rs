@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-subsystem",
-        severity: Severity::Error,
-        summary: "the destination's device has other subsystem ids",
-        page: "Guest drivers bind by subsystem ids and switch quirks on by them. QEMU does not compare them, so a guest can \
-               arrive with a card that its driver does not expect, without any error.\n\n\
-               By hand: cat /sys/bus/pci/devices/ADDRESS/subsystem_{vendor,device} on both hosts.\n\n\
-               Remedy: a card of the same make on the destination.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The destination's device has other subsystem ids.
+    ///
+    /// # Meaning
+    /// Guest drivers bind by subsystem ids and switch quirks on by them. QEMU does not compare them, so a guest can
+    /// arrive with a card that its driver does not expect, without any error.
+    /// # Check by hand
+    /// cat /sys/bus/pci/devices/ADDRESS/subsystem_{vendor,device} on both hosts.
+    /// # Fix
+    /// A card of the same make on the destination.
+    "device-subsystem": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

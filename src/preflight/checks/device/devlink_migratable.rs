@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "devlink-migratable",
-        severity: Severity::Error,
-        summary: "devlink says that the VF must not migrate",
-        page: "mlx5 in switchdev mode: the port function of a VF has an attribute migratable, off by default. The \
-               driver reads it once, when it is bound.\n\nBy hand: devlink port show; look for migratable in the \
-               function of the VF.\n\nRemedy: unbind the VF, devlink port function set pci/PF/PORT migratable enable, \
-               bind it again.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// devlink says that the VF must not migrate.
+    ///
+    /// # Meaning
+    /// mlx5 in switchdev mode: the port function of a VF has an attribute migratable, off by default. The driver reads
+    /// it once, when it is bound.
+    /// # Check by hand
+    /// devlink port show; look for migratable in the function of the VF.
+    /// # Fix
+    /// Unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again.
+    "devlink-migratable": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

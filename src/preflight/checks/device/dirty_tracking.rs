@@ -2,19 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "dirty-tracking",
-        severity: Severity::Error,
-        summary: "nobody can track the memory that the device writes",
-        page: "While the guest runs, QEMU must know which pages a device writes. The device does it (mlx5, pds), or the \
-               IOMMU through iommufd (QEMU 9.1). When neither can, QEMU refuses to migrate unless enable-migration=on \
-               is forced, and then sends all memory while the guest is paused.\n\nBy hand: virsh qemu-monitor-command \
-               DOMAIN '{\"execute\": \"query-migrate\"}', blocked-reasons; features in debugfs.\n\nRemedy: iommufd with \
-               an IOMMU that tracks dirty pages, or <qemu:override> with enable-migration=on for a short guest.",
-    },
-    Run::Device(run),
-).rechecked();
+check! {
+    /// Nobody can track the memory that the device writes.
+    ///
+    /// # Meaning
+    /// While the guest runs, QEMU must know which pages a device writes. The device does it (mlx5, pds), or the IOMMU
+    /// through iommufd (QEMU 9.1). When neither can, QEMU refuses to migrate unless enable-migration=on is forced, and
+    /// then sends all memory while the guest is paused.
+    /// # Check by hand
+    /// virsh qemu-monitor-command DOMAIN '{"execute": "query-migrate"}', blocked-reasons; features in debugfs.
+    /// # Fix
+    /// Iommufd with an IOMMU that tracks dirty pages, or <qemu:override> with enable-migration=on for a short guest.
+    "dirty-tracking": Error, Device(run), rechecked
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

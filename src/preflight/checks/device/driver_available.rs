@@ -2,19 +2,20 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "driver-available",
-        severity: Severity::Error,
-        summary: "the destination's libvirt would bind plain vfio-pci",
-        page: "With managed='yes' libvirt binds the best match of modules.alias when the guest starts. Where the module \
-               is missing (the option is off in many distributions) or built in, it silently takes plain vfio-pci, and \
-               the migration fails for want of a section.\n\nBy hand: grep vfio_pci: /lib/modules/$(uname \
-               -r)/modules.alias | grep the device's modalias.\n\nRemedy: install the module (linux-modules-extra or a \
-               kernel with CONFIG_MLX5_VFIO_PCI and the like), or force it with <driver model='...'/>.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The destination's libvirt would bind plain vfio-pci.
+    ///
+    /// # Meaning
+    /// With managed='yes' libvirt binds the best match of modules.alias when the guest starts. Where the module is
+    /// missing (the option is off in many distributions) or built in, it silently takes plain vfio-pci, and the
+    /// migration fails for want of a section.
+    /// # Check by hand
+    /// grep vfio_pci: /lib/modules/$(uname -r)/modules.alias | grep the device's modalias.
+    /// # Fix
+    /// Install the module (linux-modules-extra or a kernel with CONFIG_MLX5_VFIO_PCI and the like), or force it with
+    /// <driver model='...'/>.
+    "driver-available": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

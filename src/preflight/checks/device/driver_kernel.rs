@@ -3,18 +3,19 @@
 use super::prelude::*;
 use crate::model::snapshot::Supported;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "driver-kernel",
-        severity: Severity::Error,
-        summary: "a kernel is too old for the variant driver's migration",
-        page: "Variant drivers learnt to migrate at certain kernel versions: mlx5 and hisi_acc 5.18, pds 6.6, virtio \
-               6.13, qat 6.10, xe 6.19. mlx5 with more than 4 GiB of state, and NVIDIA's guide, ask for 6.7. \
-               Distributions backport drivers, so a driver that is bound and says yes counts more than its \
-               number.\n\nBy hand: uname -r on both hosts.\n\nRemedy: a newer kernel on the host named.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// A kernel is too old for the variant driver's migration.
+    ///
+    /// # Meaning
+    /// Variant drivers learnt to migrate at certain kernel versions: mlx5 and hisi_acc 5.18, pds 6.6, virtio 6.13, qat
+    /// 6.10, xe 6.19. mlx5 with more than 4 GiB of state, and NVIDIA's guide, ask for 6.7. Distributions backport
+    /// drivers, so a driver that is bound and says yes counts more than its number.
+    /// # Check by hand
+    /// uname -r on both hosts.
+    /// # Fix
+    /// A newer kernel on the host named.
+    "driver-kernel": Error, Device(run)
+}
 
 /// First kernels in which the drivers migrate, and those below which their vendors warn.
 const FIRST: &[(&str, (u64, u64, u64))] = &[

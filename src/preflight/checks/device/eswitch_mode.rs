@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "eswitch-mode",
-        severity: Severity::Warning,
-        summary: "the embedded switches are in different modes",
-        page: "A VF behind a switchdev eswitch is connected through its representor, one in legacy mode through the MAC \
-               and VLAN table of the PF. After a move between modes the guest may have no network.\n\nBy hand: devlink \
-               dev eswitch show pci/PF.\n\nRemedy: devlink dev eswitch set pci/PF mode MODE, before VFs are created.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The embedded switches are in different modes.
+    ///
+    /// # Meaning
+    /// A VF behind a switchdev eswitch is connected through its representor, one in legacy mode through the MAC and
+    /// VLAN table of the PF. After a move between modes the guest may have no network.
+    /// # Check by hand
+    /// devlink dev eswitch show pci/PF.
+    /// # Fix
+    /// devlink dev eswitch set pci/PF mode MODE, before VFs are created.
+    "eswitch-mode": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let mode =

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "firmware-psid",
-        severity: Severity::Error,
-        summary: "the cards have different parameter-set ids (PSID)",
-        page: "NVIDIA asks for identical cards: the same PSID. Firmware of another one refuses the state when the guest \
-               is already paused.\n\nBy hand: devlink dev info pci/PF, field fw.psid.\n\nRemedy: a card with the same \
-               PSID.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The cards have different parameter-set ids (PSID).
+    ///
+    /// # Meaning
+    /// NVIDIA asks for identical cards: the same PSID. Firmware of another one refuses the state when the guest is
+    /// already paused.
+    /// # Check by hand
+    /// devlink dev info pci/PF, field fw.psid.
+    /// # Fix
+    /// A card with the same PSID.
+    "firmware-psid": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() || !pair::is_mlx5(device.pair.source) {

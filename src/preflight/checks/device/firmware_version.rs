@@ -3,17 +3,18 @@
 use super::prelude::*;
 use crate::model::snapshot::device::Firmware;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "firmware-version",
-        severity: Severity::Warning,
-        summary: "the firmware differs, or is older than migration needs",
-        page: "Firmware of the two cards should be the same version. mlx5 needs 28.41.1000 (ConnectX-7) or 32.41.1000 \
-               (BlueField-3) at least.\n\nBy hand: devlink dev info pci/PF, field fw.version.\n\nRemedy: the same \
-               firmware on both cards: mlxfwmanager, fwupd or the vendor's tool.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The firmware differs, or is older than migration needs.
+    ///
+    /// # Meaning
+    /// Firmware of the two cards should be the same version. mlx5 needs 28.41.1000 (ConnectX-7) or 32.41.1000
+    /// (BlueField-3) at least.
+    /// # Check by hand
+    /// devlink dev info pci/PF, field fw.version.
+    /// # Fix
+    /// The same firmware on both cards: mlxfwmanager, fwupd or the vendor's tool.
+    "firmware-version": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "iommu-group",
-        severity: Severity::Error,
-        summary: "the destination's device shares its IOMMU group with devices of the host",
-        page: "A group goes to a guest as a whole: every member must be free or bound to a VFIO driver (\"group N is \
-               not viable\"). Switches without ACS put many devices into one group.\n\nBy hand: ls \
-               /sys/bus/pci/devices/ADDRESS/iommu_group/devices.\n\nRemedy: bind the other members to vfio-pci, or move \
-               the card to a slot behind ACS.",
-    },
-    Run::Device(run),
-).rechecked();
+check! {
+    /// The destination's device shares its IOMMU group with devices of the host.
+    ///
+    /// # Meaning
+    /// A group goes to a guest as a whole: every member must be free or bound to a VFIO driver ("group N is not
+    /// viable"). Switches without ACS put many devices into one group.
+    /// # Check by hand
+    /// ls /sys/bus/pci/devices/ADDRESS/iommu_group/devices.
+    /// # Fix
+    /// Bind the other members to vfio-pci, or move the card to a slot behind ACS.
+    "iommu-group": Error, Device(run), rechecked
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

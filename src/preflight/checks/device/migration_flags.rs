@@ -2,18 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "migration-flags",
-        severity: Severity::Error,
-        summary: "the devices do not support the same phases of migration",
-        page: "A device that streams while the guest runs (pre-copy) sends data that one without cannot load, and the \
-               other way round the guest is paused for longer than planned. Peer-to-peer support decides whether \
-               several devices can move together.\n\nBy hand: cat /sys/kernel/debug/vfio/ADDRESS/migration/features as \
-               root (Linux 6.18).\n\nRemedy: the same driver and firmware on both hosts.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The devices do not support the same phases of migration.
+    ///
+    /// # Meaning
+    /// A device that streams while the guest runs (pre-copy) sends data that one without cannot load, and the other way
+    /// round the guest is paused for longer than planned. Peer-to-peer support decides whether several devices can move
+    /// together.
+    /// # Check by hand
+    /// cat /sys/kernel/debug/vfio/ADDRESS/migration/features as root (Linux 6.18).
+    /// # Fix
+    /// The same driver and firmware on both hosts.
+    "migration-flags": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

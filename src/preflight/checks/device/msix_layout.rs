@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "msix-layout",
-        severity: Severity::Error,
-        summary: "the MSI-X table differs",
-        page: "Number of vectors, BAR and offset of the MSI-X table are part of config space, which QEMU compares at \
-               the end of the migration: it fails with the guest already paused. This check cannot be ignored.\n\nBy \
-               hand: lspci -vv -s ADDRESS as root, capability MSI-X; the count can be set through sriov_vf_msix_count \
-               of the VF.\n\nRemedy: echo COUNT > /sys/bus/pci/devices/VF/sriov_vf_msix_count on the destination, while \
-               the VF is unbound.",
-    },
-    Run::Device(run),
-).never_ignored();
+check! {
+    /// The MSI-X table differs.
+    ///
+    /// # Meaning
+    /// Number of vectors, BAR and offset of the MSI-X table are part of config space, which QEMU compares at the end of
+    /// the migration: it fails with the guest already paused. This check cannot be ignored.
+    /// # Check by hand
+    /// lspci -vv -s ADDRESS as root, capability MSI-X; the count can be set through sriov_vf_msix_count of the VF.
+    /// # Fix
+    /// echo COUNT > /sys/bus/pci/devices/VF/sriov_vf_msix_count on the destination, while the VF is unbound.
+    "msix-layout": Error, Device(run), never_ignored
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

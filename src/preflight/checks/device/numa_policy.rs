@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "numa-policy",
-        severity: Severity::Error,
-        summary: "the NUMA policy of the request forbids the device",
-        page: "With numa_policy required only devices on the guest's NUMA nodes count, with legacy those and devices of \
-               no node, with socket those of the same socket.\n\nBy hand: cat \
-               /sys/bus/pci/devices/ADDRESS/numa_node.\n\nRemedy: free a device on the guest's nodes, or another policy \
-               in the alias or flavor.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The NUMA policy of the request forbids the device.
+    ///
+    /// # Meaning
+    /// With numa_policy required only devices on the guest's NUMA nodes count, with legacy those and devices of no
+    /// node, with socket those of the same socket.
+    /// # Check by hand
+    /// cat /sys/bus/pci/devices/ADDRESS/numa_node.
+    /// # Fix
+    /// Free a device on the guest's nodes, or another policy in the alias or flavor.
+    "numa-policy": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     vec![if device.held.missed == Some("numa-policy") {

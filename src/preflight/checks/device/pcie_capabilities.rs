@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pcie-capabilities",
-        severity: Severity::Warning,
-        summary: "the PCI Express capabilities differ",
-        page: "Link and device capabilities are part of config space, which QEMU compares at the end of the \
-               migration.\n\nBy hand: lspci -vv -s ADDRESS, capability Express.\n\nRemedy: the same card in a slot of \
-               the same kind.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The PCI Express capabilities differ.
+    ///
+    /// # Meaning
+    /// Link and device capabilities are part of config space, which QEMU compares at the end of the migration.
+    /// # Check by hand
+    /// lspci -vv -s ADDRESS, capability Express.
+    /// # Fix
+    /// The same card in a slot of the same kind.
+    "pcie-capabilities": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

@@ -2,16 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pf-in-use",
-        severity: Severity::Error,
-        summary: "a guest of the destination has the PF itself",
-        page: "While a guest holds the PF, its VFs cannot be used.\n\nBy hand: virsh dumpxml DOMAIN for each domain of \
-               the destination.\n\nRemedy: detach the PF from that guest.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// A guest of the destination has the PF itself.
+    ///
+    /// # Meaning
+    /// While a guest holds the PF, its VFs cannot be used.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN for each domain of the destination.
+    /// # Fix
+    /// Detach the PF from that guest.
+    "pf-in-use": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let Some(pf) = device.pair.destination_pf else { return Vec::new() };

@@ -2,16 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pf-link",
-        severity: Severity::Warning,
-        summary: "the port of the destination's PF is down",
-        page: "The guest arrives without a network.\n\nBy hand: ip link show dev PF.\n\nRemedy: ip link set PF up; \
-               check the cable and the switch.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The port of the destination's PF is down.
+    ///
+    /// # Meaning
+    /// The guest arrives without a network.
+    /// # Check by hand
+    /// ip link show dev PF.
+    /// # Fix
+    /// ip link set PF up; check the cable and the switch.
+    "pf-link": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let Some(pf) = device.pair.destination_pf else { return Vec::new() };

@@ -2,16 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pf-migrations",
-        severity: Severity::Error,
-        summary: "the PF is at its limit of simultaneous migrations",
-        page: "A ConnectX-7 migrates at most four of its VFs at once; a fifth is refused by its firmware when the guest \
-               is already moving.\n\nBy hand: pvm recover on the machines that migrate; virsh -c URI domjobinfo DOMAIN for the guests with VFs of that PF.\n\nRemedy: wait for the other migrations, or spread the VFs over PFs.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The PF is at its limit of simultaneous migrations.
+    ///
+    /// # Meaning
+    /// A ConnectX-7 migrates at most four of its VFs at once; a fifth is refused by its firmware when the guest is
+    /// already moving.
+    /// # Check by hand
+    /// pvm recover on the machines that migrate; virsh -c URI domjobinfo DOMAIN for the guests with VFs of that PF.
+    /// # Fix
+    /// Wait for the other migrations, or spread the VFs over PFs.
+    "pf-migrations": Error, Device(run)
+}
 
 /// What the firmware of mlx5 devices takes.
 const MOST: usize = 4;

@@ -2,16 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pf-mtu",
-        severity: Severity::Warning,
-        summary: "the MTU of the destination's PF is smaller",
-        page: "A guest that sends packets as large as the source's port took them sends them into a black hole.\n\nBy \
-               hand: ip link show dev PF on both hosts.\n\nRemedy: ip link set PF mtu SIZE.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The MTU of the destination's PF is smaller.
+    ///
+    /// # Meaning
+    /// A guest that sends packets as large as the source's port took them sends them into a black hole.
+    /// # Check by hand
+    /// ip link show dev PF on both hosts.
+    /// # Fix
+    /// ip link set PF mtu SIZE.
+    "pf-mtu": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let mtu = |pf: Option<&Device>| pf.and_then(|pf| pf.mtu);

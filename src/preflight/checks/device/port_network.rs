@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "port-network",
-        severity: Severity::Error,
-        summary: "the destination has no free device of the port's physical network",
-        page: "A port is attached again to a VF of the same physical network.\n\nBy hand: grep physical_network in the \
-               device_spec of the destination.\n\nRemedy: add physical_network to the device_spec of VFs on that \
-               network.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The destination has no free device of the port's physical network.
+    ///
+    /// # Meaning
+    /// A port is attached again to a VF of the same physical network.
+    /// # Check by hand
+    /// grep physical_network in the device_spec of the destination.
+    /// # Fix
+    /// Add physical_network to the device_spec of VFs on that network.
+    "port-network": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     vec![if device.held.missed == Some("port-network") {

@@ -4,18 +4,19 @@ use super::prelude::*;
 use crate::model::snapshot::{Declared, Host};
 use crate::plan::Role;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "port-state",
-        severity: Severity::Warning,
-        summary: "only one host lets the port move with its state",
-        page: "When the device_spec of both hosts says live_migratable: yes and physical_network, a port migrates with \
-               its state. When only one does, it is detached before and attached afterwards, which the guest \
-               sees; with --no-detach such a port is an error.\n\nBy hand: pvm check-config on both hosts.\n\nRemedy: add the missing tag to the other host's \
-               device_spec.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// Only one host lets the port move with its state.
+    ///
+    /// # Meaning
+    /// When the device_spec of both hosts says live_migratable: yes and physical_network, a port migrates with its
+    /// state. When only one does, it is detached before and attached afterwards, which the guest sees; with --no-detach
+    /// such a port is an error.
+    /// # Check by hand
+    /// pvm check-config on both hosts.
+    /// # Fix
+    /// Add the missing tag to the other host's device_spec.
+    "port-state": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if device.held.role != Role::Port {

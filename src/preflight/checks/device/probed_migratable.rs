@@ -3,21 +3,21 @@
 use super::prelude::*;
 use crate::model::snapshot::Supported;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "probed-migratable",
-        severity: Severity::Error,
-        summary: "a device says that it cannot migrate, or was not asked",
-        page: "A variant driver's name proves nothing: mlx5 decides at bind whether a VF can migrate (devlink's migratable, \
-               firmware), others need a capable PF driver. Only the device's own answer counts: debugfs (the folder \
-               /sys/kernel/debug/vfio/ADDRESS/migration exists only then), QEMU's blocked reasons for the running guest, or the \
-               VFIO ioctl on a free device.\n\n\
-               By hand: ls /sys/kernel/debug/vfio/ADDRESS/ as root (Linux 6.8 or newer with CONFIG_VFIO_DEBUGFS).\n\n\
-               Remedy: for mlx5 unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again. Where \
-               nobody can be asked: pvm inventory --probe active, which resets a free VF.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// A device says that it cannot migrate, or was not asked.
+    ///
+    /// # Meaning
+    /// A variant driver's name proves nothing: mlx5 decides at bind whether a VF can migrate (devlink's migratable,
+    /// firmware), others need a capable PF driver. Only the device's own answer counts: debugfs (the folder
+    /// /sys/kernel/debug/vfio/ADDRESS/migration exists only then), QEMU's blocked reasons for the running guest, or the
+    /// VFIO ioctl on a free device.
+    /// # Check by hand
+    /// ls /sys/kernel/debug/vfio/ADDRESS/ as root (Linux 6.8 or newer with CONFIG_VFIO_DEBUGFS).
+    /// # Fix
+    /// For mlx5 unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again. Where nobody can
+    /// be asked: pvm inventory --probe active, which resets a free VF.
+    "probed-migratable": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

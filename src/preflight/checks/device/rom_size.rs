@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "rom-size",
-        severity: Severity::Warning,
-        summary: "the expansion ROMs differ in size",
-        page: "The ROM is part of what the guest sees: another size moves its other registers.\n\nBy hand: the file rom \
-               in /sys/bus/pci/devices/ADDRESS.\n\nRemedy: the same card and firmware, or <rom bar='off'/> at the next \
-               start.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The expansion ROMs differ in size.
+    ///
+    /// # Meaning
+    /// The ROM is part of what the guest sees: another size moves its other registers.
+    /// # Check by hand
+    /// The file rom in /sys/bus/pci/devices/ADDRESS.
+    /// # Fix
+    /// The same card and firmware, or <rom bar='off'/> at the next start.
+    "rom-size": Warning, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "unmanaged-bound",
-        severity: Severity::Error,
-        summary: "an unmanaged device is not bound to a VFIO driver on the destination",
-        page: "With managed='no' libvirt binds nothing: a device that is not bound to a VFIO driver is refused (\"must \
-               be manually detached from the host\").\n\nBy hand: readlink \
-               /sys/bus/pci/devices/ADDRESS/driver.\n\nRemedy: driverctl set-override ADDRESS DRIVER, or \"managed\": \
-               \"yes\" in the destination's device_spec.",
-    },
-    Run::Device(run),
-)
-.rechecked();
+check! {
+    /// An unmanaged device is not bound to a VFIO driver on the destination.
+    ///
+    /// # Meaning
+    /// With managed='no' libvirt binds nothing: a device that is not bound to a VFIO driver is refused ("must be
+    /// manually detached from the host").
+    /// # Check by hand
+    /// readlink /sys/bus/pci/devices/ADDRESS/driver.
+    /// # Fix
+    /// driverctl set-override ADDRESS DRIVER, or "managed": "yes" in the destination's device_spec.
+    "unmanaged-bound": Error, Device(run), rechecked
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;

@@ -2,21 +2,21 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "variant-driver",
-        severity: Severity::Error,
-        summary: "the destination's device is not bound to the guest's variant driver",
-        page: "A device's state has the format of its variant driver (mlx5_vfio_pci, hisi_acc_vfio_pci, ...). Plain vfio-pci has \
-               no state at all: QEMU on the destination then starts without a section for the device, and the migration dies \
-               with \"Unknown savevm section or instance '.../vfio' 0\".\n\n\
-               By hand: readlink /sys/bus/pci/devices/ADDRESS/driver on both hosts. A driver is chosen by driver_override only, \
-               never by its ids.\n\n\
-               Remedy: bind the driver, for example with driverctl set-override ADDRESS DRIVER, or let libvirt do it \
-               (managed='yes' and libvirt 10.0 or newer on both hosts).",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The destination's device is not bound to the guest's variant driver.
+    ///
+    /// # Meaning
+    /// A device's state has the format of its variant driver (mlx5_vfio_pci, hisi_acc_vfio_pci, ...). Plain vfio-pci
+    /// has no state at all: QEMU on the destination then starts without a section for the device, and the migration
+    /// dies with "Unknown savevm section or instance '.../vfio' 0".
+    /// # Check by hand
+    /// readlink /sys/bus/pci/devices/ADDRESS/driver on both hosts. A driver is chosen by driver_override only, never by
+    /// its ids.
+    /// # Fix
+    /// Bind the driver, for example with driverctl set-override ADDRESS DRIVER, or let libvirt do it (managed='yes' and
+    /// libvirt 10.0 or newer on both hosts).
+    "variant-driver": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() {

@@ -4,19 +4,20 @@ use serde_json::Value;
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "vendor-facts",
-        severity: Severity::Error,
-        summary: "facts of the vendor differ (vGPU type, QAT services, queue pairs)",
-        page: "Some devices take over only the state of a device that is set up alike: the vGPU type, the services of a \
-               QAT device, the queue pairs of a HiSilicon accelerator.\n\nBy hand: NVIDIA: cat \
-               /sys/bus/pci/devices/VF/nvidia/current_vgpu_type and /sys/module/nvidia/version; QAT: cat \
-               /sys/bus/pci/devices/PF/qat/cfg_services; HiSilicon: cat /sys/module/DRIVER/parameters/pf_q_num and \
-               /sys/bus/pci/devices/PF/sriov_numvfs.\n\nRemedy: set the destination's device up like the source's.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// Facts of the vendor differ (vGPU type, QAT services, queue pairs).
+    ///
+    /// # Meaning
+    /// Some devices take over only the state of a device that is set up alike: the vGPU type, the services of a QAT
+    /// device, the queue pairs of a HiSilicon accelerator.
+    /// # Check by hand
+    /// NVIDIA: cat /sys/bus/pci/devices/VF/nvidia/current_vgpu_type and /sys/module/nvidia/version; QAT: cat
+    /// /sys/bus/pci/devices/PF/qat/cfg_services; HiSilicon: cat /sys/module/DRIVER/parameters/pf_q_num and
+    /// /sys/bus/pci/devices/PF/sriov_numvfs.
+    /// # Fix
+    /// Set the destination's device up like the source's.
+    "vendor-facts": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let facts = pair::vendor_facts(&device.pair);

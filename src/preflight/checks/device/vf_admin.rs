@@ -2,18 +2,20 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "vf-admin",
-        severity: Severity::Error,
-        summary: "the PF enforces other settings for the destination's VF",
-        page: "A plain hostdev programs nothing: VLAN, MAC, trust, spoof check, rates and link state of a VF are \
-               whatever its PF has. When they differ the guest arrives in the wrong VLAN or without a network, without \
-               any error. An interface of type hostdev is programmed by libvirt.\n\nBy hand: ip -d link show dev PF on \
-               both hosts.\n\nRemedy, on the destination while the VF is free, with the values of the source: ip link set PF vf N mac MAC vlan ID spoofchk on trust off state auto.",
-    },
-    Run::Device(run),
-);
+check! {
+    /// The PF enforces other settings for the destination's VF.
+    ///
+    /// # Meaning
+    /// A plain hostdev programs nothing: VLAN, MAC, trust, spoof check, rates and link state of a VF are whatever its
+    /// PF has. When they differ the guest arrives in the wrong VLAN or without a network, without any error. An
+    /// interface of type hostdev is programmed by libvirt.
+    /// # Check by hand
+    /// ip -d link show dev PF on both hosts.
+    /// # Fix
+    /// On the destination while the VF is free, with the values of the source: ip link set PF vf N mac MAC vlan ID
+    /// spoofchk on trust off state auto.
+    "vf-admin": Error, Device(run)
+}
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() || device.is_interface() || !pair::is_network(device.pair.source) {

@@ -2,17 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "alias-migratable",
-        severity: Severity::Error,
-        summary: "the flavor does not ask for live-migratable devices",
-        page: "Nova migrates an instance only when each alias of its flavor says live_migratable: yes (\"does not \
-               explicitly request live-migratable devices\"); what the devices can do does not matter.\n\nBy hand, on controllers and computes: grep -rn alias /etc/nova.\n\nRemedy: add \"live_migratable\": \"yes\" to the alias \
-               everywhere, then resize the instance; a NIC can be detached and attached instead.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The flavor does not ask for live-migratable devices.
+    ///
+    /// # Meaning
+    /// Nova migrates an instance only when each alias of its flavor says live_migratable: yes ("does not explicitly
+    /// request live-migratable devices"); what the devices can do does not matter.
+    /// # Check by hand
+    /// On controllers and computes: grep -rn alias /etc/nova.
+    /// # Fix
+    /// Add "live_migratable": "yes" to the alias everywhere, then resize the instance; a NIC can be detached and
+    /// attached instead.
+    "alias-migratable": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Ok(asked) = &instance.plan.asked else { return Vec::new() };

@@ -3,20 +3,19 @@
 use super::prelude::*;
 use crate::model::snapshot::host::PathKind;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "cdrom-media",
-        severity: Severity::Error,
-        summary: "media in the guest's drives are not on the destination",
-        page: "libvirt does not copy an image in a CD-ROM drive or a read-only disk; QEMU on the destination opens the \
-               same path. With startupPolicy optional or requisite a missing medium is dropped instead. Where the \
-               destination cannot be asked (a saved snapshot, libvirt alone) the media are listed as a \
-               warning.\n\nBy hand, on the destination: ls -l PATH.\n\nRemedy: virsh change-media DOMAIN TARGET \
-               --eject, or put the image on shared storage or there as well.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// Media in the guest's drives are not on the destination.
+    ///
+    /// # Meaning
+    /// libvirt does not copy an image in a CD-ROM drive or a read-only disk; QEMU on the destination opens the same
+    /// path. With startupPolicy optional or requisite a missing medium is dropped instead. Where the destination cannot
+    /// be asked (a saved snapshot, libvirt alone) the media are listed as a warning.
+    /// # Check by hand
+    /// On the destination: ls -l PATH.
+    /// # Fix
+    /// virsh change-media DOMAIN TARGET --eject, or put the image on shared storage or there as well.
+    "cdrom-media": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();

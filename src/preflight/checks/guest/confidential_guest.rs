@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "confidential-guest",
-        severity: Severity::Error,
-        summary: "the guest is confidential",
-        page: "Memory of SEV, SNP and TDX guests is encrypted for one machine; QEMU cannot send it.\n\nBy hand: virsh \
-               dumpxml DOMAIN, element launchSecurity.\n\nRemedy: none: such a guest stays where it is.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest is confidential.
+    ///
+    /// # Meaning
+    /// Memory of SEV, SNP and TDX guests is encrypted for one machine; QEMU cannot send it.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element launchSecurity.
+    /// # Fix
+    /// Nothing helps: such a guest stays where it is.
+    "confidential-guest": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![match &instance.guest.launch_security {

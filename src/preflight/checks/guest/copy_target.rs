@@ -4,22 +4,21 @@ use super::prelude::*;
 use crate::model::snapshot::storage::{Image, Kind};
 use crate::preflight::terms::Copied;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "copy-target",
-        severity: Severity::Error,
-        summary: "nothing proves that a disk would be copied onto another, empty image",
-        page: "--copy-storage has libvirt write a disk over the file of the same path on the destination. pvm lets it do so \
-               only when both hosts' pvm has looked at it: a file on a file system of that host alone, into which nothing \
-               was ever written (no block is allocated; a qcow2 image maps no cluster), as large as the disk, and not the \
-               source's own file. Block devices, images with a backing file and shared storage cannot be proved so. After a \
-               failure the target is half written, which the last line says, and it has to be emptied before the next \
-               attempt.\n\nBy hand: stat -f PATH and stat PATH on both hosts.\n\nRemedy: make an empty image there, as the \
-               message says. The check cannot be ignored.",
-    },
-    Run::Instance(run),
-)
-.never_ignored();
+check! {
+    /// Nothing proves that a disk would be copied onto another, empty image.
+    ///
+    /// # Meaning
+    /// --copy-storage has libvirt write a disk over the file of the same path on the destination. pvm lets it do so
+    /// only when both hosts' pvm has looked at it: a file on a file system of that host alone, into which nothing was
+    /// ever written (no block is allocated; a qcow2 image maps no cluster), as large as the disk, and not the source's
+    /// own file. Block devices, images with a backing file and shared storage cannot be proved so. After a failure the
+    /// target is half written, which the last line says, and it has to be emptied before the next attempt.
+    /// # Check by hand
+    /// stat -f PATH and stat PATH on both hosts.
+    /// # Fix
+    /// Make an empty image there, as the message says. The check cannot be ignored.
+    "copy-target": Error, Instance(run), never_ignored
+}
 
 /// File systems that belong to one host. A container's overlay lies on one of them.
 const LOCAL: [&str; 8] = ["ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "overlay"];

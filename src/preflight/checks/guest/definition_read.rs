@@ -4,17 +4,18 @@ use super::prelude::*;
 use crate::domain::read;
 use crate::model::snapshot::Hostdev;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "definition-read",
-        severity: Severity::Error,
-        summary: "the guest's definition cannot be read, or contradicts the snapshot",
-        page: "Everything about a guest is read from its live XML. A snapshot without it, or with host devices that the \
-               XML does not have, is not one that pvm inventory made.\n\nBy hand: virsh dumpxml DOMAIN \
-               --migratable.\n\nRemedy: take the snapshot of the source again.",
-    },
-    Run::Instance(run),
-).never_ignored();
+check! {
+    /// The guest's definition cannot be read, or contradicts the snapshot.
+    ///
+    /// # Meaning
+    /// Everything about a guest is read from its live XML. A snapshot without it, or with host devices that the XML
+    /// does not have, is not one that pvm inventory made.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN --migratable.
+    /// # Fix
+    /// Take the snapshot of the source again.
+    "definition-read": Error, Instance(run), never_ignored
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(xml) = instance.domain.xml.as_deref() else {

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "destination-owned-by-nova",
-        severity: Severity::Error,
-        summary: "Nova on the destination believes the device free",
-        page: "The PCI tracker of a nova-compute counts every VF of its device_spec that no instance of Nova has as \
-               free: it will give the same VF to the next instance.\n\nBy hand: openstack compute service list --host \
-               HOST.\n\nRemedy: take the VFs out of device_spec of that host, or --standalone when you know better.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// Nova on the destination believes the device free.
+    ///
+    /// # Meaning
+    /// The PCI tracker of a nova-compute counts every VF of its device_spec that no instance of Nova has as free: it
+    /// will give the same VF to the next instance.
+    /// # Check by hand
+    /// openstack compute service list --host HOST.
+    /// # Fix
+    /// Take the VFs out of device_spec of that host, or --standalone when you know better.
+    "destination-owned-by-nova": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let destination = instance.hosts.destination;

@@ -4,20 +4,19 @@ use super::prelude::*;
 use crate::plan::Role;
 use crate::plan::instance::MOST_HOSTDEVS;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "device-map",
-        severity: Severity::Error,
-        summary: "the destination has no place for every device of the guest",
-        page: "pvm looks for a device of the destination for each host device of the guest, for all of them together, so that a map \
-               is found whenever there is one. When there is none it names the smallest set of requests that cannot be met \
-               together and how many devices each condition removed. The codes of the conditions have pages of their own.\n\n\
-               By hand: pvm inventory DST; pvm explain CODE for each condition.\n\n\
-               Remedy: free a device, bind its driver, or declare it, whichever condition removed the most.",
-    },
-    Run::Instance(run),
-)
-.never_ignored();
+check! {
+    /// The destination has no place forevery device of the guest.
+    ///
+    /// # Meaning
+    /// pvm looks for a device of the destination for each host device of the guest, for all of them together, so that a
+    /// map is found whenever there is one. When there is none it names the smallest set of requests that cannot be met
+    /// together and how many devices each condition removed. The codes of the conditions have pages of their own.
+    /// # Check by hand
+    /// pvm inventory DST; pvm explain CODE for each condition.
+    /// # Fix
+    /// free a device, bind its driver, or declare it, whichever condition removed the most.
+    "device-map": Error, Instance(run), never_ignored
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let plan = instance.plan;

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "disk-cache",
-        severity: Severity::Warning,
-        summary: "a disk uses the host's page cache",
-        page: "With cache modes other than none and directsync data may be in the source's memory when the destination \
-               reads. Newer QEMU drops the cache by itself; older libvirt refuses.\n\nBy hand: virsh dumpxml DOMAIN, \
-               disk/driver cache.\n\nRemedy: cache='none' at the next start.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// A disk uses the host's page cache.
+    ///
+    /// # Meaning
+    /// With cache modes other than none and directsync data may be in the source's memory when the destination reads.
+    /// Newer QEMU drops the cache by itself; older libvirt refuses.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, disk/driver cache.
+    /// # Fix
+    /// cache='none' at the next start.
+    "disk-cache": Warning, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let cached: Vec<&str> = instance

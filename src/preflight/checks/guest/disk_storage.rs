@@ -4,22 +4,21 @@ use super::prelude::*;
 use crate::domain::guest::Disk;
 use crate::model::snapshot::host::PathKind;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "disk-storage",
-        severity: Severity::Error,
-        summary: "a disk is not on storage that both hosts share",
-        page: "A migration moves memory and devices; disks must be reachable from both hosts by the same path, or be \
-               copied. libvirt looks at the source's file system before it starts (\"Migration without shared storage \
-               is unsafe\"): nfs, cifs, ceph, glusterfs, gfs2, ocfs2 and a few others count as shared. pvm compares \
-               what is mounted there on both hosts. A block device is the same when its name tells which one it is \
-               (/dev/disk/by-id, multipath by WWID) and both hosts have it.\n\nBy hand, on both hosts: findmnt -T \
-               PATH; for a block device ls -l /dev/disk/by-id.\n\nRemedy: put the disk on shared storage, or pvm \
-               migrate --copy-storage DISK.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// A disk is not on storage that both hosts share.
+    ///
+    /// # Meaning
+    /// A migration moves memory and devices; disks must be reachable from both hosts by the same path, or be copied.
+    /// libvirt looks at the source's file system before it starts ("Migration without shared storage is unsafe"): nfs,
+    /// cifs, ceph, glusterfs, gfs2, ocfs2 and a few others count as shared. pvm compares what is mounted there on both
+    /// hosts. A block device is the same when its name tells which one it is (/dev/disk/by-id, multipath by WWID) and
+    /// both hosts have it.
+    /// # Check by hand
+    /// On both hosts: findmnt -T PATH; for a block device ls -l /dev/disk/by-id.
+    /// # Fix
+    /// Put the disk on shared storage, or pvm migrate --copy-storage DISK.
+    "disk-storage": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "graphics-listen",
-        severity: Severity::Error,
-        summary: "a graphics server listens on an address of the source",
-        page: "A VNC or SPICE server bound to an address of one host cannot start on another. Addresses such as 0.0.0.0 \
-               and 127.0.0.1 exist everywhere.\n\nBy hand: virsh dumpxml DOMAIN, element graphics/listen.\n\nRemedy: \
-               <listen type='address' address='0.0.0.0'/>, or a listen network.",
-    },
-    Run::Instance(run),
-).rechecked();
+check! {
+    /// A graphics server listens on an address of the source.
+    ///
+    /// # Meaning
+    /// A VNC or SPICE server bound to an address of one host cannot start on another. Addresses such as 0.0.0.0 and
+    /// 127.0.0.1 exist everywhere.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element graphics/listen.
+    /// # Fix
+    /// <listen type='address' address='0.0.0.0'/>, or a listen network.
+    "graphics-listen": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let everywhere =

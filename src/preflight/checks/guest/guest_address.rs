@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-address",
-        severity: Severity::Error,
-        summary: "a host device has no address in the guest's XML",
-        page: "QEMU names a device's state by its guest address. Where the XML has none, libvirt on the destination \
-               chooses one, and the state finds no device (\"Unknown savevm section\").\n\nBy hand: virsh dumpxml \
-               DOMAIN: each hostdev has an <address type='pci'>.\n\nRemedy: use the live XML of the running guest.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// A host device has no address in the guest's XML.
+    ///
+    /// # Meaning
+    /// QEMU names a device's state by its guest address. Where the XML has none, libvirt on the destination chooses
+    /// one, and the state finds no device ("Unknown savevm section").
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN: each hostdev has an <address type='pci'>.
+    /// # Fix
+    /// Use the live XML of the running guest.
+    "guest-address": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let without = &instance.guest.unaddressed;

@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-already-there",
-        severity: Severity::Error,
-        summary: "the destination has another guest of this name, or this guest runs there",
-        page: "libvirt refuses a name that another UUID has, and a UUID that is running. The same UUID running on both \
-               hosts is the same guest twice.\n\nBy hand: virsh -c URI list --all --uuid --name.\n\nRemedy: rename or \
-               undefine the other guest; if the same guest runs there, see pvm recover.",
-    },
-    Run::Instance(run),
-)
-.rechecked()
-.never_ignored();
+check! {
+    /// The destination has another guest of this name, or this guest runs there.
+    ///
+    /// # Meaning
+    /// libvirt refuses a name that another UUID has, and a UUID that is running. The same UUID running on both hosts is
+    /// the same guest twice.
+    /// # Check by hand
+    /// virsh -c URI list --all --uuid --name.
+    /// # Fix
+    /// Rename or undefine the other guest; if the same guest runs there, see pvm recover.
+    "guest-already-there": Error, Instance(run), rechecked, never_ignored
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mine = instance.domain;

@@ -2,19 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-cpu",
-        severity: Severity::Error,
-        summary: "the destination's CPU cannot run the guest",
-        page: "A custom CPU model runs wherever libvirt calls it usable. host-passthrough shows the guest the host's \
-               own CPU: then both must be the same model with the same microcode. libvirt compares the CPU by itself \
-               before the guest is paused.\n\nBy hand: virsh -c URI hypervisor-cpu-compare CPU.xml; virsh -c URI \
-               domcapabilities.\n\nRemedy: a destination with the same CPU, or a named CPU model that both have.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The destination's CPU cannot run the guest.
+    ///
+    /// # Meaning
+    /// A custom CPU model runs wherever libvirt calls it usable. host-passthrough shows the guest the host's own CPU:
+    /// then both must be the same model with the same microcode. libvirt compares the CPU by itself before the guest is
+    /// paused.
+    /// # Check by hand
+    /// virsh -c URI hypervisor-cpu-compare CPU.xml; virsh -c URI domcapabilities.
+    /// # Fix
+    /// A destination with the same CPU, or a named CPU model that both have.
+    "guest-cpu": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let (source, destination) = (instance.source(), instance.destination());

@@ -2,16 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-defined-there",
-        severity: Severity::Warning,
-        summary: "the destination has an old definition of this guest",
-        page: "A definition of the same UUID on the destination is replaced when the guest arrives.\n\nBy hand: virsh \
-               -c URI dumpxml UUID --inactive.\n\nRemedy, if it is out of date: virsh -c URI undefine NAME --keep-nvram.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The destination has an old definition of this guest.
+    ///
+    /// # Meaning
+    /// A definition of the same UUID on the destination is replaced when the guest arrives.
+    /// # Check by hand
+    /// virsh -c URI dumpxml UUID --inactive.
+    /// # Fix
+    /// If it is out of date: virsh -c URI undefine NAME --keep-nvram.
+    "guest-defined-there": Warning, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let twin = instance.there.same(instance.domain).iter().find(|other| !other.is_active());

@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-job",
-        severity: Severity::Error,
-        summary: "a job of libvirt is running on the guest",
-        page: "A domain has one job at a time: another migration, a dump, a backup or a block job keeps it.\n\nBy hand: \
-               virsh domjobinfo DOMAIN; virsh blockjob DOMAIN DISK.\n\nRemedy: wait for it, or virsh domjobabort \
-               DOMAIN.",
-    },
-    Run::Instance(run),
-).rechecked();
+check! {
+    /// A job of libvirt is running on the guest.
+    ///
+    /// # Meaning
+    /// A domain has one job at a time: another migration, a dump, a backup or a block job keeps it.
+    /// # Check by hand
+    /// virsh domjobinfo DOMAIN; virsh blockjob DOMAIN DISK.
+    /// # Fix
+    /// Wait for it, or virsh domjobabort DOMAIN.
+    "guest-job": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![match instance.domain.job.as_deref() {

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-memory",
-        severity: Severity::Error,
-        summary: "the destination has too little free memory",
-        page: "With VFIO devices all of the guest's memory is pinned when it starts on the destination, on the NUMA \
-               nodes it is bound to.\n\nBy hand: virsh -c URI freecell --all.\n\nRemedy: move or stop another guest.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The destination has too little free memory.
+    ///
+    /// # Meaning
+    /// With VFIO devices all of the guest's memory is pinned when it starts on the destination, on the NUMA nodes it is
+    /// bound to.
+    /// # Check by hand
+    /// virsh -c URI freecell --all.
+    /// # Fix
+    /// Move or stop another guest.
+    "guest-memory": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(wanted) = instance.guest.memory else { return Vec::new() };

@@ -2,18 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-networks",
-        severity: Severity::Error,
-        summary: "a bridge, network or interface of the guest is missing on the destination",
-        page: "Interfaces are connected on the destination by the same names (\"Network not found\", \"Cannot get \
-               interface MTU\").\n\nBy hand: virsh -c URI net-list; ip link show type bridge.\n\nRemedy: create the \
-               bridge, or start the network, under the same name.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// A bridge, network or interface of the guest is missing on the destination.
+    ///
+    /// # Meaning
+    /// Interfaces are connected on the destination by the same names ("Network not found", "Cannot get interface MTU").
+    /// # Check by hand
+    /// virsh -c URI net-list; ip link show type bridge.
+    /// # Fix
+    /// Create the bridge, or start the network, under the same name.
+    "guest-networks": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();

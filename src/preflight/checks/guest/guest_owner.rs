@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-owner",
-        severity: Severity::Info,
-        summary: "the guest belongs to a management system",
-        page: "A guest of Nova, oVirt, KubeVirt, OpenNebula or Pacemaker is theirs: when it moves behind their back \
-               they may start it a second time on the source. pvm migrate refuses without --standalone=UUID.\n\nBy \
-               hand: virsh dumpxml DOMAIN, element metadata.\n\nRemedy: openstack server migrate --live-migration, or \
-               the owner's own command.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The guest belongs to a management system.
+    ///
+    /// # Meaning
+    /// A guest of Nova, oVirt, KubeVirt, OpenNebula or Pacemaker is theirs: when it moves behind their back they may
+    /// start it a second time on the source. pvm migrate refuses without --standalone=UUID.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element metadata.
+    /// # Fix
+    /// openstack server migrate --live-migration, or the owner's own command.
+    "guest-owner": Info, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(owner) = instance.domain.owner.as_deref() else { return Vec::new() };

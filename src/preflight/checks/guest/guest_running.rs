@@ -2,19 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-running",
-        severity: Severity::Error,
-        summary: "the guest does not run",
-        page: "Only a running or paused guest can migrate live. One that paused on an I/O error is refused by \
-               libvirt.\n\nBy hand: virsh domstate DOMAIN --reason.\n\nRemedy: virsh start or resume it, or move the \
-               definition of a guest that is shut off.",
-    },
-    Run::Instance(run),
-)
-.rechecked()
-.never_ignored();
+check! {
+    /// The guest does not run.
+    ///
+    /// # Meaning
+    /// Only a running or paused guest can migrate live. One that paused on an I/O error is refused by libvirt.
+    /// # Check by hand
+    /// virsh domstate DOMAIN --reason.
+    /// # Fix
+    /// virsh start or resume it, or move the definition of a guest that is shut off.
+    "guest-running": Error, Instance(run), rechecked, never_ignored
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let state = instance.domain.state.as_str();

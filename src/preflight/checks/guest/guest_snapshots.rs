@@ -2,16 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "guest-snapshots",
-        severity: Severity::Error,
-        summary: "the guest has snapshots or checkpoints",
-        page: "libvirt does not migrate a guest whose snapshots or checkpoints it would leave behind.\n\nBy hand: virsh \
-               snapshot-list DOMAIN; virsh checkpoint-list DOMAIN.\n\nRemedy: virsh snapshot-delete DOMAIN NAME --metadata, which keeps the data; virsh checkpoint-delete DOMAIN NAME --metadata.",
-    },
-    Run::Instance(run),
-).rechecked();
+check! {
+    /// The guest has snapshots or checkpoints.
+    ///
+    /// # Meaning
+    /// libvirt does not migrate a guest whose snapshots or checkpoints it would leave behind.
+    /// # Check by hand
+    /// virsh snapshot-list DOMAIN; virsh checkpoint-list DOMAIN.
+    /// # Fix
+    /// virsh snapshot-delete DOMAIN NAME --metadata, which keeps the data; virsh checkpoint-delete DOMAIN NAME
+    /// --metadata.
+    "guest-snapshots": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![match instance.domain.snapshots {

@@ -3,20 +3,19 @@
 use super::prelude::*;
 use crate::model::snapshot::host::PathKind;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "host-paths",
-        severity: Severity::Error,
-        summary: "the guest uses files of the host that the destination lacks",
-        page: "QEMU on the destination is started with the same emulator, kernel, logs and random sources, by the same \
-               paths. A log is made anew if its folder is there; all else must exist. Where the destination cannot be \
-               asked (a saved snapshot, libvirt alone) the paths are listed as a warning.\n\nBy hand, on the \
-               destination: ls -l PATH.\n\nRemedy: create it there: mkdir -p the folder of a log; copy a kernel with \
-               scp -p.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest uses files of the host that the destination lacks.
+    ///
+    /// # Meaning
+    /// QEMU on the destination is started with the same emulator, kernel, logs and random sources, by the same paths. A
+    /// log is made anew if its folder is there; all else must exist. Where the destination cannot be asked (a saved
+    /// snapshot, libvirt alone) the paths are listed as a warning.
+    /// # Check by hand
+    /// On the destination: ls -l PATH.
+    /// # Fix
+    /// Create it there: mkdir -p the folder of a log; copy a kernel with scp -p.
+    "host-paths": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "hugepages",
-        severity: Severity::Error,
-        summary: "the destination has too few free huge pages of the guest's size",
-        page: "Huge pages are reserved at boot or by the administrator; the guest needs pages of its size, on its NUMA \
-               nodes.\n\nBy hand: cat /sys/devices/system/node/node*/hugepages/*/free_hugepages.\n\nRemedy, on the destination: echo COUNT >/sys/devices/system/node/nodeN/hugepages/hugepages-2048kB/nr_hugepages (1048576kB for pages of 1 GiB).",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The destination has too few free huge pages of the guest's size.
+    ///
+    /// # Meaning
+    /// Huge pages are reserved at boot or by the administrator; the guest needs pages of its size, on its NUMA nodes.
+    /// # Check by hand
+    /// cat /sys/devices/system/node/node*/hugepages/*/free_hugepages.
+    /// # Fix
+    /// On the destination: echo COUNT >/sys/devices/system/node/nodeN/hugepages/hugepages-2048kB/nr_hugepages
+    /// (1048576kB for pages of 1 GiB).
+    "hugepages": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let (Some(wanted), [first, ..]) = (instance.guest.memory, instance.guest.hugepages.as_slice()) else {

@@ -2,18 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "invtsc",
-        severity: Severity::Error,
-        summary: "the guest has an invariant TSC without a fixed frequency",
-        page: "An invariant TSC promises the guest a constant rate; libvirt migrates it only when the rate is written \
-               down.\n\nBy hand: virsh dumpxml DOMAIN, feature invtsc and timer tsc.\n\nRemedy: <timer name='tsc' \
-               frequency='HZ'/> at the next start.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest has an invariant TSC without a fixed frequency.
+    ///
+    /// # Meaning
+    /// An invariant TSC promises the guest a constant rate; libvirt migrates it only when the rate is written down.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, feature invtsc and timer tsc.
+    /// # Fix
+    /// <timer name='tsc' frequency='HZ'/> at the next start.
+    "invtsc": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let cpu = &instance.guest.cpu;

@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "kvm-available",
-        severity: Severity::Error,
-        summary: "the guest runs on KVM and the destination has none",
-        page: "A KVM guest cannot continue under emulation.\n\nBy hand: ls -l /dev/kvm on the destination.\n\nRemedy: \
-               load kvm_intel or kvm_amd, and switch virtualisation on in the firmware.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest runs on KVM and the destination has none.
+    ///
+    /// # Meaning
+    /// A KVM guest cannot continue under emulation.
+    /// # Check by hand
+    /// ls -l /dev/kvm on the destination.
+    /// # Fix
+    /// Load kvm_intel or kvm_amd, and switch virtualisation on in the firmware.
+    "kvm-available": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if instance.guest.virt_type != "kvm" {

@@ -2,16 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "large-memory",
-        severity: Severity::Error,
-        summary: "the guest has more memory than dirty tracking of VFIO type1 covers",
-        page: "Newer QEMU blocks the migration of guests above about 8 TiB without iommufd (\"large memory VM\").\n\nBy \
-               hand: virsh dominfo DOMAIN.\n\nRemedy: iommufd for the devices (libvirt 12.1).",
-    },
-    Run::Instance(run),
-).rechecked();
+check! {
+    /// The guest has more memory than dirty tracking of VFIO type1 covers.
+    ///
+    /// # Meaning
+    /// Newer QEMU blocks the migration of guests above about 8 TiB without iommufd ("large memory VM").
+    /// # Check by hand
+    /// virsh dominfo DOMAIN.
+    /// # Fix
+    /// Use iommufd for the devices (libvirt 12.1).
+    "large-memory": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(memory) = instance.guest.memory.filter(|_| instance.has_vfio()) else { return Vec::new() };

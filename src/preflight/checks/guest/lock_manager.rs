@@ -3,17 +3,18 @@
 use super::prelude::*;
 use crate::domain::guest::Disk;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "lock-manager",
-        severity: Severity::Warning,
-        summary: "nothing keeps a guest from writing to its disks from two hosts",
-        page: "When the answer at switch-over is lost, a guest may run on both hosts. Only a lock manager (virtlockd, \
-               sanlock) or the storage itself then keeps its disks whole.\n\nBy hand: grep lock_manager \
-               /etc/libvirt/qemu.conf.\n\nRemedy: lock_manager = \"lockd\" in qemu.conf on both hosts.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// Nothing keeps a guest from writing to its disks from two hosts.
+    ///
+    /// # Meaning
+    /// When the answer at switch-over is lost, a guest may run on both hosts. Only a lock manager (virtlockd, sanlock)
+    /// or the storage itself then keeps its disks whole.
+    /// # Check by hand
+    /// grep lock_manager /etc/libvirt/qemu.conf.
+    /// # Fix
+    /// lock_manager = "lockd" in qemu.conf on both hosts.
+    "lock-manager": Warning, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     // Nobody can damage what is only read.

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "machine-type",
-        severity: Severity::Error,
-        summary: "the destination does not know the machine type",
-        page: "The guest continues on exactly the machine type it was started with; older QEMU does not know newer \
-               ones, newer QEMU drops very old ones.\n\nBy hand: virsh -c URI capabilities, elements \
-               machine.\n\nRemedy: a QEMU on the destination that has it; or restart the guest with an older type.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The destination does not know the machine type.
+    ///
+    /// # Meaning
+    /// The guest continues on exactly the machine type it was started with; older QEMU does not know newer ones, newer
+    /// QEMU drops very old ones.
+    /// # Check by hand
+    /// virsh -c URI capabilities, elements machine.
+    /// # Fix
+    /// A QEMU on the destination that has it; or restart the guest with an older type.
+    "machine-type": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(machine) = instance.guest.machine.as_deref() else { return Vec::new() };

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "machine-version",
-        severity: Severity::Info,
-        summary: "the machine type is older than what the device's state would like",
-        page: "Machine types up to 9.2 send device state over one connection only (no multifd), those up to 9.0 also \
-               compare vendor-specific capabilities byte for byte.\n\nBy hand: virsh dumpxml DOMAIN, os/type \
-               machine.\n\nRemedy: a machine type of 10.0 at the next start of the guest.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The machine type is older than what the device's state would like.
+    ///
+    /// # Meaning
+    /// Machine types up to 9.2 send device state over one connection only (no multifd), those up to 9.0 also compare
+    /// vendor-specific capabilities byte for byte.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, os/type machine.
+    /// # Fix
+    /// A machine type of 10.0 at the next start of the guest.
+    "machine-version": Info, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if !instance.has_vfio() {

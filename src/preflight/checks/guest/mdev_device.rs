@@ -3,18 +3,18 @@
 use super::prelude::*;
 use crate::model::snapshot::HostdevKind;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "mdev-device",
-        severity: Severity::Error,
-        summary: "the guest holds mediated devices, which pvm does not create",
-        page: "A mediated device (older vGPUs) must be created on the destination before; its UUID is part of the \
-               guest's definition, and the state fits only the same type of the same driver release.\n\nBy hand: virsh \
-               nodedev-list --cap mdev.\n\nRemedy: vGPUs of newer drivers are SR-IOV VFs: use those; or let Nova move \
-               the guest.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The guest holds mediated devices, which pvm does not create.
+    ///
+    /// # Meaning
+    /// A mediated device (older vGPUs) must be created on the destination before; its UUID is part of the guest's
+    /// definition, and the state fits only the same type of the same driver release.
+    /// # Check by hand
+    /// virsh nodedev-list --cap mdev.
+    /// # Fix
+    /// vGPUs of newer drivers are SR-IOV VFs: use those; or let Nova move the guest.
+    "mdev-device": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mdevs = instance.domain.hostdevs.iter().filter(|hostdev| hostdev.kind == HostdevKind::Mdev).count();

@@ -2,19 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "memlock",
-        severity: Severity::Error,
-        summary: "the limit of locked memory is too small for the guest",
-        page: "All memory of a guest with VFIO devices is locked. libvirt sets the limit to the guest's memory and 1 \
-               GiB, or to hard_limit when that is given: too small a one fails on the destination with \"VFIO_MAP_DMA \
-               failed: Cannot allocate memory\".\n\nBy hand: virsh memtune DOMAIN.\n\nRemedy: virsh memtune DOMAIN \
-               --hard-limit SIZE, or without one.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The limit of locked memory is too small for the guest.
+    ///
+    /// # Meaning
+    /// All memory of a guest with VFIO devices is locked. libvirt sets the limit to the guest's memory and 1 GiB, or to
+    /// hard_limit when that is given: too small a one fails on the destination with "VFIO_MAP_DMA failed: Cannot
+    /// allocate memory".
+    /// # Check by hand
+    /// virsh memtune DOMAIN.
+    /// # Fix
+    /// virsh memtune DOMAIN --hard-limit SIZE, or without one.
+    "memlock": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(memory) = instance.guest.memory.filter(|_| instance.has_vfio()) else { return Vec::new() };

@@ -2,18 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "migration-disabled",
-        severity: Severity::Error,
-        summary: "migration is switched off for a device by an override",
-        page: "A qemu:override with enable-migration=off (or an argument that says so) makes the device block every \
-               migration.\n\nBy hand: virsh dumpxml DOMAIN, element qemu:override.\n\nRemedy: remove the property and \
-               restart the guest.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// Migration is switched off for a device by an override.
+    ///
+    /// # Meaning
+    /// A qemu:override with enable-migration=off (or an argument that says so) makes the device block every migration.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element qemu:override.
+    /// # Fix
+    /// Remove the property and restart the guest.
+    "migration-disabled": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let off = |value: &str| matches!(value, "off" | "false" | "no");

@@ -3,18 +3,18 @@
 use super::prelude::*;
 use crate::plan::Role;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "multiple-devices-p2p",
-        severity: Severity::Error,
-        summary: "several devices move and one of them lacks peer-to-peer support",
-        page: "With more than one migrating device QEMU needs each to be able to stop while others still talk to it \
-               (P2P): \"Multiple VFIO devices migration is supported only if all of them support P2P migration\".\n\nBy \
-               hand: cat /sys/kernel/debug/vfio/ADDRESS/migration/features, word p2p.\n\nRemedy: a guest with one such \
-               device, or devices whose driver has P2P.",
-    },
-    Run::Instance(run),
-).rechecked();
+check! {
+    /// Several devices move and one of them lacks peer-to-peer support.
+    ///
+    /// # Meaning
+    /// With more than one migrating device QEMU needs each to be able to stop while others still talk to it (P2P):
+    /// "Multiple VFIO devices migration is supported only if all of them support P2P migration".
+    /// # Check by hand
+    /// cat /sys/kernel/debug/vfio/ADDRESS/migration/features, word p2p.
+    /// # Fix
+    /// A guest with one such device, or devices whose driver has P2P.
+    "multiple-devices-p2p": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let moving: Vec<_> =

@@ -3,17 +3,18 @@
 use super::prelude::*;
 use crate::model::snapshot::HostdevKind;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "network-pool-device",
-        severity: Severity::Error,
-        summary: "the destination's network pool would choose the device",
-        page: "An interface of type network over a pool of VFs (forward mode hostdev) gets whichever VF the \
-               destination's pool has: pvm cannot choose one that fits.\n\nBy hand: virsh net-dumpxml \
-               NETWORK.\n\nRemedy: interfaces of type hostdev.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The destination's network pool would choose the device.
+    ///
+    /// # Meaning
+    /// An interface of type network over a pool of VFs (forward mode hostdev) gets whichever VF the destination's pool
+    /// has: pvm cannot choose one that fits.
+    /// # Check by hand
+    /// virsh net-dumpxml NETWORK.
+    /// # Fix
+    /// Interfaces of type hostdev.
+    "network-pool-device": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let pooled: Vec<&str> = instance

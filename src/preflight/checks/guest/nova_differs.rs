@@ -3,18 +3,18 @@
 use super::prelude::*;
 use crate::plan::requests::Origin;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "nova-differs",
-        severity: Severity::Info,
-        summary: "Nova would refuse, or take other devices",
-        page: "Nova takes the first devices that fit a request, from the end of its pools, and looks neither at drivers \
-               nor at what devices answer. Where its answer is no, and pvm's is yes, Nova's migration fails all the \
-               same.\n\nBy hand: pvm check-config --request ALIAS:N on the destination.\n\nRemedy: nothing for pvm; for \
-               Nova see the reason.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// Nova would refuse, or take other devices.
+    ///
+    /// # Meaning
+    /// Nova takes the first devices that fit a request, from the end of its pools, and looks neither at drivers nor at
+    /// what devices answer. Where its answer is no, and pvm's is yes, Nova's migration fails nevertheless.
+    /// # Check by hand
+    /// pvm check-config --request ALIAS:N on the destination.
+    /// # Fix
+    /// Nothing for pvm; for Nova see the reason.
+    "nova-differs": Info, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let nova = &instance.plan.nova;

@@ -3,23 +3,28 @@
 use super::prelude::*;
 use crate::plan::requests::Origin;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "nova-stored-request",
-        severity: Severity::Error,
-        summary: "what Nova stored as the instance's request is not known",
-        page: "Nova decides by the PCI request it stored when the instance was booted or resized, not by today's flavor \
-               and alias. An instance from before live_migratable was in the alias is refused. pvm cannot see that \
-               request unless it is handed in.\n\nBy hand, on the database of the instance's cell:\n\n    mysql -BN nova \
-               -e \"select pci_requests from instance_extra where instance_uuid = 'UUID'\" >requests.json\n    pvm \
-               preflight SRC DST --instance NAME --pci-requests requests.json\n\nThe file is Nova's JSON as it is. \
-               Without access to the database the same can be written in YAML:\n\n    - alias: NAME\n      count: \
-               1\n      spec: [{vendor_id: \"15b3\", product_id: \"101e\", live_migratable: \
-               \"true\"}]\n\nRemedy: resize the instance to a flavor with the new alias; a NIC can be detached and \
-               attached instead.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// What Nova stored as the instance's request is not known.
+    ///
+    /// # Meaning
+    /// Nova decides by the PCI request it stored when the instance was booted or resized, not by today's flavor and
+    /// alias. An instance from before live_migratable was in the alias is refused. pvm cannot see that request unless
+    /// it is handed in.
+    /// # Check by hand
+    /// Ask the database of the instance's cell; the file is Nova's JSON as it is. Without access to the database the
+    /// same can be written in YAML:
+    /// ```text
+    /// mysql -BN nova -e "select pci_requests from instance_extra where instance_uuid = 'UUID'" >requests.json
+    /// pvm preflight SRC DST --instance NAME --pci-requests requests.json
+    ///
+    /// - alias: NAME
+    ///   count: 1
+    ///   spec: [{vendor_id: "15b3", product_id: "101e", live_migratable: "true"}]
+    /// ```
+    /// # Fix
+    /// Resize the instance to a flavor with the new alias; a NIC can be detached and attached instead.
+    "nova-stored-request": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let nova = instance.domain.nova.is_some() || instance.domain.owner.as_deref() == Some("nova");

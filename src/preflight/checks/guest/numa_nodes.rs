@@ -2,18 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "numa-nodes",
-        severity: Severity::Error,
-        summary: "the destination lacks NUMA nodes the guest is bound to",
-        page: "Memory binding is carried over as it is written: nodes of the destination by the same numbers.\n\nBy \
-               hand: numactl --hardware.\n\nRemedy: change numatune at the next start, or a destination with the same \
-               nodes.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The destination lacks NUMA nodes the guest is bound to.
+    ///
+    /// # Meaning
+    /// Memory binding is carried over as it is written: nodes of the destination by the same numbers.
+    /// # Check by hand
+    /// numactl --hardware.
+    /// # Fix
+    /// Change numatune at the next start, or a destination with the same nodes.
+    "numa-nodes": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let nodes = &instance.guest.nodes;

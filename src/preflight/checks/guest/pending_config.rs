@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 
 use crate::domain::read;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pending-config",
-        severity: Severity::Warning,
-        summary: "the persistent definition has other host devices than the running guest",
-        page: "The persistent definition moves along. Host devices that only it has keep the source's addresses, and \
-               the next boot on the destination would ask for them.\n\nBy hand: virsh dumpxml DOMAIN \
-               --inactive.\n\nRemedy: virsh detach-device DOMAIN FILE --config, with the pending element in FILE; or restart the guest before.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The persistent definition has other host devices than the running guest.
+    ///
+    /// # Meaning
+    /// The persistent definition moves along. Host devices that only it has keep the source's addresses, and the next
+    /// boot on the destination would ask for them.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN --inactive.
+    /// # Fix
+    /// virsh detach-device DOMAIN FILE --config, with the pending element in FILE; or restart the guest before.
+    "pending-config": Warning, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let domain = instance.domain;

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "pinned-cpus",
-        severity: Severity::Error,
-        summary: "the destination lacks CPUs the guest is pinned to",
-        page: "CPU pinning is carried over as it is written: CPUs of the destination by the same numbers (\"cannot set \
-               CPU affinity\").\n\nBy hand: lscpu --extended.\n\nRemedy: virsh vcpupin before the migration, or a \
-               destination with the same CPUs.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The destination lacks CPUs the guest is pinned to.
+    ///
+    /// # Meaning
+    /// CPU pinning is carried over as it is written: CPUs of the destination by the same numbers ("cannot set CPU
+    /// affinity").
+    /// # Check by hand
+    /// lscpu --extended.
+    /// # Fix
+    /// virsh vcpupin before the migration, or a destination with the same CPUs.
+    "pinned-cpus": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let cpus = &instance.guest.cpus;

@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "qemu-blocked",
-        severity: Severity::Error,
-        summary: "QEMU says that the guest cannot migrate",
-        page: "The running QEMU knows every reason why it cannot migrate, and tells them without any effect: a device \
-               without migration, several devices without peer-to-peer, a vIOMMU, ... libvirt asks the same.\n\nBy \
-               hand: virsh qemu-monitor-command DOMAIN '{\"execute\": \"query-migrate\"}', blocked-reasons.\n\nRemedy: \
-               remove the reason; most need a restart of the guest.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// QEMU says that the guest cannot migrate.
+    ///
+    /// # Meaning
+    /// The running QEMU knows every reason why it cannot migrate, and tells them without any effect: a device without
+    /// migration, several devices without peer-to-peer, a vIOMMU, ... libvirt asks the same.
+    /// # Check by hand
+    /// virsh qemu-monitor-command DOMAIN '{"execute": "query-migrate"}', blocked-reasons.
+    /// # Fix
+    /// Remove the reason; most need a restart of the guest.
+    "qemu-blocked": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if !instance.domain.is_active() {

@@ -3,19 +3,19 @@
 use super::prelude::*;
 use crate::plan::requests::{Origin, RequestError};
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "requests-known",
-        severity: Severity::Error,
-        summary: "what the guest's flavor asks for cannot be told",
-        page: "The devices of a guest belong to the PCI aliases of its flavor. pvm takes them from --request, else from the extra \
-               specs in Nova's metadata (there since Nova 32), else it infers them from the aliases of the source. Where several \
-               aliases describe a device it does not guess.\n\n\
-               By hand: openstack flavor show FLAVOR, property pci_passthrough:alias.\n\n\
-               Remedy: pvm preflight SRC DST --instance NAME --request ALIAS:N,..., with what the flavor asks for.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// What the guest's flavor asks for cannot be told.
+    ///
+    /// # Meaning
+    /// The devices of a guest belong to the PCI aliases of its flavor. pvm takes them from --request, else from the
+    /// extra specs in Nova's metadata (there since Nova 32), else it infers them from the aliases of the source. Where
+    /// several aliases describe a device it does not guess.
+    /// # Check by hand
+    /// openstack flavor show FLAVOR, property pci_passthrough:alias.
+    /// # Fix
+    /// pvm preflight SRC DST --instance NAME --request ALIAS:N,..., with what the flavor asks for.
+    "requests-known": Error, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     match &instance.plan.asked {

@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "running-qemu",
-        severity: Severity::Warning,
-        summary: "the guest runs an older QEMU than its host has installed",
-        page: "A guest keeps the QEMU it was started with. Checks of versions look at the installed one.\n\nBy hand: \
-               virsh qemu-monitor-command DOMAIN --hmp info version.\n\nRemedy: restart the guest, if the difference \
-               matters.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The guest runs an older QEMU than its host has installed.
+    ///
+    /// # Meaning
+    /// A guest keeps the QEMU it was started with. Checks of versions look at the installed one.
+    /// # Check by hand
+    /// virsh qemu-monitor-command DOMAIN --hmp info version.
+    /// # Fix
+    /// Restart the guest, if the difference matters.
+    "running-qemu": Warning, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let (Some(running), Some(installed)) = (instance.domain.qemu.as_deref(), instance.source().qemu.as_deref()) else {

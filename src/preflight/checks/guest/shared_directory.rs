@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "shared-directory",
-        severity: Severity::Error,
-        summary: "the guest shares directories with the host",
-        page: "virtiofs holds state of the host that QEMU cannot move. A 9p directory is in the way only while the \
-               guest has it mounted, and must be on the destination as well.\n\nBy hand: virsh dumpxml DOMAIN, element \
-               filesystem.\n\nRemedy: unmount it in the guest and detach it.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest shares directories with the host.
+    ///
+    /// # Meaning
+    /// Virtiofs holds state of the host that QEMU cannot move. A 9p directory is in the way only while the guest has it
+    /// mounted, and must be on the destination as well.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element filesystem.
+    /// # Fix
+    /// Unmount it in the guest and detach it.
+    "shared-directory": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let guest = instance.guest;

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "teaming-device",
-        severity: Severity::Warning,
-        summary: "a device is unplugged for the migration instead of migrated",
-        page: "An interface or hostdev with teaming type='transient' is unplugged by QEMU before and plugged again \
-               afterwards; its state is lost, and the guest must bond it with the persistent one.\n\nBy hand: virsh \
-               dumpxml DOMAIN, element teaming.\n\nRemedy: remove the element, if the device itself can migrate.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// A device is unplugged for the migration instead of migrated.
+    ///
+    /// # Meaning
+    /// An interface or hostdev with teaming type='transient' is unplugged by QEMU before and plugged again afterwards;
+    /// its state is lost, and the guest must bond it with the persistent one.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element teaming.
+    /// # Fix
+    /// Remove the element, if the device itself can migrate.
+    "teaming-device": Warning, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let teamed: Vec<String> = instance

@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "tpm-state",
-        severity: Severity::Error,
-        summary: "the guest's TPM is the host's own",
-        page: "A TPM of the host cannot move. An emulated one (swtpm) sends its state with the migration.\n\nBy hand: \
-               virsh dumpxml DOMAIN, element tpm/backend.\n\nRemedy: an emulated TPM.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest's TPM is the host's own.
+    ///
+    /// # Meaning
+    /// A TPM of the host cannot move. An emulated one (swtpm) sends its state with the migration.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element tpm/backend.
+    /// # Fix
+    /// An emulated TPM.
+    "tpm-state": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![match instance.guest.tpm.as_deref() {

@@ -4,20 +4,22 @@ use super::prelude::*;
 use crate::preflight::estimate;
 use crate::preflight::terms::{DEFAULT_DOWNTIME_MS, Downtime};
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "transfer-estimate",
-        severity: Severity::Warning,
-        summary: "the device state needs a longer pause than the limit",
-        page: "QEMU pauses the guest only when it expects the rest to fit the limit (300 ms by default). With more \
-               device state than that it copies memory for ever. pvm migrate chooses a limit by the state of the \
-               devices unless --max-downtime names one, and doubles it while there is no progress, up to \
-               10 s; where nothing else is known it takes the network for 10 Gbit/s. A limited --bandwidth lets QEMU expect a longer pause, unless --switchover-bandwidth tells it \
-               better.\n\nBy hand: virsh domjobinfo DOMAIN during a migration; virsh migrate-setmaxdowntime DOMAIN \
-               MILLISECONDS changes the limit under way.\n\nRemedy: pvm migrate --max-downtime auto, or a longer time.",
-    },
-    Run::Instance(run),
-);
+check! {
+    /// The device state needs a longer pause than the limit.
+    ///
+    /// # Meaning
+    /// QEMU pauses the guest only when it expects the rest to fit the limit (300 ms by default). With more device state
+    /// than that it copies memory forever. pvm migrate chooses a limit by the state of the devices unless
+    /// --max-downtime names one, and doubles it while there is no progress, up to 10 s; where nothing else is known it
+    /// takes the network for 10 Gbit/s. A limited --bandwidth lets QEMU expect a longer pause, unless
+    /// --switchover-bandwidth tells it better.
+    /// # Check by hand
+    /// virsh domjobinfo DOMAIN during a migration; virsh migrate-setmaxdowntime DOMAIN MILLISECONDS changes the limit
+    /// under way.
+    /// # Fix
+    /// pvm migrate --max-downtime auto, or a longer time.
+    "transfer-estimate": Warning, Instance(run)
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if !instance.has_vfio() {

@@ -3,18 +3,17 @@
 use super::prelude::*;
 use crate::model::snapshot::DevType;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "vdpa-device",
-        severity: Severity::Error,
-        summary: "the guest holds vDPA devices",
-        page: "A vDPA device has another kind of state than a VFIO device; pvm does not move it.\n\nBy hand: virsh \
-               dumpxml DOMAIN, interfaces of type vdpa.\n\nRemedy: detach it, and attach one on the destination \
-               afterwards.",
-    },
-    Run::Instance(run),
-)
-.rechecked();
+check! {
+    /// The guest holds vDPA devices.
+    ///
+    /// # Meaning
+    /// A vDPA device has another kind of state than a VFIO device; pvm does not move it.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, interfaces of type vdpa.
+    /// # Fix
+    /// Detach it, and attach one on the destination afterwards.
+    "vdpa-device": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let interfaces = instance.guest.interfaces.iter().filter(|nic| nic.kind == "vdpa").count();

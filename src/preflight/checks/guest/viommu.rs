@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "viommu",
-        severity: Severity::Error,
-        summary: "the guest has a virtual IOMMU",
-        page: "Up to QEMU 10 a vIOMMU in front of a VFIO device blocks migration: dirty tracking cannot follow the \
-               mappings.\n\nBy hand: virsh dumpxml DOMAIN, element iommu.\n\nRemedy: remove the element and restart the \
-               guest.",
-    },
-    Run::Instance(run),
-).rechecked();
+check! {
+    /// The guest has a virtual IOMMU.
+    ///
+    /// # Meaning
+    /// Up to QEMU 10 a vIOMMU in front of a VFIO device blocks migration: dirty tracking cannot follow the mappings.
+    /// # Check by hand
+    /// virsh dumpxml DOMAIN, element iommu.
+    /// # Fix
+    /// Remove the element and restart the guest.
+    "viommu": Error, Instance(run), rechecked
+}
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if !instance.has_vfio() {

@@ -4,16 +4,17 @@ use super::prelude::*;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "clock-skew",
-        severity: Severity::Info,
-        summary: "the clocks of the hosts differ by seconds",
-        page: "The guest takes its time of day from the host: it jumps by the difference. Certificates may not be valid \
-               yet.\n\nBy hand: date on both hosts; chronyc tracking.\n\nRemedy: time synchronisation on both hosts.",
-    },
-    Run::Hosts(run),
-);
+check! {
+    /// The clocks of the hosts differ by seconds.
+    ///
+    /// # Meaning
+    /// The guest takes its time of day from the host: it jumps by the difference. Certificates may not be valid yet.
+    /// # Check by hand
+    /// date on both hosts; chronyc tracking.
+    /// # Fix
+    /// time synchronisation on both hosts.
+    "clock-skew": Info, Hosts(run)
+}
 
 /// Milliseconds that are worth a word.
 const MOST: u64 = 2_000;

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "debugfs-access",
-        severity: Severity::Info,
-        summary: "a host cannot be asked through debugfs",
-        page: "debugfs is the only way to ask a bound device whether it can migrate without disturbing it. Without it \
-               (no CONFIG_VFIO_DEBUGFS, a kernel before 6.8, lockdown, or no root) facts of devices are unknown.\n\nBy \
-               hand: ls /sys/kernel/debug/vfio as root.\n\nRemedy: mount -t debugfs none /sys/kernel/debug, take \
-               snapshots as root, or a kernel with CONFIG_VFIO_DEBUGFS.",
-    },
-    Run::VfioHosts(run),
-);
+check! {
+    /// A host cannot be asked through debugfs.
+    ///
+    /// # Meaning
+    /// debugfs is the only way to ask a bound device whether it can migrate without disturbing it. Without it (no
+    /// CONFIG_VFIO_DEBUGFS, a kernel before 6.8, lockdown, or no root) facts of devices are unknown.
+    /// # Check by hand
+    /// ls /sys/kernel/debug/vfio as root.
+    /// # Fix
+    /// mount -t debugfs none /sys/kernel/debug, take snapshots as root, or a kernel with CONFIG_VFIO_DEBUGFS.
+    "debugfs-access": Info, VfioHosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = [&hosts.source.host, &hosts.destination.host]

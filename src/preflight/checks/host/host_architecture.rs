@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "host-architecture",
-        severity: Severity::Error,
-        summary: "the hosts have different architectures",
-        page: "A guest cannot continue on another kind of CPU.\n\nBy hand: uname -m on both hosts.\n\nRemedy: a \
-               destination of the same architecture.",
-    },
-    Run::Hosts(run),
-)
-.rechecked();
+check! {
+    /// The hosts have different architectures.
+    ///
+    /// # Meaning
+    /// A guest cannot continue on another kind of CPU.
+    /// # Check by hand
+    /// uname -m on both hosts.
+    /// # Fix
+    /// A destination of the same architecture.
+    "host-architecture": Error, Hosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     equal(hosts, "arch", "architecture", |host| host.arch.as_deref())

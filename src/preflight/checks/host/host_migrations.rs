@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "host-migrations",
-        severity: Severity::Warning,
-        summary: "other migrations are under way on a host",
-        page: "Migrations share the network and the limits of PFs; each of them takes longer and pauses its guest \
-               longer.\n\nBy hand: virsh -c URI domjobinfo DOMAIN for the running domains.\n\nRemedy: wait for the \
-               others.",
-    },
-    Run::Hosts(run),
-);
+check! {
+    /// Other migrations are under way on a host.
+    ///
+    /// # Meaning
+    /// Migrations share the network and the limits of PFs; each of them takes longer and pauses its guest longer.
+    /// # Check by hand
+    /// virsh -c URI domjobinfo DOMAIN for the running domains.
+    /// # Fix
+    /// Wait for the others.
+    "host-migrations": Warning, Hosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = [&hosts.source.host, &hosts.destination.host]

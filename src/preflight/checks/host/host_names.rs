@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "host-names",
-        severity: Severity::Warning,
-        summary: "a host UUID is a dummy, or both hosts have the same name",
-        page: "A UUID of zeros or of one repeated digit is what boards without one report; libvirt then makes up \
-               another at each start. Hosts of the same name cannot be told apart in logs, and their certificates \
-               collide.\n\nBy hand: virsh -c URI hostname and capabilities on both hosts.\n\nRemedy: set host_uuid in \
-               virtqemud.conf or libvirtd.conf, and give each host a name of its own.",
-    },
-    Run::Hosts(run),
-);
+check! {
+    /// A host UUID is a dummy, or both hosts have the same name.
+    ///
+    /// # Meaning
+    /// A UUID of zeros or of one repeated digit is what boards without one report; libvirt then makes up another at
+    /// each start. Hosts of the same name cannot be told apart in logs, and their certificates collide.
+    /// # Check by hand
+    /// virsh -c URI hostname and capabilities on both hosts.
+    /// # Fix
+    /// Set host_uuid in virtqemud.conf or libvirtd.conf, and give each host a name of its own.
+    "host-names": Warning, Hosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let all = [&hosts.source.host, &hosts.destination.host];

@@ -3,19 +3,18 @@
 use super::prelude::*;
 use crate::model::snapshot::host::Iommu;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "interrupt-remapping",
-        severity: Severity::Warning,
-        summary: "interrupt remapping or allow_unsafe_interrupts differs between the hosts",
-        page: "Without interrupt remapping the kernel gives a device to a guest only with \
-               vfio_iommu_type1.allow_unsafe_interrupts=1; a source set up so hides that the destination is not.\n\nBy \
-               hand: cat /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts, and dmesg | grep -i \
-               remapping.\n\nRemedy: enable interrupt remapping in the firmware of the host that lacks it.",
-    },
-    Run::VfioHosts(run),
-)
-.rechecked();
+check! {
+    /// Interrupt remapping or allow_unsafe_interrupts differs between the hosts.
+    ///
+    /// # Meaning
+    /// Without interrupt remapping the kernel gives a device to a guest only with
+    /// vfio_iommu_type1.allow_unsafe_interrupts=1; a source set up so hides that the destination is not.
+    /// # Check by hand
+    /// cat /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts, and dmesg | grep -i remapping.
+    /// # Fix
+    /// Enable interrupt remapping in the firmware of the host that lacks it.
+    "interrupt-remapping": Warning, VfioHosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let (s, d) = (&hosts.source.host.iommu, &hosts.destination.host.iommu);

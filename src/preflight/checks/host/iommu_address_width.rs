@@ -2,19 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "iommu-address-width",
-        severity: Severity::Warning,
-        summary: "the destination's IOMMU has fewer address bits",
-        page: "A guest whose memory and device windows lie above what the IOMMU can address fails with VFIO_MAP_DMA: \
-               Invalid argument when it starts on the destination.\n\nBy hand: dmesg | grep -i \"host address width\" \
-               on both hosts.\n\nRemedy: a destination with the same width, or a guest with a smaller physical address \
-               size (cpu/maxphysaddr).",
-    },
-    Run::VfioHosts(run),
-)
-.rechecked();
+check! {
+    /// The destination's IOMMU has fewer address bits.
+    ///
+    /// # Meaning
+    /// A guest whose memory and device windows lie above what the IOMMU can address fails with VFIO_MAP_DMA: Invalid
+    /// argument when it starts on the destination.
+    /// # Check by hand
+    /// dmesg | grep -i "host address width" on both hosts.
+    /// # Fix
+    /// A destination with the same width, or a guest with a smaller physical address size (cpu/maxphysaddr).
+    "iommu-address-width": Warning, VfioHosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let (s, d) = match both(hosts, "iommu.address_bits", "the width of its IOMMU", |host| host.iommu.address_bits) {

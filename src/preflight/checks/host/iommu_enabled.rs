@@ -2,17 +2,17 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "iommu-enabled",
-        severity: Severity::Error,
-        summary: "the destination has no IOMMU, or it is off",
-        page: "Without IOMMU groups no device can be given to a guest.\n\nBy hand: ls \
-               /sys/kernel/iommu_groups.\n\nRemedy: switch VT-d, AMD-Vi or SMMU on in the firmware, and with Intel boot \
-               with intel_iommu=on.",
-    },
-    Run::VfioHosts(run),
-).rechecked();
+check! {
+    /// The destination has no IOMMU, or it is off.
+    ///
+    /// # Meaning
+    /// Without IOMMU groups no device can be given to a guest.
+    /// # Check by hand
+    /// ls /sys/kernel/iommu_groups.
+    /// # Fix
+    /// Switch VT-d, AMD-Vi or SMMU on in the firmware, and with Intel boot with intel_iommu=on.
+    "iommu-enabled": Error, VfioHosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let host = &hosts.destination.host;

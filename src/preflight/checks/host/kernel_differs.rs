@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "kernel-differs",
-        severity: Severity::Warning,
-        summary: "the kernels of the hosts are of different major versions",
-        page: "The format of a device's state belongs to the variant driver in the kernel. Drivers keep it compatible only as far \
-               as their authors say so.\n\n\
-               By hand: uname -r on both hosts.\n\n\
-               Remedy: the same kernel series on both hosts.",
-    },
-    Run::VfioHosts(run),
-);
+check! {
+    /// The kernels of the hosts are of different major versions.
+    ///
+    /// # Meaning
+    /// The format of a device's state belongs to the variant driver in the kernel. Drivers keep it compatible only as
+    /// far as their authors say so.
+    /// # Check by hand
+    /// uname -r on both hosts.
+    /// # Fix
+    /// The same kernel series on both hosts.
+    "kernel-differs": Warning, VfioHosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let (s, d) = match both(hosts, "kernel", "its kernel version", |host| host.kernel.as_deref()) {

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "libvirt-known-bugs",
-        severity: Severity::Warning,
-        summary: "a libvirt version with a fault in migrations of this kind",
-        page: "libvirt 12.1.0 crashes when a host device interface is attached (fixed in 12.2.0). libvirt 11.2 to 11.9 \
-               with QEMU 10 can refuse a guest with \"guest CPU doesn't match specification: extra features: \
-               ht\".\n\nBy hand: virsh -c URI version --daemon.\n\nRemedy: upgrade libvirt on the host named.",
-    },
-    Run::VfioHosts(run),
-);
+check! {
+    /// A libvirt version with a fault in migrations of this kind.
+    ///
+    /// # Meaning
+    /// libvirt 12.1.0 crashes when a host device interface is attached (fixed in 12.2.0). libvirt 11.2 to 11.9 with
+    /// QEMU 10 can refuse a guest with "guest CPU doesn't match specification: extra features: ht".
+    /// # Check by hand
+    /// virsh -c URI version --daemon.
+    /// # Fix
+    /// Upgrade libvirt on the host named.
+    "libvirt-known-bugs": Warning, VfioHosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();

@@ -2,19 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "migration-address",
-        severity: Severity::Error,
-        summary: "the destination advertises an address that only it can reach",
-        page: "Without a migration URI the destination tells the source its own host name. \"localhost\" and \
-               127.0.0.0/8 lead the source to itself: libvirt refuses (\"migration requires an FQDN\"), or the guest is \
-               sent to the wrong host.\n\nBy hand: hostname --fqdn and getent hosts NAME on the destination.\n\nRemedy: \
-               migrate_uri in pvm.yaml, migration_host in qemu.conf of the destination, or a host name that resolves to \
-               its real address.",
-    },
-    Run::Hosts(run),
-).rechecked();
+check! {
+    /// The destination advertises an address that only it can reach.
+    ///
+    /// # Meaning
+    /// Without a migration URI the destination tells the source its own host name. "localhost" and 127.0.0.0/8 lead the
+    /// source to itself: libvirt refuses ("migration requires an FQDN"), or the guest is sent to the wrong host.
+    /// # Check by hand
+    /// hostname --fqdn and getent hosts NAME on the destination.
+    /// # Fix
+    /// migrate_uri in pvm.yaml, migration_host in qemu.conf of the destination, or a host name that resolves to its
+    /// real address.
+    "migration-address": Error, Hosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let host = &hosts.destination.host;

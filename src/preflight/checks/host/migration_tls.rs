@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "migration-tls",
-        severity: Severity::Warning,
-        summary: "a host makes or takes only encrypted migrations",
-        page: "With migrate_tls_force in qemu.conf a host refuses migrations without TLS, in either direction; QEMU on both hosts \
-               then needs certificates.\n\nBy hand: grep migrate_tls_force /etc/libvirt/qemu.conf; ls \
-               /etc/pki/qemu.\n\nRemedy: pvm migrate --tls, with certificates in /etc/pki/qemu on both hosts.",
-    },
-    Run::Hosts(run),
-)
-.rechecked();
+check! {
+    /// A host makes or takes only encrypted migrations.
+    ///
+    /// # Meaning
+    /// With migrate_tls_force in qemu.conf a host refuses migrations without TLS, in either direction; QEMU on both
+    /// hosts then needs certificates.
+    /// # Check by hand
+    /// grep migrate_tls_force /etc/libvirt/qemu.conf; ls /etc/pki/qemu.
+    /// # Fix
+    /// pvm migrate --tls, with certificates in /etc/pki/qemu on both hosts.
+    "migration-tls": Warning, Hosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let (s, d) = (&hosts.source.host.migration, &hosts.destination.host.migration);

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "migration-transport",
-        severity: Severity::Error,
-        summary: "the destination's libvirt offers no tcp transport",
-        page: "pvm migrates natively, over a TCP connection between the QEMUs; tunnelling through libvirt would take \
-               away the return path that VFIO devices need.\n\nBy hand: virsh -c URI capabilities, element \
-               migration_features/uri_transports.\n\nRemedy: a libvirt with its QEMU driver.",
-    },
-    Run::Hosts(run),
-)
-.rechecked();
+check! {
+    /// The destination's libvirt offers no tcp transport.
+    ///
+    /// # Meaning
+    /// pvm migrates natively, over a TCP connection between the QEMUs; tunnelling through libvirt would take away the
+    /// return path that VFIO devices need.
+    /// # Check by hand
+    /// virsh -c URI capabilities, element migration_features/uri_transports.
+    /// # Fix
+    /// A libvirt with its QEMU driver.
+    "migration-transport": Error, Hosts(run), rechecked
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let host = &hosts.destination.host;

@@ -2,17 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "page-size",
-        severity: Severity::Error,
-        summary: "the hosts have different page sizes",
-        page: "Kernels with 4 KiB and 64 KiB pages (arm64) track dirty memory in different units: QEMU refuses the \
-               stream, and devices refuse the page size of their dirty log.\n\nBy hand: getconf PAGESIZE on both \
-               hosts.\n\nRemedy: a kernel with the same page size.",
-    },
-    Run::Hosts(run),
-);
+check! {
+    /// The hosts have different page sizes.
+    ///
+    /// # Meaning
+    /// Kernels with 4 KiB and 64 KiB pages (arm64) track dirty memory in different units: QEMU refuses the stream, and
+    /// devices refuse the page size of their dirty log.
+    /// # Check by hand
+    /// getconf PAGESIZE on both hosts.
+    /// # Fix
+    /// A kernel with the same page size.
+    "page-size": Error, Hosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     // x86 has one page size, whoever tells it.

@@ -2,19 +2,19 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "post-copy",
-        severity: Severity::Warning,
-        summary: "Nova is set to post-copy or tunnelled migration",
-        page: "QEMU refuses post-copy with VFIO devices when the migration starts, and tunnelling takes away the return \
-               path. Nova does not check either. pvm never uses them; a migration by Nova would fail.\n\nBy hand: grep \
-               -E \"live_migration_(permit_post_copy|tunnelled)\" /etc/nova/nova.conf.\n\nRemedy: \
-               live_migration_permit_post_copy = false and live_migration_tunnelled = false in [libvirt] of hosts with \
-               such devices.",
-    },
-    Run::VfioHosts(run),
-);
+check! {
+    /// Nova is set to post-copy or tunnelled migration.
+    ///
+    /// # Meaning
+    /// QEMU refuses post-copy with VFIO devices when the migration starts, and tunnelling takes away the return path.
+    /// Nova does not check either. pvm never uses them; a migration by Nova would fail.
+    /// # Check by hand
+    /// grep -E "live_migration_(permit_post_copy|tunnelled)" /etc/nova/nova.conf.
+    /// # Fix
+    /// live_migration_permit_post_copy = false and live_migration_tunnelled = false in [libvirt] of hosts with such
+    /// devices.
+    "post-copy": Warning, VfioHosts(run)
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();

@@ -2,18 +2,18 @@
 
 use super::prelude::*;
 
-pub(super) const CHECK: Check = Check::new(
-    Rule {
-        code: "same-host",
-        severity: Severity::Error,
-        summary: "source and destination are the same host",
-        page: "libvirt tells hosts apart by their UUIDs and refuses to migrate a guest to the host it is on. Cheap and \
-               cloned boards come with the same SMBIOS UUID.\n\nBy hand: virsh -c URI capabilities, element host/uuid, \
-               on both hosts.\n\nRemedy: set host_uuid in libvirtd.conf (or virtqemud.conf) of one host and restart the \
-               daemon.",
-    },
-    Run::Hosts(run),
-).rechecked().never_ignored();
+check! {
+    /// Source and destination are the same host.
+    ///
+    /// # Meaning
+    /// libvirt tells hosts apart by their UUIDs and refuses to migrate a guest to the host it is on. Cheap and cloned
+    /// boards come with the same SMBIOS UUID.
+    /// # Check by hand
+    /// virsh -c URI capabilities, element host/uuid, on both hosts.
+    /// # Fix
+    /// Set host_uuid in libvirtd.conf (or virtqemud.conf) of one host and restart the daemon.
+    "same-host": Error, Hosts(run), rechecked, never_ignored
+}
 
 fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let (s, d) = match both(hosts, "uuid", "its host UUID", |host| host.uuid.as_deref()) {

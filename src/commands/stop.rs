@@ -1,0 +1,117 @@
+//! The one error of the commands. It carries the outcome it ends the run with, so no error is without an exit code.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::facts::{ErrorKind, HostError};
+use crate::model::causes;
+use crate::model::outcome::Outcome;
+
+/// Why a command ends before its end, and with which outcome. There is no conversion from errors that do not know whether
+/// something had been changed: see [`OrStop`].
+#[derive(Debug)]
+pub struct Stop {
+    /// How the run ends.
+    pub outcome: Outcome,
+    /// One sentence with the object's name.
+    message: String,
+    cause: Option<Cause>,
+}
+
+type Cause = Box<dyn Error + Send + Sync>;
+
+impl Stop {
+    /// Ends the run with this outcome and sentence.
+    pub fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { outcome, message: message.into(), cause: None }
+    }
+
+    /// Ends the run as wrong usage.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Usage, message)
+    }
+
+    /// Ends the run because of a file that is not what it should be, or as a deliberate refusal.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Findings, message)
+    }
+
+    /// Ends the run because something does not exist, cannot be read or cannot be reached.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Unknown, message)
+    }
+
+    /// The same stop with the error that led to it.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Cause>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// Whether nothing was changed, by the meaning of the outcome.
+    pub fn changed_nothing(&self) -> bool {
+        matches!(self.outcome, Outcome::Findings | Outcome::Usage | Outcome::Unknown)
+    }
+
+    /// The whole sentence: the message and its causes.
+    pub fn sentence(&self) -> String {
+        causes::sentence(self)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Stop {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause: &(dyn Error + Send + Sync + 'static) = self.cause.as_deref()?;
+        Some(cause)
+    }
+}
+
+/// Gathering facts changes nothing, and its errors know their kind.
+impl From<HostError> for Stop {
+    fn from(error: HostError) -> Self {
+        let outcome = Outcome::from(error.kind());
+        Self::new(outcome, causes::sentence(&error))
+    }
+}
+
+impl From<ErrorKind> for Outcome {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Unknown => Self::Unknown,
+            ErrorKind::Refused => Self::Findings,
+        }
+    }
+}
+
+/// Gives an error its outcome where it happens: only there it is known whether something had been changed.
+pub(super) trait OrStop<T> {
+    /// The value; else a stop with this outcome and the error's own sentence.
+    fn or_stop(self, outcome: Outcome) -> Result<T, Stop>;
+}
+
+impl<T, E: Error> OrStop<T> for Result<T, E> {
+    fn or_stop(self, outcome: Outcome) -> Result<T, Stop> {
+        self.map_err(|error| Stop::new(outcome, causes::sentence(&error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_tells_its_causes_and_keeps_its_outcome() {
+        let full = std::io::Error::from_raw_os_error(28);
+        let stop = Stop::unknown("cannot write the plan").because(full);
+        assert_eq!(stop.sentence(), "cannot write the plan: No space left on device (os error 28)");
+        let wrapped: Result<(), _> = Err(stop).or_stop(Outcome::Undecided);
+        let wrapped = wrapped.unwrap_err();
+        assert_eq!(wrapped.outcome, Outcome::Undecided);
+        assert_eq!(wrapped.sentence(), "cannot write the plan: No space left on device (os error 28)");
+    }
+}
