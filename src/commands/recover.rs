@@ -11,14 +11,15 @@ use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
 use crate::cli::Format;
 use crate::cli::recover::{Copy, Recover};
-use crate::facts::HostRef;
 use crate::facts::remote::evidence;
+use crate::facts::{self, HostRef};
 use crate::journal::{
     self, Journal, JournalError, Keep, Listed, Lock, LockError, Side, State, Store, Subject, now, state_directory,
 };
 use crate::libvirt::{self, Hypervisor};
 use crate::migration::recover::{Orders, Recovered, Recovery, World};
 use crate::model::causes::sentence;
+use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
@@ -349,6 +350,19 @@ fn stop(error: JournalError) -> Stop {
     Stop::new(Outcome::Undecided, sentence(&error))
 }
 
+/// Whether the host that answers is the migration's. Another one's "does not know the guest" is worth nothing.
+fn identified(recorded: Option<&str>, answers: Result<String, String>) -> Result<(), String> {
+    // An old journal does not say who it was; the table then does nothing by itself that rests on an absence.
+    let Some(recorded) = recorded else { return Ok(()) };
+    let answers = answers.map_err(|why| format!("whether it is the migration's host is not known: {why}"))?;
+    match identity::compare(Some(recorded), Some(&answers)) {
+        Identity::Same => Ok(()),
+        Identity::Other | Identity::Unknown => {
+            Err(format!("another host answers under this name (UUID {answers}, the migration's host has {recorded})"))
+        }
+    }
+}
+
 /// The hosts of a journal, as this machine reaches them.
 struct RealWorld<'a> {
     context: &'a Context,
@@ -369,7 +383,13 @@ impl RealWorld<'_> {
 
 impl World for RealWorld<'_> {
     fn connect(&self, side: Side) -> Result<Box<dyn Hypervisor>, String> {
-        libvirt::open(&self.host(side).uri).map_err(|e| e.to_string())
+        let host = self.host(side);
+        // The journal may be shared, or come from a backup: what it says runs no program.
+        facts::reference::check_uri(&host.uri).map_err(|e| format!("its journal's URI is not opened: {e}"))?;
+        let daemon = libvirt::open(&host.uri).map_err(|e| e.to_string())?;
+        let answers = daemon.host_uuid().map_err(|e| e.to_string());
+        identified(host.uuid.as_deref(), answers)?;
+        Ok(daemon)
     }
 
     fn evidence(&self, side: Side, since: Timestamp) -> Received {
@@ -398,5 +418,25 @@ impl World for RealWorld<'_> {
         } else {
             self.context.printer.note(&line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_host_under_the_name_of_the_migrations_is_no_answer() {
+        let (one, other) = ("0aeb4c2e-1111-4222-8333-444455556666", "1aeb4c2e-1111-4222-8333-444455556666");
+        assert_eq!(identified(Some(one), Ok(one.to_uppercase())), Ok(()));
+        let why = identified(Some(one), Ok(other.into())).unwrap_err();
+        assert!(
+            why.contains("another host answers under this name") && why.contains(other) && why.contains(one),
+            "{why}"
+        );
+        assert!(identified(Some(one), Err("no capabilities".into())).unwrap_err().contains("no capabilities"));
+        assert!(identified(Some(one), Ok("00000000-0000-0000-0000-000000000000".into())).is_err());
+        // A journal of pvm 0.1.
+        assert_eq!(identified(None, Err("not asked".into())), Ok(()));
     }
 }

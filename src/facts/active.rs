@@ -35,8 +35,8 @@ pub fn claims(snapshot: &mut Snapshot) {
     }
     let listed = journal::state_directory().and_then(|directory| journal::Store::at(directory).list());
     let states: Vec<_> = listed.unwrap_or_default().iter().filter_map(journal::Listed::state).collect();
-    let name = snapshot.host.name.clone();
-    for claim in journal::claims(&states).into_iter().filter(|c| c.host == name || c.host == "local") {
+    let (name, uuid) = (snapshot.host.name.clone(), snapshot.host.uuid.clone());
+    for claim in journal::claims(&states).into_iter().filter(|c| c.is_on(uuid.as_deref(), &[&name, "local"])) {
         if let Ok(index) = snapshot.devices.binary_search_by_key(&claim.device, |d| d.address) {
             snapshot.devices[index].claimed_by = Some(claim.id);
         }
@@ -46,7 +46,7 @@ pub fn claims(snapshot: &mut Snapshot) {
 /// Asks the free devices: one of each PF, or with `only` that device and every VF of it.
 pub fn probe(snapshot: &mut Snapshot, only: Option<PciAddress>) {
     open_files(&mut snapshot.devices);
-    let host = snapshot.host.name.clone();
+    let host = snapshot.host.uuid.clone();
     let mut done: BTreeSet<PciAddress> = BTreeSet::new();
     let mut asked = Vec::new();
     for device in snapshot.devices.iter_mut().filter(|d| d.vfio_dev.is_some()) {
@@ -56,7 +56,7 @@ pub fn probe(snapshot: &mut Snapshot, only: Option<PciAddress>) {
             None if done.contains(&family) => continue,
             _ => {}
         }
-        match ask(&host, device) {
+        match ask(host.as_deref(), device) {
             Ok(()) => {
                 done.insert(family);
                 asked.push(device.address);
@@ -70,8 +70,10 @@ pub fn probe(snapshot: &mut Snapshot, only: Option<PciAddress>) {
     }
 }
 
-fn ask(host: &str, device: &mut Device) -> Result<(), String> {
+fn ask(host: Option<&str>, device: &mut Device) -> Result<(), String> {
     free(device)?;
+    // A migration's lock on the device is known by the same UUID.
+    let host = host.ok_or("it was not asked, because libvirt did not say the host's UUID")?;
     let directory = journal::state_directory().map_err(|e| format!("it was not asked: {e}"))?;
     let _claim = Lock::take(directory, &Subject::Device(host.to_owned(), device.address), "probing")
         .map_err(|e| format!("it was not asked: {e}"))?;

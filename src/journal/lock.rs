@@ -14,7 +14,7 @@ use crate::model::pci::PciAddress;
 pub enum Subject {
     /// A guest, by UUID.
     Guest(String),
-    /// A device, by host name and address.
+    /// A device, by the UUID of its host and its address.
     Device(String, PciAddress),
 }
 

@@ -51,16 +51,20 @@ impl Mark {
     pub fn element(&self) -> String {
         let mut xml = String::from("<migration");
         for (name, value) in [
-            ("id", &self.id),
-            ("phase", &self.phase),
-            ("machine", &self.machine),
-            ("source", &self.source.name),
-            ("source-uri", &self.source.uri),
-            ("destination", &self.destination.name),
-            ("destination-uri", &self.destination.uri),
+            ("id", Some(&self.id)),
+            ("phase", Some(&self.phase)),
+            ("machine", Some(&self.machine)),
+            ("source", Some(&self.source.name)),
+            ("source-uri", Some(&self.source.uri)),
+            ("source-uuid", self.source.uuid.as_ref()),
+            ("destination", Some(&self.destination.name)),
+            ("destination-uri", Some(&self.destination.uri)),
+            ("destination-uuid", self.destination.uuid.as_ref()),
         ] {
-            // Writing to a String cannot fail.
-            let _ = write!(xml, " {name}=\"{}\"", escaped(value));
+            if let Some(value) = value {
+                // Writing to a String cannot fail.
+                let _ = write!(xml, " {name}=\"{}\"", escaped(value));
+            }
         }
         xml.push('>');
         for port in &self.ports {
@@ -83,7 +87,7 @@ impl Mark {
             return None;
         }
         let attribute = |name| root.attribute(name).map(str::to_owned);
-        let host = |name, uri| Some(Host { name: attribute(name)?, uri: attribute(uri)? });
+        let host = |name, uri, uuid| Some(Host { name: attribute(name)?, uri: attribute(uri)?, uuid: attribute(uuid) });
         let ports = root.children().filter(|node| node.tag_name().name() == "port").map(|node| {
             let text = |name| {
                 let element = node.children().find(|child| child.tag_name().name() == name)?;
@@ -99,8 +103,8 @@ impl Mark {
             id: attribute("id")?,
             phase: attribute("phase")?,
             machine: attribute("machine")?,
-            source: host("source", "source-uri")?,
-            destination: host("destination", "destination-uri")?,
+            source: host("source", "source-uri", "source-uuid")?,
+            destination: host("destination", "destination-uri", "destination-uuid")?,
             ports: ports.collect::<Option<_>>()?,
         })
     }
@@ -130,7 +134,8 @@ mod tests {
     use super::*;
 
     fn mark() -> Mark {
-        let host = |name: &str| Host { name: name.into(), uri: format!("qemu+tcp://{name}/system?a=1&b=\"2\"") };
+        let host =
+            |name: &str| Host { name: name.into(), uri: format!("qemu+tcp://{name}/system?a=1&b=\"2\""), uuid: None };
         Mark {
             id: "20260101-000000-aabbcc".into(),
             phase: "detach".into(),
@@ -148,6 +153,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         assert_eq!(Mark::parse(&mark().element()), Some(mark()));
+        let source = Host { uuid: Some("0aeb4c2e-1111-4222-8333-444455556666".into()), ..mark().source };
+        let identified = Mark { source, ..mark() };
+        assert_eq!(Mark::parse(&identified.element()), Some(identified));
         // As libvirt gives it back.
         let given = mark().element().replacen("<migration", &format!("<pvm:migration xmlns:pvm='{NAMESPACE}'"), 1);
         let given = given.replace("</migration>", "</pvm:migration>").replace("<port", "<pvm:port");

@@ -218,6 +218,9 @@ pub struct Host {
     pub name: String,
     /// Its libvirt, as this machine reaches it.
     pub uri: String,
+    /// Its UUID, as its libvirt said it, which alone tells it from another host under that name. Journals of pvm 0.1 have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
 }
 
 /// A port that is unplugged for the migration.

@@ -3,6 +3,7 @@
 pub mod causes;
 pub mod device_move;
 pub mod finding;
+pub mod identity;
 pub mod outcome;
 pub mod pci;
 pub mod snapshot;

@@ -15,7 +15,8 @@ fn pvm(state: &Path, args: &[&str]) -> (i32, String, String) {
 }
 
 fn migration(state: &Path, id: &str) -> Journal {
-    let host = |name: &str| Host { name: name.into(), uri: format!("qemu+tcp://{name}.invalid/system") };
+    let host =
+        |name: &str| Host { name: name.into(), uri: format!("qemu+tcp://{name}.invalid/system"), ..Host::default() };
     let plan = Plan {
         id: id.into(),
         instance: Instance { name: "web\u{1b}1".into(), uuid: format!("uuid-of-{id}") },

@@ -47,9 +47,10 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
     let store = Store::at(&directory);
     let journals = store.list().or_stop(Outcome::Unknown)?;
-    let mut excluded = plan::claimed(&journals, &args.destination);
+    let claims = plan::claims(&journals);
+    let mut excluded = BTreeSet::new();
     if args.dry_run {
-        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
+        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &claims, &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }
@@ -69,7 +70,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let mut tried = false;
     let signals = Signals::hear(&context.printer).or_stop(Outcome::Unknown)?;
     for _ in 0..MOST_PLANS {
-        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &excluded)?;
+        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &claims, &excluded)?;
         if let Some(path) = &args.save_plan {
             plan::save(path, &planned)?;
         }
@@ -85,7 +86,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         };
         let since = store.list_if(|id| !closed.contains(id)).or_stop(Outcome::Unknown)?;
         refuse_unfinished(&since, source.hypervisor.as_ref(), order)?;
-        if let Some(device) = claimed_since(&since, &args.destination, &order.map) {
+        if let Some(device) = claimed_since(&since, &destination.uuid, &order.map) {
             context.printer.note(&format!("{device} is claimed by another migration: planning again without it"));
             excluded.insert(device);
             continue;
@@ -133,7 +134,7 @@ fn gets(map: &[DeviceMove], device: PciAddress) -> bool {
 /// A device that the guest is to get, and that a migration keeps whose pvm died while this one planned: its locks went with
 /// it, its claims did not.
 fn claimed_since(journals: &[Listed], destination: &str, map: &[DeviceMove]) -> Option<PciAddress> {
-    plan::claimed(journals, destination).into_iter().find(|device| gets(map, *device))
+    plan::claimed(&plan::claims(journals), Some(destination)).find(|device| gets(map, *device))
 }
 
 /// Locks the guest and every device it is to get, against other pvm processes of this machine.
@@ -146,7 +147,8 @@ fn lock(directory: &Path, order: &Order) -> Result<Locked, Stop> {
     })?;
     let mut locks = vec![guest];
     for moved in &order.map {
-        let device = Subject::Device(order.destination.name.clone(), moved.destination);
+        let host = order.destination.uuid.clone().unwrap_or_default();
+        let device = Subject::Device(host, moved.destination);
         match Lock::take(directory, &device, &purpose) {
             Ok(lock) => locks.push(lock),
             Err(LockError::Held { .. }) => return Ok(Locked::Taken(moved.destination)),
@@ -241,10 +243,12 @@ mod tests {
         let (kept, map) = ("0000:c1:00.7", [moved("0000:c1:00.1"), moved("0000:c1:00.7")]);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());
-        let claimed = || claimed_since(&store.list().unwrap(), "b", &map);
+        let uuid = |to: &str| format!("0aeb4c2e-0000-4000-8000-00000000000{to}");
+        let claimed = || claimed_since(&store.list().unwrap(), &uuid("b"), &map);
         assert_eq!(claimed(), None);
         let begin = |id: &str, to: &str, destination| {
-            let destination_host = Host { name: to.into(), uri: String::new() };
+            // However it was spelled.
+            let destination_host = Host { name: id.into(), uri: String::new(), uuid: Some(uuid(to)) };
             let map = vec![moved(destination)];
             store.create(Plan { id: id.into(), destination: destination_host, map, ..Plan::default() }).unwrap()
         };

@@ -52,11 +52,18 @@ impl Planned {
     }
 }
 
-/// Devices of the destination that unfinished migrations keep.
-pub(super) fn claimed(journals: &[journal::Listed], destination: &str) -> BTreeSet<PciAddress> {
+/// What unfinished migrations keep, wherever it is.
+pub(super) fn claims(journals: &[journal::Listed]) -> Vec<journal::Claim> {
     let states: Vec<_> = journals.iter().filter_map(journal::Listed::state).collect();
-    let claims = journal::claims(&states);
-    claims.into_iter().filter(|claim| claim.host == destination).map(|claim| claim.device).collect()
+    journal::claims(&states)
+}
+
+/// The devices among them that are on the host with this UUID, or may be.
+pub(super) fn claimed<'a>(
+    claims: &'a [journal::Claim],
+    uuid: Option<&'a str>,
+) -> impl Iterator<Item = PciAddress> + 'a {
+    claims.iter().filter(move |claim| claim.may_be_on(uuid)).map(|claim| claim.device)
 }
 
 /// Reads both hosts and plans.
@@ -65,7 +72,8 @@ pub(super) fn make(
     sides: &Sides,
     args: &Migrate,
     saved: Option<&Plan>,
-    excluded: &BTreeSet<PciAddress>,
+    claims: &[journal::Claim],
+    taken: &BTreeSet<PciAddress>,
 ) -> Result<Planned, Stop> {
     let asked = match sides {
         Sides::Live { source, destination, .. } => [source.host.clone(), destination.host.clone()],
@@ -90,6 +98,8 @@ pub(super) fn make(
         }
         Sides::Saved { .. } => (next(None)?, next(None)?, args.instance.as_str()),
     };
+    let excluded: BTreeSet<_> =
+        claimed(claims, destination.host.uuid.as_deref()).chain(taken.iter().copied()).collect();
     let at = source.find_domain(wanted).map_err(Stop::unknown)?;
     facts::remote::paths::add(&mut destination, &asked[1], &hosts.options, [&source.domains[at]]);
     let stored = args.pci_requests.as_deref().map(pci_requests).transpose()?;
@@ -124,7 +134,7 @@ pub(super) fn make(
     };
     let map = match saved {
         Some(plan) => {
-            still_holds(plan, &source, &destination, &domain, excluded)?;
+            still_holds(plan, &source, &destination, &domain, &excluded)?;
             &plan.map
         }
         None => &report.instances[0].map,
@@ -151,7 +161,7 @@ pub(super) fn make(
     .sealed();
     let order = match sides {
         Sides::Live { source: from, destination: to, guest } => {
-            let planner = Planner::new(&source, &destination, excluded);
+            let planner = Planner::new(&source, &destination, &excluded);
             let places = |port| {
                 let held = source.device(port);
                 held.map_or_else(Vec::new, |held| planner.port_places(held, &mut Known::default()))

@@ -69,7 +69,7 @@ mod tests {
     use crate::proof::Verdict;
 
     fn state(more: &[Entry]) -> State {
-        let host = |name: &str| Host { name: name.into(), uri: String::new() };
+        let host = |name: &str| Host { name: name.into(), ..Host::default() };
         let plan = Plan { id: "m-1".into(), source: host("a"), destination: host("b"), ..Plan::default() };
         let entries = std::iter::once(Entry::Plan(Box::new(plan))).chain(more.iter().cloned());
         let record = |(at, entry)| Record { v: VERSION, seq: at, time: Timestamp(0), entry };

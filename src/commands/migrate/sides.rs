@@ -5,9 +5,11 @@ use crate::commands::hosts::Hosts;
 use crate::commands::{OrStop as _, Stop};
 use crate::domain;
 use crate::facts::HostRef;
+use crate::facts::reference::check_uri;
 use crate::journal;
 use crate::libvirt::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::migration::forward::lookup::{self, LookupError};
+use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 
 /// One end.
@@ -19,6 +21,8 @@ pub(super) struct Side {
     word: String,
     /// What to call it.
     pub(super) name: String,
+    /// Its UUID, as its daemon says it.
+    pub(super) uuid: String,
     /// Its daemon.
     pub(super) hypervisor: Box<dyn Hypervisor>,
 }
@@ -26,12 +30,13 @@ pub(super) struct Side {
 impl Side {
     /// For the journal.
     pub(super) fn as_host(&self) -> journal::Host {
-        journal::Host { name: self.word.clone(), uri: self.hypervisor.uri().to_owned() }
+        journal::Host { name: self.word.clone(), uri: self.hypervisor.uri().to_owned(), uuid: Some(self.uuid.clone()) }
     }
 }
 
 /// Both ends.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub(super) enum Sides {
     /// Hosts that run.
     Live {
@@ -81,11 +86,8 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> Result<Sides,
         let source = connect(hosts, from, &args.from);
         (source, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
-    let ((source, source_uuid), (destination, destination_uuid)) = (source?, destination?);
-    if source_uuid == destination_uuid {
-        let message = format!("{} is where it runs: source and destination are the same host", args.destination);
-        return Err(Stop::refused(message));
-    }
+    let (source, destination) = (source?, destination?);
+    tell_apart(&source, &destination)?;
     let guest = find(&source, &args.instance)?;
     if source.hypervisor.job(&guest.uuid).or_stop(Outcome::Unknown)?.is_some() {
         return Err(Stop::refused(format!("another job runs on {}", guest.name)));
@@ -107,17 +109,41 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> Result<Sides,
     Ok(Sides::Live { source, destination, guest })
 }
 
+/// Two hosts that cannot be told apart are not migrated between: every later "does not know the guest" could be the other's.
+fn tell_apart(source: &Side, destination: &Side) -> Result<(), Stop> {
+    let (from, to) = (&source.name, &destination.name);
+    match identity::compare(Some(&source.uuid), Some(&destination.uuid)) {
+        Identity::Other => Ok(()),
+        Identity::Same => Err(Stop::refused(format!(
+            "{from} and {to} are the same host, or two hosts with the same UUID {}: then set host_uuid in libvirtd.conf \
+             (or virtqemud.conf) of one and restart its daemon",
+            source.uuid
+        ))),
+        Identity::Unknown => {
+            let placeholder = [source, destination].into_iter().find(|side| !identity::identifies(&side.uuid));
+            let side = placeholder.unwrap_or(source);
+            Err(Stop::refused(format!(
+                "{} has the placeholder {} as its UUID, so it cannot be told apart from other hosts: set host_uuid in \
+                 libvirtd.conf (or virtqemud.conf) and restart its daemon",
+                side.name, side.uuid
+            )))
+        }
+    }
+}
+
 /// Connects. The host's UUID tells it under every name.
-fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<(Side, String), Stop> {
+fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<Side, Stop> {
     let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
+    // The journal will name it, and recovery opens no other kind.
+    check_uri(&uri).map_err(|e| Stop::refused(e.to_string()))?;
     let hypervisor = libvirt::open(&uri).map_err(|e| unreached(word, &e))?;
     let name = match host {
         HostRef::Local => hypervisor.hostname().or_stop(Outcome::Unknown)?,
         _ => host.label(),
     };
     let uuid = hypervisor.host_uuid().or_stop(Outcome::Unknown)?;
-    Ok((Side { host, word: word.to_owned(), name, hypervisor }, uuid))
+    Ok(Side { host, word: word.to_owned(), name, uuid, hypervisor })
 }
 
 fn unreached(word: &str, error: &HypervisorError) -> Stop {

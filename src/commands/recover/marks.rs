@@ -31,7 +31,7 @@ pub(super) fn without_journal(context: &Context, store: &Store) -> Result<Vec<Ma
             && !known.contains(&mark.id)
         {
             let instance = journal::Instance { name: guest.name, uuid: guest.uuid };
-            found.push(Marked { guest: instance, uri: host.uri().to_owned(), mark });
+            found.push(Marked { guest: instance, uri: host.uri().to_owned(), mark: *mark });
         }
     }
     Ok(found)

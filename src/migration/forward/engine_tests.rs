@@ -16,6 +16,7 @@ use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::proof::Verdict;
 
+const HOSTS: [&str; 2] = ["0aeb4c2e-0000-4000-8000-00000000000a", "0aeb4c2e-0000-4000-8000-00000000000b"];
 const VF: [&str; 2] = ["0000:81:00.1", "0000:c1:00.1"];
 
 fn address(text: &str) -> PciAddress {
@@ -29,9 +30,9 @@ pub(crate) fn order() -> Order {
         machine: "a".into(),
         known_marks: Vec::new(),
         instance: Instance { name: "vm".into(), uuid: "u".into() },
-        source: Host { name: "a".into(), uri: "x".into() },
+        source: Host { name: "a".into(), uri: "x".into(), uuid: Some(HOSTS[0].into()) },
         source_label: "a".into(),
-        destination: Host { name: "b".into(), uri: "y".into() },
+        destination: Host { name: "b".into(), uri: "y".into(), uuid: Some(HOSTS[1].into()) },
         destination_uri: "y".into(),
         migrate_uri: None,
         map: vec![DeviceMove::new(from, to, Action::Migrate)],

@@ -79,7 +79,7 @@ mod tests {
     use crate::journal::{Entry, Host, Plan, Record};
 
     fn journal(direct: bool, time: i64, error: Option<&str>) -> State {
-        let host = |name: &str| Host { name: name.into(), uri: format!("qemu+ssh://{name}/system") };
+        let host = |name: &str| Host { name: name.into(), uri: format!("qemu+ssh://{name}/system"), ..Host::default() };
         let plan = Plan { source: host("a"), destination: host("b"), direct, ..Plan::default() };
         let returned = Entry::PerformReturned { error: error.map(str::to_owned), vfio_bytes: None };
         let records: Vec<Record> = [Entry::Plan(Box::new(plan)), returned]

@@ -13,6 +13,7 @@ use crate::model::time::Timestamp;
 use crate::proof::evidence::Log;
 use crate::proof::{Evidence, Received};
 
+pub(super) const HOSTS: [&str; 2] = ["0aeb4c2e-0000-4000-8000-00000000000a", "0aeb4c2e-0000-4000-8000-00000000000b"];
 pub(super) const VF: [&str; 2] = ["0000:81:00.1", "0000:c1:00.1"];
 pub(super) const PORT: [&str; 2] = ["0000:81:00.2", "0000:c1:00.2"];
 pub(super) const BOOTED: Now = Now::Running(RunReason::Other(1));
@@ -77,8 +78,8 @@ pub(super) fn plan(persistent: bool) -> Plan {
     Plan {
         id: "m-1".into(),
         instance: Instance { name: "vm".into(), uuid: "u".into() },
-        source: Host { name: "a".into(), uri: "x".into() },
-        destination: Host { name: "b".into(), uri: "y".into() },
+        source: Host { name: "a".into(), uri: "x".into(), uuid: Some(HOSTS[0].into()) },
+        destination: Host { name: "b".into(), uri: "y".into(), uuid: Some(HOSTS[1].into()) },
         map: vec![moved(VF, How::Migrate), moved(PORT, How::Reattach)],
         undefine_source: persistent,
         persist_destination: persistent,

@@ -9,7 +9,7 @@ pub enum Found {
     /// Nothing.
     None,
     /// This.
-    Mark(Mark),
+    Mark(Box<Mark>),
     /// A mark that this build cannot read.
     Unreadable,
 }
@@ -17,7 +17,7 @@ pub enum Found {
 /// Reads the mark of a running guest. A guest that is not there or does not run has none.
 pub fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
     match host.metadata(uuid, NAMESPACE) {
-        Ok(Some(text)) => Ok(Mark::parse(&text).map_or(Found::Unreadable, Found::Mark)),
+        Ok(Some(text)) => Ok(Mark::parse(&text).map_or(Found::Unreadable, |mark| Found::Mark(Box::new(mark)))),
         Ok(None) | Err(HypervisorError { failure: Failure::Absent, .. }) => Ok(Found::None),
         // Only a running guest has live metadata; whether it runs need not be asked before each look.
         Err(e) => match host.domain(uuid)? {

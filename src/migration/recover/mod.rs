@@ -55,6 +55,8 @@ pub struct Situation {
     pub halted: Option<Halted>,
     /// Which copy the operator keeps.
     pub keep: Option<Keep>,
+    /// Whether the journal names both hosts by their UUIDs, so that what answers is known to be them.
+    pub identified: bool,
 }
 
 impl Situation {
@@ -74,6 +76,7 @@ impl Situation {
             never_ran: false,
             halted: None,
             keep: journal.keep,
+            identified: [&journal.plan.source, &journal.plan.destination].iter().all(|host| host.uuid.is_some()),
         }
     }
 
@@ -106,10 +109,18 @@ pub struct Decision {
 pub fn decide(situation: Situation) -> Decision {
     let row = TABLE.iter().find(|row| fits(row, situation)).unwrap_or(&table::LAST_ROW);
     let chosen = situation.keep.and_then(|keep| row.choices.iter().find(|(choice, _)| *choice == keep));
-    match chosen {
-        Some((_, action)) => Decision { row, action: *action, exit: exit_of_choice(*action), auto: false },
-        None => Decision { row, action: row.action, exit: row.exit, auto: row.auto },
+    if let Some((_, action)) = chosen {
+        return Decision { row, action: *action, exit: exit_of_choice(*action), auto: false };
     }
+    let auto = row.auto && (situation.identified || !rests_on_absence(row, situation));
+    Decision { row, action: row.action, exit: row.exit, auto }
+}
+
+/// Whether a row is taken because a host says that the guest does not run there, which another host under its name would
+/// say, too. Rows for any destination rest on the source alone.
+fn rests_on_absence(row: &Row, situation: Situation) -> bool {
+    let absent = |answer| matches!(answer, Answer::Absent | Answer::Off | Answer::OffMigrated | Answer::OffOther);
+    absent(situation.source) || (absent(situation.destination) && !row.destination.is_empty())
 }
 
 /// How a run ends that carries out the operator's choice.

@@ -19,6 +19,7 @@ fn at(last: Last, source: Answer, destination: Answer, job: Job) -> Situation {
         never_ran: false,
         halted: None,
         keep: None,
+        identified: true,
     }
 }
 
@@ -315,6 +316,20 @@ fn no_decision_starts_a_second_copy_or_destroys_the_last() {
             assert!(situation.job == Job::None || changes == Changes::default(), "{situation:?}");
         }
     }
+}
+
+/// A journal of pvm 0.1 does not say which hosts it means: "does not know the guest" may be another host's answer.
+#[test]
+fn with_nobody_there_an_absence_counts_only_of_a_host_that_is_known_to_be_the_migrations() {
+    let gone = |answer| matches!(answer, Absent | Off | OffMigrated | OffOther);
+    for situation in all().filter(|s| gone(s.source) || gone(s.destination)) {
+        let decision = decide(Situation { identified: false, ..situation });
+        let by_source_alone = decision.row.destination.is_empty() && !gone(situation.source);
+        assert!(!decision.auto || by_source_alone, "{situation:?}: row {}", decision.row.number);
+    }
+    // P1: the name of the destination leads to an empty host while the guest runs on both.
+    let wrong_host = at(Last::Switched, RunUnchanged, Absent, Job::None);
+    assert!(decide(wrong_host).auto && !decide(Situation { identified: false, ..wrong_host }).auto);
 }
 
 #[test]
