@@ -24,6 +24,7 @@ DEFAULT_DRIVER = {
     "p2p": True,
     "dirty_log": True,
     "ballast_kib": 256,
+    "reinit": False,
     "slow_ms": 0,
     "fault": "none",
     "fault_device": "",
