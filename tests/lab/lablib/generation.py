@@ -40,7 +40,7 @@ def chosen() -> str:
 
 
 def hosts_of(name: str) -> tuple[Generation, Generation]:
-    """What host-a and host-b are made of. A pvm that is built on this machine runs on no older system."""
+    """What host-a and host-b are made of; a pvm built on this machine runs on no older system."""
     ages = list(GENERATIONS)
     here, pair = machine_release(), PAIRS[name]
     if any(ages.index(of.release) < ages.index(here) for of in pair):

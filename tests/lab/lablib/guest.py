@@ -59,6 +59,7 @@ class Guest:
     deaf: bool = False  # does not acknowledge hot-unplug
     memory_mib: int = 32
     iommufd: bool = False  # <iommufd enabled='yes'/> for all its devices
+    machine: str = "pc"  # the newest of its host
     metadata: str = ""
     uuid: str = field(init=False)
 
@@ -78,7 +79,7 @@ class Guest:
   <memory unit='MiB'>{self.memory_mib}</memory>
   <vcpu>1</vcpu>{iommufd}
   <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
+    <type arch='x86_64' machine='{self.machine}'>hvm</type>
     <kernel>/lab/guest.elf</kernel>{deaf}
   </os>
   <features><acpi/></features>

@@ -27,7 +27,6 @@ TOOLS = {
 HEADERS = {"/usr/include/libelf.h": "libelf-dev"}
 
 
-
 def sources(of: Generation) -> str:
     """Package sources for a generation, from the same mirrors as this machine's own."""
     name, here = of.release, machine_release()
