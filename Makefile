@@ -2,7 +2,8 @@
 # make test      every test that needs no hardware (as root: with two real libvirt hosts)
 # make faults    as root: the tests that injure a migration, and their table of fault, phase and outcome
 # make soak      as root: SOAK_MIGRATIONS=300 to and fro with random faults (SOAK_SEED=N: the same ones again)
-# make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario)
+# make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario);
+#                GENERATION=bookworm|trixie|mixed: what the hosts are made of
 # make install   PREFIX=/usr/local DESTDIR=
 
 PREFIX ?= /usr/local
@@ -33,6 +34,9 @@ faults:
 soak:
 	tests/two-hosts/two-hosts install
 	$(CARGO) test --locked --test soak
+
+GENERATION ?= trixie
+lab lab-all: export PVM_LAB_GENERATION = $(GENERATION)
 
 lab: build
 	tests/lab/lab run --limit 25 --pvm "$(BIN)"

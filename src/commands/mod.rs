@@ -28,7 +28,7 @@ use stop::OrStop;
 pub use stop::Stop;
 
 /// What every command gets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// The global options.
     pub global: Global,

@@ -1,5 +1,6 @@
 //! `pvm recover`: list what waits, finish or undo one, or do unattended what is safe.
 
+mod all;
 mod marks;
 
 use std::fmt::Write as _;
@@ -86,7 +87,7 @@ pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
     };
     let (entries, outcome) = match &args.id {
         Some(id) => one(context, &store, &directory, id, orders)?,
-        None if args.auto => all(context, &store, &directory, orders)?,
+        None if args.auto => all::run(context, &store, &directory, orders)?,
         None => (list(context, &store, &directory)?, Outcome::Fine),
     };
     if context.printer.format != Format::Table {
@@ -266,33 +267,6 @@ fn one(
 fn take_lock(directory: &std::path::Path, state: &State) -> Result<Lock, LockError> {
     let purpose = format!("recovery of migration {}", state.plan.id);
     Lock::take(directory, &Subject::Guest(state.plan.instance.uuid.clone()), &purpose)
-}
-
-/// Every migration that waits, one after the other; one that fails does not keep the others from being seen to.
-fn all(
-    context: &Context,
-    store: &Store,
-    directory: &std::path::Path,
-    orders: Orders,
-) -> Result<(Vec<Entry>, Outcome), Stop> {
-    let mut entries = Vec::new();
-    let mut worst = Outcome::Fine;
-    for listed in store.list().or_stop(Outcome::Unknown)?.iter().filter(|journal| !journal.is_closed()) {
-        if listed.state().is_some_and(|state| is_held(directory, &state)) {
-            continue;
-        }
-        match one(context, store, directory, &listed.id, orders) {
-            Ok((more, outcome)) => {
-                entries.extend(more);
-                worst = graver(worst, outcome);
-            }
-            Err(error) => {
-                context.printer.complain(&format!("pvm: {}", printable(&error.sentence())));
-                worst = graver(worst, error.outcome);
-            }
-        }
-    }
-    Ok((entries, worst))
 }
 
 /// The outcome that needs somebody more. Undoing unattended is what it is for: fine.

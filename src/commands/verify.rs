@@ -17,7 +17,7 @@ use crate::model::pci::PciAddress;
 use crate::model::snapshot::HostdevKind;
 use crate::model::time::Timestamp;
 use crate::output::text::printable;
-use crate::proof::{Question, Verdict, arrived};
+use crate::proof::{self, Question, Verdict, arrived};
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -26,7 +26,7 @@ struct Document<'a> {
     uuid: &'a str,
     host: &'a str,
     since: Timestamp,
-    devices: &'a [PciAddress],
+    devices: Vec<PciAddress>,
     vfio_bytes: Option<u64>,
     #[serde(flatten)]
     verdict: &'a Verdict,
@@ -51,8 +51,12 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     let xml = hypervisor.xml(&guest.uuid, DomainXml::Live).or_stop(Outcome::Unknown)?;
     let described =
         read::read(&xml).map_err(|e| Stop::unknown(format!("the definition of {}", guest.name)).because(e))?;
-    let devices: Vec<PciAddress> =
-        described.hostdevs.iter().filter(|d| d.kind != HostdevKind::Mdev).filter_map(|d| d.source).collect();
+    let devices: Vec<proof::Device> = described
+        .hostdevs
+        .iter()
+        .filter(|d| d.kind != HostdevKind::Mdev)
+        .filter_map(|d| Some(proof::Device { address: d.source?, alias: d.alias.clone() }))
+        .collect();
     let since = begun(args.since, &guest.uuid).ok_or_else(|| {
         Stop::usage(format!("no pvm of this machine has moved {}: say --since when the migration began", guest.name))
     })?;
@@ -76,7 +80,7 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
                 uuid: &guest.uuid,
                 host: if host == HostRef::Local { "local" } else { &label },
                 since,
-                devices: &devices,
+                devices: devices.iter().map(|device| device.address).collect(),
                 vfio_bytes,
                 verdict: &verdict,
             })

@@ -38,12 +38,13 @@ pub struct Described {
 pub fn read(text: &str) -> Result<Described, XmlError> {
     let document = xml::parse(text)?;
     let root = document.root_element();
+    let iommufd = xml::child(root, "iommufd").and_then(|e| e.attribute("enabled")).and_then(xml::switch) == Some(true);
     Ok(Described {
         name: xml::text_of(root, "name").unwrap_or_default().to_owned(),
         uuid: xml::text_of(root, "uuid").unwrap_or_default().to_ascii_lowercase(),
         owner: owner(&document),
         nova: nova(&document),
-        hostdevs: xml::devices(&document).filter_map(hostdev).collect(),
+        hostdevs: xml::devices(&document).filter_map(|device| hostdev(device, iommufd)).collect(),
     })
 }
 
@@ -96,7 +97,8 @@ fn pairs(parent: Node<'_, '_>, element: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn hostdev(device: Node<'_, '_>) -> Option<Hostdev> {
+/// A device of the host; `iommufd`: the guest as a whole asks for it.
+fn hostdev(device: Node<'_, '_>, iommufd: bool) -> Option<Hostdev> {
     let source = xml::child(device, "source");
     let kind = if xml::is_pci_hostdev(device) {
         HostdevKind::Hostdev
@@ -131,6 +133,10 @@ fn hostdev(device: Node<'_, '_>) -> Option<Hostdev> {
             .and_then(|id| id.parse().ok()),
         network: network.map(str::to_owned),
         teaming: attribute("teaming", "type"),
+        iommufd: xml::child(device, "driver")
+            .and_then(|d| d.attribute("iommufd"))
+            .and_then(xml::switch)
+            .unwrap_or(iommufd),
     })
 }
 
@@ -185,6 +191,20 @@ mod tests {
         assert_eq!(guest.hostdevs[0].driver_model.as_deref(), Some("mlx5_vfio_pci"));
         assert_eq!(guest.hostdevs[1].mac.as_deref(), Some("fa:16:3e:00:00:01"));
         assert_eq!((guest.hostdevs[1].vlan, guest.hostdevs[1].managed), (Some(42), Some(false)));
+    }
+
+    #[test]
+    fn iommufd_is_asked_for_by_one_device_or_by_the_guest() {
+        let iommufd = |text: &str| read(text).unwrap().hostdevs.iter().map(|h| h.iommufd).collect::<Vec<_>>();
+        assert_eq!(iommufd(GUEST), [false, false, false]);
+        let one = GUEST.replace("model='mlx5_vfio_pci'", "model='mlx5_vfio_pci' iommufd='yes'");
+        assert_eq!(iommufd(&one), [true, false, false]);
+        let port = GUEST.replace("<vlan>", "<driver name='vfio' iommufd='yes'/><vlan>");
+        assert_eq!(iommufd(&port), [false, true, false]);
+        let whole = |one: &str| one.replace("<devices>", "<iommufd enabled='yes' fdgroup='g'/><devices>");
+        assert_eq!(iommufd(&whole(GUEST))[..2], [true, true]);
+        assert_eq!(iommufd(&whole(&one.replace("iommufd='yes'", "iommufd='no'")))[..2], [false, true]);
+        assert_eq!(iommufd(&GUEST.replace("<devices>", "<iommufd enabled='no'/><devices>")), [false, false, false]);
     }
 
     #[test]

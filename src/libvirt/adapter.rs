@@ -13,6 +13,7 @@ use virt::error::{Error, ErrorDomain, ErrorNumber};
 use virt_sys as sys;
 
 use super::raw::{self, Listeners, Parameters};
+use super::worker::sign_of_life;
 use super::{
     Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, Result,
     SecretXml, State, Watch, Way, symbols,
@@ -245,7 +246,7 @@ impl Hypervisor for Libvirt {
             let kinds = sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV | sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET;
             let devices = c.list_all_node_devices(kinds)?;
             // A device can vanish between list and look; the others still count.
-            Ok(devices.iter().filter_map(|device| device.xml_desc(0).ok()).collect())
+            Ok(devices.iter().inspect(|_| sign_of_life()).filter_map(|device| device.xml_desc(0).ok()).collect())
         })
     }
 
@@ -266,7 +267,8 @@ impl Hypervisor for Libvirt {
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         let mut found = self.ask("its domains", |c| {
             // As above: one that has just gone is left out.
-            Ok(c.list_all_domains(0)?.into_iter().filter_map(|domain| self.describe(domain).ok()).collect::<Vec<_>>())
+            let domains = c.list_all_domains(0)?.into_iter().inspect(|_| sign_of_life());
+            Ok(domains.filter_map(|domain| self.describe(domain).ok()).collect::<Vec<_>>())
         })?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)

@@ -10,8 +10,15 @@ mod raw;
 #[cfg(feature = "libvirt")]
 mod symbols;
 
+#[cfg(feature = "libvirt")]
+mod bounded;
+#[cfg(test)]
+#[cfg(feature = "libvirt")]
+mod bounded_tests;
 mod request;
 mod status;
+#[cfg(feature = "libvirt")]
+mod worker;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -29,6 +36,10 @@ pub enum Failure {
     Aborted,
     /// The daemon is not there, or the connection to it broke: what it did before is not known.
     ConnectionLost,
+    /// The daemon answers, but the guest's QEMU does not; a change may still be made when it does.
+    QemuSilent,
+    /// The daemon does not answer, though its connection stands; a change may still be made when it does.
+    DaemonSilent,
     /// The daemon answers, but did not reach the other daemon that it needed.
     PeerUnreached,
     /// The credentials were refused.
@@ -39,6 +50,13 @@ pub enum Failure {
     NotInstalled,
     /// Anything else; the message says it.
     Other,
+}
+
+impl Failure {
+    /// Whether nobody answered, so that what was asked or told is not known.
+    pub const fn is_silence(self) -> bool {
+        matches!(self, Self::ConnectionLost | Self::QemuSilent | Self::DaemonSilent)
+    }
 }
 
 /// A call that failed.
@@ -193,10 +211,11 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn watch(&self, uuid: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>>;
 }
 
-/// Opens a connection to the daemon at `uri`.
+/// Opens a connection to the daemon at `uri`. Every call over it ends: see [`bounded`].
 #[cfg(feature = "libvirt")]
 pub fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
-    Ok(Box::new(adapter::Libvirt::open(uri)?))
+    let connected = |uri: &str| Ok(Box::new(adapter::Libvirt::open(uri)?) as Box<dyn Hypervisor>);
+    Ok(Box::new(bounded::Bounded::new(connected(uri)?, connected, bounded::Limits::default())))
 }
 
 /// Says that this build of pvm has no libvirt.

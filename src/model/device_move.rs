@@ -41,6 +41,9 @@ pub struct DeviceMove {
     pub action: Action,
     /// Alias of the flavor, when a request names one.
     pub alias: Option<String>,
+    /// libvirt's alias of the device on the source, by which QEMU may name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt_alias: Option<String>,
     /// What the destination's device spec declares.
     pub live_migratable: Declared,
     /// What `managed` must say there; `None` leaves it as it is.

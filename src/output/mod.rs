@@ -11,6 +11,7 @@ pub mod prometheus;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::ColorChoice;
 use serde::Serialize;
@@ -30,7 +31,12 @@ pub struct Printer {
     /// Whether notes are left out.
     pub quiet: bool,
     color: ColorChoice,
+    /// What is held back, while it is.
+    held: Option<Held>,
 }
+
+/// Lines that are printed together later: the first is whether it is a result.
+type Held = Arc<Mutex<Vec<(bool, String)>>>;
 
 impl Printer {
     /// A printer for these options.
@@ -40,12 +46,39 @@ impl Printer {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { format: global.output, verbose: global.verbose, quiet: global.quiet, color }
+        Self { format: global.output, verbose: global.verbose, quiet: global.quiet, color, held: None }
+    }
+
+    /// A printer that holds back what it is given, until [`release`](Self::release): several at once do not mix their lines.
+    #[must_use]
+    pub fn holding(&self) -> Self {
+        Self { held: Some(Held::default()), ..self.clone() }
+    }
+
+    /// Prints what was held back up to now.
+    pub fn release(&self) -> Result<(), StdoutError> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let lines = std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
+        let printer = Self { held: None, ..self.clone() };
+        for (is_result, text) in lines {
+            if is_result { printer.result(&text)? } else { printer.complain(&text) }
+        }
+        Ok(())
+    }
+
+    /// Whether `text` was held back.
+    fn hold(&self, is_result: bool, text: &str) -> bool {
+        let Some(held) = &self.held else { return false };
+        held.lock().unwrap_or_else(PoisonError::into_inner).push((is_result, text.to_owned()));
+        true
     }
 
     /// Prints `text` as the result. Colour codes in it are dropped where they are not wanted; a reader that has gone away is
     /// not an error.
     pub fn result(&self, text: &str) -> Result<(), StdoutError> {
+        if self.hold(true, text) {
+            return Ok(());
+        }
         let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
         written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
@@ -71,6 +104,9 @@ impl Printer {
 
     /// Prints a line on stderr, even with `-q`.
     pub fn complain(&self, text: &str) {
+        if self.hold(false, text) {
+            return;
+        }
         let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nothing is left to say where stderr itself cannot be written.
         let _ = writeln!(err, "{text}");

@@ -28,6 +28,7 @@ pub fn moved(
         guest_address: hostdev.guest_address,
         action,
         alias: alias.filter(|name| !name.is_empty()),
+        libvirt_alias: hostdev.alias.clone(),
         live_migratable: device.declared,
         managed: managed_tag(device).or(hostdev.managed),
         physical_network: device.tags.get("physical_network").or(device.physical_network.as_ref()).cloned(),

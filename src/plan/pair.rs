@@ -33,6 +33,21 @@ pub struct Pair<'a> {
     pub source_pf: Option<&'a Device>,
     /// PF of the second.
     pub destination_pf: Option<&'a Device>,
+    /// Whether both QEMUs can do without pre-copy on the source alone: see [`SOURCE_ASKS`].
+    pub source_asks: Answer,
+}
+
+/// From this QEMU on the source asks the destination by itself whether it has all initial data, unless the machine type
+/// is older (`hw/core/machine.c` of 11.1.0, `hw_compat_11_0`: `switchover-ack-legacy=on`). Then a device without pre-copy
+/// can move to one with it; before, the destination waits for data that never comes. Tried with 11.1.3 on both hosts and
+/// the machine types 10.0, 11.0 and 11.1, 2026-11-28.
+pub const SOURCE_ASKS: (u32, u32) = (11, 1);
+
+/// Whether a version, of QEMU or of a machine type, is one in which the source asks.
+pub fn source_asks(version: &str) -> Option<bool> {
+    let mut numbers = version.split('.').map(str::parse::<u32>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else { return None };
+    Some((major, minor) >= SOURCE_ASKS)
 }
 
 impl<'a> Pair<'a> {
@@ -44,6 +59,13 @@ impl<'a> Pair<'a> {
             destination: destination.1,
             source_pf: pf(source.0, source.1),
             destination_pf: pf(destination.0, destination.1),
+            source_asks: all([source.0, destination.0].map(|host| {
+                match host.host.qemu.as_deref().and_then(source_asks) {
+                    Some(true) => Answer::Yes,
+                    Some(false) => Answer::No,
+                    None => Answer::Unknown,
+                }
+            })),
         }
     }
 }
@@ -142,15 +164,37 @@ pub fn probed(pair: &Pair<'_>) -> Answer {
     all([answer(pair.source), answer(pair.destination)])
 }
 
-/// The same phases and peer-to-peer support.
+/// The same phases and peer-to-peer support. Where only the destination has pre-copy, the machine type may decide, which
+/// is the guest's: not known here.
 pub fn flags(pair: &Pair<'_>) -> Answer {
-    let sorted = |device: &Device| {
-        let mut flags = device.migration.flags.clone()?;
-        flags.retain(|flag| flag != "dirty-tracking");
-        flags.sort();
-        Some(flags)
+    let (Some(source), Some(destination)) = (phases(pair.source), phases(pair.destination)) else {
+        return Answer::Unknown;
     };
-    equal(sorted(pair.source).as_ref(), sorted(pair.destination).as_ref())
+    if source == destination {
+        Answer::Yes
+    } else if pair.source_asks != Answer::No && is_precopy_alone(&source, &destination) {
+        Answer::Unknown
+    } else {
+        Answer::No
+    }
+}
+
+/// Whether pre-copy on the destination is all that keeps the flags of a pair apart.
+pub fn precopy_alone(pair: &Pair<'_>) -> bool {
+    let both = phases(pair.source).zip(phases(pair.destination));
+    both.is_some_and(|(source, destination)| is_precopy_alone(&source, &destination))
+}
+
+fn is_precopy_alone(source: &[&str], destination: &[&str]) -> bool {
+    let without: Vec<&str> = destination.iter().copied().filter(|flag| *flag != "pre-copy").collect();
+    without.len() < destination.len() && source == without
+}
+
+fn phases(device: &Device) -> Option<Vec<&str>> {
+    let flags = device.migration.flags.as_ref()?;
+    let mut phases: Vec<&str> = flags.iter().map(String::as_str).filter(|flag| *flag != "dirty-tracking").collect();
+    phases.sort_unstable();
+    Some(phases)
 }
 
 /// Base address registers: number, kind and size. QEMU does not compare sizes at all.
@@ -297,7 +341,7 @@ mod tests {
         };
         let (vf, sym, dc) = (with(&[]), with(&[("cfg_services", "sym")]), with(&[("cfg_services", "dc")]));
         let compare = |source_pf, destination_pf| {
-            let pair = Pair { source: &vf, destination: &vf, source_pf, destination_pf };
+            let pair = Pair { source: &vf, destination: &vf, source_pf, destination_pf, source_asks: Answer::No };
             vendor(&pair)
         };
         assert_eq!(compare(Some(&sym), Some(&sym)), Answer::Yes);
@@ -305,7 +349,8 @@ mod tests {
         assert_eq!(compare(Some(&sym), Some(&vf)), Answer::Unknown);
         assert_eq!(compare(None, None), Answer::Unknown, "QAT compares it, so not knowing is no yes");
         let mlx5 = Device { migration: Migration::default(), ..Device::default() };
-        let pair = Pair { source: &mlx5, destination: &sym, source_pf: None, destination_pf: None };
+        let pair =
+            Pair { source: &mlx5, destination: &sym, source_pf: None, destination_pf: None, source_asks: Answer::No };
         assert_eq!(vendor(&pair), Answer::Yes, "only the destination says something that nobody compares");
     }
 }

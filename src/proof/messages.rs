@@ -1,9 +1,9 @@
 //! What QEMU writes when a device's state was not loaded, or the device was reset (`hw/vfio/migration.c`, `migration/savevm.c`).
 //!
-//! QEMU puts the device's host address in front of each of its messages about a device, in every version here. So a line
-//! that names a device and is not in the table is never overlooked: it makes the state not verified.
+//! QEMU puts a name of the device in front of each of its messages about a device, in every version here: see [`Device`].
+//! So a line that names a device and is not in the tables is never overlooked: it makes the state not verified.
 
-use crate::model::pci::PciAddress;
+use super::device::{Device, Named, named};
 
 /// A family of messages.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +70,75 @@ pub const LOSSES: &[Family] = &[
     },
 ];
 
-/// The versions whose messages are known, first and last: read in QEMU's source, and seen in the lab with 10.0.
-pub const KNOWN: ((u32, u32), (u32, u32)) = ((8, 0), (10, 0));
+/// Versions of QEMU whose messages are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Engines {
+    /// The first, major and minor version.
+    pub first: (u32, u32),
+    /// The last.
+    pub last: (u32, u32),
+    /// How they came to be known.
+    pub source: &'static str,
+    /// The day of that.
+    pub checked: &'static str,
+}
 
-/// Lines that name a device and say nothing about its state: written when QEMU starts with it.
-const HARMLESS: &[&str] = &["Could not enable error recovery for the device"];
+/// Every QEMU whose messages are known. The messages of one that is not here may mean anything.
+pub const KNOWN: &[Engines] = &[
+    Engines {
+        first: (8, 0),
+        last: (10, 0),
+        source: "hw/vfio/migration.c and migration/savevm.c of each; the lab's faults on 10.0.2",
+        checked: "2026-11-23",
+    },
+    Engines {
+        first: (11, 1),
+        last: (11, 1),
+        source: "the lab's faults on 11.1.3, with and without iommufd; the texts in its binary",
+        checked: "2026-11-28",
+    },
+];
+
+/// Lines that name a device and say nothing about its state.
+#[derive(Debug, Clone, Copy)]
+pub struct Harmless {
+    /// What they have in common.
+    pub fragment: &'static str,
+    /// First QEMU that writes it: major and minor version.
+    pub from: (u32, u32),
+    /// Who was seen to write it, and when.
+    pub source: &'static str,
+    /// The day of that.
+    pub checked: &'static str,
+}
+
+/// Every such line; QEMU writes them when it starts with the device.
+pub const HARMLESS: &[Harmless] = &[
+    Harmless {
+        fragment: "Could not enable error recovery for the device",
+        from: (8, 0),
+        source: "hw/vfio/pci.c, vfio_realize: AER is not used then",
+        checked: "2026-11-23",
+    },
+    Harmless {
+        fragment: "VFIO dma-buf not supported in kernel, using mmap fallback, P2P DMA will not work",
+        from: (11, 1),
+        source: "the lab, 11.1.3 at every start on a kernel without VFIO_PCI_DMABUF",
+        checked: "2026-11-28",
+    },
+    Harmless {
+        fragment: "dma-buf unavailable, using mmap fallback, P2P DMA will not work",
+        from: (11, 1),
+        source: "the binary of 11.1.3, beside the text for a kernel without VFIO_PCI_DMABUF",
+        checked: "2026-11-28",
+    },
+    Harmless {
+        fragment: "PCI peer-to-peer transactions on BARs are not supported",
+        from: (10, 0),
+        source: "hw/vfio/common.c, vfio_device_error_append; the lab, 11.1.3 with iommufd at every start",
+        checked: "2026-11-28",
+    },
+];
 
 /// What a line of QEMU's log says about these devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +152,16 @@ pub enum Says {
 }
 
 /// What `line` says about `devices`.
-pub fn read(line: &str, devices: &[PciAddress]) -> Says {
-    let named = super::evidence::addresses(line);
-    let ours = named.iter().any(|address| devices.contains(address));
+pub fn read(line: &str, devices: &[Device]) -> Says {
+    let named = named(line, devices);
     for family in LOSSES {
-        // `'0000:00:05.0/vfio'` has a guest address, which is nobody's here.
-        if line.contains(family.fragment) && (ours || !family.names_device) {
+        // `'0000:00:05.0/vfio'` has a guest address, which is nobody's here. A loss that names no device may be anybody's.
+        if line.contains(family.fragment) && (named != Named::Another || !family.names_device) {
             return Says::Loss(family.meaning);
         }
     }
-    if ours && !HARMLESS.iter().any(|text| line.contains(text)) { Says::Unknown } else { Says::Nothing }
+    let harmless = || HARMLESS.iter().any(|row| line.contains(row.fragment));
+    if named == Named::Ours && !harmless() { Says::Unknown } else { Says::Nothing }
 }
 
 /// Major and minor version out of `10.0.2Debian 1:10.0.2+ds-2`.
@@ -111,17 +175,21 @@ pub fn version(text: &str) -> Option<(u32, u32)> {
 
 /// Whether the messages of this QEMU are known.
 pub fn is_known(version: (u32, u32)) -> bool {
-    (KNOWN.0..=KNOWN.1).contains(&version)
+    KNOWN.iter().any(|engines| (engines.first..=engines.last).contains(&version))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Timestamp;
 
-    /// Lines as QEMU wrote them, 10.0.2 in the lab and the wording of 8.0 to 9.2.
+    fn device(alias: &str) -> [Device; 1] {
+        [Device { address: "0000:02:10.2".parse().unwrap(), alias: Some(alias.to_owned()) }]
+    }
+
+    /// Lines as QEMU wrote them, 10.0.2 and 11.1.3 in the lab and the wording of 8.0 to 9.2.
     #[test]
     fn what_was_seen_is_recognised() {
-        let device = ["0000:02:10.2".parse().unwrap()];
         for line in [
             "0000:02:10.2: Failed setting device state to RUNNING_P2P. Recover state is ERROR. Resetting device: Input/output error",
             "2026-11-23T06:24:00Z qemu-system-x86_64: 0000:02:10.2: Failed setting device state to RUNNING, err: Input/output error. Recover state is ERROR. Resetting device",
@@ -130,23 +198,42 @@ mod tests {
             "Unknown savevm section or instance '0000:00:05.0/vfio' 0. Make sure that your current VM setup matches your saved VM setup",
             "qemu-system-x86_64: load of migration failed: Invalid argument",
             "qemu-system-x86_64: error while loading state for instance 0x0 of device '0000:00:05.0/vfio'",
+            "2026-11-28T02:22:38.337919Z qemu-system-x86_64: ua-vf5: Failed setting device state to RUNNING_P2P. Recover state is ERROR. Resetting device: Input/output error",
+            "2026-11-28T02:23:00.686300Z qemu-system-x86_64: Failed to save iterable device state: ua-vf5: Failed setting device state to STOP_COPY. Recover state is ERROR. Resetting device: Input/output error",
+            "qemu-system-x86_64: Failed setting device state to RUNNING. Recover state is ERROR. Resetting device: x",
         ] {
-            assert!(matches!(read(line, &device), Says::Loss(_)), "{line}");
+            assert!(matches!(read(line, &device("ua-vf5")), Says::Loss(_)), "{line}");
         }
     }
 
     #[test]
     fn another_device_is_another_matter_and_an_unknown_line_is_not_overlooked() {
-        let device = ["0000:02:10.2".parse().unwrap()];
-        let other = "0000:02:10.4: Failed setting device state to RUNNING. Recover state is ERROR. Resetting device: x";
-        assert_eq!(read(other, &device), Says::Nothing);
-        assert_eq!(read("0000:02:10.2: something new", &device), Says::Unknown);
-        let recovered =
-            "0000:02:10.2: Failed setting device state to PRE_COPY. Setting device in recover state RUNNING: x";
-        assert_eq!(read(recovered, &device), Says::Unknown);
-        let start = "qemu-system-x86_64: warning: vfio 0000:02:10.2: Could not enable error recovery for the device";
-        assert_eq!(read(start, &device), Says::Nothing);
-        assert_eq!(read("char device redirected to /dev/pts/0", &device), Says::Nothing);
+        let ours = device("ua-vf5");
+        for other in ["0000:02:10.4", "ua-vf6", "hostdev0"] {
+            let line =
+                format!("{other}: Failed setting device state to RUNNING. Recover state is ERROR. Resetting device: x");
+            assert_eq!(read(&line, &ours), Says::Nothing, "{line}");
+        }
+        for name in ["0000:02:10.2", "ua-vf5", r#"-device {"driver":"vfio-pci","fd":"19","id":"ua-vf5"}"#] {
+            assert_eq!(read(&format!("{name}: something new"), &ours), Says::Unknown, "{name}");
+            let recovered =
+                format!("{name}: Failed setting device state to PRE_COPY. Setting device in recover state RUNNING: x");
+            assert_eq!(read(&recovered, &ours), Says::Unknown, "{name}");
+        }
+        assert_eq!(read("char device redirected to /dev/pts/0", &ours), Says::Nothing);
+    }
+
+    #[test]
+    fn what_every_start_writes_is_harmless_by_whatever_name() {
+        for line in [
+            "qemu-system-x86_64: warning: vfio 0000:02:10.2: Could not enable error recovery for the device",
+            r#"2026-11-28T02:09:00.393866Z qemu-system-x86_64: -device {"driver":"vfio-pci","host":"0000:02:10.2","id":"ua-vf5","bus":"pci.0","addr":"0x5"}: warning: VFIO dma-buf not supported in kernel, using mmap fallback, P2P DMA will not work"#,
+            r#"qemu-system-x86_64: -device {"driver":"vfio-pci","iommufd":"iommufd0","fd":"19","id":"ua-vf5"}: warning: dma-buf unavailable, using mmap fallback, P2P DMA will not work"#,
+            "qemu-system-x86_64: warning: ua-vf5: PCI peer-to-peer transactions on BARs are not supported.",
+            "qemu-system-x86_64: warning: IOMMU_IOAS_MAP failed: Bad address, PCI BAR?",
+        ] {
+            assert_eq!(read(line, &device("ua-vf5")), Says::Nothing, "{line}");
+        }
     }
 
     #[test]
@@ -154,7 +241,16 @@ mod tests {
         assert_eq!(version("10.0.2Debian 1:10.0.2+ds-2"), Some((10, 0)));
         assert_eq!(version("8.2.1"), Some((8, 2)));
         assert_eq!(version("x"), None);
-        assert!(is_known((8, 0)) && is_known((9, 2)) && is_known((10, 0)));
-        assert!(!is_known((7, 2)) && !is_known((10, 1)));
+        assert!(is_known((8, 0)) && is_known((9, 2)) && is_known((10, 0)) && is_known((11, 1)));
+        assert!(!is_known((7, 2)) && !is_known((10, 1)) && !is_known((11, 0)) && !is_known((11, 2)));
+    }
+
+    #[test]
+    fn every_row_has_a_source_and_a_day() {
+        let engines = KNOWN.iter().map(|row| (row.source, row.checked));
+        let harmless = HARMLESS.iter().map(|row| (row.source, row.checked));
+        for (source, checked) in engines.chain(harmless) {
+            assert!(!source.is_empty() && format!("{checked}T00:00:00Z").parse::<Timestamp>().is_ok(), "{source}");
+        }
     }
 }

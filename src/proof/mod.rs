@@ -6,14 +6,16 @@
 //! state was sent; (d) the kernel logged no error for the device or its physical function. A line that means a loss makes it
 //! `lost`; whatever else is missing makes it `not verified`, with the reason.
 //!
-//! [`evidence`], [`messages`] and [`prove`] are pure; [`collect`] reads the logs of this host.
+//! [`device`], [`evidence`], [`messages`] and [`prove`] are pure; [`collect`] reads the logs of this host.
 
 pub mod collect;
+pub mod device;
 pub mod evidence;
 pub mod messages;
 pub mod prove;
 pub mod verdict;
 
+pub use device::Device;
 pub use evidence::Evidence;
 pub use prove::{Question, Received, arrived, never_ran, stayed};
 pub use verdict::Verdict;

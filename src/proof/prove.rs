@@ -1,9 +1,9 @@
 //! From evidence to verdict. Pure.
 
+use super::device::Device;
 use super::evidence::{Evidence, Log, dated};
 use super::messages::{self, Says};
 use super::verdict::Verdict;
-use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 
 /// Dates of two hosts are compared with this much room.
@@ -23,8 +23,8 @@ pub struct Received {
 /// What is to be proved. Moments are by this machine's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question<'a> {
-    /// The devices on that host whose state is asked for.
-    pub devices: &'a [PciAddress],
+    /// The devices whose state is asked for, as they are on that host.
+    pub devices: &'a [Device],
     /// When libvirt was told to migrate.
     pub since: Timestamp,
     /// When the guest was seen running there (or there again).
@@ -131,13 +131,16 @@ fn unknown_version(log: &Log) -> Option<String> {
 }
 
 /// The first error the kernel logged for one of the devices or its physical function.
-fn kernel_complaint(evidence: &Evidence, devices: &[PciAddress], earliest: Timestamp) -> Option<String> {
+fn kernel_complaint(evidence: &Evidence, devices: &[Device], earliest: Timestamp) -> Option<String> {
     let Some(kernel) = &evidence.kernel else {
         return Some(format!("the kernel's log could not be read: {}", evidence.why_unknown("kernel")));
     };
     let concerns = |text: &str| {
         super::evidence::addresses(text).iter().any(|named| {
-            devices.iter().any(|device| device == named || evidence.physical_functions.get(device) == Some(named))
+            devices
+                .iter()
+                .map(|device| &device.address)
+                .any(|device| device == named || evidence.physical_functions.get(device) == Some(named))
         })
     };
     kernel

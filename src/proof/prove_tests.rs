@@ -8,8 +8,8 @@ const LOST: &str = "0000:02:10.2: Failed setting device state to RUNNING_P2P. Re
 /// The destination's clock is an hour ahead.
 const AHEAD: i64 = 3_600_000;
 
-fn devices() -> [PciAddress; 1] {
-    [DEVICE.parse().unwrap()]
+fn devices() -> [Device; 1] {
+    [Device { address: DEVICE.parse().unwrap(), alias: Some("ua-vf5".to_owned()) }]
 }
 
 /// Evidence with nothing wrong in it: asked for at 9,000, of a migration from 1,000 to 8,000.
@@ -80,6 +80,21 @@ fn a_reset_device_is_lost_whatever_else_is_missing() {
         e.log.as_mut().unwrap().lines.push(LOST.into());
     });
     assert!(ask(&no_kernel).is_lost());
+}
+
+/// libvirt hands the device to QEMU as a descriptor, so that QEMU knows it by its alias alone (11.1.3 in the lab).
+#[test]
+fn with_iommufd_a_loss_is_found_by_the_alias() {
+    let line = |line: &str| ask(&with(|e| e.log.as_mut().unwrap().lines.push(line.to_owned())));
+    let loss = "qemu-system-x86_64: ua-vf5: Failed setting device state to RUNNING_P2P. Recover state is ERROR. Resetting device: Input/output error";
+    assert!(line(loss).is_lost());
+    assert!(line("qemu-system-x86_64: Failed setting device state to RUNNING. Resetting device").is_lost());
+    assert!(
+        why(line("qemu-system-x86_64: ua-vf5: Final precopy reinit check failed (err: -5)")).contains("does not know")
+    );
+    let harmless = "qemu-system-x86_64: warning: ua-vf5: PCI peer-to-peer transactions on BARs are not supported.";
+    assert_eq!(line(harmless), Verdict::Verified);
+    assert_eq!(ask(&with(|e| e.log.as_mut().unwrap().qemu = Some("11.1.3".into()))), Verdict::Verified);
 }
 
 #[test]

@@ -15,7 +15,7 @@ const USES: &[(&str, &[&str])] = &[
     ("nova", &["model", "text"]),
     ("facts", &["model", "domain", "libvirt", "proof", "journal", "nova"]),
     ("plan", &["model", "domain", "nova"]),
-    ("preflight", &["model", "domain", "plan"]),
+    ("preflight", &["model", "domain", "proof", "plan"]),
     ("migration", &["model", "domain", "libvirt", "proof", "journal"]),
     ("cli", &["model"]),
     ("output", &["model", "text", "nova", "facts", "preflight", "migration", "cli"]),

@@ -205,13 +205,20 @@ fn answer(device: &Device) -> Link {
 
 /// Only a running guest has a QEMU to ask.
 fn monitor(device: &Device, domains: &[Domain]) -> Option<Link> {
-    let domain =
-        domains.iter().find(|d| d.is_active() && d.hostdevs.iter().any(|h| h.source == Some(device.address)))?;
+    let (domain, hostdev) = domains
+        .iter()
+        .filter(|d| d.is_active())
+        .find_map(|domain| Some((domain, domain.hostdevs.iter().find(|h| h.source == Some(device.address))?)))?;
     Some(match &domain.blocked_reasons {
         None => link("qemu", None, format!("the QEMU of {} was not asked", domain.name)),
-        Some(reasons) => match reasons.iter().find(|reason| reason.starts_with(&device.address.to_string())) {
+        Some(reasons) => match reasons.iter().find(|reason| hostdev.own_reason(reason).is_some()) {
             Some(reason) => link("qemu", Some(false), format!("the QEMU of {} says: {reason}", domain.name)),
-            None => link("qemu", Some(true), format!("the QEMU of {} has nothing against it", domain.name)),
+            None => match domain.reason_of_nobody() {
+                Some(reason) => {
+                    link("qemu", None, format!("the QEMU of {} says of some device: {reason}", domain.name))
+                }
+                None => link("qemu", Some(true), format!("the QEMU of {} has nothing against it", domain.name)),
+            },
         },
     })
 }

@@ -8,6 +8,7 @@ use std::io;
 use super::drivers;
 use super::sysfs::Tree;
 use crate::model::snapshot::device::{DevType, Device, Supported};
+use crate::model::snapshot::domain::NOT_IN_KERNEL;
 use crate::model::snapshot::{Domain, Host, Unknown};
 
 /// How far to go to ask devices.
@@ -81,14 +82,17 @@ fn answer(device: &mut Device, supported: Supported, rung: &str) {
 pub fn qemu(devices: &mut [Device], domains: &[Domain]) {
     for domain in domains.iter().filter(|d| d.is_active()) {
         let Some(reasons) = &domain.blocked_reasons else { continue };
-        for address in domain.hostdevs.iter().filter_map(|h| h.source) {
+        for hostdev in &domain.hostdevs {
+            let Some(address) = hostdev.source else { continue };
             let Ok(index) = devices.binary_search_by_key(&address, |d| d.address) else { continue };
             let device = &mut devices[index];
-            let prefix = format!("{address}: ");
-            let own: Vec<&str> = reasons.iter().filter_map(|r| r.strip_prefix(prefix.as_str())).collect();
-            if own.iter().any(|r| r.contains("not supported in kernel")) {
+            let own: Vec<&str> = reasons.iter().filter_map(|reason| hostdev.own_reason(reason)).collect();
+            if own.iter().any(|r| r.contains(NOT_IN_KERNEL)) {
                 answer(device, Supported::No, "qemu");
-            } else if own.is_empty() && domain.qemu.as_deref().is_some_and(reports_every_device) {
+            } else if own.is_empty()
+                && domain.reason_of_nobody().is_none()
+                && domain.qemu.as_deref().is_some_and(reports_every_device)
+            {
                 answer(device, Supported::Yes, "qemu");
             }
         }
@@ -260,5 +264,18 @@ mod tests {
         );
         let other = "0000:01:00.1: VFIO device doesn't support device and IOMMU dirty tracking";
         assert_eq!(ask(domain("8.2.2", &[other])), None);
+        // 11.1.3 with iommufd: QEMU was given no address.
+        let alias = |reason: &str| {
+            let mut domain = domain("11.1.3", &[reason]);
+            domain.hostdevs[0].alias = Some("hostdev0".to_owned());
+            ask(domain)
+        };
+        let kernel =
+            ": VFIO migration init failed: migration is not supported in kernel: Inappropriate ioctl for device";
+        assert_eq!(alias(&format!("hostdev0{kernel}")), Some(Supported::No));
+        assert_eq!(alias(&format!("0000:01:00.1{kernel}")), Some(Supported::No));
+        assert_eq!(alias("hostdev0: VFIO device doesn't support device and IOMMU dirty tracking"), None);
+        assert_eq!(alias("hostdev01: anything"), Some(Supported::Yes));
+        assert_eq!(alias(&format!("somebody{kernel}")), None, "it may be this one");
     }
 }

@@ -394,7 +394,8 @@ impl Engine<'_> {
     fn prove(&mut self, on_source: bool) -> News {
         let side = if on_source { Side::Source } else { Side::Destination };
         let moving = self.order.moving_state();
-        let devices: Vec<_> = moving.map(|m| if on_source { m.source } else { m.destination }).collect();
+        let devices: Vec<_> =
+            moving.map(if on_source { proof::Device::on_source } else { proof::Device::on_destination }).collect();
         let verdict = match &self.recorded.perform {
             _ if devices.is_empty() => Verdict::NothingToProve,
             None => Verdict::not_verified("when the migration began is not recorded"),

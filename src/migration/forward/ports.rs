@@ -11,7 +11,7 @@ use super::engine::{Engine, Note, now};
 use super::event::What;
 use super::step::{News, Phase, Stopped};
 use crate::journal::{Entry, Port, Side, Step};
-use crate::libvirt::{Affect, Failure, Happened};
+use crate::libvirt::{Affect, Happened};
 use crate::migration::recover::Seen;
 use crate::migration::recover::look::look;
 use crate::migration::recover::port::{Plugged, plug_in};
@@ -31,7 +31,7 @@ impl Engine<'_> {
         if let Err(e) = self.hosts.source.detach_device(&self.order.instance.uuid, &port.source_xml, Affect::Live) {
             return match e.failure {
                 // The request may have arrived.
-                Failure::ConnectionLost => News::Pending { why: e.to_string() },
+                failure if failure.is_silence() => News::Pending { why: e.to_string() },
                 _ => News::Failed {
                     why: format!("port {} cannot be unplugged: {e}", port.source),
                     outcome: Outcome::Undone,

@@ -6,10 +6,9 @@ use super::answer::{Answer, Seen};
 use super::port::{self, Plugged};
 use super::run::{Next, Recovery, Rest};
 use super::{Action, Decision, Exit, Situation, answer, downtime, words};
-use crate::journal::{self, Entry, JournalError, Port, PortState, Side, Step, now};
+use crate::journal::{Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::libvirt::{Affect, Hypervisor, HypervisorError, State};
 use crate::model::outcome::Outcome;
-use crate::model::pci::PciAddress;
 use crate::proof::{self, Question, Verdict};
 
 /// How long a left-over incoming process is watched before it is destroyed.
@@ -113,13 +112,8 @@ impl Recovery<'_> {
 
     /// Makes the proof on one side.
     fn prove(&mut self, side: Side) -> Verdict {
-        let devices: Vec<PciAddress> = self
-            .state
-            .map
-            .iter()
-            .filter(|m| m.action == journal::Action::Migrate)
-            .map(|m| if side == Side::Source { m.source } else { m.destination })
-            .collect();
+        let on_side = if side == Side::Source { proof::Device::on_source } else { proof::Device::on_destination };
+        let devices: Vec<_> = self.state.map.iter().filter(|moved| moved.moves_state()).map(on_side).collect();
         if devices.is_empty() {
             return Verdict::NothingToProve;
         }

@@ -3,7 +3,7 @@
 
 use crate::domain::element::rewrite_element;
 use crate::journal::{Action, DeviceMove, Entry, Port};
-use crate::libvirt::{Affect, Failure, Hypervisor};
+use crate::libvirt::{Affect, Hypervisor};
 use crate::model::pci::PciAddress;
 
 /// What came of it.
@@ -67,7 +67,7 @@ pub fn plug_in<E>(
                 record(&Entry::Attached { source, device })?;
                 return Ok(Plugged::In(device));
             }
-            Err(e) if e.failure == Failure::ConnectionLost => return Ok(Plugged::Unanswered(format!("{device}: {e}"))),
+            Err(e) if e.failure.is_silence() => return Ok(Plugged::Unanswered(format!("{device}: {e}"))),
             Err(e) => refused.push(format!("{device}: {e}")),
         }
     }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Unknown;
 use crate::model::pci::PciAddress;
 
+/// What QEMU says of a device whose driver does not migrate, in each version.
+pub const NOT_IN_KERNEL: &str = "not supported in kernel";
+
 /// One domain.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -52,6 +55,14 @@ impl Domain {
     /// Whether its CPUs run or may run again without a boot.
     pub fn is_active(&self) -> bool {
         !matches!(self.state.as_str(), "shutoff" | "crashed" | "")
+    }
+
+    /// The reason against a migration that QEMU gives for a device which no host device here is: it may be any of them.
+    pub fn reason_of_nobody(&self) -> Option<&str> {
+        let reasons = self.blocked_reasons.iter().flatten();
+        reasons.map(String::as_str).find(|reason| {
+            reason.contains(NOT_IN_KERNEL) && self.hostdevs.iter().all(|held| held.own_reason(reason).is_none())
+        })
     }
 }
 
@@ -110,4 +121,19 @@ pub struct Hostdev {
     pub network: Option<String>,
     /// `<teaming type=…>`.
     pub teaming: Option<String>,
+    /// Whether libvirt hands it to QEMU through iommufd (libvirt 12.1).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub iommufd: bool,
+}
+
+impl Hostdev {
+    /// What QEMU calls it in what it says: its host address, or its alias when that is all QEMU was told (iommufd).
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.source.map(|address| address.to_string()).into_iter().chain(self.alias.clone())
+    }
+
+    /// The reason against a migration, without the device's name, when QEMU gives it for this device.
+    pub fn own_reason<'r>(&self, reason: &'r str) -> Option<&'r str> {
+        self.names().find_map(|name| reason.strip_prefix(name.as_str())?.strip_prefix(": "))
+    }
 }

@@ -13,6 +13,7 @@
 #include <linux/crc32.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/interval_tree.h>
 #include <linux/iova_bitmap.h>
@@ -21,6 +22,7 @@
 #include <linux/pci.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -43,6 +45,10 @@ MODULE_PARM_DESC(dirty_log, "offer DMA logging on functions bound from now on");
 static unsigned int ballast_kib = 256;
 module_param(ballast_kib, uint, 0644);
 MODULE_PARM_DESC(ballast_kib, "size of the opaque part of the saved state, KiB");
+
+static bool reinit;
+module_param(reinit, bool, 0644);
+MODULE_PARM_DESC(reinit, "say half-way that there is new initial data, to a user who can hear it");
 
 static unsigned int slow_ms;
 module_param(slow_ms, uint, 0644);
@@ -144,6 +150,7 @@ struct stream {
 	u8 *buf;
 	size_t size;		/* bytes allocated */
 	size_t fill;		/* bytes readable (saving) or received (resuming) */
+	size_t later;		/* bytes that are not readable yet (saving) */
 	bool closed;		/* the device has moved on */
 };
 
@@ -260,11 +267,25 @@ static ssize_t stream_write(struct file *filp, const char __user *ubuf,
 	return ret;
 }
 
+/* A user who asked for version 2 and has read all that there was is given the rest. */
+static u32 stream_reinit(struct stream *s, loff_t pos)
+{
+#ifdef VFIO_PRECOPY_INFO_REINIT
+	if (s->later && pos == s->fill && s->owner->core.vdev.precopy_info_v2) {
+		s->fill += s->later;
+		s->later = 0;
+		return VFIO_PRECOPY_INFO_REINIT;
+	}
+#endif
+	return 0;
+}
+
 static long stream_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	const size_t minsz = offsetofend(struct vfio_precopy_info, dirty_bytes);
 	struct stream *s = filp->private_data;
 	struct vfio_precopy_info info;
+	u32 flags = 0;
 	long ret = 0;
 
 	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
@@ -280,11 +301,13 @@ static long stream_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	else if (s->fill == s->size)	/* no longer pre-copying */
 		ret = -EINVAL;
 	else
-		info.initial_bytes = s->fill - filp->f_pos;
+		flags = stream_reinit(s, filp->f_pos);
+	info.initial_bytes = s->fill - filp->f_pos;
 	mutex_unlock(&s->lock);
 	if (ret)
 		return ret;
 
+	info.flags = flags;	/* an output, for a user who asked for version 2 */
 	info.dirty_bytes = 0;
 	return copy_to_user((void __user *)arg, &info, minsz) ? -EFAULT : 0;
 }
@@ -406,7 +429,8 @@ static struct file *save_begin(struct igbvf *vf)
 	head->ballast = cpu_to_le32(ballast);
 	head->tail = cpu_to_le32(sizeof(struct stream_tail));
 	memset(head + 1, 0xa5, ballast);
-	s->fill = sizeof(*head) + ballast;
+	s->later = reinit ? ballast / 2 : 0;
+	s->fill = sizeof(*head) + ballast - s->later;
 
 	vf->saving = s;
 	return s->filp;
@@ -430,8 +454,9 @@ static int save_finish(struct igbvf *vf)
 	tail.crc = cpu_to_le32(tail_crc(&tail));
 
 	mutex_lock(&s->lock);
-	memcpy(s->buf + s->fill, &tail, sizeof(tail));
+	memcpy(s->buf + s->size - sizeof(tail), &tail, sizeof(tail));
 	s->fill = s->size;
+	s->later = 0;
 	mutex_unlock(&s->lock);
 	return 0;
 }
@@ -575,7 +600,7 @@ static void forget(struct igbvf *vf)
 	void __iomem *bar = vf->core.barmap[0];
 	int i;
 
-	for (i = 0; bar && i < MAILBOX_WORDS; i++)
+	for (i = 0; !IS_ERR_OR_NULL(bar) && i < MAILBOX_WORDS; i++)
 		iowrite32(0, bar + carried_regs[i]);
 	stream_close(&vf->saving);
 	stream_close(&vf->resuming);
@@ -786,6 +811,16 @@ static void igbvf_release_dev(struct vfio_device *vdev)
 	vfio_pci_core_release_dev(vdev);
 }
 
+/* From Linux 7.3 on (or somewhat before) every BAR is mapped when the device is enabled. */
+static int map_bar(struct igbvf *vf)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	return PTR_ERR_OR_ZERO(vfio_pci_core_get_iomap(&vf->core, 0));
+#else
+	return vfio_pci_core_setup_barmap(&vf->core, 0);
+#endif
+}
+
 static int igbvf_open_device(struct vfio_device *vdev)
 {
 	struct igbvf *vf = to_igbvf(vdev);
@@ -794,7 +829,7 @@ static int igbvf_open_device(struct vfio_device *vdev)
 	ret = vfio_pci_core_enable(&vf->core);
 	if (ret)
 		return ret;
-	ret = vfio_pci_core_setup_barmap(&vf->core, 0);
+	ret = map_bar(vf);
 	if (ret) {
 		vfio_pci_core_disable(&vf->core);
 		return ret;
@@ -826,6 +861,10 @@ static const struct vfio_device_ops igbvf_dev_ops = {
 	.open_device = igbvf_open_device,
 	.close_device = igbvf_close_device,
 	.ioctl = vfio_pci_core_ioctl,
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#endif
 	.device_feature = vfio_pci_core_ioctl_feature,
 	.read = vfio_pci_core_read,
 	.write = vfio_pci_core_write,
@@ -902,7 +941,11 @@ static struct pci_driver igbvf_driver = {
 };
 module_pci_driver(igbvf_driver);
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+MODULE_IMPORT_NS("IOMMUFD");
+#else
 MODULE_IMPORT_NS(IOMMUFD);
+#endif
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The pvm authors");
 MODULE_DESCRIPTION("VFIO variant driver for the 82576 VF emulated by QEMU");

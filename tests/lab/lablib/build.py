@@ -10,8 +10,9 @@ from pathlib import Path
 from lablib.cache import LAB, artefact, cache_dir, content_key, locked
 from lablib.command import run
 from lablib.disk import BACKPORTS_PIN, HOST_PACKAGES, build_image, build_rootfs
-from lablib.kernel import KERNEL_PACKAGE, build_driver, build_kernel
-from lablib.packages import install_tools, release
+from lablib.kernel import build_driver, build_kernel
+from lablib.generation import Generation, chosen, hosts_of
+from lablib.packages import install_tools
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,33 @@ def ssh_key() -> Path:
     return key
 
 
-def build() -> Artefacts:
-    """Builds what is missing or stale; everything else is taken from the cache."""
+def build() -> tuple[Artefacts, Artefacts]:
+    """Builds what is missing or stale for host-a and host-b; the rest comes from the cache."""
+    first, second = hosts_of(chosen())
     install_tools()
-    name = release()
-    key = ssh_key()
+    one = build_for(first)
+    return one, one if second == first else build_for(second)
+
+
+def build_for(of: Generation) -> Artefacts:
+    """What a host of this generation is made of."""
+    name, key = of.release, ssh_key()
     keys = {
-        "kernel": content_key(name, KERNEL_PACKAGE, recipe(build_kernel), LAB / "kernel"),
+        "kernel": content_key(name, of.kernel, recipe(build_kernel), *of.kernel_config()),
         "rootfs": content_key(name, *HOST_PACKAGES, BACKPORTS_PIN, recipe(build_rootfs)),
-        "guest": content_key(name, recipe(build_guest), LAB / "guest"),
+        "guest": content_key(recipe(build_guest), LAB / "guest"),
     }
     keys["driver"] = content_key(keys["kernel"], recipe(build_driver), LAB / "driver")
     keys["image"] = content_key(*keys.values(), recipe(build_image), LAB / "host", key)
 
+    def made(part: str, build: Callable[[Path], None]) -> Path:
+        return artefact(f"{name}-{part}", keys[part], build)
+
     with ThreadPoolExecutor() as pool:
-        rootfs = pool.submit(artefact, "rootfs", keys["rootfs"], build_rootfs)
-        kernel = artefact("kernel", keys["kernel"], build_kernel)
+        rootfs = pool.submit(made, "rootfs", lambda out: build_rootfs(out, of))
+        kernel = made("kernel", lambda out: build_kernel(out, of))
         parts = {"kernel": kernel, "rootfs": rootfs.result(), "ssh_key": key}
-    parts["driver"] = artefact("driver", keys["driver"], lambda out: build_driver(out, kernel))
-    parts["guest"] = artefact("guest", keys["guest"], build_guest)
-    image = artefact("image", keys["image"], lambda out: build_image(out, parts))
+    parts["driver"] = made("driver", lambda out: build_driver(out, kernel))
+    parts["guest"] = made("guest", build_guest)
+    image = made("image", lambda out: build_image(out, parts))
     return Artefacts(kernel / "bzImage", parts["rootfs"] / "root", image / "disk.img", key)

@@ -12,6 +12,7 @@ from lablib import hosts, pvm
 from lablib.build import build
 from lablib.cache import LabError, hosts_taken, run_dir
 from lablib.capture import capture
+from lablib.generation import chosen
 from lablib.limits import end_in_order
 from lablib.pairs import Session, play_all
 from lablib.runner import report_all, report_row
@@ -48,7 +49,8 @@ def cmd_capture(args: argparse.Namespace) -> int:
 
 def cmd_list(_args: argparse.Namespace) -> int:
     for scenario in load_all():
-        print(f"{'core' if scenario.core else '    '} {scenario.name:32} {scenario.title}")
+        needs = f" (needs {' or '.join(scenario.needs)})" if scenario.needs else ""
+        print(f"{'core' if scenario.core else '    '} {scenario.name:32} {scenario.title}{needs}")
     return 0
 
 
@@ -60,16 +62,22 @@ def chosen_scenarios(args: argparse.Namespace) -> list[Scenario]:
     if unknown:
         raise LabError(f"no scenario {', '.join(unknown)}: lab list")
     if args.scenario:
-        chosen = [s for s in scenarios if s.name in args.scenario]
+        wanted = [s for s in scenarios if s.name in args.scenario]
     else:
-        chosen = [s for s in scenarios if s.core or args.all]
+        wanted = [s for s in scenarios if s.core or args.all]
+    lacking = [f"{s.name} (needs {' or '.join(s.needs)})" for s in wanted if not s.playable()]
+    if lacking and args.scenario:
+        raise LabError(f"not to be played on {chosen()}: {', '.join(lacking)}")
+    if lacking:
+        print(f"lab: not played on {chosen()}: {', '.join(lacking)}", flush=True)
     if args.without_pvm:
-        chosen = [s for s in chosen if s.forced and s.play is None]
-    return chosen
+        wanted = [s for s in wanted if s.forced and s.play is None]
+    return [s for s in wanted if s.playable()]
 
 
 def cmd_run(args: argparse.Namespace) -> int:
-    chosen = chosen_scenarios(args)
+    scenarios = chosen_scenarios(args)
+    print(f"lab: the hosts are of {chosen()}", flush=True)
     build()  # before the pairs begin: they would build side by side
 
     @contextmanager
@@ -80,10 +88,8 @@ def cmd_run(args: argparse.Namespace) -> int:
             yield
 
     started = time.monotonic()
-    session = Session(chosen, not args.without_pvm, ready)
-    rows = play_all(
-        session, args.pairs, args.limit * 60, lambda row: report_row(row, args.verbose)
-    )
+    session = Session(scenarios, not args.without_pvm, ready)
+    rows = play_all(session, args.pairs, args.limit * 60, lambda row: report_row(row, args.verbose))
     return report_all(rows, time.monotonic() - started)
 
 

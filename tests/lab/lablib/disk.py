@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lablib.cache import LAB
 from lablib.command import run
-from lablib.packages import RELEASES, proxy_options, release, sources
+from lablib.generation import Generation
+from lablib.packages import proxy_options, sources
 
 HOST_PACKAGES = [
     "iproute2",
@@ -40,9 +41,9 @@ Pin-Priority: 100
 """
 
 
-def build_rootfs(out: Path) -> None:
+def build_rootfs(out: Path, of: Generation) -> None:
     """Debian with libvirt, QEMU and a secure shell, unpacked."""
-    name = release()
+    name = of.release
     scratch = out / "scratch"
     scratch.mkdir()
     # mmdebstrap mounts /proc and /dev in there: when it is killed they go with its namespace.
@@ -52,14 +53,13 @@ def build_rootfs(out: Path) -> None:
     command += [
         f"--dpkgopt=path-exclude=/usr/share/{p}/*" for p in ("man", "doc", "locale", "info")
     ]
-    if RELEASES[name]:
-        pin = scratch / "pin"
-        pin.write_text(BACKPORTS_PIN.format(release=name))
-        command += [
-            '--setup-hook=mkdir -p "$1/etc/apt/preferences.d"',
-            f'--setup-hook=cp "{pin}" "$1/etc/apt/preferences.d/backports"',
-        ]
-    command += [name, str(out / "root"), *sources(name).splitlines()]
+    pin = scratch / "pin"
+    pin.write_text(BACKPORTS_PIN.format(release=name))
+    command += [
+        '--setup-hook=mkdir -p "$1/etc/apt/preferences.d"',
+        f'--setup-hook=cp "{pin}" "$1/etc/apt/preferences.d/backports"',
+    ]
+    command += [name, str(out / "root"), *sources(of).splitlines()]
     run(*command, log=out / "build.log")
     shutil.rmtree(scratch)
     for junk in ("var/cache/apt", "var/lib/apt/lists", "usr/share/qemu-efi-aarch64"):

@@ -20,6 +20,7 @@ class Vf:
     interface: bool = False  # <interface type='hostdev'>, as Nova makes a port
     managed: bool = False
     model: str | None = None  # <driver model='...'/>
+    iommufd: bool = False  # through iommufd, not through a container
     port: bool = False  # is to be detached and re-attached, not migrated
 
     def xml(self) -> str:
@@ -28,6 +29,7 @@ class Vf:
         slot, function = rest.split(".")
         source = f"domain='0x0000' bus='0x{bus}' slot='0x{slot}' function='0x{function}'"
         model = f" model='{self.model}'" if self.model else ""
+        model += " iommufd='yes'" if self.iommufd else ""
         managed = "yes" if self.managed else "no"
         tail = (
             f"<driver name='vfio'{model}/><alias name='ua-vf{self.slot}'/>"
@@ -56,6 +58,8 @@ class Guest:
     started: bool = True  # False: defined, and left off
     deaf: bool = False  # does not acknowledge hot-unplug
     memory_mib: int = 32
+    iommufd: bool = False  # <iommufd enabled='yes'/> for all its devices
+    machine: str = "pc"  # the newest of its host
     metadata: str = ""
     uuid: str = field(init=False)
 
@@ -65,6 +69,7 @@ class Guest:
     def xml(self) -> str:
         """The domain in libvirt's words."""
         deaf = "<cmdline>deaf</cmdline>" if self.deaf else ""
+        iommufd = "<iommufd enabled='yes'/>" if self.iommufd else ""
         metadata = f"<metadata>{self.metadata}</metadata>" if self.metadata else ""
         return f"""\
 <domain type='qemu'>
@@ -72,9 +77,9 @@ class Guest:
   <uuid>{self.uuid}</uuid>
   {metadata}
   <memory unit='MiB'>{self.memory_mib}</memory>
-  <vcpu>1</vcpu>
+  <vcpu>1</vcpu>{iommufd}
   <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
+    <type arch='x86_64' machine='{self.machine}'>hvm</type>
     <kernel>/lab/guest.elf</kernel>{deaf}
   </os>
   <features><acpi/></features>

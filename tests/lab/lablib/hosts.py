@@ -202,19 +202,20 @@ ControlPersist 600
     (run_dir() / "ssh_config").write_text(blocks + "Host *\n" + text)
 
 
-def up(parts: Artefacts, lasting: bool = True) -> None:
+def up(parts: tuple[Artefacts, Artefacts], lasting: bool = True) -> None:
     """Starts both hosts and waits until libvirt answers on each."""
     if len(str(run_dir())) > RUN_DIR_LENGTH:
         raise LabError(f"{run_dir()} is too long a name: PVM_LAB_RUN names another folder")
     if all(host.pid() for host in HOSTS):
-        if all(str(parts.image) in host.file("command").read_text() for host in HOSTS):
+        made = zip(HOSTS, parts, strict=True)
+        if all(str(of.image) in host.file("command").read_text() for host, of in made):
             return
         print("lab: the hosts are of an older build: starting them anew", flush=True)
     down()
     share = run_dir() / "share"
     share.mkdir(parents=True, exist_ok=True)
-    ports = [start(host, parts, lasting) for host in HOSTS]
-    write_ssh_config(ports, parts.ssh_key)
+    ports = [start(host, of, lasting) for host, of in zip(HOSTS, parts, strict=True)]
+    write_ssh_config(ports, parts[0].ssh_key)
     for host in HOSTS:
         print(f"lab: {host.name} ready after {wait_ready(host)} s", flush=True)
 

@@ -6,17 +6,16 @@ from pathlib import Path
 
 from lablib.cache import LAB, LabError
 from lablib.command import run
-from lablib.packages import release, sources
+from lablib.generation import Generation
+from lablib.packages import sources
 
-KERNEL_PACKAGE = "linux-source-6.12"
 
-
-def build_kernel(out: Path) -> None:
+def build_kernel(out: Path, of: Generation) -> None:
     """Kernel, its modules, and what a driver is built against, from Debian's source."""
     apt = out / "apt"
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (apt / folder).mkdir(parents=True)
-    (apt / "sources.list").write_text(sources(release()))
+    (apt / "sources.list").write_text(sources(of))
     options = [
         "-o",
         f"Dir::Etc::SourceList={apt / 'sources.list'}",
@@ -32,8 +31,8 @@ def build_kernel(out: Path) -> None:
         "APT::Sandbox::User=root",
     ]
     run("apt-get", *options, "update")
-    run("apt-get", *options, "download", KERNEL_PACKAGE, cwd=apt)
-    package = next(apt.glob(f"{KERNEL_PACKAGE}_*.deb"))
+    run("apt-get", *options, "download", of.kernel, cwd=apt)
+    package = next(apt.glob(f"{of.kernel}_*.deb"))
     run("dpkg-deb", "-x", package, apt / "unpacked")
     archive = next((apt / "unpacked/usr/src").glob("linux-source-*.tar.xz"))
 
@@ -42,7 +41,8 @@ def build_kernel(out: Path) -> None:
     run("tar", "xf", archive, "-C", tree, "--strip-components=1")
     shutil.rmtree(apt)
 
-    config = LAB / "kernel/kernel.config"
+    config = out / "wanted.config"
+    config.write_text("".join(part.read_text() for part in of.kernel_config()))
     run("make", "-C", tree, "allnoconfig", f"KCONFIG_ALLCONFIG={config}")
     check_config(config, tree / ".config")
     jobs = f"-j{os.cpu_count() or 1}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lablib.cache import LabError
 from lablib.command import run
+from lablib.generation import Generation, machine_release
 
 # Command on this machine -> Debian package that has it.
 TOOLS = {
@@ -25,26 +26,10 @@ TOOLS = {
 }
 HEADERS = {"/usr/include/libelf.h": "libelf-dev"}
 
-# Release of Debian -> whether libvirt and QEMU have to come from its backports.
-RELEASES = {"bookworm": True, "trixie": False}
 
-
-def release() -> str:
-    """This machine's release: the hosts run the same, so that pvm's libraries fit."""
-    lines = Path("/etc/os-release").read_text().splitlines()
-    facts = dict(line.split("=", 1) for line in lines if "=" in line)
-    name = facts.get("VERSION_CODENAME", "").strip('"')
-    if name not in RELEASES:
-        known = ", ".join(sorted(RELEASES))
-        raise LabError(
-            f"this machine runs {name or 'an unknown system'}; the lab is built from"
-            f" Debian ({known}): run it there or in a container of it"
-        )
-    return name
-
-
-def sources(name: str) -> str:
-    """Package sources for this release, from the same mirrors as this machine's own."""
+def sources(of: Generation) -> str:
+    """Package sources for a generation, from the same mirrors as this machine's own."""
+    name, here = of.release, machine_release()
 
     def site(codename: str) -> str | None:
         out = subprocess.run(
@@ -55,18 +40,16 @@ def sources(name: str) -> str:
         ).stdout.split()
         return out[0] if out else None
 
-    if not site(name) and os.geteuid() == 0:  # a fresh machine has not asked its mirrors yet
+    if not site(here) and os.geteuid() == 0:  # a fresh machine has not asked its mirrors yet
         run("apt-get", "update")
-    main, security = site(name), site(f"{name}-security")
+    main, security = site(here), site(f"{here}-security")
     if not main:
-        raise LabError(f"apt on this machine has no source of {name}")
+        raise LabError(f"apt on this machine has no source of {here}")
     keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     option = f"[signed-by={keyring}] " if keyring.exists() else ""
-    wanted = [(main, name), (main, f"{name}-updates")]
+    wanted = [(main, f"{name}{suite}") for suite in ("", "-updates", "-backports")]
     if security:
         wanted.append((security, f"{name}-security"))
-    if RELEASES[name]:
-        wanted.append((main, f"{name}-backports"))
     return "".join(f"deb {option}{url} {suite} main\n" for url, suite in wanted)
 
 

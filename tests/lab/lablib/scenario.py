@@ -3,11 +3,12 @@
 import importlib.util
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lablib.cache import LAB
+from lablib.generation import NEWEST, chosen
 from lablib.guest import Guest, full
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DEFAULT_DRIVER = {
     "p2p": True,
     "dirty_log": True,
     "ballast_kib": 256,
+    "reinit": False,
     "slow_ms": 0,
     "fault": "none",
     "fault_device": "",
@@ -100,7 +102,9 @@ class Scenario:
     are the checks that preflight must name. Where preflight refuses, the migration is made
     with libvirt alone, past pvm's refusal: `happen` is what comes of that, and so it is
     where pvm says that it does not know, which it may only say when a fact is `withheld`.
-    A scenario that is not one migration of one guest from a to b gives its own `play`."""
+    A scenario that is not one migration of one guest from a to b gives its own `play`.
+    What is otherwise on a generation of hosts is in `on`; `needs` are the generations that have
+    what it plays with, all of them when it is empty."""
 
     guest: Guest
     predict: str  # verdict of preflight
@@ -119,6 +123,8 @@ class Scenario:
     forced_managed: str | None = None  # `managed` on the destination, when it is
     core: bool = False
     waits: bool = False  # mostly for a peer that is dead
+    needs: tuple[str, ...] = ()
+    on: dict[str, dict[str, object]] = field(default_factory=dict)
     play: "Callable[[Stage, Row], None] | None" = None
     name: str = ""
     title: str = ""
@@ -135,6 +141,19 @@ class Scenario:
         if self.predict == "incompatible" and self.happen == "moved":
             raise ValueError("incompatible, and yet it moves: a wrong prediction")
 
+    def playable(self) -> bool:
+        """Whether the hosts of this run have what it needs."""
+        return not self.needs or chosen() in self.needs
+
+    def here(self) -> "Scenario":
+        """As it is on the hosts of this run."""
+        differs = self.on.get(chosen(), {})
+        return replace(self, **{"say": ""} | differs) if differs else self
+
+
+# What only the newest hosts have.
+NEW = (NEWEST,)
+
 
 def load(path: Path) -> list[Scenario]:
     """The scenarios of one file: `SCENARIO`, or `SCENARIOS` by what follows the file's name."""
@@ -146,6 +165,7 @@ def load(path: Path) -> list[Scenario]:
     stem = path.stem.replace("_", "-")
     several = getattr(module, "SCENARIOS", None)
     found = {"": module.SCENARIO} if several is None else several
+    found = {suffix: scenario.here() for suffix, scenario in found.items()}
     for suffix, scenario in found.items():
         object.__setattr__(scenario, "name", f"{stem}-{suffix}" if suffix else stem)
         object.__setattr__(scenario, "title", f"{title} ({suffix})" if suffix else title)

@@ -32,6 +32,10 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         Some("none") if !forced => {
             Verdict::fail(format!("neither {} nor its IOMMU tracks dirty pages", source.address))
         }
+        Some("iommu") if !forced && !answered && !device.held.hostdev.iommufd => Verdict::fail(format!(
+            "the IOMMU of {} tracks dirty pages only for a guest that uses iommufd",
+            source.address
+        )),
         None if !forced && !answered => {
             Verdict::unknown(format!("who tracks the pages that {} writes is not known", source.address))
         }

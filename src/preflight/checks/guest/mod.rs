@@ -45,6 +45,7 @@ checks! {
     pinned_cpus,
     memlock,
     large_memory,
+    iommufd_guest,
     pending_config,
     teaming_device,
     network_pool_device,

@@ -1,0 +1,76 @@
+//! A guest whose QEMU hangs, as it does on a stuck NFS or Ceph: nothing waits for it, and the other guests are seen to.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test runs programs and stops at the first surprise"
+)]
+
+#[path = "two-hosts/harness.rs"]
+mod harness;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use harness::{Said, TwoHosts};
+
+/// What a command may take that meets one QEMU that hangs: a deadline of 10 s, one of 2 s, and a busy machine.
+const WITHIN: Duration = Duration::from_secs(40);
+
+/// Runs a command that must end although a QEMU hangs.
+#[track_caller]
+fn ends_in_time(hosts: &TwoHosts, args: &[&str]) -> Said {
+    let begun = Instant::now();
+    let mut pvm = hosts.pvm("a", args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while pvm.try_wait().unwrap().is_none() {
+        if begun.elapsed() > WITHIN {
+            pvm.kill().unwrap();
+            panic!("pvm {args:?} waits: {:#?}", Said::of(&pvm.wait_with_output().unwrap()));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Said::of(&pvm.wait_with_output().unwrap())
+}
+
+/// Leaves a migration of this guest to libvirt: its pvm is killed in the midst.
+fn leave(hosts: &TwoHosts, guest: &str) {
+    let args = ["migrate", guest, "host-b", "--yes", "--accept-unknown", "all", "--bandwidth", "1MiB"];
+    let mut pvm = hosts.pvm("a", &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !hosts.virsh("a", &["domjobinfo", guest]).contains("Data processed") {
+        assert!(Instant::now() < limit && pvm.try_wait().unwrap().is_none(), "{guest} does not begin to move");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    pvm.kill().unwrap();
+    pvm.wait().unwrap();
+}
+
+#[test]
+fn one_that_hangs_in_a_migration_holds_up_neither_recovery_nor_other_guests() {
+    let hosts = TwoHosts::up();
+    hosts.guest("a", "demo", &["dirty=1"]);
+    let other = hosts.guest("a", "other", &[]);
+    hosts.guest("a", "third", &[]);
+    leave(&hosts, "demo");
+    leave(&hosts, "other");
+    hosts.virsh("a", &["domjobabort", "other"]);
+    hosts.command("signal", &["a", "demo", "STOP"]);
+
+    let said = ends_in_time(&hosts, &["recover", "--auto"]);
+    assert!(said.stdout.contains("other from local to host-b"), "{said:#?}");
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert!(all.contains("its QEMU does not answer"), "{said:#?}");
+    let (open, closed): (Vec<_>, Vec<_>) =
+        hosts.journals("a").into_iter().partition(|(_, text)| text.contains(r#""name":"demo""#));
+    assert!(!open[0].1.contains(r#""record":"undone""#), "{open:#?}");
+    assert!(closed[0].1.contains(r#""record":"undone""#), "the other guest was not seen to: {said:#?}");
+    hosts.life("a", "other", Some(&other));
+
+    let inventory = ends_in_time(&hosts, &["inventory", "-o", "json"]);
+    assert!(inventory.stdout.contains("its QEMU does not answer"), "{}", inventory.stderr);
+    ends_in_time(&hosts, &["preflight", "local", "host-b", "--instance", "third"]);
+    let dry = ends_in_time(&hosts, &["migrate", "third", "host-b", "--dry-run", "--accept-unknown", "all"]);
+    assert!(matches!(dry.code, Some(0 | 1)) && dry.stdout.contains("third"), "{dry:#?}");
+
+    hosts.command("signal", &["a", "demo", "CONT"]);
+}
