@@ -8,6 +8,7 @@ mod outcome;
 mod running;
 
 mod faults;
+mod hung;
 mod moves;
 mod options;
 mod predictions;

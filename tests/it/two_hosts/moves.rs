@@ -93,8 +93,8 @@ fn what_cannot_be_done_is_refused_in_one_sentence_and_changes_nothing() {
     let before = hosts.guest("a", "demo", &[]);
     persistent_guest(&hosts, "off", "x");
     let cases: [(&[&str], i32, &str); 9] = [
-        (&["demo", "local", "--yes"], 1, "source and destination are the same host"),
-        (&["demo", "qemu+tcp://host-a/system", "--yes"], 1, "source and destination are the same host"),
+        (&["demo", "local", "--yes"], 1, "are the same host, or two hosts with the same UUID"),
+        (&["demo", "qemu+tcp://host-a/system", "--yes"], 1, "are the same host, or two hosts with the same UUID"),
         (&["off", "host-b", "--yes"], 1, "off on host-a.test is shutoff: only a running guest migrates"),
         (&["nothing", "host-b", "--yes"], 3, "host-a.test has no guest \"nothing\""),
         (&["demo", "qemu+tcp://host-b:1/system", "--yes"], 3, "Connection refused"),

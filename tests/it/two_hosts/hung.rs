@@ -1,18 +1,9 @@
 //! A guest whose QEMU hangs, as it does on a stuck NFS or Ceph: nothing waits for it, and the other guests are seen to.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
-#[path = "two-hosts/harness.rs"]
-mod harness;
-
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use harness::{Said, TwoHosts};
+use super::harness::{Said, TwoHosts, wait_until};
 
 /// What a command may take that meets one QEMU that hangs: a deadline of 10 s, one of 2 s, and a busy machine.
 const WITHIN: Duration = Duration::from_secs(40);
@@ -36,11 +27,10 @@ fn ends_in_time(hosts: &TwoHosts, args: &[&str]) -> Said {
 fn leave(hosts: &TwoHosts, guest: &str) {
     let args = ["migrate", guest, "host-b", "--yes", "--accept-unknown", "all", "--bandwidth", "1MiB"];
     let mut pvm = hosts.pvm("a", &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let limit = Instant::now() + Duration::from_secs(60);
-    while !hosts.virsh("a", &["domjobinfo", guest]).contains("Data processed") {
-        assert!(Instant::now() < limit && pvm.try_wait().unwrap().is_none(), "{guest} does not begin to move");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_until(&format!("{guest} begins to move"), || {
+        assert!(pvm.try_wait().unwrap().is_none(), "pvm of {guest} has ended");
+        hosts.virsh("a", &["domjobinfo", guest]).contains("Data processed")
+    });
     pvm.kill().unwrap();
     pvm.wait().unwrap();
 }
