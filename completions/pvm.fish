@@ -122,15 +122,15 @@ complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s v -l verbose -d 'S
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s q -l quiet -d 'Say less: no notes, no progress'
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pvm -n "__fish_pvm_using_subcommand preflight" -s V -l version -d 'Print version'
-complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l from -d 'Where it runs' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l from -d 'Where it runs [default: local]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l request -d 'What the flavor asks for, when the domain does not say' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l pci-requests -d 'What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l port -d 'A plain hostdev that is a port: detached before and attached afterwards; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l ignore -d 'Go on although this check failed; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l accept-unknown -d 'Go on although the answer of this check is unknown; repeatable' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l standalone -d 'Move a guest that Nova or another system runs, which will not learn of it: the guest\'s UUID, in full' -r
-complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l save-plan -d 'Write the plan to FILE, to be reviewed and executed later' -r -F
-complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l plan -d 'Execute this plan exactly, or refuse and say what has changed since: its map and its parameters' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l save-plan -d 'Write the plan to FILE, to be reviewed and executed later with --plan, and change nothing' -r -F
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l plan -d 'Execute this plan exactly, or refuse and say what has changed since. INSTANCE and DST are the plan\'s. Its map goes through every check again, and nothing is done that pvm would not plan by itself; the digest in it guards against accidents only' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l copy-storage -d 'Copy these disks onto empty images of the same path, made before; refused unless both hosts prove them empty' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms; auto: as the devices\' state needs, doubled while there is no progress, up to 10 s [default: auto]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r

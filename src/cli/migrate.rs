@@ -11,14 +11,14 @@ use crate::model::pci::PciAddress;
 #[derive(Debug, Args)]
 pub struct Migrate {
     /// The guest: name, UUID, or Nova display name if unique
-    #[arg(value_name = "INSTANCE")]
-    pub instance: String,
+    #[arg(value_name = "INSTANCE", required_unless_present = "plan")]
+    pub instance: Option<String>,
     /// Where to
-    #[arg(value_name = "DST")]
-    pub destination: String,
-    /// Where it runs
-    #[arg(long, value_name = "SRC", default_value = "local")]
-    pub from: String,
+    #[arg(value_name = "DST", required_unless_present = "plan")]
+    pub destination: Option<String>,
+    /// Where it runs [default: local]
+    #[arg(long, value_name = "SRC")]
+    pub from: Option<String>,
     /// What the flavor asks for, when the domain does not say
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
@@ -41,10 +41,12 @@ pub struct Migrate {
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Write the plan to FILE, to be reviewed and executed later
+    /// Write the plan to FILE, to be reviewed and executed later with --plan, and change nothing
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub save_plan: Option<PathBuf>,
-    /// Execute this plan exactly, or refuse and say what has changed since: its map and its parameters
+    /// Execute this plan exactly, or refuse and say what has changed since. INSTANCE and DST are the plan's. Its map goes
+    /// through every check again, and nothing is done that pvm would not plan by itself; the digest in it guards
+    /// against accidents only
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
         "copy_storage", "request", "pci_requests", "port", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
     ])]

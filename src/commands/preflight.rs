@@ -39,7 +39,12 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
         facts::remote::paths::add(&mut destination, to, &hosts.options, guests);
         let question = Question {
             domains: domains.clone(),
-            wishes: Wishes { request: args.request.as_deref(), ports: &args.port, stored: stored.as_deref() },
+            wishes: Wishes {
+                request: args.request.as_deref(),
+                ports: &args.port,
+                stored: stored.as_deref(),
+                map: None,
+            },
             terms: Terms { copies, ..Terms::default() },
             all: args.all,
             ..Question::default()

@@ -2,11 +2,10 @@
 //!
 //! They never hold a secret: domain XML is not in them, only the XML of detached ports, which has none.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::model::device_move::{DeviceMove, Instance};
+use crate::model::options::Options;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::proof::Verdict;
@@ -190,8 +189,8 @@ pub struct Plan {
     pub persist_destination: bool,
     /// Whether the guest starts with its host.
     pub autostart: bool,
-    /// Everything else it is done with: options, accepted findings, limits.
-    pub parameters: BTreeMap<String, serde_json::Value>,
+    /// How it is done.
+    pub parameters: Options,
 }
 
 impl Plan {
@@ -205,8 +204,7 @@ impl Plan {
 
     /// Disks that are copied: target name and path.
     pub fn copied_disks(&self) -> impl Iterator<Item = (&str, &str)> {
-        let disks = self.parameters.get("copy_disks").and_then(serde_json::Value::as_object);
-        disks.into_iter().flatten().filter_map(|(disk, path)| Some((disk.as_str(), path.as_str()?)))
+        self.parameters.copy_disks.iter().map(|(disk, path)| (disk.as_str(), path.as_str()))
     }
 }
 

@@ -206,7 +206,7 @@ impl State {
 
     /// Whether a device state that could not be proved counts as lost.
     pub fn requires_proof(&self) -> bool {
-        self.plan.parameters.get("require_proof") == Some(&true.into())
+        self.plan.parameters.require_proof
     }
 
     /// Whether recovery was about to make this step.

@@ -4,6 +4,7 @@ pub mod causes;
 pub mod device_move;
 pub mod finding;
 pub mod identity;
+pub mod options;
 pub mod outcome;
 pub mod pci;
 pub mod snapshot;

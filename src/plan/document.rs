@@ -1,21 +1,23 @@
 //! The plan as a document, `pvm.plan/1`: made offline, reviewed, saved, and executed exactly as reviewed or refused.
 //!
-//! Executing a plan uses its map, flags, parameters and preconditions; the XML in it is for eyes. The digest covers all of
-//! it, so that a plan that was edited is refused, and the preconditions say which facts it relies on, so that a later look
-//! at both hosts can name exactly what has changed.
+//! To execute a plan is to make it again from what the operator chose (guest, hosts, requests, parameters) and its map,
+//! with every check, and to compare: whatever differs is named, and the plan refused. So nothing is taken from the file
+//! that pvm would not do by itself; the preconditions let it say which fact has changed, and the XML is for eyes. The
+//! digest has no key: it tells that a file was damaged or edited by accident, no more.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
+use super::preconditions::{preconditions, sha256};
 use crate::domain::XmlError;
 use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
 use crate::model::device_move::{Action, DeviceMove, Instance};
+use crate::model::options::Options;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::{Device, Domain, Snapshot, Supported};
+use crate::model::snapshot::{Domain, Snapshot};
+use crate::nova::scheduler::Request;
 
 /// The schema this build writes and reads.
 pub const SCHEMA: &str = "pvm.plan/1";
@@ -38,12 +40,18 @@ pub struct Plan {
     pub destination: String,
     /// What its flavor asks for, `ALIAS:N`.
     pub requests: Vec<String>,
+    /// What Nova stored as its requests, when the operator handed that in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pci_requests: Option<Vec<Request>>,
+    /// Plain host devices that the operator called ports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PciAddress>,
     /// Which device it gets for each it has.
     pub map: Vec<DeviceMove>,
     /// libvirt's flags by name.
     pub flags: Vec<String>,
     /// Downtime, bandwidth and the like.
-    pub parameters: BTreeMap<String, Value>,
+    pub parameters: Options,
     /// Why a parameter that pvm chose is what it is, or is left to the hypervisor.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, String>,
@@ -75,9 +83,12 @@ pub enum PlanError {
     /// It was changed after it was made.
     #[error("its digest does not fit: it was changed after it was made")]
     Digest,
+    /// It says more than this build reads.
+    #[error("it has fields that this pvm does not know")]
+    Fields,
 }
 
-/// A fact the plan relies on and that is now otherwise.
+/// A fact that the plan relies on and that has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
     /// The fact.
@@ -108,7 +119,7 @@ impl Plan {
             reattach: ports().map(|entry| entry.destination).collect(),
             destination_xml: Some(rewrite(xml, map, Interfaces::MustBeMapped)?),
             persistent_xml: persistent.map(|(text, _)| text),
-            source_xml_sha256: sha256(xml.as_bytes()),
+            source_xml_sha256: sha256(xml),
             preconditions: preconditions(source, destination, domain, map),
             ..Self::default()
         })
@@ -130,23 +141,41 @@ impl Plan {
         }
         let written = digest_of(value.clone());
         let plan: Self = serde_json::from_value(value).map_err(|error| PlanError::Malformed(error.to_string()))?;
-        if plan.digest == written { Ok(plan) } else { Err(PlanError::Digest) }
+        if plan.digest != written {
+            return Err(PlanError::Digest);
+        }
+        // What is not read would not be done.
+        if plan.computed_digest() == written { Ok(plan) } else { Err(PlanError::Fields) }
     }
 
-    /// The facts the plan relies on that are otherwise in these snapshots, in a fixed order.
+    /// The facts of pvm's own list that are not in these snapshots what the plan says, in a fixed order. The plan's list
+    /// cannot shorten it.
     pub fn changes(&self, source: &Snapshot, destination: &Snapshot) -> Vec<Changed> {
         let nobody = Domain::default();
         let domain = source.domains.iter().find(|domain| domain.uuid == self.instance.uuid).unwrap_or(&nobody);
         let now = preconditions(source, destination, domain, &self.map);
-        self.preconditions
-            .iter()
-            .filter(|(fact, was)| now.get(*fact) != Some(was))
-            .map(|(fact, was)| Changed {
-                fact: fact.clone(),
-                was: was.clone(),
-                is: now.get(fact).cloned().unwrap_or_else(|| "gone".to_owned()),
-            })
+        let facts: BTreeSet<&String> = self.preconditions.keys().chain(now.keys()).collect();
+        let or = |value: Option<&String>, other: &str| value.cloned().unwrap_or_else(|| other.to_owned());
+        facts
+            .into_iter()
+            .map(|fact| (fact, self.preconditions.get(fact), now.get(fact)))
+            .filter(|(_, was, is)| was != is)
+            .map(|(fact, was, is)| Changed { fact: fact.clone(), was: or(was, "not in the plan"), is: or(is, "gone") })
             .collect()
+    }
+
+    /// The fields of this plan that are other ones in `now`, which was made of the same choices. What names one making of
+    /// it does not count, nor do the words for the hosts: who they are is a precondition.
+    pub fn other_fields(&self, now: &Self) -> Vec<String> {
+        const OF_ONE_MAKING: [&str; 6] = ["id", "created_at", "source", "destination", "reasons", "digest"];
+        let fields = |plan: &Self| match serde_json::to_value(plan) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) | Err(_) => serde_json::Map::new(),
+        };
+        let (mine, theirs) = (fields(self), fields(now));
+        let names: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
+        let counts = |name: &&String| !OF_ONE_MAKING.contains(&name.as_str()) && mine.get(*name) != theirs.get(*name);
+        names.into_iter().filter(counts).cloned().collect()
     }
 
     fn computed_digest(&self) -> String {
@@ -159,80 +188,7 @@ fn digest_of(mut document: Value) -> String {
     if let Some(map) = document.as_object_mut() {
         map.remove("digest");
     }
-    sha256(document.to_string().as_bytes())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-/// The facts a plan relies on.
-fn preconditions(
-    source: &Snapshot,
-    destination: &Snapshot,
-    domain: &Domain,
-    map: &[DeviceMove],
-) -> BTreeMap<String, String> {
-    let mut facts = BTreeMap::new();
-    for (side, snapshot) in [("source", source), ("destination", destination)] {
-        let host = &snapshot.host;
-        let all = [("uuid", &host.uuid), ("kernel", &host.kernel), ("libvirt", &host.libvirt), ("qemu", &host.qemu)];
-        for (fact, value) in all {
-            facts.insert(format!("{side} {fact}"), word(value.as_deref()));
-        }
-    }
-    facts.insert("guest state".to_owned(), domain.state.clone());
-    facts.insert("guest definition".to_owned(), sha256(domain.xml.as_deref().unwrap_or_default().as_bytes()));
-    let there = destination.domains.iter().any(|other| other.uuid == domain.uuid && other.is_active());
-    facts.insert("guest on the destination".to_owned(), if there { "running" } else { "absent" }.to_owned());
-    for entry in map {
-        let ends = [("source", source, entry.source), ("destination", destination, entry.destination)];
-        for (side, snapshot, address) in ends {
-            match snapshot.device(address) {
-                Some(device) => device_facts(&mut facts, &format!("{side} {address}"), device, side == "destination"),
-                None => {
-                    facts.insert(format!("{side} {address}"), "absent".to_owned());
-                }
-            }
-        }
-    }
-    facts
-}
-
-fn device_facts(facts: &mut BTreeMap<String, String>, place: &str, device: &Device, must_be_free: bool) {
-    let mut add = |fact: &str, value: String| {
-        facts.insert(format!("{place} {fact}"), value);
-    };
-    let id = |id: Option<crate::model::pci::PciId>| id.map_or("unknown".to_owned(), |id| id.to_string());
-    add("id", format!("{}:{}", id(device.vendor_id), id(device.product_id)));
-    add("revision", word(device.revision.as_deref()));
-    add("driver", word(device.driver.as_deref()));
-    let supported = match device.migration.supported {
-        Some(Supported::Yes) => "yes",
-        Some(Supported::No) => "no",
-        None => "unknown",
-    };
-    add("migratable", supported.to_owned());
-    add("flags", device.migration.flags.as_ref().map_or("unknown".to_owned(), |flags| flags.join(",")));
-    add("declared", device.declared.as_str().to_owned());
-    let firmware = device.firmware.as_ref().and_then(|firmware| firmware.version.as_deref());
-    add("firmware", word(firmware));
-    if must_be_free {
-        let users = |by: &Vec<crate::model::snapshot::device::UsedBy>| {
-            by.iter().map(|by| by.name.clone()).collect::<Vec<_>>().join(",")
-        };
-        let used = device.used_by.as_ref().map_or("unknown".to_owned(), users);
-        add("used by", if used.is_empty() { "nobody".to_owned() } else { used });
-        add("claimed by", device.claimed_by.clone().unwrap_or_else(|| "nobody".to_owned()));
-    }
-}
-
-fn word(value: Option<&str>) -> String {
-    value.unwrap_or("unknown").to_owned()
+    sha256(&document.to_string())
 }
 
 #[cfg(test)]
@@ -259,8 +215,11 @@ mod tests {
         assert_eq!(Plan::parse(&text).unwrap(), plan);
         assert_eq!(Plan::parse(&text.replacen("0000:3b:00.1", "0000:3b:00.3", 1)), Err(PlanError::Digest));
         assert_eq!(Plan::parse(&text.replace("plan/1", "plan/2")), Err(PlanError::Schema("pvm.plan/2".into())));
-        // A field that this build does not know is covered by the digest as well.
-        assert_eq!(Plan::parse(&text.replacen('{', "{\"extra\": 1,", 1)), Err(PlanError::Digest));
+        // A field that this build does not know is covered by the digest, and refused where that fits.
+        let more = text.replacen('{', "{\"extra\": 1,", 1);
+        assert_eq!(Plan::parse(&more), Err(PlanError::Digest));
+        let digest = digest_of(serde_json::from_str(&more).unwrap());
+        assert_eq!(Plan::parse(&more.replace(&plan.digest, &digest)), Err(PlanError::Fields));
         assert!(matches!(Plan::parse("[]"), Err(PlanError::Schema(_))));
         assert!(matches!(Plan::parse("{"), Err(PlanError::Malformed(_))));
     }

@@ -1,5 +1,6 @@
 //! One guest between two hosts: which device it gets for each it has, or why there is none.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,30 @@ pub struct Wishes<'a> {
     pub ports: &'a [PciAddress],
     /// The requests Nova stored for the guest.
     pub stored: Option<&'a [Request]>,
+    /// The map of a saved plan: each device gets the one that it says, or none.
+    pub map: Option<&'a [DeviceMove]>,
+}
+
+/// Which device of the destination may take the place of one of the guest's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Any that fits.
+    Free,
+    /// The one with this index, which a saved plan names; `None` when there is no such device.
+    Fixed(Option<usize>),
+}
+
+impl Choice {
+    /// Those of `devices`, which are ascending, that may be taken.
+    fn among(self, devices: &[usize]) -> &[usize] {
+        match self {
+            Self::Free => devices,
+            Self::Fixed(device) => {
+                let at = device.and_then(|device| devices.binary_search(&device).ok());
+                at.map_or(&[], |at| &devices[at..=at])
+            }
+        }
+    }
 }
 
 /// What a host device of the guest is.
@@ -53,6 +78,8 @@ pub struct Held<'a> {
     pub device: Option<&'a Device>,
     /// What it is.
     pub role: Role,
+    /// Which device may take its place.
+    pub(super) choice: Choice,
     /// What takes its place; when there is no map, what comes nearest.
     pub target: Option<&'a Device>,
     /// Whether a port's state can move to `target`.
@@ -129,7 +156,7 @@ impl<'a> Planner<'a> {
         }
         let asked = requests::asked(domain, self.source, &self.aliases, wishes.request, wishes.stored);
         let requests: &[Request] = asked.as_ref().map_or(&[], |asked| &asked.requests);
-        let mut held = self.held(domain, requests, wishes.ports);
+        let mut held = self.held(domain, requests, wishes);
         let nodes = guest.as_ref().map_or_else(BTreeSet::new, |guest| self.guest_nodes(guest));
         let host_cells = self.destination.host.numa_cells.as_deref().unwrap_or_default();
         let cells = Cells::new(nodes.iter().copied().collect(), host_cells);
@@ -140,7 +167,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The guest's host devices and what each of them is.
-    fn held(&self, domain: &'a Domain, requests: &[Request], ports: &[PciAddress]) -> Vec<Held<'a>> {
+    fn held(&self, domain: &'a Domain, requests: &[Request], wishes: &Wishes<'_>) -> Vec<Held<'a>> {
         let mut held: Vec<Held<'a>> = domain
             .hostdevs
             .iter()
@@ -148,8 +175,9 @@ impl<'a> Planner<'a> {
                 let address = hostdev.source?;
                 let device = self.source.device(address);
                 let interface = matches!(hostdev.kind, HostdevKind::Interface | HostdevKind::Network);
-                let role = if interface || ports.contains(&address) { Role::Port } else { Role::Unaccounted };
-                Some(Held { hostdev, address, device, role, target: None, port_migrates: false, missed: None })
+                let role = if interface || wishes.ports.contains(&address) { Role::Port } else { Role::Unaccounted };
+                let choice = wishes.map.map_or(Choice::Free, |map| self.fixed(map, address));
+                Some(Held { hostdev, address, device, role, choice, target: None, port_migrates: false, missed: None })
             })
             .collect();
         let slots: Vec<usize> =
@@ -174,6 +202,13 @@ impl<'a> Planner<'a> {
         held
     }
 
+    /// Where a saved plan puts the device at `address`.
+    fn fixed(&self, map: &[DeviceMove], address: PciAddress) -> Choice {
+        let planned = map.iter().find(|moved| moved.source == address).map(|moved| moved.destination);
+        let devices = &self.destination.devices;
+        Choice::Fixed(planned.and_then(|planned| devices.binary_search_by_key(&planned, |d| d.address).ok()))
+    }
+
     /// NUMA nodes of the destination that the guest's definition binds it to.
     fn guest_nodes(&self, guest: &Guest) -> BTreeSet<u32> {
         if !guest.nodes.is_empty() {
@@ -196,7 +231,7 @@ impl<'a> Planner<'a> {
             let mut places = Shortlist::new(planned.len());
             self.ask(&held[*at], None, requests, cells, known, |_, kind, fit, _| {
                 if fit.misses == 0 {
-                    places.offer(kind.pf, kind.cost(fit, cells), &kind.devices);
+                    places.offer(kind.pf, kind.cost(fit, cells), held[*at].choice.among(&kind.devices));
                 }
             });
             strict.edges.push(places.places());
@@ -247,19 +282,35 @@ impl<'a> Planner<'a> {
         known: &mut Known,
         mut visit: impl FnMut(usize, &Kind, Fit, bool),
     ) {
-        let only = only.as_ref().map(std::slice::from_ref);
-        match (held.role, held.device) {
-            (Role::Flavor(request), Some(device)) => {
-                let kinds = only.unwrap_or_else(|| self.kinds.like(device));
-                self.ask_for_flavor(kinds, device, &requests[request], cells, known, |at, kind, fit| {
-                    visit(at, kind, fit, true);
+        let Some(device) = held.device else { return };
+        let mut kinds = match held.role {
+            Role::Flavor(_) => Cow::Borrowed(self.kinds.like(device)),
+            Role::Port => Cow::Owned(self.kinds.for_port(device)),
+            Role::Unaccounted => return,
+        };
+        let mut stranger = Fit::default();
+        if let Choice::Fixed(place) = held.choice {
+            let place = place.map(|place| self.kinds.of[place]);
+            // Whatever a plan says: a device that the planner would not even ask is none of this kind.
+            if place.is_some_and(|kind| !kinds.contains(&kind)) {
+                stranger.miss("device-identity");
+            }
+            kinds = Cow::Owned(place.into_iter().collect());
+        }
+        if let Some(only) = only {
+            kinds = Cow::Owned(vec![only]);
+        }
+        match held.role {
+            Role::Flavor(request) => {
+                self.ask_for_flavor(&kinds, device, &requests[request], cells, known, |at, kind, fit| {
+                    visit(at, kind, stranger.and(fit), true);
                 });
             }
-            (Role::Port, Some(device)) => match only {
-                Some(kinds) => self.ask_for_port(kinds, device, known, visit),
-                None => self.ask_for_port(&self.kinds.for_port(device), device, known, visit),
-            },
-            (Role::Unaccounted, _) | (_, None) => {}
+            Role::Port | Role::Unaccounted => {
+                self.ask_for_port(&kinds, device, known, |at, kind, fit, migrates| {
+                    visit(at, kind, stranger.and(fit), migrates);
+                });
+            }
         }
     }
 
@@ -276,7 +327,7 @@ impl<'a> Planner<'a> {
         for held in held.iter().filter(|held| held.is_planned()) {
             let mut places = Shortlist::new(group.len());
             self.ask(held, None, requests, cells, known, |_, kind, fit, _| {
-                places.offer(kind.pf, kind.cost(fit, cells), &kind.devices);
+                places.offer(kind.pf, kind.cost(fit, cells), held.choice.among(&kind.devices));
             });
             edges.push(places.places());
         }
@@ -300,7 +351,10 @@ impl<'a> Planner<'a> {
                 }
             });
         }
-        let devices = |kinds: BTreeSet<usize>| kinds.iter().map(|at| self.kinds.list[*at].devices.len()).sum();
+        let fixed = smallest.members.iter().any(|at| held[*at].choice != Choice::Free);
+        let devices = |kinds: BTreeSet<usize>| {
+            if fixed { kinds.len() } else { kinds.iter().map(|at| self.kinds.list[*at].devices.len()).sum() }
+        };
         Unmet {
             requests: smallest.labels.clone(),
             removed_by: removed_by.into_iter().map(|(code, kinds)| (code.to_owned(), devices(kinds))).collect(),

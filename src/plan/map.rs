@@ -31,7 +31,7 @@ pub fn moved(
         libvirt_alias: hostdev.alias.clone(),
         live_migratable: device.declared,
         managed: managed_tag(device).or(hostdev.managed),
-        physical_network: device.tags.get("physical_network").or(device.physical_network.as_ref()).cloned(),
+        physical_network: pair::physical_network(device).cloned(),
         variant_driver: driver,
         driver_model,
     }

@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod map;
 pub mod matching;
 pub mod pair;
+mod preconditions;
 pub mod requests;
 pub mod stored;
 

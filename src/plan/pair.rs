@@ -272,6 +272,11 @@ pub fn vendor(pair: &Pair<'_>) -> Answer {
     all(vendor_facts(pair).into_values().map(|(s, d)| equal(s, d)))
 }
 
+/// The physical network that the device is on, by the spec that matches it or by its own word.
+pub fn physical_network(device: &Device) -> Option<&Value> {
+    device.tags.get("physical_network").or(device.physical_network.as_ref())
+}
+
 /// Whether a migration of the device is under way.
 pub fn is_migrating(device: &Device) -> bool {
     device.claimed_by.is_some()

@@ -3,8 +3,8 @@
 use super::plan::Planned;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
-use crate::journal;
 use crate::migration::forward::Order;
+use crate::model::device_move::Action;
 use crate::model::finding::Severity;
 use crate::model::outcome::Outcome;
 use crate::output::text::printable;
@@ -44,19 +44,19 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
     }
     if let Some(outcome) = stops {
         let why = if outcome == Outcome::Unknown { "what is unknown above" } else { "the findings above" };
-        return Err(Stop::new(outcome, format!("{} was not migrated because of {why}", planned.domain.name)));
+        return Err(Stop::new(outcome, format!("{} was not migrated because of {why}", planned.facts.domain().name)));
     }
     let Some(order) = &planned.order else {
-        return Err(Stop::refused(format!("{} has no device map", planned.domain.name)));
+        return Err(Stop::refused(format!("{} has no device map", planned.facts.domain().name)));
     };
     // Whatever was ignored: what is forbidden is not done.
     if args.no_detach
-        && let Some(port) = order.map.iter().find(|moved| moved.action == journal::Action::Reattach)
+        && let Some(port) = order.map.iter().find(|moved| moved.action == Action::Reattach)
     {
         let message = format!("port {} would have to be unplugged, which --no-detach forbids", port.source);
         return Err(Stop::refused(message));
     }
-    if let Some(owner) = &planned.domain.owner {
+    if let Some(owner) = &planned.facts.domain().owner {
         refuse_owned(owner, planned, args)?;
     }
     Ok(order)
@@ -84,7 +84,7 @@ fn sentence(row: &Row) -> String {
 
 /// A guest that somebody else runs is theirs to move.
 fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> Result<(), Stop> {
-    let (name, uuid) = (&planned.domain.name, &planned.domain.uuid);
+    let (name, uuid) = (&planned.facts.domain().name, &planned.facts.domain().uuid);
     let (who, command) = match owner {
         "nova" => ("Nova", format!("openstack server migrate --live-migration {uuid}")),
         "ovirt" => ("oVirt", "the engine's Migrate action".to_owned()),

@@ -1,13 +1,16 @@
 //! `pvm migrate`: find the guest, plan, ask, move.
 
+mod announce;
 mod judge;
 mod parameters;
 mod plan;
+mod saved;
 mod settle;
 mod show;
 mod sides;
 mod signals;
 mod taken;
+mod wanted;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _};
@@ -28,12 +31,17 @@ use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::output::progress::Reporter;
 use crate::output::text::printable;
+use crate::plan::document::Plan;
 use crate::proof;
 use sides::Sides;
 use signals::Signals;
+use wanted::Wanted;
 
 /// How often a plan is made again because somebody else took a device of it.
 const MOST_PLANS: usize = 3;
+
+/// After so long a wait for the operator's answer the facts are read again.
+const LONG_ANSWER_MS: i64 = 60_000;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
@@ -41,20 +49,22 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root"));
     }
     let hosts = Hosts::new(context)?;
-    let saved = args.plan.as_deref().map(plan::read).transpose()?;
-    let direct = args.direct || saved.as_ref().is_some_and(plan::is_direct);
-    let sides = sides::open(&hosts, args, direct)?;
+    let wanted = Wanted::of(args, &hosts.options.settings.defaults)?;
+    let sides = sides::open(&hosts, &wanted)?;
     let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
     let store = Store::at(&directory);
     let journals = store.list().or_stop(Outcome::Unknown)?;
     let claims = plan::claims(&journals);
     let mut excluded = BTreeSet::new();
-    if args.dry_run {
-        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &claims, &excluded)?;
+    if args.dry_run || args.save_plan.is_some() {
+        let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
+        let outcome = announce::show(context, args, &planned)?;
         if let Some(path) = &args.save_plan {
-            plan::save(path, &planned)?;
+            saved::save(path, &planned)?;
+            let file = path.display();
+            context.printer.note(&format!("Nothing was changed. To do it: pvm migrate --plan {file}"));
         }
-        return plan::show(context, args, &planned);
+        return Ok(outcome);
     }
     let Sides::Live { source, destination, guest } = &sides else {
         return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run"));
@@ -69,12 +79,10 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     }
     let mut tried = false;
     let signals = Signals::hear(&context.printer).or_stop(Outcome::Unknown)?;
+    let mut agreed = None;
     for _ in 0..MOST_PLANS {
-        let planned = plan::make(&hosts, &sides, args, saved.as_ref(), &claims, &excluded)?;
-        if let Some(path) = &args.save_plan {
-            plan::save(path, &planned)?;
-        }
-        plan::announce(context, args, &planned);
+        let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
+        announce::announce(context, args, &planned);
         let order = judge::judge(context, args, &planned)?;
         let locks = match lock(&directory, order)? {
             Locked::All(locks) => locks,
@@ -93,8 +101,17 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         }
         let ended = since.iter().filter(|listed| listed.is_closed()).map(|listed| listed.id.clone());
         let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order.clone() };
-        if !args.yes && !confirmed(context)? {
-            return Err(Stop::refused("not confirmed"));
+        let is_agreed = |plan: &Plan| planned.plan.as_ref().is_some_and(|now| plan.other_fields(now).is_empty());
+        if !args.yes && !agreed.as_ref().is_some_and(is_agreed) {
+            let asked = journal::now();
+            if !confirmed(context)? {
+                return Err(Stop::refused("not confirmed"));
+            }
+            if journal::now().since(asked) > LONG_ANSWER_MS {
+                context.printer.note("The answer took long: both hosts are asked again.");
+                agreed = planned.plan;
+                continue;
+            }
         }
         let mut journal = store.create(order.journal_plan()).or_stop(Outcome::Unknown)?;
         let ended = perform(context, &hosts.options, &signals, [source, destination], order, &mut journal);
@@ -234,7 +251,7 @@ fn perform(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Action, Entry, Host, Plan, Receipt};
+    use crate::journal::{self, Action, Entry, Host, Receipt};
 
     #[test]
     fn what_a_migration_keeps_that_died_meanwhile_is_not_given_to_another_guest() {
@@ -250,7 +267,9 @@ mod tests {
             // However it was spelled.
             let destination_host = Host { name: id.into(), uri: String::new(), uuid: Some(uuid(to)) };
             let map = vec![moved(destination)];
-            store.create(Plan { id: id.into(), destination: destination_host, map, ..Plan::default() }).unwrap()
+            store
+                .create(journal::Plan { id: id.into(), destination: destination_host, map, ..journal::Plan::default() })
+                .unwrap()
         };
         begin("m-1", "c", kept);
         begin("m-2", "b", "0000:c1:00.2");

@@ -1,11 +1,13 @@
 //! The parameters of a migration: from options, settings or a saved plan, and whether the daemons know them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
 use crate::commands::Stop;
 use crate::facts::settings::{Defaults, Size};
-use crate::migration::forward::{LONGEST_RAISED_MS, Options, RAISED};
+use crate::migration::forward::{LONGEST_RAISED_MS, RAISED};
+use crate::model::options::Options;
 use crate::model::snapshot::Snapshot;
 use crate::plan::document::Plan;
 use crate::preflight::Downtime;
@@ -47,10 +49,18 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
     Ok((options, downtime))
 }
 
-/// As a saved plan says: what it does not fix stays the hypervisor's.
+/// As a saved plan says: what it does not fix stays the hypervisor's. What no command line could ask for is refused.
 pub(super) fn of(plan: &Plan) -> Result<(Options, Downtime), Stop> {
-    let options = Options::of(&plan.parameters)
-        .ok_or_else(|| Stop::refused("the plan has parameters that this pvm does not know"))?;
+    let options = plan.parameters.clone();
+    let some = |time: Option<Duration>| time.is_none_or(|time| !time.is_zero());
+    let is_possible = some(options.max_downtime)
+        && some(options.timeout)
+        && options.bandwidth != Some(0)
+        && options.switchover_bandwidth != Some(0)
+        && options.parallel.is_none_or(|connections| (1..=255).contains(&connections));
+    if !is_possible {
+        return Err(Stop::refused("the plan has parameters that no option of pvm gives"));
+    }
     let downtime = options.max_downtime.map_or(Downtime::Hypervisor, Downtime::Limit);
     Ok((options, downtime))
 }
@@ -75,25 +85,32 @@ pub(super) fn known_by(options: &Options, source: &Snapshot, destination: &Snaps
     Ok(())
 }
 
-/// What is worth saying of a plan's parameters, a line each.
+/// What is said of a plan's parameters, a line each.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
-    let number = |name: &str| plan.parameters.get(name).and_then(serde_json::Value::as_u64);
+    let options = &plan.parameters;
+    let limit = options.max_downtime.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let why = plan.reasons.get("max_downtime_ms");
-    let raised = plan.parameters.get("raise_downtime") == Some(&true.into())
-        && number("max_downtime_ms").is_none_or(|ms| ms < LONGEST_RAISED_MS);
+    let raised = options.raise_downtime && limit.is_none_or(|ms| ms < LONGEST_RAISED_MS);
     let raised = if raised { format!("; {RAISED}") } else { String::new() };
-    match (number("max_downtime_ms"), why) {
-        (Some(ms), Some(why)) => vec![format!("Longest pause: {ms} ms, {why}{raised}.")],
-        (Some(ms), None) => vec![format!("Longest pause: {ms} ms{raised}.")],
-        (None, Some(why)) => vec![format!("Longest pause: {why}{raised}.")],
-        (None, None) => Vec::new(),
-    }
+    let pause = match (limit, why) {
+        (Some(ms), Some(why)) => Some(format!("Longest pause: {ms} ms, {why}{raised}.")),
+        (Some(ms), None) => Some(format!("Longest pause: {ms} ms{raised}.")),
+        (None, Some(why)) => Some(format!("Longest pause: {why}{raised}.")),
+        (None, None) => options.raise_downtime.then(|| format!("Longest pause: the hypervisor's limit{raised}.")),
+    };
+    let others = [
+        options.bandwidth.map(|mebibytes| format!("Bandwidth: {mebibytes} MiB/s.")),
+        options.switchover_bandwidth.map(|mebibytes| format!("Bandwidth at switch-over: {mebibytes} MiB/s.")),
+        options.timeout.map(|time| format!("Aborted and undone after {} ms.", time.as_millis())),
+        options.parallel.map(|connections| format!("Connections: {connections}.")),
+        options.require_proof.then(|| "A device state that nothing proves is a failure.".to_owned()),
+    ];
+    let copies = options.copy_disks.iter().map(|(disk, path)| format!("Disk {disk} is copied: {path}."));
+    pause.into_iter().chain(others.into_iter().flatten()).chain(copies).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use clap::Parser as _;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! The two ends of a migration: who they are, and whether there is anything to move.
 
-use crate::cli::migrate::Migrate;
+use super::wanted::Wanted;
 use crate::commands::hosts::Hosts;
 use crate::commands::{OrStop as _, Stop};
 use crate::domain;
@@ -59,7 +59,7 @@ pub(super) enum Sides {
 impl Sides {
     /// Whether devices matter to the plan: the guest holds some, or asks for some by the operator's or its flavor's word; also
     /// where that is not known.
-    pub(super) fn need_devices(&self, args: &Migrate) -> bool {
+    pub(super) fn need_devices(&self, wanted: &Wanted) -> bool {
         let Self::Live { source, guest, .. } = self else { return true };
         let without = |which| {
             let xml = source.hypervisor.xml(&guest.uuid, which).ok();
@@ -68,7 +68,7 @@ impl Sides {
                 Some(described.hostdevs.is_empty() && described.nova.is_none())
             })
         };
-        let asked = args.request.is_some() || args.pci_requests.is_some();
+        let asked = wanted.request.is_some() || wanted.stored.is_some();
         asked
             || without(DomainXml::Live) != Some(true)
             || guest.persistent && without(DomainXml::Inactive) != Some(true)
@@ -76,19 +76,19 @@ impl Sides {
 }
 
 /// Connects to both hosts and finds the guest. Snapshots need no connection.
-pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> Result<Sides, Stop> {
-    let (from, to) = (hosts.parse(&args.from)?, hosts.parse(&args.destination)?);
+pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
+    let (from, to) = (hosts.parse(&wanted.from)?, hosts.parse(&wanted.destination)?);
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
         return Ok(Sides::Saved { source: from, destination: to });
     }
     let (source, destination) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| connect(hosts, to, &args.destination));
-        let source = connect(hosts, from, &args.from);
+        let other = scope.spawn(|| connect(hosts, to, &wanted.destination));
+        let source = connect(hosts, from, &wanted.from);
         (source, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let (source, destination) = (source?, destination?);
     tell_apart(&source, &destination)?;
-    let guest = find(&source, &args.instance)?;
+    let guest = find(&source, &wanted.instance)?;
     if source.hypervisor.job(&guest.uuid).or_stop(Outcome::Unknown)?.is_some() {
         return Err(Stop::refused(format!("another job runs on {}", guest.name)));
     }
@@ -98,7 +98,8 @@ pub(super) fn open(hosts: &Hosts, args: &Migrate, direct: bool) -> Result<Sides,
         let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
         return Err(Stop::refused(message));
     }
-    if !direct && !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///") {
+    if !wanted.options.direct && !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///")
+    {
         let uri = destination.hypervisor.uri();
         let message = format!(
             "{} cannot reach {} under {uri}: give a URI with a host name, or --direct",

@@ -7,11 +7,12 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::engine::{Ended, Hosts, Line, Note, Prover, run};
 use super::event::{Event, What};
-use super::order::{Options, Order};
+use super::order::Order;
 use super::step::Phase;
 use crate::journal::{self, Action, DeviceMove, Host, Instance, Journal, Store};
 use crate::libvirt::{Failure, HypervisorError, PauseReason, RunReason, State as Now};
 use crate::migration::recover::scripted::{Has, Scripted};
+use crate::model::options::Options;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::proof::Verdict;

@@ -26,7 +26,7 @@ mod words;
 
 pub use engine::{Ended, Hosts, Line, Note, Prover, run};
 pub use event::{Conclusion, Event, Progress, What};
-pub use order::{Options, Order};
+pub use order::Order;
 pub use raise::{LONGEST_RAISED_MS, RAISED};
 pub use step::Phase;
 pub use words::taken_device;

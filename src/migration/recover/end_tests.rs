@@ -7,6 +7,7 @@ use super::bench::{
 use super::scripted::OFF;
 use crate::journal::{Entry, Keep, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::State as Now;
+use crate::model::options::Options;
 use crate::model::outcome::Outcome;
 use crate::proof::Verdict;
 
@@ -73,7 +74,7 @@ fn lost() -> Verdict {
 #[test]
 fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
     let (not_proved, proved) = (Verdict::not_verified("x"), Verdict::Verified);
-    let wanted = Plan { parameters: [("require_proof".to_owned(), true.into())].into(), ..plan(false) };
+    let wanted = Plan { parameters: Options { require_proof: true, ..Options::default() }, ..plan(false) };
     let attached = Entry::Attached { source: address(PORT[0]), device: address(PORT[1]) };
     let no_port = format!("it has no port in place of {}", PORT[0]);
     let state = |what: &str| format!("the state of its devices is {what}");

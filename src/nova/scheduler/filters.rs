@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::pools::{Pool, Pools};
+use serde::{Deserialize, Serialize};
+
 use crate::model::snapshot::host::NumaCell;
 use crate::nova::oslo::bool_word;
 
 /// One request: so many devices that any of the alternatives describes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Request {
     /// How many devices.
     pub count: usize,

@@ -1,0 +1,75 @@
+//! What is said of a plan: as the result of `--dry-run`, and before it is executed.
+
+use super::parameters;
+use super::plan::Planned;
+use crate::cli::Format;
+use crate::cli::migrate::Migrate;
+use crate::commands::{Context, OrStop as _, Stop, way};
+use crate::model::device_move::Action;
+use crate::model::outcome::Outcome;
+use crate::output::diff::diff;
+use crate::output::preflight as output;
+use crate::output::text::printable;
+use crate::preflight::Compatibility;
+
+/// Prints the plan as the result.
+pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Result<Outcome, Stop> {
+    if context.global.output == Format::Table {
+        output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
+        if let Some(plan) = &planned.plan {
+            let mut text = format!("Flags: {}.\n", plan.flags.join(", "));
+            for line in parameters::lines(plan) {
+                text = format!("{text}{}\n", printable(&line));
+            }
+            if let Some(line) = peer_to_peer(planned) {
+                text = format!("{text}{}.\n", printable(&line));
+            }
+            if let (true, Some(after)) = (args.diff, &plan.destination_xml) {
+                let lines = diff(planned.facts.xml(), after);
+                text.push_str(if lines.is_empty() { "The XML stays as it is.\n" } else { &lines });
+            }
+            context.printer.result(&text).or_stop(Outcome::Unknown)?;
+        }
+    } else if let Some(plan) = &planned.plan {
+        context.printer.document(plan).or_stop(Outcome::Unknown)?;
+    } else {
+        // Without a map there is no plan; the report says why.
+        output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
+    }
+    Ok(match planned.instance().verdict {
+        Compatibility::Warnings if args.strict => Outcome::Findings,
+        Compatibility::Compatible | Compatibility::Warnings => Outcome::Fine,
+        Compatibility::Unknown => Outcome::Unknown,
+        Compatibility::Incompatible => Outcome::Findings,
+    })
+}
+
+/// What is known of the way, when the daemons are to talk to each other.
+fn peer_to_peer(planned: &Planned) -> Option<String> {
+    let order = planned.order.as_ref().filter(|order| !order.options.direct)?;
+    let to = &order.destination;
+    Some(way::peer_to_peer(&order.source.name, &to.name, &to.uri).words(&order.source_label, &to.uri))
+}
+
+/// Says on stderr what is going to be done.
+pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
+    if args.diff
+        && let Some(after) = planned.plan.as_ref().and_then(|plan| plan.destination_xml.as_ref())
+    {
+        context.printer.note(diff(planned.facts.xml(), after).trim_end());
+    }
+    let Some(order) = &planned.order else { return };
+    let head = format!("{} moves from {} to {}", order.instance.name, order.source_label, order.destination.name);
+    let mut text = printable(&head).into_owned();
+    for moved in &order.map {
+        let how = match moved.action {
+            Action::Migrate => "with its state",
+            Action::Reattach => "a port: unplugged before, plugged in afterwards, without network meanwhile",
+        };
+        text = format!("{text}\n  {} -> {}  {how}", moved.source, moved.destination);
+    }
+    for line in planned.plan.iter().flat_map(parameters::lines) {
+        text = format!("{text}\n  {}", printable(&line));
+    }
+    context.printer.note(&text);
+}
