@@ -34,4 +34,5 @@ mod nova;
 mod preflight;
 mod recover;
 mod runner;
+mod saved_plan;
 mod two_hosts;

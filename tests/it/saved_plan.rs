@@ -1,15 +1,8 @@
 //! Saved plans, offline: what is checked and shown is what is executed, whatever the file says.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test reads files and stops at the first surprise"
-)]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use pvm::model::device_move::DeviceMove;
 use pvm::model::snapshot::Snapshot;
@@ -18,7 +11,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-const PAIR: [&str; 2] = [include_str!("fixtures/pair/src.json"), include_str!("fixtures/pair/dst.json")];
+use crate::cases::PAIR;
+use crate::program;
 
 /// A directory with both hosts' snapshots, the second one edited.
 fn hosts(edit: impl Fn(&mut Value)) -> TempDir {
@@ -44,9 +38,7 @@ fn each(host: &mut Value, functions: &[&str], edit: impl Fn(&mut Value)) {
 }
 
 fn pvm(dir: &Path, arguments: &[&str]) -> (i32, String) {
-    let mut pvm = Command::new(env!("CARGO_BIN_EXE_pvm"));
-    pvm.args(arguments).current_dir(dir).env("NO_COLOR", "1").env("XDG_STATE_HOME", dir).env("STATE_DIRECTORY", dir);
-    let output = pvm.output().unwrap();
+    let output = program::pvm(dir).args(arguments).env("NO_COLOR", "1").output().unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code().unwrap(), text)
 }
