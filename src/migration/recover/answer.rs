@@ -202,7 +202,8 @@ pub fn destination(seen: &Seen, journal: &State) -> Answer {
     };
     let expected = is_locked_as_expected(lock.as_deref(), journal);
     let planned = as_planned(devices, journal);
-    let arrived = if planned { Answer::RunMigrated } else { Answer::RunOther };
+    // Before libvirt was told to migrate, no copy there is this migration's.
+    let arrived = if planned && journal.perform.is_some() { Answer::RunMigrated } else { Answer::RunOther };
     match state {
         Now::ShutOff { migrated: true } => Answer::OffMigrated,
         Now::ShutOff { migrated: false } if planned => Answer::Off,
