@@ -52,7 +52,7 @@ fn of_takers_at_the_same_instant_exactly_one_goes_on_and_the_others_say_who() {
                             assert_eq!(on_guest(&host), Some(id), "written over");
                         }
                         Err(why) => {
-                            assert!(why.contains("pvm on ops-m-") && !why.contains(&format!(" {id} ")), "{why}")
+                            assert!(why.contains("pvm on ops-m-") && !why.contains(&format!(" {id} ")), "{why}");
                         }
                     }
                 });

@@ -128,8 +128,7 @@ fn rests_on_absence(row: &Row, situation: Situation) -> bool {
 const fn exit_of_choice(action: Action) -> Exit {
     match action {
         Action::DestroySourceAndFinish | Action::KeepDestination | Action::ResumeDestination => Exit::FineUnlessMissing,
-        Action::CloseStartedAnew => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
-        Action::GiveUp => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
+        Action::GiveUp | Action::CloseStartedAnew => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
         _ => Exit::UndoneUnlessLost,
     }
 }
