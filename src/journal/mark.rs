@@ -81,8 +81,11 @@ impl Mark {
 
     /// Of what libvirt answers. `None`: it is no mark that this build can read.
     pub fn parse(xml: &str) -> Option<Self> {
-        let document = roxmltree::Document::parse(xml).ok()?;
-        let root = document.root_element();
+        Self::of(roxmltree::Document::parse(xml).ok()?.root_element())
+    }
+
+    /// Of an element of a guest's metadata.
+    pub fn of(root: roxmltree::Node<'_, '_>) -> Option<Self> {
         if root.tag_name().name() != "migration" {
             return None;
         }
@@ -100,7 +103,8 @@ impl Mark {
             })
         });
         Some(Self {
-            id: attribute("id")?,
+            // It stands in lines to paste: nothing but what pvm itself makes ids of.
+            id: attribute("id").filter(|id| is_id(id))?,
             phase: attribute("phase")?,
             machine: attribute("machine")?,
             source: host("source", "source-uri", "source-uuid")?,
@@ -108,6 +112,11 @@ impl Mark {
             ports: ports.collect::<Option<_>>()?,
         })
     }
+}
+
+fn is_id(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    plain && (1..=64).contains(&text.len()) && !text.starts_with('-')
 }
 
 fn escaped(text: &str) -> String {
@@ -167,6 +176,9 @@ mod tests {
     fn what_others_wrote_is_no_mark() {
         for text in ["", "<migration/>", "<other id='1'/>", "<migration", "<migration id='1' phase='x' machine='m'/>"] {
             assert_eq!(Mark::parse(text), None, "{text}");
+        }
+        for id in ["", "-v", "x; touch y", "$(id)", "a/b"] {
+            assert_eq!(Mark::parse(&Mark { id: id.into(), ..mark() }.element()), None, "{id}");
         }
         let odd = Mark { machine: "a\u{1b}[2J".into(), ..mark() };
         assert_eq!(Mark::parse(&odd.element()).unwrap().machine, "a?[2J");

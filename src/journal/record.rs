@@ -304,6 +304,8 @@ pub enum Step {
     WakeDaemon,
     /// Suspend the source's copy.
     SuspendSource,
+    /// Suspend the destination's copy.
+    SuspendDestination,
     /// Let the source's copy run.
     ResumeSource,
     /// Let the destination's copy run.

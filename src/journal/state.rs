@@ -121,6 +121,8 @@ pub struct State {
     pub map: Vec<DeviceMove>,
     /// Whether the guest was about to be marked.
     pub marked: bool,
+    /// Whether that mark was about to be taken off again.
+    pub unmarked: bool,
     /// Ports, in the order in which they were unplugged.
     pub ports: Vec<PortState>,
     /// The guest when libvirt was told to migrate it, and when that was. The last try counts.
@@ -161,6 +163,7 @@ impl State {
             touched: first.time,
             map: plan.map.clone(),
             marked: false,
+            unmarked: false,
             ports: Vec::new(),
             perform: None,
             switched: None,
@@ -209,6 +212,12 @@ impl State {
         self.plan.parameters.require_proof
     }
 
+    /// Whether the guest that this migration began with carries its mark, wherever it runs: it was set before the first
+    /// change, and a guest that is started anew does not have it.
+    pub fn must_be_marked(&self) -> bool {
+        self.marked && !self.unmarked && (self.perform.is_some() || !self.ports.is_empty())
+    }
+
     /// Whether recovery was about to make this step.
     pub fn has_begun(&self, step: &Step) -> bool {
         self.recover_steps.contains(step)
@@ -225,7 +234,10 @@ impl State {
                 self.last = Last::Claim;
             }
             Entry::Recheck => self.last = Last::Recheck,
-            Entry::MarkIntent => self.marked = true,
+            Entry::MarkIntent => {
+                self.marked = true;
+                self.unmarked = false;
+            }
             Entry::UnplugRequested { port } => {
                 self.ports.push(PortState {
                     port: port.clone(),
@@ -271,8 +283,14 @@ impl State {
                 self.port(*source, |port| port.attached = Some(*device));
                 self.last = Last::Attached;
             }
-            Entry::Cleanup => self.last = Last::Cleanup,
-            Entry::UndoIntent { .. } => self.last = Last::Undo,
+            Entry::Cleanup => {
+                self.unmarked = true;
+                self.last = Last::Cleanup;
+            }
+            Entry::UndoIntent { step } => {
+                self.unmarked |= *step == Step::RemoveMark;
+                self.last = Last::Undo;
+            }
             Entry::UndoDone { step } => {
                 if let Step::ReattachOnSource { source } = step {
                     self.port(*source, |port| port.reattached = true);
@@ -285,7 +303,10 @@ impl State {
                 self.source_is_dead |= source_is_dead;
                 self.destination_is_dead |= destination_is_dead;
             }
-            Entry::RecoverIntent { step, .. } => self.recover_steps.push(step.clone()),
+            Entry::RecoverIntent { step, .. } => {
+                self.unmarked |= *step == Step::RemoveMark;
+                self.recover_steps.push(step.clone());
+            }
             Entry::Done { receipt } => {
                 self.receipt = Some(receipt.clone());
                 self.last = Last::Done;
@@ -375,5 +396,20 @@ mod tests {
         ]);
         assert_eq!((state.last, state.returned), (Last::PerformIntent, None));
         assert_eq!(state.perform.unwrap().1.attempt, 2);
+    }
+
+    #[test]
+    fn the_guest_must_carry_the_mark_from_the_first_change_to_its_removal() {
+        let intent = Entry::PerformIntent(PerformIntent::default());
+        assert!(!state(&[Entry::Recheck, Entry::MarkIntent]).must_be_marked(), "it may not have been set yet");
+        assert!(state(&[Entry::MarkIntent, intent.clone()]).must_be_marked());
+        assert!(!state(std::slice::from_ref(&intent)).must_be_marked(), "a journal of before marks");
+        for over in [
+            Entry::Cleanup,
+            Entry::UndoIntent { step: Step::RemoveMark },
+            Entry::RecoverIntent { row: "14".into(), step: Step::RemoveMark },
+        ] {
+            assert!(!state(&[Entry::MarkIntent, intent.clone(), over]).must_be_marked());
+        }
     }
 }

@@ -257,8 +257,8 @@ impl Engine<'_> {
         match action {
             Action::Claim => Some(self.claim()),
             Action::Recheck => Some(match self.recheck() {
-                News::Rechecked => match self.announce(&Entry::Recheck).and_then(|()| self.mark()) {
-                    Ok(()) => News::Rechecked,
+                News::Rechecked => match self.announce(&Entry::Recheck) {
+                    Ok(()) => self.mark(),
                     Err(why) => News::Failed { why, outcome: Outcome::Unknown },
                 },
                 failed => failed,
@@ -337,7 +337,7 @@ impl Engine<'_> {
         let failed = |why: String, outcome| News::Failed { why, outcome };
         let fresh = match self.hosts.source.domain(uuid) {
             Ok(Some(fresh)) => fresh,
-            Ok(None) => return failed("the guest is gone from the source".into(), Outcome::Findings),
+            Ok(None) => return News::Gone { why: "the guest is gone from the source".into() },
             Err(e) => return failed(e.to_string(), Outcome::Unknown),
         };
         let as_planned = match fresh.state {

@@ -2,39 +2,67 @@
 
 use super::engine::Engine;
 use super::event::What;
-use super::step::Phase;
+use super::step::{News, Phase};
 use crate::journal::mark::Marked;
 use crate::journal::{Entry, Mark, Side};
 use crate::libvirt;
 use crate::migration::recover::mark;
+use crate::model::outcome::Outcome;
 
 impl Engine<'_> {
-    /// Marks the guest, recorded first, and looks whether the mark is there: another machine may have been faster.
-    pub(super) fn mark(&mut self) -> Result<(), String> {
-        self.announce(&Entry::MarkIntent)?;
+    /// Takes the guest's migration lock, recorded first. Another machine may be at it at this very moment.
+    pub(super) fn mark(&mut self) -> News {
+        if let Err(why) = self.announce(&Entry::MarkIntent) {
+            return News::Failed { why, outcome: Outcome::Unknown };
+        }
         let phase = if self.order.ports.is_empty() { Phase::Perform } else { Phase::Detach };
-        self.set_mark(Side::Source, phase).map_err(|e| e.to_string())?;
-        match mark::obstacle(self.hosts.source, &self.order.instance.uuid, |id| id == self.order.id) {
-            Ok(None) => Ok(()),
-            Ok(Some(why)) => Err(format!("the guest {why}")),
+        let (host, uuid) = (self.hosts.source, &self.order.instance.uuid);
+        let known = |id: &str| self.order.known_marks.iter().any(|known| known == id);
+        match mark::take(host, uuid, &self.mark_of(phase), known, std::thread::sleep) {
+            Ok(Ok(())) => News::Rechecked,
+            Ok(Err(why)) => self.refused(format!("the guest {why}"), Outcome::Findings),
+            Err(e) => self.refused(e.to_string(), Outcome::Unknown),
+        }
+    }
+
+    /// A failure before anything was changed. The guest "stays" only if it is still there: a call that waited for another's
+    /// migration comes back when that one is over.
+    pub(super) fn refused(&self, why: String, outcome: Outcome) -> News {
+        match self.hosts.source.domain(&self.order.instance.uuid) {
+            Ok(Some(guest)) if guest.state.is_active() => News::Failed { why, outcome },
+            Ok(_) => News::Gone { why: format!("the guest has left {}: {why}", self.order.source_label) },
+            Err(e) => News::Gone {
+                why: format!("{why}; and {} does not say whether it has the guest: {e}", self.order.source_label),
+            },
+        }
+    }
+
+    /// Looks once more whether the lock is this migration's: right before what hurts if it is not.
+    pub(super) fn still_locked(&self) -> Result<(), String> {
+        match mark::holds(self.hosts.source, &self.order.instance.uuid, &self.order.id) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(format!("the guest {why}")),
             Err(e) => Err(e.to_string()),
         }
     }
 
-    fn set_mark(&self, side: Side, phase: Phase) -> libvirt::Result<()> {
-        let mark = Mark {
+    fn mark_of(&self, phase: Phase) -> Mark {
+        Mark {
             id: self.order.id.clone(),
             phase: phase.name().to_owned(),
             machine: self.order.machine.clone(),
             source: self.order.source.clone(),
             destination: self.order.destination.clone(),
             ports: self.order.ports.iter().map(Marked::of).collect(),
-        };
+        }
+    }
+
+    fn set_mark(&self, side: Side, phase: Phase) -> libvirt::Result<()> {
         let host = match side {
             Side::Source => self.hosts.source,
             Side::Destination => self.hosts.destination,
         };
-        mark::set(host, &self.order.instance.uuid, &mark)
+        mark::set(host, &self.order.instance.uuid, &self.mark_of(phase))
     }
 
     /// Writes the phase into the mark of a guest that has ports unplugged: without the journal it tells what is missing.

@@ -62,6 +62,7 @@ impl Engine<'_> {
             };
             let now = source.domain(uuid).map_err(|e| e.to_string())?;
             let now = now.ok_or("the guest is gone from the source")?;
+            self.still_locked()?;
             self.announce(&Entry::PerformIntent(perform_intent(&now, 1, limit_before)))?;
             Ok((request, limit_before))
         });

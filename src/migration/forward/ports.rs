@@ -25,6 +25,9 @@ impl Engine<'_> {
     /// Asks the guest for a port and waits until it has let go of it.
     pub(super) fn detach(&mut self, index: usize) -> News {
         let port = self.order.ports[index].clone();
+        if let Err(why) = self.still_locked() {
+            return News::Failed { why, outcome: Outcome::Findings };
+        }
         if let Err(why) = self.announce(&Entry::UnplugRequested { port: port.clone() }) {
             return News::Failed { why, outcome: Outcome::Unknown };
         }

@@ -115,6 +115,11 @@ pub enum News {
         /// How a run ends that fails so.
         outcome: Outcome,
     },
+    /// The guest is not on the source any more, though this migration has changed nothing: somebody else was faster.
+    Gone {
+        /// In words.
+        why: String,
+    },
     /// Somebody has not answered, so that what was asked may still happen or has to be done later: a guest that may yet let
     /// go of its port, a host that does not say whether a port is in or a mark off. The journal stays open.
     Pending {
@@ -419,6 +424,10 @@ pub fn step(mut state: State, news: News) -> (State, Vec<Action>) {
             None => state.go(At::Recheck, Action::Recheck),
         },
         (At::Claim | At::Recheck | At::Detach, News::Failed { why, outcome }) => state.fail(why, outcome),
+        (At::Recheck, News::Gone { why }) => {
+            state.failure = Some((why, Outcome::Unknown));
+            state.end(Outcome::Unknown, Place::Unclear)
+        }
         (At::Recheck, News::Rechecked) => state.detach_or_perform(),
         (At::Detach, News::Detached) => {
             state.detached += 1;

@@ -34,6 +34,12 @@ pub enum Action {
     Undo,
     /// Suspend the source's copy at once; show both.
     SuspendSource,
+    /// Suspend the destination's copy at once; show both.
+    SuspendDestination,
+    /// Destroy the source's copy, if there is one, and let the destination run.
+    KeepDestination,
+    /// Close: the guest runs, but not the run that was being migrated.
+    CloseStartedAnew,
     /// Destroy the destination's copy, then let the source run and [`Action::Undo`].
     DestroyDestinationAndKeepSource,
     /// Destroy the source's copy and close: the guest runs nowhere.
@@ -67,6 +73,8 @@ pub struct Changes {
     pub resumes_destination: bool,
     /// Suspends the source's copy.
     pub suspends_source: bool,
+    /// Suspends the destination's copy.
+    pub suspends_destination: bool,
     /// Ends a job on the source that is cancelled already.
     pub ends_cancelled: bool,
     /// Plugs in on the source, or removes something there.
@@ -84,6 +92,7 @@ impl Action {
             resumes_source: false,
             resumes_destination: false,
             suspends_source: false,
+            suspends_destination: false,
             ends_cancelled: false,
             touches_source: false,
             touches_destination: false,
@@ -100,6 +109,7 @@ impl Action {
             | Self::WaitForSwitchover
             | Self::RecordProof
             | Self::Close
+            | Self::CloseStartedAnew
             | Self::ShowXml => NOTHING,
             Self::ReattachOnSource | Self::Undo => UNDO,
             Self::Finish | Self::Attach | Self::CleanUp | Self::AttachInDefinition => FINISH,
@@ -108,6 +118,8 @@ impl Action {
             Self::DestroyIncoming => Changes { destroys_destination: true, ..NOTHING },
             Self::EndCancelled => Changes { ends_cancelled: true, ..NOTHING },
             Self::SuspendSource => Changes { suspends_source: true, ..NOTHING },
+            Self::SuspendDestination => Changes { suspends_destination: true, ..NOTHING },
+            Self::KeepDestination => Changes { destroys_source: true, resumes_destination: true, ..NOTHING },
             Self::DestroyDestinationAndKeepSource => {
                 Changes { destroys_destination: true, resumes_source: true, ..UNDO }
             }

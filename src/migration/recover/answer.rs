@@ -25,6 +25,8 @@ pub enum Answer {
     RunMigrated,
     /// Runs for another reason or with other devices than planned: somebody else acted.
     RunOther,
+    /// Runs, but not the run that was being migrated: its host started it anew since.
+    StartedAnew,
     /// Stands still for a migration.
     PausedMigration,
     /// Stands still because recovery suspended it.
@@ -47,6 +49,7 @@ impl Answer {
         Self::RunUnchanged,
         Self::RunMigrated,
         Self::RunOther,
+        Self::StartedAnew,
         Self::PausedMigration,
         Self::PausedByPvm,
         Self::PausedOther,
@@ -65,6 +68,7 @@ impl Answer {
             Self::RunUnchanged => "runs it as before the migration",
             Self::RunMigrated => "runs it because it migrated there",
             Self::RunOther => "runs it, but not as this migration would have made it",
+            Self::StartedAnew => "runs it, but it was started anew since: it is not the run that was being migrated",
             Self::PausedMigration => "has it paused for migration",
             Self::PausedByPvm => "has it paused, suspended by pvm recover",
             Self::PausedOther => "has it paused for another reason",
@@ -118,9 +122,18 @@ pub enum Seen {
         job: Job,
         /// Whether a migration comes in.
         incoming: bool,
+        /// Id of the migration whose lock the running guest carries.
+        lock: Option<String>,
         /// Host addresses of its PCI devices, in the live XML or, when it is off, in the definition.
         devices: Vec<PciAddress>,
     },
+}
+
+impl Answer {
+    /// Whether the guest's CPUs run there.
+    pub const fn runs(self) -> bool {
+        matches!(self, Self::RunUnchanged | Self::RunMigrated | Self::RunOther | Self::StartedAnew)
+    }
 }
 
 impl Seen {
@@ -147,24 +160,33 @@ pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u
 
 /// The cell S.
 pub fn source(seen: &Seen, journal: &State) -> Answer {
-    let Seen::Present { state, id, incoming, .. } = seen else { return without_domain(seen, journal.source_is_dead) };
+    let Seen::Present { state, id, incoming, lock, .. } = seen else {
+        return without_domain(seen, journal.source_is_dead);
+    };
     if *incoming {
         return Answer::Incoming;
     }
-    // Before libvirt was told to migrate, there is nothing to compare with: it runs there, as it did.
-    let same = journal.perform.as_ref().is_none_or(|(_, then)| then.domain_id.is_none() || then.domain_id == *id);
+    // libvirt counts from 1 again after each start of its host, so that the number alone does not tell two runs apart: the
+    // lock does, which a guest that is started anew does not have. Before libvirt was told to migrate there is no number.
+    let same_number =
+        journal.perform.as_ref().is_none_or(|(_, then)| then.domain_id.is_none() || then.domain_id == *id);
+    let same = same_number && is_locked_as_expected(lock.as_deref(), journal);
     let as_then =
         journal.perform.as_ref().is_none_or(|(_, then)| then.state == state.word() && then.reason == state.reason());
     let began_paused = began_paused(journal);
     match state {
-        Now::Running(_) if !same => Answer::RunOther,
+        // Its memory came back from elsewhere: moved back, or restored.
+        Now::Running(RunReason::Migrated) if !same_number => Answer::RunOther,
+        Now::Running(_) if !same && has_lock(lock.as_deref(), journal) => Answer::RunOther,
+        Now::Running(_) if !same => Answer::StartedAnew,
         Now::Running(RunReason::Unpaused | RunReason::MigrationCanceled) => Answer::RunUnchanged,
         Now::Running(_) if as_then => Answer::RunUnchanged,
         Now::Running(RunReason::Migrated) => Answer::RunMigrated,
         Now::Running(RunReason::Other(_)) => Answer::RunOther,
+        // Also a copy that was started anew, which is why it was suspended.
+        Now::Paused(PauseReason::User) if journal.has_begun(&Step::SuspendSource) => Answer::PausedByPvm,
         Now::Paused(_) if !same => Answer::PausedOther,
         Now::Paused(PauseReason::Migration) => Answer::PausedMigration,
-        Now::Paused(PauseReason::User) if journal.has_begun(&Step::SuspendSource) => Answer::PausedByPvm,
         Now::Paused(_) if began_paused && as_then => Answer::RunUnchanged,
         Now::Paused(_) => Answer::PausedOther,
         Now::ShutOff { migrated: true } => Answer::OffMigrated,
@@ -175,25 +197,42 @@ pub fn source(seen: &Seen, journal: &State) -> Answer {
 
 /// The cell D.
 pub fn destination(seen: &Seen, journal: &State) -> Answer {
-    let Seen::Present { state, incoming, devices, .. } = seen else {
+    let Seen::Present { state, incoming, devices, lock, .. } = seen else {
         return without_domain(seen, journal.destination_is_dead);
     };
+    let expected = is_locked_as_expected(lock.as_deref(), journal);
     let planned = as_planned(devices, journal);
-    let arrived = if planned { Answer::RunMigrated } else { Answer::RunOther };
+    // Before libvirt was told to migrate, no copy there is this migration's.
+    let arrived = if planned && journal.perform.is_some() { Answer::RunMigrated } else { Answer::RunOther };
     match state {
         Now::ShutOff { migrated: true } => Answer::OffMigrated,
         Now::ShutOff { migrated: false } if planned => Answer::Off,
         Now::ShutOff { migrated: false } => Answer::OffOther,
+        // Another pvm's migration, which is not to be destroyed as a left-over of this one.
+        Now::Paused(_) if lock.is_some() && !expected => Answer::PausedOther,
         Now::Paused(_) if *incoming => Answer::Incoming,
         Now::Paused(PauseReason::StartingUp) => Answer::Incoming,
+        Now::Running(_) if !expected => Answer::StartedAnew,
         Now::Running(RunReason::Migrated) => arrived,
         Now::Running(RunReason::Unpaused) if journal.has_begun(&Step::ResumeDestination) => arrived,
+        Now::Running(RunReason::Other(_)) if !has_lock(lock.as_deref(), journal) => Answer::StartedAnew,
         Now::Running(_) => Answer::RunOther,
+        Now::Paused(PauseReason::User) if journal.has_begun(&Step::SuspendDestination) => Answer::PausedByPvm,
         Now::Paused(_) if began_paused(journal) => arrived,
         Now::Paused(PauseReason::Migration) => Answer::PausedMigration,
         Now::Paused(_) => Answer::PausedOther,
         Now::Other(_) => Answer::Other,
     }
+}
+
+/// Whether a running guest carries this migration's lock.
+fn has_lock(lock: Option<&str>, journal: &State) -> bool {
+    lock == Some(&journal.plan.id)
+}
+
+/// Whether it carries the lock, where the run that was being migrated must.
+fn is_locked_as_expected(lock: Option<&str>, journal: &State) -> bool {
+    !journal.must_be_marked() || has_lock(lock, journal)
 }
 
 /// A host that is said to be dead counts as one without the guest, as long as it does not speak for itself.
@@ -266,6 +305,7 @@ mod tests {
             id: Some(id),
             job: Job::None,
             incoming: false,
+            lock: None,
             devices: devices.iter().map(|d| address(d)).collect(),
         }
     }
@@ -281,8 +321,9 @@ mod tests {
         assert_eq!(answer(BOOTED, 3), Answer::RunUnchanged);
         assert_eq!(answer(Now::Running(RunReason::Unpaused), 3), Answer::RunUnchanged);
         assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 3), Answer::RunUnchanged);
-        assert_eq!(answer(BOOTED, 4), Answer::RunOther, "started anew");
-        assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 4), Answer::RunOther);
+        assert_eq!(answer(BOOTED, 4), Answer::StartedAnew);
+        assert_eq!(answer(Now::Running(RunReason::MigrationCanceled), 4), Answer::StartedAnew);
+        assert_eq!(answer(Now::Running(RunReason::Migrated), 4), Answer::RunOther);
         assert_eq!(answer(Now::Running(RunReason::Migrated), 3), Answer::RunMigrated);
         assert_eq!(answer(MIGRATING, 3), Answer::PausedMigration);
         assert_eq!(answer(MIGRATING, 4), Answer::PausedOther);
@@ -327,14 +368,20 @@ mod tests {
         assert_eq!(answer(migrated, &[VF, PORT]), Answer::RunMigrated);
         assert_eq!(answer(migrated, &[]), Answer::RunOther);
         assert_eq!(answer(migrated, &[VF, "0000:c1:00.5"]), Answer::RunOther);
-        assert_eq!(answer(BOOTED, &[VF]), Answer::RunOther);
+        assert_eq!(answer(BOOTED, &[VF]), Answer::StartedAnew);
         assert_eq!(answer(Now::Running(RunReason::Unpaused), &[VF]), Answer::RunOther);
         assert_eq!(answer(Now::ShutOff { migrated: false }, &[VF]), Answer::Off);
         assert_eq!(answer(Now::ShutOff { migrated: false }, &[]), Answer::OffOther);
         assert_eq!(answer(Now::Paused(PauseReason::StartingUp), &[VF]), Answer::Incoming);
         assert_eq!(answer(MIGRATING, &[VF]), Answer::PausedMigration);
-        let incoming =
-            Seen::Present { state: MIGRATING, id: Some(9), job: Job::None, incoming: true, devices: Vec::new() };
+        let incoming = Seen::Present {
+            state: MIGRATING,
+            id: Some(9),
+            job: Job::None,
+            incoming: true,
+            lock: None,
+            devices: Vec::new(),
+        };
         assert_eq!(destination(&incoming, &journal), Answer::Incoming);
     }
 
@@ -370,5 +417,59 @@ mod tests {
         assert!(ports_there(&seen(BOOTED, 3, &["0000:81:00.2"]), &journal));
         assert!(!ports_there(&seen(BOOTED, 3, &["0000:81:00.1"]), &journal));
         assert!(!ports_there(&Seen::Absent, &journal));
+    }
+
+    /// P5: libvirt counts domains from 1 again when its host has crashed, so that number and reason fit a fresh guest, too.
+    #[test]
+    fn a_guest_without_the_lock_that_it_must_carry_was_started_anew() {
+        let marked = |more: &[Entry]| {
+            let mut state = journal(None, &[&[Entry::MarkIntent], more].concat());
+            state.plan.id = "m-1".into();
+            state
+        };
+        let performed = Entry::PerformIntent(PerformIntent {
+            domain_id: Some(3),
+            state: BOOTED.word().into(),
+            reason: BOOTED.reason().into(),
+            ..PerformIntent::default()
+        });
+        let locked = |state, id, by: Option<&str>| match seen(state, id, &[VF]) {
+            Seen::Present { state, id, job, incoming, devices, .. } => {
+                Seen::Present { state, id, job, incoming, lock: by.map(str::to_owned), devices }
+            }
+            other => other,
+        };
+        let open = marked(std::slice::from_ref(&performed));
+        let here = |by| source(&locked(BOOTED, 3, by), &open);
+        assert_eq!(here(Some("m-1")), Answer::RunUnchanged);
+        assert_eq!(here(None), Answer::StartedAnew);
+        assert_eq!(here(Some("m-2")), Answer::StartedAnew, "another migration's");
+        assert_eq!(source(&locked(MIGRATING, 3, None), &open), Answer::PausedOther);
+        // Restored or moved back: another number, but the memory that was migrated.
+        assert_eq!(source(&locked(BOOTED, 4, Some("m-1")), &open), Answer::RunOther);
+        let there = |state, by| destination(&locked(state, 9, by), &open);
+        let migrated = Now::Running(RunReason::Migrated);
+        assert_eq!(there(migrated, Some("m-1")), Answer::RunMigrated);
+        assert_eq!(there(migrated, None), Answer::StartedAnew);
+        assert_eq!(there(BOOTED, None), Answer::StartedAnew);
+        assert_eq!(there(Now::Running(RunReason::Unpaused), Some("m-1")), Answer::RunOther);
+        assert_eq!(there(MIGRATING, Some("m-2")), Answer::PausedOther, "another migration comes in");
+        // A port was unplugged, libvirt not yet told: there is no number at all.
+        let port = Port {
+            source: address("0000:81:00.2"),
+            alias: None,
+            source_xml: String::new(),
+            destination_xml: String::new(),
+            persistent: false,
+            planned: None,
+            alternatives: Vec::new(),
+        };
+        let unplugging = marked(&[Entry::UnplugRequested { port }]);
+        assert_eq!(source(&locked(BOOTED, 3, Some("m-1")), &unplugging), Answer::RunUnchanged);
+        assert_eq!(source(&locked(BOOTED, 3, None), &unplugging), Answer::StartedAnew);
+        // Before anything was touched it may not have been set, and once it is being taken off it may be gone.
+        assert_eq!(source(&locked(BOOTED, 3, None), &marked(&[])), Answer::RunUnchanged);
+        let undoing = marked(&[performed, Entry::UndoIntent { step: Step::RemoveMark }]);
+        assert_eq!(source(&locked(BOOTED, 3, None), &undoing), Answer::RunUnchanged);
     }
 }

@@ -56,7 +56,10 @@ impl Recovery<'_> {
             Action::DestroySourceAndFinish => self.destroy(decision, Side::Source, source, destination),
             Action::ResumeSource => self.resume_source(decision),
             Action::DestroyIncoming => self.destroy_incoming(decision),
-            Action::SuspendSource => self.suspend_source(decision, source),
+            Action::SuspendSource => self.suspend(decision, Side::Source, source),
+            Action::SuspendDestination => self.suspend(decision, Side::Destination, destination),
+            Action::KeepDestination => self.keep_destination(decision, source, destination),
+            Action::CloseStartedAnew => self.close_started_anew(source, destination),
             Action::DestroyDestinationAndKeepSource => self.keep_source(decision, source, destination),
             Action::GiveUp => self.give_up(decision, source, destination),
             Action::RecordProof => self.record_proof(),
@@ -89,7 +92,7 @@ impl Recovery<'_> {
     }
 
     /// Calls a host. `Err`: its words.
-    fn call(
+    pub(super) fn call(
         &mut self,
         side: Side,
         call: impl FnOnce(&dyn Hypervisor, &str) -> Result<(), HypervisorError>,
@@ -98,7 +101,7 @@ impl Recovery<'_> {
         self.host(side).and_then(|host| call(host, &uuid).map_err(|e| e.to_string()))
     }
 
-    fn show(&mut self) {
+    pub(super) fn show(&mut self) {
         for line in words::commands(&self.state) {
             self.world.say(&line);
         }
@@ -153,7 +156,7 @@ impl Recovery<'_> {
     }
 
     /// Destroys one copy after a last look: both hosts have to be as they were when the table was asked.
-    fn destroy(
+    pub(super) fn destroy(
         &mut self,
         decision: &Decision,
         side: Side,
@@ -197,22 +200,6 @@ impl Recovery<'_> {
             self.world.pause(STEP);
             waited += STEP;
         }
-    }
-
-    fn suspend_source(&mut self, decision: &Decision, source: &Seen) -> Result<Next, JournalError> {
-        if answer::source(source, &self.state) != Answer::PausedByPvm {
-            self.announce(decision, Step::SuspendSource)?;
-            if let Err(why) = self.call(Side::Source, |host, uuid| host.suspend(uuid)) {
-                return Ok(Next::End(Outcome::Undecided, format!("it runs twice and could not be suspended: {why}")));
-            }
-        }
-        self.show();
-        let plan = &self.state.plan;
-        let summary = format!(
-            "{} is on {} (suspended) and on {} (running): decide with --keep src or --keep dst",
-            plan.instance.name, plan.source.name, plan.destination.name
-        );
-        Ok(Next::End(Outcome::Undecided, summary))
     }
 
     fn resume_source(&mut self, decision: &Decision) -> Result<Next, JournalError> {

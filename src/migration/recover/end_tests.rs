@@ -5,7 +5,7 @@ use super::bench::{
     recover, unplugged,
 };
 use super::scripted::OFF;
-use crate::journal::{Entry, Keep, Plan, Port, Side, State, Step, Store};
+use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::State as Now;
 use crate::model::options::Options;
 use crate::model::outcome::Outcome;
@@ -167,7 +167,12 @@ fn what_stays_open_is_told_with_the_place_and_the_losses() {
 #[test]
 fn a_mark_that_stays_is_no_ignorance_of_the_place() {
     let mut bench = bench(None, Some(MIGRATED));
-    bench.destination.0.lock().unwrap().refuses.push("metadata");
+    {
+        let mut destination = bench.destination.0.lock().unwrap();
+        let mark = Mark { id: "m-1".into(), ..Mark::default() };
+        destination.mark = Some(mark.element());
+        destination.refuses.push("set_metadata");
+    }
     let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
     journal(&bench, plan(false), &[Entry::MarkIntent, perform(), Entry::Switched, returned]);
     let recovered = recover(&mut bench, AUTO);

@@ -1,6 +1,7 @@
 //! Asks one host for the guest, in the terms of the decision table.
 
 use super::answer::{Job, Seen};
+use super::mark::{self, Found};
 use crate::domain::read;
 use crate::libvirt::{DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, State};
 use crate::model::pci::PciAddress;
@@ -18,8 +19,14 @@ pub fn look(host: &dyn Hypervisor, uuid: &str) -> Seen {
 
 fn present(host: &dyn Hypervisor, uuid: &str) -> Result<Option<Seen>, HypervisorError> {
     let Some(DomainInfo { state, id, .. }) = host.domain(uuid)? else { return Ok(None) };
-    let (mut job, mut incoming) = (Job::None, false);
+    let (mut job, mut incoming, mut lock) = (Job::None, false, None);
     if state.is_active() {
+        lock = match mark::read(host, uuid)? {
+            Found::None => None,
+            Found::Mark(mark) => Some(mark.id),
+            // Somebody's, and not this build's.
+            Found::Unreadable => Some(String::new()),
+        };
         match host.job(uuid) {
             Ok(None) => {}
             Ok(Some(running)) => {
@@ -36,7 +43,7 @@ fn present(host: &dyn Hypervisor, uuid: &str) -> Result<Option<Seen>, Hypervisor
     }
     let which = if state.is_active() { DomainXml::Live } else { DomainXml::Inactive };
     let devices = devices(&host.xml(uuid, which)?, uuid)?;
-    Ok(Some(Seen::Present { state, id, job, incoming, devices }))
+    Ok(Some(Seen::Present { state, id, job, incoming, lock, devices }))
 }
 
 /// Host addresses of the PCI devices in a definition.

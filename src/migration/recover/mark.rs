@@ -1,7 +1,9 @@
 //! Reads, sets and removes the mark of a migration in a guest.
 
+use std::time::Duration;
+
 use crate::journal::mark::{Mark, NAMESPACE, PREFIX};
-use crate::libvirt::{Failure, Hypervisor, HypervisorError, Result};
+use crate::libvirt::{DomainXml, Failure, Hypervisor, HypervisorError, Result};
 
 /// What a guest says about a migration of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,17 +29,40 @@ pub fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
     }
 }
 
-/// Sets it, in place of one that is there.
+/// Sets the mark of a migration that has the lock. Another's mark is never replaced: it is looked for in the same breath.
 pub fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
-    host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element()))
+    match read(host, uuid)? {
+        Found::Mark(there) if there.id == mark.id => host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element())),
+        found => Err(HypervisorError {
+            doing: "cannot write into the guest's migration lock".into(),
+            message: match found {
+                Found::None => "it is gone".into(),
+                Found::Mark(there) => held_by(&there),
+                Found::Unreadable => UNREADABLE.into(),
+            },
+            failure: Failure::Other,
+        }),
+    }
 }
 
-/// Removes it if it is this migration's.
+/// Removes it, and the request for it, if they are this migration's.
 pub fn remove(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<()> {
-    match read(host, uuid)? {
-        Found::Mark(mark) if mark.id == id => host.set_metadata(uuid, PREFIX, NAMESPACE, None),
-        Found::Mark(_) | Found::None | Found::Unreadable => Ok(()),
+    if matches!(read(host, uuid)?, Found::Mark(mark) if mark.id == id) {
+        host.set_metadata(uuid, PREFIX, NAMESPACE, None)?;
     }
+    if requests(host, uuid)?.iter().any(|request| request.id == id) {
+        host.set_metadata(uuid, REQUEST_PREFIX, &request_namespace(id), None)?;
+    }
+    Ok(())
+}
+
+const UNREADABLE: &str = "carries the mark of a migration that this pvm cannot read";
+
+fn held_by(mark: &Mark) -> String {
+    format!(
+        "is marked by migration {} from {} to {}, which pvm on {} began and has not ended: pvm recover {0} there",
+        mark.id, mark.source.name, mark.destination.name, mark.machine
+    )
 }
 
 /// What keeps the guest from being migrated: the mark of a migration that `is_own` does not know.
@@ -45,10 +70,95 @@ pub fn obstacle(host: &dyn Hypervisor, uuid: &str, is_own: impl Fn(&str) -> bool
     Ok(match read(host, uuid)? {
         Found::None => None,
         Found::Mark(mark) if is_own(&mark.id) => None,
-        Found::Mark(mark) => Some(format!(
-            "is marked by migration {} from {} to {}, which pvm on {} began and has not ended: pvm recover {0} there",
-            mark.id, mark.source.name, mark.destination.name, mark.machine
-        )),
-        Found::Unreadable => Some("carries the mark of a migration that this pvm cannot read".to_owned()),
+        Found::Mark(mark) => Some(held_by(&mark)),
+        Found::Unreadable => Some(UNREADABLE.to_owned()),
     })
 }
+
+/// The prefix of a request.
+const REQUEST_PREFIX: &str = "pvmrequest";
+/// The namespace of requests, before the id of the migration.
+const REQUEST: &str = "urn:pvm:request:1:";
+/// How long a migration that may go first waits for the others to give way.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks meanwhile.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+fn request_namespace(id: &str) -> String {
+    format!("{REQUEST}{id}")
+}
+
+/// The requests for the lock that a running guest carries.
+fn requests(host: &dyn Hypervisor, uuid: &str) -> Result<Vec<Mark>> {
+    let xml = match host.xml(uuid, DomainXml::Live) {
+        Ok(xml) => xml,
+        Err(e) if e.failure == Failure::Absent => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let unreadable = |message: String| HypervisorError {
+        doing: format!("cannot read the metadata of {uuid}"),
+        message,
+        failure: Failure::Other,
+    };
+    let document = roxmltree::Document::parse(&xml).map_err(|e| unreadable(e.to_string()))?;
+    let metadata = document.root_element().children().find(|node| node.has_tag_name("metadata"));
+    let elements = metadata.into_iter().flat_map(|metadata| metadata.children());
+    let asked = elements.filter(|node| node.tag_name().namespace().is_some_and(|name| name.starts_with(REQUEST)));
+    asked.map(|node| Mark::of(node).ok_or_else(|| unreadable("a request for the lock cannot be read".into()))).collect()
+}
+
+/// Takes the migration lock of a running guest for `mark`. `Err` of the inner result says who keeps it from that.
+///
+/// libvirt has no compare-and-swap, but each migration can write an element of its own: Burns' and Lamport's one-bit
+/// algorithm. Each announces itself, then looks; whoever sees one with a lower id takes its announcement back and gives way,
+/// whoever sees only higher ones waits until they have. So the mark is only ever written by one, however slow a disk or
+/// a daemon is: no clock decides. `known` are marks of this machine's closed migrations, which hold nothing.
+pub fn take(
+    host: &dyn Hypervisor,
+    uuid: &str,
+    mark: &Mark,
+    known: impl Fn(&str) -> bool,
+    mut pause: impl FnMut(Duration),
+) -> Result<std::result::Result<(), String>> {
+    let (id, namespace) = (&mark.id, request_namespace(&mark.id));
+    host.set_metadata(uuid, REQUEST_PREFIX, &namespace, Some(&mark.element()))?;
+    let mut waited = Duration::ZERO;
+    let refused = loop {
+        // In this order: a request is taken back only once the mark is there.
+        let others: Vec<_> = requests(host, uuid)?.into_iter().filter(|r| r.id != *id && !known(&r.id)).collect();
+        if let Some(why) = obstacle(host, uuid, |other| other == id || known(other))? {
+            break Some(why);
+        }
+        let Some(other) = others.iter().min_by(|a, b| a.id.cmp(&b.id)) else { break None };
+        if other.id < *id || waited >= PATIENCE {
+            break Some(held_by(other));
+        }
+        pause(BETWEEN);
+        waited += BETWEEN;
+    };
+    if refused.is_none() {
+        host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element()))?;
+    }
+    host.set_metadata(uuid, REQUEST_PREFIX, &namespace, None)?;
+    match refused {
+        Some(why) => Ok(Err(why)),
+        // A pvm of before this protocol only looks and writes.
+        None => holds(host, uuid, id),
+    }
+}
+
+/// Whether the guest still carries this migration's mark; who has it instead.
+pub fn holds(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<std::result::Result<(), String>> {
+    Ok(match read(host, uuid)? {
+        Found::Mark(mark) if mark.id == id => Ok(()),
+        Found::Mark(mark) => Err(held_by(&mark)),
+        Found::Unreadable => Err(UNREADABLE.to_owned()),
+        Found::None => {
+            Err("has lost its migration lock: somebody removed it, or the guest was started anew".to_owned())
+        }
+    })
+}
+
+#[cfg(test)]
+#[path = "mark_tests.rs"]
+mod tests;

@@ -23,6 +23,7 @@ mod end_tests;
 mod run_tests;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod split;
 #[cfg(test)]
 mod table_tests;
 
@@ -82,7 +83,7 @@ impl Situation {
 
     /// Where the guest runs, when both hosts say so.
     pub fn place(&self) -> Option<Side> {
-        let runs = |answer| matches!(answer, Answer::RunMigrated | Answer::RunUnchanged | Answer::RunOther);
+        let runs = Answer::runs;
         let gone = |answer| matches!(answer, Answer::Absent | Answer::Off | Answer::OffMigrated | Answer::OffOther);
         match (self.source, self.destination) {
             (source, destination) if runs(source) && gone(destination) => Some(Side::Source),
@@ -126,8 +127,8 @@ fn rests_on_absence(row: &Row, situation: Situation) -> bool {
 /// How a run ends that carries out the operator's choice.
 const fn exit_of_choice(action: Action) -> Exit {
     match action {
-        Action::DestroySourceAndFinish | Action::ResumeDestination => Exit::FineUnlessMissing,
-        Action::GiveUp => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
+        Action::DestroySourceAndFinish | Action::KeepDestination | Action::ResumeDestination => Exit::FineUnlessMissing,
+        Action::GiveUp | Action::CloseStartedAnew => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
         _ => Exit::UndoneUnlessLost,
     }
 }

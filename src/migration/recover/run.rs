@@ -339,6 +339,9 @@ impl<'a> Recovery<'a> {
             return Ok(());
         }
         let (uuid, id) = (self.state.plan.instance.uuid.clone(), self.state.plan.id.clone());
+        // From here on a guest without it may still be the run that was being migrated.
+        self.record(&Entry::RecoverIntent { row: "-".to_owned(), step: Step::RemoveMark })
+            .map_err(|e| e.to_string())?;
         for side in [Side::Source, Side::Destination] {
             let dead = if side == Side::Source { self.state.source_is_dead } else { self.state.destination_is_dead };
             // Before libvirt was told to migrate, the guest was on the source, whether it answers or not.

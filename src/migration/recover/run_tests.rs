@@ -6,7 +6,7 @@ use super::bench::{
 };
 use super::scripted::{CANCELED, Has, OFF};
 use super::*;
-use crate::journal::{Entry, Keep, Plan, Port, Side, State, Step, Store};
+use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::{PauseReason, RunReason, State as Now};
 use crate::model::outcome::Outcome;
 use crate::model::time::Timestamp;
@@ -397,4 +397,50 @@ fn hosts_that_keep_changing_are_left_alone() {
     journal(&bench, plan(false), &[perform(), Entry::Switched]);
     assert_eq!(recover(&mut bench, ASKED).outcome, Outcome::Unknown);
     assert!(bench.source.calls().is_empty());
+}
+
+/// P5: the source's host crashed while libvirt migrated, came up and started the guest: the number fits, the lock does not.
+#[test]
+fn row_14a_a_guest_that_was_started_anew_is_told_as_such_and_not_as_undone() {
+    let mut bench = bench(Some(BOOTED), None);
+    let mut entries = vec![Entry::MarkIntent];
+    entries.extend(unplugged());
+    entries.push(perform());
+    journal(&bench, plan(true), &entries);
+    // The definition it was started from has the port that was unplugged from the run before.
+    bench.source.0.lock().unwrap().devices.push(PORT[0].into());
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.outcome, recovered.row, recovered.closed), (Outcome::Incomplete, "14a", true));
+    assert!(recovered.summary.starts_with("vm runs on a, but was started anew"), "{}", recovered.summary);
+    assert!(recovered.missing.is_empty() && bench.source.calls().is_empty());
+    assert!(bench.said.iter().any(|line| line.contains("it was started anew since")), "{:?}", bench.said);
+}
+
+fn with_lock(host: &super::scripted::Scripted) {
+    host.0.lock().unwrap().mark = Some(Mark { id: "m-1".into(), ..Mark::default() }.element());
+}
+
+/// P3: the source's host lost power after the switch-over and started its old definition again.
+#[test]
+fn rows_15_two_copies_of_which_one_was_started_anew_are_one_after_a_decision() {
+    for source_is_anew in [true, false] {
+        for kept in [Keep::Src, Keep::Dst] {
+            let mut bench = bench(Some(BOOTED), Some(if source_is_anew { MIGRATED } else { BOOTED }));
+            with_lock(if source_is_anew { &bench.destination } else { &bench.source });
+            journal(&bench, plan(true), &[Entry::MarkIntent, perform(), Entry::Switched]);
+            let unattended = recover(&mut bench, AUTO);
+            assert_eq!((unattended.outcome, unattended.closed), (Outcome::Undecided, false));
+            assert_eq!(unattended.row, if source_is_anew { "15" } else { "15b" });
+            let calls = [bench.source.calls(), bench.destination.calls()];
+            let suspended = [vec!["suspend".to_owned()], Vec::new()];
+            assert_eq!(calls, if source_is_anew { suspended } else { [Vec::new(), vec!["suspend".to_owned()]] });
+            let decided = recover(&mut bench, keep(kept));
+            assert!(decided.closed, "{source_is_anew} {kept:?}: {decided:?}");
+            let runs = |host: &super::scripted::Scripted| matches!(host.state(), Some(Now::Running(_)));
+            assert_eq!([runs(&bench.source), runs(&bench.destination)], [kept == Keep::Src, kept == Keep::Dst]);
+            // Only the run that was being migrated has kept what it held.
+            let kept_is_anew = (kept == Keep::Src) == source_is_anew;
+            assert_eq!(decided.summary.contains("started anew"), kept_is_anew, "{decided:?}");
+        }
+    }
 }

@@ -36,6 +36,10 @@ pub(crate) struct Has {
     pub(crate) refuses: Vec<&'static str>,
     /// pvm's element in the guest.
     pub(crate) mark: Option<String>,
+    /// Other elements of pvm in the guest, by namespace: requests for the lock.
+    pub(crate) requests: BTreeMap<String, String>,
+    /// How long a call that writes metadata takes, at most: as with a slow daemon.
+    pub(crate) slow: Duration,
     /// The host that a migration brings the guest to.
     pub(crate) peer: Option<Scripted>,
     /// Whether a migration goes on until it is aborted.
@@ -124,7 +128,12 @@ impl Hypervisor for Scripted {
             );
             xml
         });
-        Ok(format!("<domain type='kvm'><name>vm</name><devices>{devices}</devices></domain>"))
+        // libvirt binds the namespace on the element itself.
+        let requests = host.requests.iter().fold(String::new(), |xml, (namespace, element)| {
+            xml + &element.replacen("<migration", &format!("<migration xmlns='{namespace}'"), 1)
+        });
+        let metadata = format!("<metadata>{requests}</metadata>");
+        Ok(format!("<domain type='kvm'><name>vm</name>{metadata}<devices>{devices}</devices></domain>"))
     }
     fn job(&self, _: &str) -> Result<Option<LibvirtJob>> {
         let operation = self.0.lock().unwrap().job;
@@ -193,9 +202,18 @@ impl Hypervisor for Scripted {
         Ok(r#"{"return":{}}"#.into())
     }
     // What the engine asks for besides.
-    fn set_metadata(&self, _: &str, _: &str, _: &str, element: Option<&str>) -> Result<()> {
+    fn set_metadata(&self, _: &str, _: &str, namespace: &str, element: Option<&str>) -> Result<()> {
         self.answers("set_metadata")?;
-        self.0.lock().unwrap().mark = element.map(str::to_owned);
+        let slow = self.0.lock().unwrap().slow;
+        std::thread::sleep(slow);
+        let mut host = self.0.lock().unwrap();
+        if namespace == crate::journal::mark::NAMESPACE {
+            host.mark = element.map(str::to_owned);
+        } else if let Some(element) = element {
+            host.requests.insert(namespace.to_owned(), element.to_owned());
+        } else {
+            host.requests.remove(namespace);
+        }
         Ok(())
     }
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {

@@ -57,7 +57,7 @@ pub struct Row {
 
 use Answer::{
     Absent, Incoming, Off, OffMigrated, OffOther, Other, PausedByPvm, PausedMigration, PausedOther, RunMigrated,
-    RunOther, RunUnchanged, Unreachable,
+    RunOther, RunUnchanged, StartedAnew, Unreachable,
 };
 
 const UNTOUCHED: &[Last] = &[Last::Plan, Last::Claim, Last::Recheck];
@@ -92,7 +92,10 @@ const GONE: &[Answer] = &[Absent, Off, OffMigrated];
 const NOT_RUNNING_BUT_REACHABLE: &[Answer] =
     &[Absent, Off, OffMigrated, OffOther, Incoming, PausedMigration, PausedByPvm, PausedOther, Other];
 const NOT_THERE: &[Answer] = &[Absent, Off, OffMigrated, OffOther];
-const RUNNING: &[Answer] = &[RunMigrated, RunUnchanged, RunOther];
+const RUNNING: &[Answer] = &[RunMigrated, RunUnchanged, RunOther, StartedAnew];
+const RUNNING_OR_SUSPENDED: &[Answer] = &[RunMigrated, RunUnchanged, RunOther, StartedAnew, PausedByPvm];
+/// Runs that went on from the memory that was being migrated.
+const RUNNING_ON: &[Answer] = &[RunMigrated, RunUnchanged, RunOther];
 const REACHABLE: &[Answer] = &[
     Absent,
     Off,
@@ -102,6 +105,7 @@ const REACHABLE: &[Answer] = &[
     RunUnchanged,
     RunMigrated,
     RunOther,
+    StartedAnew,
     PausedMigration,
     PausedByPvm,
     PausedOther,
@@ -138,6 +142,60 @@ pub const TABLE: &[Row] = &[
         last: &[Last::Done, Last::Undone],
         exit: Exit::Ends(Outcome::Fine),
         words: "The migration is over. Nothing is left to do.",
+        ..BASE
+    },
+    // Two copies that write to one disk damage it more with every second, and two with one address disturb the network:
+    // nobody has to be there to stop one, at whatever point the migration is. The one to stop is the one that was started
+    // anew, else the source's: the destination's has gone on from its memory. What it is stopped from can be taken up
+    // again; which copy is kept stays a decision.
+    Row {
+        number: "15",
+        source: RUNNING_OR_SUSPENDED,
+        destination: &[RunMigrated],
+        action: Action::SuspendSource,
+        auto: true,
+        choices: &[(Keep::Dst, Action::DestroySourceAndFinish), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
+        words: "The guest is on both hosts: the destination runs it, and the source took a lost answer for a failure or started it anew. The source's copy is suspended at once, nothing is released. --keep dst destroys the source's copy, --keep src the destination's.",
+        ..BASE
+    },
+    Row {
+        number: "15a",
+        source: RUNNING_OR_SUSPENDED,
+        destination: &[RunOther, RunUnchanged],
+        action: Action::SuspendSource,
+        auto: true,
+        choices: &[(Keep::Dst, Action::DestroySourceAndFinish), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
+        words: "The guest is on both hosts: the destination runs it from the memory that was migrated, though not as this migration would have made it. The source's copy is suspended at once, nothing is released. --keep dst destroys the source's copy, --keep src the destination's.",
+        ..BASE
+    },
+    Row {
+        number: "15b",
+        source: RUNNING_ON,
+        destination: &[StartedAnew, PausedByPvm],
+        action: Action::SuspendDestination,
+        auto: true,
+        choices: &[(Keep::Dst, Action::KeepDestination), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
+        words: "The guest is on both hosts: the source runs on with its memory, and the destination started it anew. The destination's copy is suspended at once, nothing is released. --keep src destroys the destination's copy, --keep dst the source's.",
+        ..BASE
+    },
+    Row {
+        number: "15c",
+        source: &[StartedAnew],
+        destination: &[PausedByPvm],
+        action: Action::SuspendDestination,
+        auto: true,
+        choices: &[(Keep::Dst, Action::KeepDestination), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
+        words: "The guest is on both hosts: the source started it anew since the destination's copy was suspended, which it stays. --keep src destroys the destination's copy, --keep dst the source's.",
+        ..BASE
+    },
+    Row {
+        number: "15d",
+        source: &[StartedAnew, PausedByPvm],
+        destination: &[StartedAnew],
+        action: Action::SuspendSource,
+        auto: true,
+        choices: &[(Keep::Dst, Action::DestroySourceAndFinish), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
+        words: "The guest is on both hosts, and the destination started it anew; the memory that was migrated runs on neither. The source's copy is suspended at once, nothing is released. --keep dst destroys the source's copy, --keep src the destination's.",
         ..BASE
     },
     Row {
@@ -313,31 +371,38 @@ pub const TABLE: &[Row] = &[
         ..BASE
     },
     Row {
-        number: "15",
-        last: PERFORMING,
-        source: &[RunUnchanged, PausedByPvm],
-        destination: &[RunMigrated],
+        number: "14a",
+        last: BEFORE_ARRIVAL,
+        source: &[StartedAnew],
+        destination: NOT_THERE,
         job: &[Job::None],
-        action: Action::SuspendSource,
-        // Two copies that write to one disk damage it more with every second, and two with one address disturb the network:
-        // nobody has to be there to stop one. The source's is the one to stop: the other has gone on from its memory, and
-        // what it is stopped from can be taken up again. Which copy is kept stays a decision.
+        action: Action::CloseStartedAnew,
+        exit: Exit::Ends(Outcome::Incomplete),
         auto: true,
-        choices: &[(Keep::Dst, Action::DestroySourceAndFinish), (Keep::Src, Action::DestroyDestinationAndKeepSource)],
-        words: "The guest is on both hosts: the destination runs it and the source took a lost answer for a failure. The source's copy is suspended at once, nothing is released. --keep dst destroys the source's copy, --keep src the destination's.",
+        words: "The guest runs on the source, but its host started it anew since the migration began, and the destination has nothing. What its memory and its devices held is gone; it has the devices of its definition. The record is closed.",
         ..BASE
     },
     Row {
         number: "16",
         last: PERFORMING,
-        destination: &[RunOther, RunUnchanged],
-        words: "The destination runs the guest, but not as this migration would have made it: somebody else acted. Nothing is changed.",
+        source: GONE,
+        destination: &[RunOther, StartedAnew, RunUnchanged],
+        job: &[Job::None],
+        choices: &[(Keep::Dst, Action::CloseStartedAnew)],
+        words: "Only the destination runs the guest, but not as this migration would have made it: it was started anew, or somebody else acted. Nothing is changed. --keep dst closes the record and leaves it as it is.",
+        ..BASE
+    },
+    Row {
+        number: "16a",
+        last: PERFORMING,
+        destination: &[RunOther, StartedAnew, RunUnchanged],
+        words: "The destination runs the guest, but not as this migration would have made it: it was started anew, or somebody else acted. Nothing is changed.",
         ..BASE
     },
     Row {
         number: "17",
         last: BEFORE_ARRIVAL,
-        source: &[RunUnchanged],
+        source: &[RunUnchanged, StartedAnew],
         destination: &[Unreachable],
         job: &[Job::None, Job::Out],
         exit: Exit::Ends(Outcome::Unknown),
@@ -385,6 +450,15 @@ pub const TABLE: &[Row] = &[
         job: &[Job::None],
         choices: &[(Keep::Dst, Action::ResumeDestination)],
         words: "Only the destination has the guest, and it has not been started there. --keep dst starts it once its state is proved to be complete.",
+        ..BASE
+    },
+    Row {
+        number: "22a",
+        source: GONE,
+        destination: &[PausedByPvm],
+        job: &[Job::None],
+        choices: &[(Keep::Dst, Action::KeepDestination)],
+        words: "Only the destination has the guest, in the copy that pvm suspended while the source ran it, too. --keep dst lets it run.",
         ..BASE
     },
     Row {
