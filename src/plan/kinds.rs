@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::codes;
 use super::fit::Fit;
 use super::pair;
 use crate::model::pci::{PciAddress, PciId};
@@ -186,23 +187,23 @@ fn availability(host: &Snapshot, device: &Device, pfs: &Pfs, pf: usize, excluded
     let mut fit = Fit::default();
     match &device.used_by {
         Some(by) if by.is_empty() => {}
-        Some(_) => fit.miss("device-in-use"),
+        Some(_) => fit.miss(codes::DEVICE_IN_USE),
         None => fit.unknown += 1,
     }
     if device.claimed_by.is_some() || excluded.contains(&device.address) {
-        fit.miss("device-claimed");
+        fit.miss(codes::DEVICE_CLAIMED);
     }
     if device.open_by.as_ref().is_some_and(|by| !by.is_empty()) {
-        fit.miss("device-open");
+        fit.miss(codes::DEVICE_OPEN);
     }
     if device.parent_addr.is_some() && pfs.loads[pf].held {
-        fit.miss("pf-in-use");
+        fit.miss(codes::PF_IN_USE);
     }
     if !device.iommu_group_members.is_empty() && !pair::group_in_use(host, device).is_empty() {
-        fit.miss("iommu-group");
+        fit.miss(codes::IOMMU_GROUP);
     }
     if device.dev_type == DevType::Pf && device.parent_addr.is_none() && pfs.loads[pf].busy > 0 {
-        fit.miss("device-in-use");
+        fit.miss(codes::DEVICE_IN_USE);
     }
     fit
 }

@@ -7,20 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::codes;
+pub use crate::model::finding::Answer;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::VfAdmin;
 use crate::model::snapshot::{DevType, Device, Snapshot, Supported};
-
-/// One answer of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// It fits.
-    Yes,
-    /// It does not.
-    No,
-    /// A fact is missing.
-    Unknown,
-}
 
 /// A device of the source and one of the destination, with their PFs.
 #[derive(Debug, Clone, Copy)]
@@ -81,16 +72,16 @@ pub struct PairRule {
 
 /// Rules that a device must pass to take over the state of another.
 pub const RULES: &[PairRule] = &[
-    PairRule { code: "device-identity", compare: identity },
-    PairRule { code: "device-subsystem", compare: subsystem },
-    PairRule { code: "variant-driver", compare: driver },
-    PairRule { code: "probed-migratable", compare: probed },
-    PairRule { code: "migration-flags", compare: flags },
-    PairRule { code: "bar-layout", compare: bars },
-    PairRule { code: "msix-layout", compare: msix },
-    PairRule { code: "capability-list", compare: capabilities },
-    PairRule { code: "firmware-psid", compare: psid },
-    PairRule { code: "vendor-facts", compare: vendor },
+    PairRule { code: codes::DEVICE_IDENTITY, compare: identity },
+    PairRule { code: codes::DEVICE_SUBSYSTEM, compare: subsystem },
+    PairRule { code: codes::VARIANT_DRIVER, compare: driver },
+    PairRule { code: codes::PROBED_MIGRATABLE, compare: probed },
+    PairRule { code: codes::MIGRATION_FLAGS, compare: flags },
+    PairRule { code: codes::BAR_LAYOUT, compare: bars },
+    PairRule { code: codes::MSIX_LAYOUT, compare: msix },
+    PairRule { code: codes::CAPABILITY_LIST, compare: capabilities },
+    PairRule { code: codes::FIRMWARE_PSID, compare: psid },
+    PairRule { code: codes::VENDOR_FACTS, compare: vendor },
 ];
 
 fn equal<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> Answer {

@@ -64,7 +64,7 @@ macro_rules! lint {
     ($(#[doc = $page:literal])+ $code:literal: $severity:ident, $run:ident) => {
         $(#[doc = $page])+
         static RULE: $crate::model::finding::Rule =
-            $crate::model::finding::rule!($(#[doc = $page])+ $code, $severity);
+            $crate::model::finding::rule!($code, $severity, $($page)+);
 
         pub(super) static LINT: super::Lint = super::Lint { rule: &RULE, run: $run };
     };
