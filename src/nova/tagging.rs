@@ -22,7 +22,7 @@ pub fn tag(config: &ParsedConfig, devices: &mut [Device]) {
         let Some(spec) = index.and_then(|index| config.device_specs.get(index)) else { continue };
         device.tags.clone_from(&spec.tags);
         device.declared = spec.declared();
-        device.physical_network = spec.tags.get("physical_network").cloned();
+        device.physical_network = spec.tags.physical_network.clone();
     }
 }
 
@@ -60,6 +60,6 @@ mod tests {
         assert_eq!((devices[0].spec_index, devices[0].declared), (Some(0), Declared::Unset));
         assert_eq!(devices[0].physical_network, Some("physnet1".into()));
         assert_eq!((devices[1].spec_index, devices[1].declared), (Some(1), Declared::Yes));
-        assert_eq!(devices[1].tags["live_migratable"], "true");
+        assert_eq!(devices[1].tags.live_migratable, Some(Declared::Yes));
     }
 }

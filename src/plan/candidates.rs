@@ -111,7 +111,7 @@ impl<'a> Planner<'a> {
             let kind = &self.kinds.list[*at];
             let device = self.first(kind);
             let mut fit = Fit::default();
-            if device.tags.get("physical_network") != held.tags.get("physical_network") {
+            if device.tags.physical_network != held.tags.physical_network {
                 fit.miss(codes::PORT_NETWORK);
             }
             if device.dev_type != held.dev_type {
@@ -260,5 +260,5 @@ impl Kind {
 /// Whether the specs of both hosts let a port's state move: `live_migratable` and `physical_network` (the specification
 /// asks for it, Nova detaches such ports all the same).
 fn port_may_migrate(device: &Device) -> bool {
-    device.declared == Declared::Yes && device.tags.contains_key("physical_network")
+    device.declared == Declared::Yes && device.tags.physical_network.is_some()
 }

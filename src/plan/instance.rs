@@ -398,7 +398,7 @@ impl<'a> Planner<'a> {
 
 /// Ports that are plain host devices: direct-physical and InfiniBand ones.
 fn looks_like_port(device: &Device) -> bool {
-    device.dev_type == DevType::Pf || device.tags.contains_key("physical_network")
+    device.dev_type == DevType::Pf || device.tags.physical_network.is_some()
 }
 
 fn label(request: &Request) -> String {

@@ -114,7 +114,7 @@ impl Kinds {
             }
             let device = &host.devices[kind.devices[0]];
             by_ids.entry((device.vendor_id, device.product_id)).or_default().push(at);
-            if let Some(network) = device.tags.get("physical_network") {
+            if let Some(network) = &device.tags.physical_network {
                 by_network.entry(network.to_string()).or_default().push(at);
             }
         }
@@ -130,7 +130,7 @@ impl Kinds {
     /// network there is told what comes nearest.
     pub fn for_port(&self, device: &Device) -> Vec<usize> {
         let mut all = self.like(device).to_vec();
-        if let Some(network) = device.tags.get("physical_network") {
+        if let Some(network) = &device.tags.physical_network {
             all.extend(self.by_network.get(&network.to_string()).into_iter().flatten());
             all.sort_unstable();
             all.dedup();
