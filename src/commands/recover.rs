@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
-use crate::cli::Format;
 use crate::cli::recover::{Copy, Recover};
 use crate::facts::remote::evidence;
 use crate::facts::{self, HostRef};
@@ -20,6 +19,7 @@ use crate::journal::{
 use crate::libvirt::{self, Hypervisor};
 use crate::migration::recover::{Orders, Recovered, Recovery, World};
 use crate::model::causes::sentence;
+use crate::model::format::Format;
 use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;

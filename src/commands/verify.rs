@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
-use crate::cli::Format;
 use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
 use crate::facts::HostRef;
@@ -12,6 +11,7 @@ use crate::facts::remote::evidence;
 use crate::journal::{Listed, State, Store, now, state_directory};
 use crate::libvirt::{self, DomainXml};
 use crate::migration::forward::lookup::{self, LookupError};
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::HostdevKind;

@@ -3,6 +3,7 @@
 pub mod causes;
 pub mod device_move;
 pub mod finding;
+pub mod format;
 pub mod identity;
 pub mod options;
 pub mod outcome;

@@ -142,7 +142,7 @@ fn join(names: &[&String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::snapshot::OptionDoc;
+    use crate::model::snapshot::{OptionDoc, Tags};
 
     fn vf(address: &str, tags: &[(&str, &str)]) -> Device {
         let tags: BTreeMap<_, _> = tags.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
@@ -154,7 +154,7 @@ mod tests {
             product_id: "101e".parse().ok(),
             dev_type: DevType::Vf,
             spec_index: Some(0),
-            declared: crate::nova::config::device_spec::declared(&tags),
+            declared: tags.declared(),
             tags,
             ..Device::default()
         }

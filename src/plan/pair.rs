@@ -265,7 +265,7 @@ pub fn vendor(pair: &Pair<'_>) -> Answer {
 
 /// The physical network that the device is on, by the spec that matches it or by its own word.
 pub fn physical_network(device: &Device) -> Option<&Value> {
-    device.tags.get("physical_network").or(device.physical_network.as_ref())
+    device.tags.physical_network.as_ref().or(device.physical_network.as_ref())
 }
 
 /// Whether a migration of the device is under way.

@@ -7,6 +7,7 @@ use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
+use crate::text::near_miss::near_miss;
 use crate::text::{Diagnostic, Fix, Span, Spanned};
 
 rules! {
@@ -160,7 +161,7 @@ impl AliasEntry {
 fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
     let key = member.key.value.as_str();
     if !MEMBERS.contains(&key) {
-        let near = super::near_miss(key, &MEMBERS);
+        let near = near_miss(key, &MEMBERS);
         let mut diagnostic = Diagnostic::new(&ALIAS_SHAPE, format!("an alias has no member '{key}'"))
             .at(member.key.span, near.map_or_else(|| "not allowed".to_owned(), |near| format!("did you mean {near}?")))
             .remedy(near.map_or_else(|| "remove it".to_owned(), |near| format!("\"{near}\"")))
@@ -242,7 +243,7 @@ fn check_text(key: &str, text: &str, refuse: &mut dyn FnMut(String, &str, String
             );
         }
         "device_type" if !DEVICE_TYPES.contains(&text) => {
-            let near = super::near_miss(text, &DEVICE_TYPES).unwrap_or("type-VF");
+            let near = near_miss(text, &DEVICE_TYPES).unwrap_or("type-VF");
             refuse(
                 format!("device_type is type-PCI, type-PF or type-VF, not '{text}'"),
                 "unknown type",
@@ -251,7 +252,7 @@ fn check_text(key: &str, text: &str, refuse: &mut dyn FnMut(String, &str, String
             );
         }
         "numa_policy" if !NUMA_POLICIES.contains(&text) => {
-            let near = super::near_miss(text, &NUMA_POLICIES).unwrap_or("legacy");
+            let near = near_miss(text, &NUMA_POLICIES).unwrap_or("legacy");
             refuse(
                 format!("numa_policy is required, legacy, preferred or socket, not '{text}'"),
                 "unknown policy",

@@ -1,8 +1,7 @@
 //! Devices that cannot be one resource provider.
 
 use super::Subject;
-use crate::model::snapshot::{DevType, Device};
-use crate::model::snapshot::Declared;
+use crate::model::snapshot::{Declared, DevType, Device};
 use crate::nova::config::DeviceSpec;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
 use crate::nova::config::placement_names;

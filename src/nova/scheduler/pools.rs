@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::model::pci::{PciAddress, PciId};
 use crate::model::snapshot::{Declared, DevType, Device, Snapshot, Tags};
+use crate::nova::python::number::is_nan;
 
 /// Tags that do not split pools (`PciDeviceStats.ignored_pool_tags`).
 const IGNORED_TAGS: &[&str] = &["resource_class", "traits", "rp_uuid"];
@@ -114,7 +115,7 @@ enum Remote<'a> {
     Tag(&'a Value),
 }
 
-/// Python's `==`, for which `true`, `1` and `1.0` are the same.
+/// Python's `==`, for which `true`, `1` and `1.0` are the same, and NaN is not even itself.
 fn is_equal(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| match value {
         Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
@@ -122,6 +123,7 @@ fn is_equal(a: &Value, b: &Value) -> bool {
         _ => None,
     };
     match (a, b) {
+        _ if is_nan(a) || is_nan(b) => false,
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_equal(a, b)))
@@ -354,6 +356,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::nova::python::number::beyond_json;
 
     fn pools(dev_type: DevType, tags: [Value; 2]) -> usize {
         let tags = tags.map(|tags| serde_json::from_value::<Tags>(tags).unwrap_or_default());
@@ -380,6 +383,10 @@ mod tests {
         assert_eq!(pools(DevType::Vf, [json!({"color": [1, {"a": 1.0}]}), json!({"color": [1.0, {"a": true}]})]), 1);
         assert_eq!(pools(DevType::Vf, [json!({"color": "1"}), json!({"color": 1})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({})]), 2);
+        let [nan, infinite] = ["nan", "inf"].map(|repr| json!({"color": beyond_json(repr)}));
+        assert_eq!(pools(DevType::Vf, [nan.clone(), nan]), 2);
+        assert_eq!(pools(DevType::Vf, [infinite.clone(), infinite.clone()]), 1);
+        assert_eq!(pools(DevType::Vf, [infinite, json!({"color": "inf"})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"size": "x"}), json!({"color": null})]), 1);
         assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({"size": "x"})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"traits": "A"}), json!({"resource_class": "B", "rp_uuid": "C"})]), 1);
