@@ -36,7 +36,7 @@ mod tests {
             ("colour", None),
             (&"x".repeat(1 << 20), None),
         ] {
-            assert_eq!(near_miss(word, &known), meant, "{:.20}", word);
+            assert_eq!(near_miss(word, &known), meant, "{word:.20}");
         }
     }
 }
