@@ -7,6 +7,7 @@ pub mod format;
 pub mod identity;
 pub mod options;
 pub mod outcome;
+pub mod paste;
 pub mod pci;
 pub mod snapshot;
 pub mod time;
