@@ -132,7 +132,7 @@ complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l standalone -d 'Move 
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l save-plan -d 'Write the plan to FILE, to be reviewed and executed later with --plan, and change nothing' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l plan -d 'Execute this plan exactly, or refuse and say what has changed since. INSTANCE and DST are the plan\'s. Its map goes through every check again, and nothing is done that pvm would not plan by itself; the digest in it guards against accidents only' -r -F
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l copy-storage -d 'Copy these disks onto empty images of the same path, made before; refused unless both hosts prove them empty' -r
-complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms; auto: as the devices\' state needs, doubled while there is no progress, up to 10 s [default: auto]' -r
+complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l max-downtime -d 'How long the guest may stand still at switch-over, like 300ms; auto: as the devices\' state needs, raised while there is no progress, up to 10 s [default: auto]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l bandwidth -d 'How much data may flow per second, like 100MiB [default: no limit]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l switchover-bandwidth -d 'How much can be counted on at switch-over, where --bandwidth does not hold, like 1GiB [default: what QEMU measures]' -r
 complete -c pvm -n "__fish_pvm_using_subcommand migrate" -l timeout -d 'Abort and undo after this time, like 10m, except during switch-over [default: no limit]' -r

@@ -66,7 +66,7 @@ pub struct Migrate {
     /// Let warnings count
     #[arg(long)]
     pub strict: bool,
-    /// How long the guest may stand still at switch-over, like 300ms; auto: as the devices' state needs, doubled while there
+    /// How long the guest may stand still at switch-over, like 300ms; auto: as the devices' state needs, raised while there
     /// is no progress, up to 10 s [default: auto]
     #[arg(long, value_name = "TIME|auto", value_parser = parse_downtime)]
     pub max_downtime: Option<MaxDowntime>,

@@ -13,8 +13,9 @@ pub mod verify;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
+use crate::model::format::{Color, Format};
 use crate::model::outcome::Outcome;
 
 /// Live-migrate KVM guests that own SR-IOV virtual functions.
@@ -60,32 +61,6 @@ pub struct Global {
     /// Nova's configuration on the hosts, repeatable [default: Nova's own search]
     #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub nova_config: Vec<PathBuf>,
-}
-
-/// Output formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Table,
-    /// One JSON document
-    Json,
-    /// The same document as YAML
-    Yaml,
-    /// `migrate` only: one JSON event per line
-    Ndjson,
-    /// `inventory` only: metrics as a Prometheus text file
-    Prometheus,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// The subcommands.

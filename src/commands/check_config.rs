@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
-use crate::cli::Format;
 use crate::cli::check_config::CheckConfig;
 use crate::facts::{self, nova_files};
 use crate::model::finding::{Finding, Severity};
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{ConfigDoc, Snapshot};

@@ -2,15 +2,16 @@
 
 use super::{Context, OrStop as _, Stop};
 use crate::cli::evidence::Evidence;
+use crate::facts::remote::evidence;
 use crate::journal::now;
 use crate::model::outcome::Outcome;
-use crate::proof::collect::collect;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Evidence) -> Result<Outcome, Stop> {
-    context
-        .printer
-        .document(&collect(&context.global.root, &args.domain, args.since, now()))
-        .or_stop(Outcome::Unknown)?;
+    let root = &context.global.root;
+    let named = context.global.connect.is_some() || root == std::path::Path::new("/");
+    let uri = named.then(|| context.local_uri());
+    let evidence = evidence::here(root, uri.as_deref(), &args.domain, args.since, now());
+    context.printer.document(&evidence).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
 }

@@ -6,8 +6,8 @@ use super::{Context, OrStop as _, Stop};
 use crate::cli::explain::Explain;
 use crate::model::finding::Rule;
 use crate::model::outcome::Outcome;
-use crate::nova::config::near_miss;
 use crate::output::text::folded;
+use crate::text::near_miss::near_miss;
 use crate::{facts, nova, preflight};
 
 /// Every rule pvm knows, by code: those of the rooms, of the lints and of the checks.

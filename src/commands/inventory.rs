@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
-use crate::cli::Format;
 use crate::cli::inventory::{Inventory, Probing};
 use crate::facts::kernel::Probe;
 use crate::facts::{self, HostError, HostRef};
 use crate::model::causes::sentence;
 use crate::model::finding::Severity;
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::Snapshot;
 use crate::output::inventory::{self as table, View};

@@ -20,7 +20,8 @@ use std::io::{self, Write as _};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::cli::{Cli, Command, Format, Global};
+use crate::cli::{Cli, Command, Global};
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::output::Printer;
 use crate::output::text::printable;
@@ -68,7 +69,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
             };
         }
     };
-    let printer = Printer::new(&cli.global);
+    let Global { output, color, verbose, quiet, .. } = cli.global;
+    let printer = Printer::new(output, color, verbose, quiet);
     let context = Context { global: cli.global, printer: printer.clone() };
     match run(&context, &cli.command) {
         Ok(outcome) => outcome,

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
-use crate::cli::Format;
 use crate::cli::recover::{Copy, Recover};
 use crate::facts::remote::evidence;
 use crate::facts::{self, HostRef};
@@ -20,12 +19,14 @@ use crate::journal::{
 use crate::libvirt::{self, Hypervisor};
 use crate::migration::recover::{Orders, Recovered, Recovery, World};
 use crate::model::causes::sentence;
+use crate::model::format::Format;
 use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::output::Printer;
 use crate::output::text::printable;
+use crate::proof::evidence::Asked;
 use crate::proof::{Received, Verdict};
 
 /// One migration, as `-o json` shows it.
@@ -368,6 +369,8 @@ impl World for RealWorld<'_> {
 
     fn evidence(&self, side: Side, since: Timestamp) -> Received {
         let host = self.host(side);
+        let guest = &self.state.plan.instance;
+        let about = Asked { host_uuid: host.uuid.as_deref(), domain: &guest.name, domain_uuid: &guest.uuid };
         // The local host is recorded under its own name.
         let reference = if host.uri.contains(":///") {
             Ok(HostRef::Local)
@@ -375,7 +378,7 @@ impl World for RealWorld<'_> {
             self.hosts.parse(&host.name).map_err(|e| e.to_string())
         };
         match reference {
-            Ok(reference) => evidence::ask(&reference, &self.hosts.options, &self.state.plan.instance.name, since, now),
+            Ok(reference) => evidence::ask(&reference, &self.hosts.options, &about, since, now),
             Err(why) => Received { asked: now(), answered: now(), content: Err(why) },
         }
     }

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
-use crate::cli::Format;
 use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
 use crate::facts::HostRef;
@@ -12,11 +11,13 @@ use crate::facts::remote::evidence;
 use crate::journal::{Listed, State, Store, now, state_directory};
 use crate::libvirt::{self, DomainXml};
 use crate::migration::forward::lookup::{self, LookupError};
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::HostdevKind;
 use crate::model::time::Timestamp;
 use crate::output::text::printable;
+use crate::proof::evidence::Asked;
 use crate::proof::{self, Question, Verdict, arrived};
 
 #[derive(Debug, Serialize)]
@@ -64,7 +65,9 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
         .sent
         .or_else(|| hypervisor.completed_job(&guest.uuid).ok()??.get("vfio_data_transferred"))
         .or_else(|| recorded(&guest.uuid, since)?.vfio_bytes);
-    let received = evidence::ask(&host, &hosts.options, &guest.name, since, now);
+    let host_uuid = hypervisor.host_uuid().ok();
+    let about = Asked { host_uuid: host_uuid.as_deref(), domain: &guest.name, domain_uuid: &guest.uuid };
+    let received = evidence::ask(&host, &hosts.options, &about, since, now);
     // It has been seen running, so the logs are later than that.
     let question = Question { devices: &devices, since, running: received.asked, vfio_bytes };
     let verdict = arrived(&received, &question);

@@ -5,9 +5,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::store::{JournalError, make_directory};
 use crate::model::pci::PciAddress;
+
+/// How long a taker tries.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Between two tries.
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// What one pvm process may hold at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +83,7 @@ impl Lock {
         make_directory(&directory)?;
         let path = directory.join(subject.file_name());
         let failed = |source| LockError::File { path: path.clone(), source };
+        let mut patience = PATIENCE;
         loop {
             let mut file = OpenOptions::new()
                 .read(true)
@@ -88,6 +95,12 @@ impl Lock {
                 .map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => {}
+                // Somebody may only be looking whether it is held.
+                Err(TryLockError::WouldBlock) if !patience.is_zero() => {
+                    std::thread::sleep(BETWEEN);
+                    patience = patience.saturating_sub(BETWEEN);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();
                     // Only for the message; it may be half written.
@@ -115,7 +128,7 @@ impl Lock {
     pub fn is_held(state_directory: impl AsRef<Path>, subject: &Subject) -> bool {
         let path = state_directory.as_ref().join("locks").join(subject.file_name());
         let Ok(file) = OpenOptions::new().read(true).open(path) else { return false };
-        // Shared, and given back at once: a taker at this very moment is told that it is held, and can ask again.
+        // Shared, and given back at once: a taker at this very moment tries again for a while.
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
@@ -185,6 +198,30 @@ mod tests {
             }
         });
         assert!(taken.load(Ordering::SeqCst) > 0);
+    }
+
+    /// S6: every other command looks whether open migrations are under way, and a migration that began just then was refused.
+    #[test]
+    fn who_only_looks_keeps_nobody_from_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Lock::take(dir.path(), &device("0000:c1:00.7"), "m").unwrap());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        Lock::is_held(dir.path(), &device("0000:c1:00.7"));
+                        std::thread::sleep(Duration::from_micros(50));
+                    }
+                });
+            }
+            let taken: Vec<_> =
+                (0..300).map(|_| Lock::take(dir.path(), &device("0000:c1:00.7"), "m").map(drop)).collect();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            for taken in taken {
+                taken.unwrap();
+            }
+        });
     }
 
     #[test]

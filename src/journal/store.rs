@@ -70,7 +70,7 @@ pub enum JournalError {
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is asked")]
 pub fn state_directory() -> Result<PathBuf, JournalError> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(directory) = set("STATE_DIRECTORY") {
+    if let Some(directory) = set("STATE_DIRECTORY").and_then(|list| first_of(&list)) {
         return Ok(directory);
     }
     if rustix::process::geteuid().is_root() {
@@ -80,6 +80,13 @@ pub fn state_directory() -> Result<PathBuf, JournalError> {
         .or_else(|| set("HOME").map(|home| home.join(".local/state")))
         .map(|base| base.join("pvm"))
         .ok_or(JournalError::NoDirectory)
+}
+
+/// The first of the directories that systemd names, with a colon between each two.
+pub(super) fn first_of(list: &Path) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let first = list.as_os_str().as_bytes().split(|byte| *byte == b':').next()?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(first))).filter(|path| path.is_absolute())
 }
 
 /// The present moment.
@@ -247,7 +254,31 @@ pub(super) fn make_directory(path: &Path) -> Result<(), JournalError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
+        .and_then(|()| keep_private(path))
         .map_err(|source| JournalError::Directory { path: path.to_owned(), source })
+}
+
+/// Group and others may write.
+const OTHERS_WRITE: u32 = 0o022;
+/// Only its owner removes or renames an entry.
+const STICKY: u32 = 0o1000;
+
+/// Journals and locks are nobody else's to read or to replace: one's own directory is made so, what is above it has to be.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let mode = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.mode());
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let loose = |mode: u32| mode & OTHERS_WRITE != 0 && mode & STICKY == 0;
+    if let Some(above) = above
+        && loose(mode(above)?)
+    {
+        let message = format!("{} may be written by others: chmod go-w it", above.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message));
+    }
+    if mode(path)? & 0o077 != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 fn sync_directory(path: &Path) -> Result<(), JournalError> {

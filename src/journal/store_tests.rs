@@ -131,3 +131,25 @@ fn a_full_disk_is_an_error_that_names_the_file_and_leaves_whole_records() {
     // What still fits is still written: an undo can be recorded.
     journal.append(&Entry::Cleanup).unwrap();
 }
+
+/// S7: what stood there was used as it was, and `a:b` was taken for one path.
+#[test]
+fn the_state_is_private_also_where_the_directory_was_there_before() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let dir = tempfile::tempdir().unwrap();
+    let rights = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let inside = dir.path().join("migrations");
+    std::fs::create_dir(&inside).unwrap();
+    rights(&inside, 0o777);
+    super::store::make_directory(&inside).unwrap();
+    assert_eq!(std::fs::metadata(&inside).unwrap().mode() & 0o777, 0o700);
+    rights(dir.path(), 0o777);
+    let refused = super::store::make_directory(&inside).unwrap_err();
+    assert!(format!("{refused:?}").contains("may be written by others"), "{refused:?}");
+    rights(dir.path(), 0o755);
+    super::store::make_directory(&inside).unwrap();
+    let first = super::store::first_of(std::path::Path::new("/var/lib/pvm:/var/lib/other"));
+    assert_eq!(first, Some("/var/lib/pvm".into()));
+}

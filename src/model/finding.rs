@@ -96,7 +96,7 @@ const fn find(page: &[u8], from: usize, line: &[u8]) -> usize {
 
 /// The rule of a page, for the macros that declare rules.
 macro_rules! rule {
-    ($(#[doc = $page:literal])+ $code:literal, $severity:ident) => {
+    ($code:expr, $severity:ident, $($page:literal)+) => {
         $crate::model::finding::Rule::new(
             $code,
             $crate::model::finding::Severity::$severity,
@@ -130,7 +130,7 @@ macro_rules! rules {
             )]
             $(#[doc = $page])+
             $vis static $name: $crate::model::finding::Rule =
-                $crate::model::finding::rule!($(#[doc = $page])+ $code, $severity);
+                $crate::model::finding::rule!($code, $severity, $($page)+);
         )+
 
         /// Every rule of this file, for `pvm explain`.
@@ -139,6 +139,23 @@ macro_rules! rules {
 }
 
 pub(crate) use {rule, rules};
+
+/// The answer of a comparison or a check. What is unknown is never shown as a yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was compared, and all is well.
+    Yes,
+    /// It was compared, and it is not.
+    No,
+    /// A fact is missing.
+    Unknown,
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
 
 /// One finding. The place is a position in a file, or a host, device or instance; what does not apply is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,13 +178,13 @@ pub struct Finding {
     /// Line on which the place ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_line: Option<usize>,
-    /// Column just behind the place.
+    /// Column just after the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_column: Option<usize>,
     /// First byte of the place in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_byte: Option<usize>,
-    /// The byte just behind the place.
+    /// The byte just after the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_byte: Option<usize>,
     /// Host it concerns.

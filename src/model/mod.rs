@@ -3,9 +3,11 @@
 pub mod causes;
 pub mod device_move;
 pub mod finding;
+pub mod format;
 pub mod identity;
 pub mod options;
 pub mod outcome;
+pub mod paste;
 pub mod pci;
 pub mod snapshot;
 pub mod time;

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::device::{Declared, DevType, Device};
+use crate::model::snapshot::Declared;
+use crate::model::snapshot::device::{DevType, Device};
 use crate::model::snapshot::{ConfigDoc, Provider};
 use crate::nova::config::placement_names;
 
@@ -45,7 +46,7 @@ pub fn providers(hostname: &str, config: &ConfigDoc, devices: &[Device]) -> Resu
         return Err(refuse("PlacementPciException", message, None));
     }
     let mut building: BTreeMap<PciAddress, Building> = BTreeMap::new();
-    for device in devices.iter().filter(|d| d.spec_index.is_some() && !truthy(d.tags.get("physical_network"))) {
+    for device in devices.iter().filter(|d| d.spec_index.is_some() && !truthy(d.tags.physical_network.as_ref())) {
         let at = device.address;
         let child = matches!(device.dev_type, DevType::Vf | DevType::Vdpa);
         let owner = match (child, device.parent_addr) {
@@ -55,7 +56,7 @@ pub fn providers(hostname: &str, config: &ConfigDoc, devices: &[Device]) -> Resu
                 return Err(refuse("ValueError", format!("{at} is a VF whose PF is not known"), Some(at)));
             }
         };
-        if child && device.tags.contains_key("one_time_use") {
+        if child && device.tags.one_time_use.is_some() {
             let message = format!("{at} is a VF and has one_time_use, which is for whole devices only");
             return Err(refuse("PlacementPciException", message, Some(at)));
         }
@@ -93,25 +94,25 @@ pub fn providers(hostname: &str, config: &ConfigDoc, devices: &[Device]) -> Resu
 
 fn class_of(device: &Device) -> Result<String, Refusal> {
     let id = |id: Option<crate::model::pci::PciId>| id.map(|i| i.to_string()).unwrap_or_default();
-    let asked = word(device, "resource_class")?;
+    let asked = word(device, "resource_class", device.tags.resource_class.as_ref())?;
     Ok(placement_names::resource_class(asked, &id(device.vendor_id), &id(device.product_id)))
 }
 
 fn traits_of(device: &Device) -> Result<BTreeSet<String>, Refusal> {
-    let mut traits = placement_names::traits(word(device, "traits")?.unwrap_or_default());
+    let mut traits = placement_names::traits(word(device, "traits", device.tags.traits.as_ref())?.unwrap_or_default());
     traits.extend(["COMPUTE_MANAGED_PCI_DEVICE".to_owned(), "OWNER_NOVA".to_owned()]);
     if device.declared == Declared::Yes {
         traits.insert("HW_PCI_LIVE_MIGRATABLE".to_owned());
     }
-    if device.tags.get("one_time_use").and_then(Value::as_str) == Some("true") {
+    if device.tags.one_time_use == Some(Declared::Yes) {
         traits.insert("HW_PCI_ONE_TIME_USE".to_owned());
     }
     Ok(traits)
 }
 
 /// A tag that has to be text; Nova fails on anything else that is not empty.
-fn word<'a>(device: &'a Device, tag: &str) -> Result<Option<&'a str>, Refusal> {
-    match device.tags.get(tag).filter(|value| truthy(Some(value))) {
+fn word<'a>(device: &Device, tag: &str, value: Option<&'a Value>) -> Result<Option<&'a str>, Refusal> {
+    match value.filter(|value| truthy(Some(value))) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(other) => Err(Refusal {
@@ -141,10 +142,11 @@ fn join(names: &[&String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::snapshot::OptionDoc;
+    use crate::model::snapshot::{OptionDoc, Tags};
 
     fn vf(address: &str, tags: &[(&str, &str)]) -> Device {
         let tags: BTreeMap<_, _> = tags.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
+        let tags = Tags::from(tags);
         Device {
             address: address.parse().unwrap(),
             parent_addr: "0000:81:00.0".parse().ok(),
@@ -152,7 +154,7 @@ mod tests {
             product_id: "101e".parse().ok(),
             dev_type: DevType::Vf,
             spec_index: Some(0),
-            declared: crate::nova::config::device_spec::declared(&tags),
+            declared: tags.declared(),
             tags,
             ..Device::default()
         }

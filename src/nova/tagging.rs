@@ -22,7 +22,7 @@ pub fn tag(config: &ParsedConfig, devices: &mut [Device]) {
         let Some(spec) = index.and_then(|index| config.device_specs.get(index)) else { continue };
         device.tags.clone_from(&spec.tags);
         device.declared = spec.declared();
-        device.physical_network = spec.tags.get("physical_network").cloned();
+        device.physical_network.clone_from(&spec.tags.physical_network);
     }
 }
 
@@ -60,6 +60,22 @@ mod tests {
         assert_eq!((devices[0].spec_index, devices[0].declared), (Some(0), Declared::Unset));
         assert_eq!(devices[0].physical_network, Some("physnet1".into()));
         assert_eq!((devices[1].spec_index, devices[1].declared), (Some(1), Declared::Yes));
-        assert_eq!(devices[1].tags["live_migratable"], "true");
+        assert_eq!(devices[1].tags.live_migratable, Some(Declared::Yes));
+    }
+    #[test]
+    fn a_number_that_json_cannot_hold_is_no_text() {
+        let text = "[pci]\ndevice_spec = {\"address\": \"0000:01:00.1\", \"resource_class\": NaN, \"color\": -Infinity}\n\
+            report_in_placement = true\n";
+        let input = Input { name: "nova.conf".into(), bytes: text.into() };
+        let config = crate::nova::config::load(vec![input], &NoHost, &Machine::default());
+        let mut devices = [device("0000:01:00.1", None)];
+        tag(&config, &mut devices);
+        assert_eq!(config.nova_accepts(), Some(true));
+        let tags = &devices[0].tags;
+        assert!(tags.resource_class.as_ref().is_some_and(crate::nova::python::number::is_nan), "{tags:?}");
+        assert!(tags.get("color").is_some_and(|value| !value.is_string()), "{tags:?}");
+        // Nova asks the value for its upper case, which only text has.
+        let refused = crate::nova::placement::providers("host", &config.document(), &devices);
+        assert_eq!(refused.unwrap_err().class, "AttributeError");
     }
 }

@@ -8,7 +8,8 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use super::text::printable;
 use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::device::{Declared, DevType, Device, Sriov, Supported};
+use crate::model::snapshot::Declared;
+use crate::model::snapshot::device::{DevType, Device, Sriov, Supported};
 use crate::model::snapshot::{Snapshot, Via};
 
 /// Past this, VFs of one PF that say the same share a row.

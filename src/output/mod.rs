@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstream::ColorChoice;
 use serde::Serialize;
 
-use crate::cli::{Color, Format, Global};
+use crate::model::format::{Color, Format};
 
 /// Bytes of a document that are written at once.
 const DOCUMENT: usize = 1 << 16;
@@ -39,14 +39,14 @@ pub struct Printer {
 type Held = Arc<Mutex<Vec<(bool, String)>>>;
 
 impl Printer {
-    /// A printer for these options.
-    pub fn new(global: &Global) -> Self {
-        let color = match global.color {
+    /// Makes a printer for these options.
+    pub fn new(format: Format, color: Color, verbose: u8, quiet: bool) -> Self {
+        let color = match color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { format: global.output, verbose: global.verbose, quiet: global.quiet, color, held: None }
+        Self { format, verbose, quiet, color, held: None }
     }
 
     /// A printer that holds back what it is given, until [`release`](Self::release): several at once do not mix their lines.

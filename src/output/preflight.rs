@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::text::{folded, printable};
 use super::{Printer, StdoutError};
-use crate::cli::Format;
 use crate::model::device_move::{Action, DeviceMove};
+use crate::model::format::Format;
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 
 /// Several destinations in one document.

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Printer;
 use super::text::printable;
-use crate::cli::Format;
 use crate::migration::forward::{Event, Phase, Progress, What};
+use crate::model::format::Format;
 use crate::model::time::Timestamp;
 
 /// Between two lines of progress where there is no terminal.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use textwrap::{Options, WordSeparator, WordSplitter};
+
 /// `text` with every control character and every character that reorders or hides text written as an escape, so that a
 /// domain name or a VPD string cannot drive the terminal.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -24,29 +26,16 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// Columns that a line of a report takes at most.
 pub const WIDTH: usize = 80;
 
-/// `text` behind `start`, broken at spaces where a line would be longer than [`WIDTH`]; each further line begins with
+/// `text` after `start`, broken at spaces where a line would be longer than [`WIDTH`]; each further line begins with
 /// `indent`. Words stay whole, so that a path or an address can be copied.
 pub fn folded(start: &str, text: &str, indent: &str) -> String {
-    let mut out = start.to_owned();
-    let mut column = visible(start);
-    for piece in text.split_inclusive(' ') {
-        if column > indent.len() && column + piece.trim_end().chars().count() > WIDTH {
-            out.truncate(out.trim_end_matches(' ').len());
-            out.push('\n');
-            out.push_str(indent);
-            column = indent.len();
-        }
-        out.push_str(piece);
-        column += piece.chars().count();
-    }
-    out
-}
-
-/// Columns of a text with colour escapes.
-fn visible(text: &str) -> usize {
-    let mut parts = text.split('\u{1b}');
-    let first = parts.next().unwrap_or_default().chars().count();
-    first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count())).sum::<usize>()
+    let options = Options::new(WIDTH)
+        .initial_indent(start)
+        .subsequent_indent(indent)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(text, options)
 }
 
 fn is_dangerous(c: char) -> bool {
@@ -65,7 +54,7 @@ mod tests {
         let lines = folded("\u{1b}[33m  a \u{1b}[0m", &text, "    ");
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines.len(), 3, "{lines:#?}");
-        assert_eq!(visible(lines[0]), 78);
+        assert_eq!(textwrap::core::display_width(lines[0]), 78);
         assert!(lines[1].starts_with("    word") && lines[2] == "    ".to_owned() + &"x".repeat(90));
     }
 

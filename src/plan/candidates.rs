@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::codes;
 use super::fit::Fit;
 use super::kinds::{self, Kind, Kinds, profiles};
 use super::matching::Cost;
@@ -70,7 +71,7 @@ impl<'a> Planner<'a> {
             // Where nothing is declared the probe decides.
             if declared {
                 match kind.pool {
-                    None => fit.miss("no-device-spec"),
+                    None => fit.miss(codes::NO_DEVICE_SPEC),
                     Some((pool, family)) => {
                         let like = if by_family { family } else { pool };
                         fit = *slot(&mut filtered, like).get_or_insert_with(|| self.filter(pool, request, kind));
@@ -78,7 +79,7 @@ impl<'a> Planner<'a> {
                 }
             }
             if !filters::policy_allows(&request.numa_policy, kind.numa_node, cells) {
-                fit.miss("numa-policy");
+                fit.miss(codes::NUMA_POLICY);
             }
             fit = fit.and(pairs.fit(kind));
             // Settings of the PF can be changed; a VF that is right already comes first.
@@ -110,11 +111,11 @@ impl<'a> Planner<'a> {
             let kind = &self.kinds.list[*at];
             let device = self.first(kind);
             let mut fit = Fit::default();
-            if device.tags.get("physical_network") != held.tags.get("physical_network") {
-                fit.miss("port-network");
+            if device.tags.physical_network != held.tags.physical_network {
+                fit.miss(codes::PORT_NETWORK);
             }
             if device.dev_type != held.dev_type {
-                fit.miss("device-identity");
+                fit.miss(codes::DEVICE_IDENTITY);
             }
             fit = fit.and(kind.availability);
             let pair = pairs.fit(kind);
@@ -172,9 +173,9 @@ impl<'a> Planner<'a> {
         match filters::removed_by(&self.pools.list[pool], request) {
             None => {}
             // The declaration is what keeps the device from the request.
-            Some(Step::Spec) if undeclared => fit.miss("declared-migratable"),
-            Some(Step::LiveMigratable) => fit.miss("declared-migratable"),
-            Some(_) => fit.miss("nova-filter"),
+            Some(Step::Spec) if undeclared => fit.miss(codes::DECLARED_MIGRATABLE),
+            Some(Step::LiveMigratable) => fit.miss(codes::DECLARED_MIGRATABLE),
+            Some(_) => fit.miss(codes::NOVA_FILTER),
         }
         fit
     }
@@ -259,5 +260,5 @@ impl Kind {
 /// Whether the specs of both hosts let a port's state move: `live_migratable` and `physical_network` (the specification
 /// asks for it, Nova detaches such ports all the same).
 fn port_may_migrate(device: &Device) -> bool {
-    device.declared == Declared::Yes && device.tags.contains_key("physical_network")
+    device.declared == Declared::Yes && device.tags.physical_network.is_some()
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::candidates::{Known, Planner};
+use super::codes;
 use super::fit::Fit;
 use super::kinds::Kind;
 use super::map::moved;
@@ -293,7 +294,7 @@ impl<'a> Planner<'a> {
             let place = place.map(|place| self.kinds.of[place]);
             // Whatever a plan says: a device that the planner would not even ask is none of this kind.
             if place.is_some_and(|kind| !kinds.contains(&kind)) {
-                stranger.miss("device-identity");
+                stranger.miss(codes::DEVICE_IDENTITY);
             }
             kinds = Cow::Owned(place.into_iter().collect());
         }
@@ -398,7 +399,7 @@ impl<'a> Planner<'a> {
 
 /// Ports that are plain host devices: direct-physical and InfiniBand ones.
 fn looks_like_port(device: &Device) -> bool {
-    device.dev_type == DevType::Pf || device.tags.contains_key("physical_network")
+    device.dev_type == DevType::Pf || device.tags.physical_network.is_some()
 }
 
 fn label(request: &Request) -> String {

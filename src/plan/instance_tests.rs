@@ -86,7 +86,7 @@ fn an_undeclared_destination_is_refused_when_anything_is_declared_there() {
     let (mut source, mut destination) = pair();
     nova(&mut source, "cx7:2");
     for device in &mut destination.devices {
-        device.tags.remove("live_migratable");
+        device.tags.live_migratable = None;
         device.declared = crate::model::snapshot::Declared::Unset;
     }
     let unmet = planned(&source, &destination, &Wishes::default()).unwrap_err();
@@ -102,7 +102,7 @@ fn an_undeclared_destination_is_refused_when_anything_is_declared_there() {
 fn ports_do_not_block_and_get_a_device_of_their_network() {
     let (mut source, mut destination) = pair();
     nova(&mut source, "cx7:1");
-    let network = |device: &mut Device| device.tags.insert("physical_network".into(), "physnet2".into());
+    let network = |device: &mut Device| device.tags.physical_network = Some("physnet2".into());
     network(&mut source.devices[2]);
     source.devices[2].declared = crate::model::snapshot::Declared::No;
     network(&mut destination.devices[9]);
@@ -130,7 +130,7 @@ fn a_device_that_nobody_asked_for_is_a_port_only_when_the_operator_says_so() {
 fn the_map_is_what_the_rewriter_needs() {
     let (source, mut destination) = pair();
     for device in &mut destination.devices {
-        device.tags.insert("managed".into(), "false".into());
+        device.tags.managed = Some(crate::model::snapshot::Declared::No);
     }
     let planner = Planner::new(&source, &destination, &BTreeSet::new());
     let plan = planner.plan(&source.domains[0], &Wishes::default(), &mut Known::default());

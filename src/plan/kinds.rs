@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::codes;
 use super::fit::Fit;
-use super::pair;
+use super::pair::{self, End};
 use crate::model::pci::{PciAddress, PciId};
 use crate::model::snapshot::device::VfAdmin;
 use crate::model::snapshot::{DevType, Device, Snapshot};
@@ -113,7 +114,7 @@ impl Kinds {
             }
             let device = &host.devices[kind.devices[0]];
             by_ids.entry((device.vendor_id, device.product_id)).or_default().push(at);
-            if let Some(network) = device.tags.get("physical_network") {
+            if let Some(network) = &device.tags.physical_network {
                 by_network.entry(network.to_string()).or_default().push(at);
             }
         }
@@ -129,7 +130,7 @@ impl Kinds {
     /// network there is told what comes nearest.
     pub fn for_port(&self, device: &Device) -> Vec<usize> {
         let mut all = self.like(device).to_vec();
-        if let Some(network) = device.tags.get("physical_network") {
+        if let Some(network) = &device.tags.physical_network {
             all.extend(self.by_network.get(&network.to_string()).into_iter().flatten());
             all.sort_unstable();
             all.dedup();
@@ -186,23 +187,23 @@ fn availability(host: &Snapshot, device: &Device, pfs: &Pfs, pf: usize, excluded
     let mut fit = Fit::default();
     match &device.used_by {
         Some(by) if by.is_empty() => {}
-        Some(_) => fit.miss("device-in-use"),
+        Some(_) => fit.miss(codes::DEVICE_IN_USE),
         None => fit.unknown += 1,
     }
     if device.claimed_by.is_some() || excluded.contains(&device.address) {
-        fit.miss("device-claimed");
+        fit.miss(codes::DEVICE_CLAIMED);
     }
     if device.open_by.as_ref().is_some_and(|by| !by.is_empty()) {
-        fit.miss("device-open");
+        fit.miss(codes::DEVICE_OPEN);
     }
     if device.parent_addr.is_some() && pfs.loads[pf].held {
-        fit.miss("pf-in-use");
+        fit.miss(codes::PF_IN_USE);
     }
     if !device.iommu_group_members.is_empty() && !pair::group_in_use(host, device).is_empty() {
-        fit.miss("iommu-group");
+        fit.miss(codes::IOMMU_GROUP);
     }
     if device.dev_type == DevType::Pf && device.parent_addr.is_none() && pfs.loads[pf].busy > 0 {
-        fit.miss("device-in-use");
+        fit.miss(codes::DEVICE_IN_USE);
     }
     fit
 }
@@ -210,54 +211,68 @@ fn availability(host: &Snapshot, device: &Device, pfs: &Pfs, pf: usize, excluded
 /// For each device the number of its profile: devices of one profile give the same answer to every rule of a pair.
 pub fn profiles(host: &Snapshot) -> Vec<usize> {
     /// Of one parameter-set id, which a VF may have from its PF, the first device of each profile.
-    type Family<'a> = Vec<(usize, &'a Device)>;
+    type Family<'a> = Vec<(usize, End<'a>)>;
     let mut known: BTreeMap<Option<&str>, Family<'_>> = BTreeMap::new();
     let mut count = 0;
     let mut of: Vec<usize> = Vec::with_capacity(host.devices.len());
-    let mut last: Option<(usize, &Device, Option<&str>)> = None;
+    let mut last: Option<(usize, End<'_>, Option<&str>)> = None;
     for device in &host.devices {
-        let psid = pair::psid_of(device, device.parent_addr.and_then(|pf| host.device(pf)));
+        let end = End::of(host, device);
+        let psid = pair::psid_of(device, end.pf);
         if let Some((number, like, of_psid)) = last
             && of_psid == psid
-            && alike(like, device)
+            && pair::alike(like, end)
         {
             of.push(number);
             continue;
         }
         let family = known.entry(psid).or_default();
-        let number = if let Some((number, _)) = family.iter().find(|(_, other)| alike(other, device)) {
+        let number = if let Some((number, _)) = family.iter().find(|(_, other)| pair::alike(*other, end)) {
             *number
         } else {
             count += 1;
             // A family with many kinds is hostile or odd; each further device is then a kind of its own.
             if family.len() < 64 {
-                family.push((count - 1, device));
+                family.push((count - 1, end));
             }
             count - 1
         };
         of.push(number);
-        last = Some((number, device, psid));
+        last = Some((number, end, psid));
     }
     of
 }
 
-fn alike(a: &Device, b: &Device) -> bool {
-    a.vendor_id == b.vendor_id
-        && a.product_id == b.product_id
-        && a.subsystem_vendor_id == b.subsystem_vendor_id
-        && a.subsystem_device_id == b.subsystem_device_id
-        && a.class == b.class
-        && a.revision == b.revision
-        && a.dev_type == b.dev_type
-        && a.driver == b.driver
-        && a.candidate_driver == b.candidate_driver
-        && a.vfio_dev.is_some() == b.vfio_dev.is_some()
-        && a.migration.variant_driver == b.migration.variant_driver
-        && a.migration.supported == b.migration.supported
-        && a.migration.flags == b.migration.flags
-        && a.bars == b.bars
-        && a.msix == b.msix
-        && a.why_unknown("msix").is_some() == b.why_unknown("msix").is_some()
-        && a.capabilities == b.capabilities
-        && a.vendor == b.vendor
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_whose_pfs_offer_other_services_are_of_two_profiles() {
+        let at = |text: &str| text.parse::<PciAddress>().unwrap();
+        let pf = |address, services: &str| Device {
+            address: at(address),
+            vendor: [("cfg_services".to_owned(), services.into())].into(),
+            ..Device::default()
+        };
+        let vf = |address, parent| Device {
+            address: at(address),
+            parent_addr: Some(at(parent)),
+            candidate_driver: Some("qat_vfio_pci".to_owned()),
+            ..Device::default()
+        };
+        let host = |second| Snapshot {
+            devices: vec![
+                pf("0000:01:00.0", "sym"),
+                vf("0000:01:00.1", "0000:01:00.0"),
+                pf("0000:02:00.0", second),
+                vf("0000:02:00.1", "0000:02:00.0"),
+            ],
+            ..Snapshot::default()
+        };
+        // What is answered for one of a profile is taken for the others.
+        let of = |second| profiles(&host(second));
+        assert_eq!(of("sym")[1], of("sym")[3]);
+        assert_ne!(of("dc")[1], of("dc")[3]);
+    }
 }

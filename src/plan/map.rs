@@ -1,7 +1,5 @@
 //! The entry of a plan's device map for one device of the guest.
 
-use serde_json::Value;
-
 use super::pair;
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::pci::PciAddress;
@@ -39,13 +37,5 @@ pub fn moved(
 
 /// `managed` of the matching device spec; `None` when it does not say.
 pub fn managed_tag(device: &Device) -> Option<bool> {
-    match device.tags.get("managed")? {
-        Value::Bool(yes) => Some(*yes),
-        Value::String(word) => match word.as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        },
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
-    }
+    device.tags.managed?.truth()
 }

@@ -5,6 +5,7 @@
 //! takes only devices that can continue where the guest's stand ([`pair`]).
 
 pub mod candidates;
+pub(crate) mod codes;
 pub mod document;
 pub mod fit;
 pub mod instance;

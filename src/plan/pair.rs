@@ -7,19 +7,26 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::codes;
+pub use crate::model::finding::Answer;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::VfAdmin;
 use crate::model::snapshot::{DevType, Device, Snapshot, Supported};
 
-/// One answer of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// It fits.
-    Yes,
-    /// It does not.
-    No,
-    /// A fact is missing.
-    Unknown,
+/// A device with its PF: all that a rule may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// The device.
+    pub device: &'a Device,
+    /// Its PF, when it is a VF.
+    pub pf: Option<&'a Device>,
+}
+
+impl<'a> End<'a> {
+    /// A device of `host` with its PF.
+    pub fn of(host: &'a Snapshot, device: &'a Device) -> Self {
+        Self { device, pf: device.parent_addr.and_then(|pf| host.device(pf)) }
+    }
 }
 
 /// A device of the source and one of the destination, with their PFs.
@@ -53,45 +60,230 @@ pub fn source_asks(version: &str) -> Option<bool> {
 impl<'a> Pair<'a> {
     /// A pair of devices with their PFs.
     pub fn new(source: (&'a Snapshot, &'a Device), destination: (&'a Snapshot, &'a Device)) -> Self {
-        let pf = |snapshot: &'a Snapshot, device: &'a Device| device.parent_addr.and_then(|pf| snapshot.device(pf));
+        let source_asks =
+            all([source.0, destination.0].map(|host| match host.host.qemu.as_deref().and_then(source_asks) {
+                Some(true) => Answer::Yes,
+                Some(false) => Answer::No,
+                None => Answer::Unknown,
+            }));
+        let (source, destination) = (End::of(source.0, source.1), End::of(destination.0, destination.1));
         Self {
-            source: source.1,
-            destination: destination.1,
-            source_pf: pf(source.0, source.1),
-            destination_pf: pf(destination.0, destination.1),
-            source_asks: all([source.0, destination.0].map(|host| {
-                match host.host.qemu.as_deref().and_then(source_asks) {
-                    Some(true) => Answer::Yes,
-                    Some(false) => Answer::No,
-                    None => Answer::Unknown,
-                }
-            })),
+            source: source.device,
+            destination: destination.device,
+            source_pf: source.pf,
+            destination_pf: destination.pf,
+            source_asks,
         }
+    }
+
+    fn ends(&self) -> [End<'a>; 2] {
+        [End { device: self.source, pf: self.source_pf }, End { device: self.destination, pf: self.destination_pf }]
     }
 }
 
-/// Why a device is not taken, as reports name it.
+/// One rule: a device that fails it is not taken.
 #[derive(Debug, Clone, Copy)]
 pub struct PairRule {
     /// Code of the check that reports it.
     pub code: &'static str,
     /// The comparison.
     pub compare: fn(&Pair<'_>) -> Answer,
+    /// Whether two devices of one host give it the same facts, so that its answer for one is its answer for the other.
+    alike: fn(End<'_>, End<'_>) -> bool,
 }
 
-/// Rules that a device must pass to take over the state of another.
-pub const RULES: &[PairRule] = &[
-    PairRule { code: "device-identity", compare: identity },
-    PairRule { code: "device-subsystem", compare: subsystem },
-    PairRule { code: "variant-driver", compare: driver },
-    PairRule { code: "probed-migratable", compare: probed },
-    PairRule { code: "migration-flags", compare: flags },
-    PairRule { code: "bar-layout", compare: bars },
-    PairRule { code: "msix-layout", compare: msix },
-    PairRule { code: "capability-list", compare: capabilities },
-    PairRule { code: "firmware-psid", compare: psid },
-    PairRule { code: "vendor-facts", compare: vendor },
-];
+/// Declares the rules. Each reads its facts of one end with the function of its name in [`facts`], and compares two ends'
+/// with the one in [`compare`], which sees nothing else of them, and at most a field that is the same for every pair of
+/// these hosts. So what the planner takes as equal is what the rules look at.
+macro_rules! pair_rules {
+    ($($(#[doc = $doc:literal])+ $name:ident: $code:ident $(, $of_hosts:ident)?;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub fn $name(pair: &Pair<'_>) -> Answer {
+                let [source, destination] = pair.ends();
+                compare::$name(facts::$name(source), facts::$name(destination) $(, pair.$of_hosts)?)
+            }
+        )+
+
+        /// Rules that a device must pass to take over the state of another.
+        pub const RULES: &[PairRule] = &[$(
+            PairRule {
+                code: codes::$code,
+                compare: $name,
+                alike: |one, other| facts::$name(one) == facts::$name(other),
+            }
+        ),+];
+    };
+}
+
+pair_rules! {
+    /// Vendor, product, class, revision and type: QEMU compares the first four late, with the guest already paused.
+    identity: DEVICE_IDENTITY;
+    /// Subsystem ids, by which guest drivers bind.
+    subsystem: DEVICE_SUBSYSTEM;
+    /// The same variant driver on both sides.
+    driver: VARIANT_DRIVER;
+    /// What both devices answer when asked whether they can migrate. A driver's name is no answer.
+    probed: PROBED_MIGRATABLE;
+    /// The same phases and peer-to-peer support. Where only the destination has pre-copy, the machine type may decide, which
+    /// is the guest's: not known here.
+    flags: MIGRATION_FLAGS, source_asks;
+    /// Base address registers: number, kind and size. QEMU does not compare sizes at all.
+    bars: BAR_LAYOUT;
+    /// The MSI-X table.
+    msix: MSIX_LAYOUT;
+    /// The capability list with its offsets.
+    capabilities: CAPABILITY_LIST;
+    /// The parameter-set id of the card: another one is another card. Only NVIDIA cards have it.
+    psid: FIRMWARE_PSID;
+    /// Facts that only one vendor has must be equal on both hosts.
+    vendor: VENDOR_FACTS;
+}
+
+/// Whether two devices of one host give every rule the same facts.
+pub fn alike(one: End<'_>, other: End<'_>) -> bool {
+    RULES.iter().all(|rule| (rule.alike)(one, other))
+}
+
+/// What each rule looks at.
+mod facts {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
+    use super::{DevType, Device, End, Supported};
+    use crate::model::pci::PciId;
+    use crate::model::snapshot::device::{Bar, Capability, Msix};
+
+    pub(super) type Identity<'a> = (Option<PciId>, Option<PciId>, Option<&'a str>, Option<&'a str>, DevType);
+
+    pub(super) fn identity(end: End<'_>) -> Identity<'_> {
+        let Device { vendor_id, product_id, class, revision, dev_type, .. } = end.device;
+        (*vendor_id, *product_id, class.as_deref(), revision.as_deref(), *dev_type)
+    }
+
+    pub(super) fn subsystem(end: End<'_>) -> [Option<PciId>; 2] {
+        [end.device.subsystem_vendor_id, end.device.subsystem_device_id]
+    }
+
+    /// The bound variant driver, the bound driver, whether a VFIO device is there, and the candidate.
+    pub(super) type Driver<'a> = (Option<&'a str>, Option<&'a str>, bool, Option<&'a str>);
+
+    pub(super) fn driver(end: End<'_>) -> Driver<'_> {
+        let device = end.device;
+        let variant = device.migration.variant_driver.as_deref();
+        (variant, device.driver.as_deref(), device.vfio_dev.is_some(), device.candidate_driver.as_deref())
+    }
+
+    pub(super) fn probed(end: End<'_>) -> Option<Supported> {
+        end.device.migration.supported
+    }
+
+    pub(super) fn flags(end: End<'_>) -> Option<&[String]> {
+        end.device.migration.flags.as_deref()
+    }
+
+    pub(super) fn bars(end: End<'_>) -> Option<&[Bar]> {
+        end.device.bars.as_deref()
+    }
+
+    /// The table, and whether it is known to be the whole truth.
+    pub(super) fn msix(end: End<'_>) -> (Option<&Msix>, bool) {
+        let table = end.device.msix.as_ref();
+        (table, table.is_some() || end.device.why_unknown("msix").is_none())
+    }
+
+    pub(super) fn capabilities(end: End<'_>) -> Option<&[Capability]> {
+        end.device.capabilities.as_deref()
+    }
+
+    /// Whether the device is driven by mlx5, and its card's id.
+    pub(super) fn psid(end: End<'_>) -> (bool, Option<&str>) {
+        (super::is_mlx5(end.device), super::psid_of(end.device, end.pf))
+    }
+
+    pub(super) type Vendor<'a> = (BTreeMap<&'a str, &'a Value>, Driver<'a>);
+
+    /// The facts of the device itself and of its PF, the device's first, and the driver that compares some of them.
+    pub(super) fn vendor(end: End<'_>) -> Vendor<'_> {
+        let mut all = BTreeMap::new();
+        for (key, value) in end.device.vendor.iter().chain(end.pf.into_iter().flat_map(|pf| &pf.vendor)) {
+            all.entry(key.as_str()).or_insert(value);
+        }
+        (all, driver(end))
+    }
+}
+
+/// What each rule answers, from the facts of the source and of the destination.
+mod compare {
+    use super::facts::{Driver, Identity, Vendor};
+    use super::{Answer, Supported, all, effective, equal, is_precopy_alone, phases, vendor_pairs};
+    use crate::model::pci::PciId;
+    use crate::model::snapshot::device::{Bar, Capability, Msix};
+
+    pub(super) fn identity(s: Identity<'_>, d: Identity<'_>) -> Answer {
+        all([
+            equal(s.0.as_ref(), d.0.as_ref()),
+            equal(s.1.as_ref(), d.1.as_ref()),
+            equal(s.2.as_ref(), d.2.as_ref()),
+            equal(s.3.as_ref(), d.3.as_ref()),
+            if s.4 == d.4 { Answer::Yes } else { Answer::No },
+        ])
+    }
+
+    pub(super) fn subsystem(s: [Option<PciId>; 2], d: [Option<PciId>; 2]) -> Answer {
+        all([equal(s[0].as_ref(), d[0].as_ref()), equal(s[1].as_ref(), d[1].as_ref())])
+    }
+
+    pub(super) fn driver(s: Driver<'_>, d: Driver<'_>) -> Answer {
+        let (s, d) = (effective(s), effective(d));
+        match (s.as_deref(), d.as_deref()) {
+            (Some("vfio_pci"), _) | (_, Some("vfio_pci")) => Answer::No,
+            (s, d) => equal(s.as_ref(), d.as_ref()),
+        }
+    }
+
+    pub(super) fn probed(s: Option<Supported>, d: Option<Supported>) -> Answer {
+        let answer = |supported: Option<Supported>| match supported {
+            Some(Supported::Yes) => Answer::Yes,
+            Some(Supported::No) => Answer::No,
+            None => Answer::Unknown,
+        };
+        all([answer(s), answer(d)])
+    }
+
+    pub(super) fn flags(s: Option<&[String]>, d: Option<&[String]>, source_asks: Answer) -> Answer {
+        match (phases(s), phases(d)) {
+            (Some(s), Some(d)) if s == d => Answer::Yes,
+            (Some(s), Some(d)) if source_asks != Answer::No && is_precopy_alone(&s, &d) => Answer::Unknown,
+            (Some(_), Some(_)) => Answer::No,
+            (None, _) | (_, None) => Answer::Unknown,
+        }
+    }
+
+    pub(super) fn bars(s: Option<&[Bar]>, d: Option<&[Bar]>) -> Answer {
+        equal(s.as_ref(), d.as_ref())
+    }
+
+    pub(super) fn msix((s, s_known): (Option<&Msix>, bool), (d, d_known): (Option<&Msix>, bool)) -> Answer {
+        if !(s_known && d_known) {
+            return Answer::Unknown;
+        }
+        if s == d { Answer::Yes } else { Answer::No }
+    }
+
+    pub(super) fn capabilities(s: Option<&[Capability]>, d: Option<&[Capability]>) -> Answer {
+        equal(s.as_ref(), d.as_ref())
+    }
+
+    pub(super) fn psid((is_mlx5, s): (bool, Option<&str>), (_, d): (bool, Option<&str>)) -> Answer {
+        if is_mlx5 { equal(s.as_ref(), d.as_ref()) } else { Answer::Yes }
+    }
+
+    pub(super) fn vendor(s: Vendor<'_>, d: Vendor<'_>) -> Answer {
+        all(vendor_pairs(s, d).into_values().map(|(s, d)| equal(s, d)))
+    }
+}
 
 fn equal<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> Answer {
     match (a, b) {
@@ -110,33 +302,14 @@ fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
     })
 }
 
-/// Vendor, product, class, revision and type: QEMU compares the first four late, with the guest already paused.
-pub fn identity(pair: &Pair<'_>) -> Answer {
-    let (s, d) = (pair.source, pair.destination);
-    all([
-        equal(s.vendor_id.as_ref(), d.vendor_id.as_ref()),
-        equal(s.product_id.as_ref(), d.product_id.as_ref()),
-        equal(s.class.as_ref(), d.class.as_ref()),
-        equal(s.revision.as_ref(), d.revision.as_ref()),
-        if s.dev_type == d.dev_type { Answer::Yes } else { Answer::No },
-    ])
-}
-
-/// Subsystem ids, by which guest drivers bind.
-pub fn subsystem(pair: &Pair<'_>) -> Answer {
-    let (s, d) = (pair.source, pair.destination);
-    all([
-        equal(s.subsystem_vendor_id.as_ref(), d.subsystem_vendor_id.as_ref()),
-        equal(s.subsystem_device_id.as_ref(), d.subsystem_device_id.as_ref()),
-    ])
-}
-
 /// The VFIO driver a device has, or gets from libvirt when the guest starts. `-` and `_` are the same in module names.
 pub fn effective_driver(device: &Device) -> Option<String> {
-    let bound = device.migration.variant_driver.as_deref().or_else(|| {
-        device.driver.as_deref().filter(|driver| same_module(driver, "vfio-pci") || device.vfio_dev.is_some())
-    });
-    bound.or(device.candidate_driver.as_deref()).map(|name| name.replace('-', "_"))
+    effective(facts::driver(End { device, pf: None }))
+}
+
+fn effective((variant, driver, vfio, candidate): facts::Driver<'_>) -> Option<String> {
+    let bound = variant.or_else(|| driver.filter(|driver| same_module(driver, "vfio-pci") || vfio));
+    bound.or(candidate).map(|name| name.replace('-', "_"))
 }
 
 /// Whether two names are the same module.
@@ -145,44 +318,10 @@ pub fn same_module(a: &str, b: &str) -> bool {
         && a.bytes().zip(b.bytes()).all(|(a, b)| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_')))
 }
 
-/// The same variant driver on both sides.
-pub fn driver(pair: &Pair<'_>) -> Answer {
-    let (s, d) = (effective_driver(pair.source), effective_driver(pair.destination));
-    match (s.as_deref(), d.as_deref()) {
-        (Some("vfio_pci"), _) | (_, Some("vfio_pci")) => Answer::No,
-        (s, d) => equal(s.as_ref(), d.as_ref()),
-    }
-}
-
-/// What both devices answer when asked whether they can migrate. A driver's name is no answer.
-pub fn probed(pair: &Pair<'_>) -> Answer {
-    let answer = |device: &Device| match device.migration.supported {
-        Some(Supported::Yes) => Answer::Yes,
-        Some(Supported::No) => Answer::No,
-        None => Answer::Unknown,
-    };
-    all([answer(pair.source), answer(pair.destination)])
-}
-
-/// The same phases and peer-to-peer support. Where only the destination has pre-copy, the machine type may decide, which
-/// is the guest's: not known here.
-pub fn flags(pair: &Pair<'_>) -> Answer {
-    let (Some(source), Some(destination)) = (phases(pair.source), phases(pair.destination)) else {
-        return Answer::Unknown;
-    };
-    if source == destination {
-        Answer::Yes
-    } else if pair.source_asks != Answer::No && is_precopy_alone(&source, &destination) {
-        Answer::Unknown
-    } else {
-        Answer::No
-    }
-}
-
 /// Whether pre-copy on the destination is all that keeps the flags of a pair apart.
 pub fn precopy_alone(pair: &Pair<'_>) -> bool {
-    let both = phases(pair.source).zip(phases(pair.destination));
-    both.is_some_and(|(source, destination)| is_precopy_alone(&source, &destination))
+    let [source, destination] = pair.ends().map(|end| phases(facts::flags(end)));
+    source.zip(destination).is_some_and(|(source, destination)| is_precopy_alone(&source, &destination))
 }
 
 fn is_precopy_alone(source: &[&str], destination: &[&str]) -> bool {
@@ -190,39 +329,10 @@ fn is_precopy_alone(source: &[&str], destination: &[&str]) -> bool {
     without.len() < destination.len() && source == without
 }
 
-fn phases(device: &Device) -> Option<Vec<&str>> {
-    let flags = device.migration.flags.as_ref()?;
-    let mut phases: Vec<&str> = flags.iter().map(String::as_str).filter(|flag| *flag != "dirty-tracking").collect();
+fn phases(flags: Option<&[String]>) -> Option<Vec<&str>> {
+    let mut phases: Vec<&str> = flags?.iter().map(String::as_str).filter(|flag| *flag != "dirty-tracking").collect();
     phases.sort_unstable();
     Some(phases)
-}
-
-/// Base address registers: number, kind and size. QEMU does not compare sizes at all.
-pub fn bars(pair: &Pair<'_>) -> Answer {
-    equal(pair.source.bars.as_ref(), pair.destination.bars.as_ref())
-}
-
-/// The MSI-X table.
-pub fn msix(pair: &Pair<'_>) -> Answer {
-    let known = |device: &Device| device.msix.is_some() || device.why_unknown("msix").is_none();
-    match (&pair.source.msix, &pair.destination.msix) {
-        (s, d) if s == d && known(pair.source) && known(pair.destination) => Answer::Yes,
-        _ if known(pair.source) && known(pair.destination) => Answer::No,
-        _ => Answer::Unknown,
-    }
-}
-
-/// The capability list with its offsets.
-pub fn capabilities(pair: &Pair<'_>) -> Answer {
-    equal(pair.source.capabilities.as_ref(), pair.destination.capabilities.as_ref())
-}
-
-/// The parameter-set id of the card: another one is another card. Only NVIDIA cards have it.
-pub fn psid(pair: &Pair<'_>) -> Answer {
-    if !is_mlx5(pair.source) {
-        return Answer::Yes;
-    }
-    equal(psid_of(pair.source, pair.source_pf).as_ref(), psid_of(pair.destination, pair.destination_pf).as_ref())
 }
 
 /// The parameter-set id of a device's card, which a VF has from its PF.
@@ -239,19 +349,18 @@ pub fn is_mlx5(device: &Device) -> bool {
 /// Facts that only one vendor has (vGPU type, QAT services, queue pairs), with their values on both sides: a VF's own, its
 /// PF's, and those that its driver is known to compare.
 pub fn vendor_facts<'a>(pair: &Pair<'a>) -> BTreeMap<&'a str, (Option<&'a Value>, Option<&'a Value>)> {
-    let of =
-        |device: &'a Device, pf: Option<&'a Device>| device.vendor.iter().chain(pf.into_iter().flat_map(|p| &p.vendor));
-    let mut facts: BTreeMap<&str, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
-    for (key, value) in of(pair.source, pair.source_pf) {
-        facts.entry(key).or_default().0.get_or_insert(value);
-    }
-    for (key, value) in of(pair.destination, pair.destination_pf) {
-        // What only the destination says was not asked of the source.
-        if let Some(both) = facts.get_mut(key.as_str()) {
-            both.1.get_or_insert(value);
-        }
-    }
-    for key in compared_by(effective_driver(pair.source).as_deref()) {
+    let [source, destination] = pair.ends();
+    vendor_pairs(facts::vendor(source), facts::vendor(destination))
+}
+
+fn vendor_pairs<'a>(
+    (source, driver): facts::Vendor<'a>,
+    (mut destination, _): facts::Vendor<'a>,
+) -> BTreeMap<&'a str, (Option<&'a Value>, Option<&'a Value>)> {
+    let mut facts: BTreeMap<_, _> =
+        source.into_iter().map(|(key, value)| (key, (Some(value), destination.remove(key)))).collect();
+    // What only the destination says was not asked of the source.
+    for key in compared_by(effective(driver).as_deref()) {
         facts.entry(key).or_default();
     }
     facts
@@ -267,14 +376,9 @@ fn compared_by(driver: Option<&str>) -> &'static [&'static str] {
     }
 }
 
-/// Vendor facts must be equal on both hosts.
-pub fn vendor(pair: &Pair<'_>) -> Answer {
-    all(vendor_facts(pair).into_values().map(|(s, d)| equal(s, d)))
-}
-
 /// The physical network that the device is on, by the spec that matches it or by its own word.
 pub fn physical_network(device: &Device) -> Option<&Value> {
-    device.tags.get("physical_network").or(device.physical_network.as_ref())
+    device.tags.physical_network.as_ref().or(device.physical_network.as_ref())
 }
 
 /// Whether a migration of the device is under way.

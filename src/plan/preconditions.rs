@@ -129,3 +129,68 @@ pub(super) fn sha256(text: &str) -> String {
     }
     hex
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::device_move::Action;
+    use crate::plan::pair::Pair;
+
+    /// Every place below `at`, by its pointer.
+    fn places(at: &Value, path: &str, found: &mut Vec<String>) {
+        found.push(path.to_owned());
+        match at {
+            Value::Object(map) => map.iter().for_each(|(key, value)| places(value, &format!("{path}/{key}"), found)),
+            Value::Array(list) => {
+                list.iter().enumerate().for_each(|(index, value)| places(value, &format!("{path}/{index}"), found));
+            }
+            _ => {}
+        }
+    }
+
+    fn other_values(value: &Value) -> Vec<Value> {
+        match value {
+            Value::String(text) => vec![format!("{text}1").into(), "1018".into(), "no".into(), Value::Null],
+            Value::Number(number) => vec![(number.as_u64().unwrap() + 1).into(), Value::Null],
+            Value::Bool(flag) => vec![(!flag).into()],
+            Value::Array(_) => vec![json!([]), Value::Null],
+            Value::Object(_) | Value::Null => vec![json!({}), "1".into(), Value::Null],
+        }
+    }
+
+    #[test]
+    fn whatever_a_pair_rule_looks_at_is_a_precondition() {
+        let read = |text| serde_json::from_str::<Snapshot>(text).unwrap();
+        let source = read(include_str!("../../tests/fixtures/pair/src.json"));
+        let before = read(include_str!("../../tests/fixtures/pair/dst.json"));
+        let map = [DeviceMove::new(source.devices[1].address, before.devices[1].address, Action::Migrate)];
+        let facts = |host: &Snapshot| preconditions(&source, host, &source.domains[0], &map);
+        let answers = |host: &Snapshot| -> Vec<_> {
+            let pair = Pair::new((&source, &source.devices[1]), (host, &host.devices[1]));
+            pair::RULES.iter().map(|rule| (rule.compare)(&pair)).collect()
+        };
+        let mut looked_at = 0;
+        // The PF, whose facts some rules take, and the VF.
+        for index in [0, 1] {
+            let device = serde_json::to_value(&before.devices[index]).unwrap();
+            let mut all = Vec::new();
+            places(&device, "", &mut all);
+            for place in all.iter().filter(|place| !place.is_empty() && !place.ends_with("/address")) {
+                for value in other_values(device.pointer(place).unwrap()) {
+                    let mut edited = device.clone();
+                    *edited.pointer_mut(place).unwrap() = value.clone();
+                    let Ok(edited) = serde_json::from_value(edited) else { continue };
+                    let mut after = before.clone();
+                    after.devices[index] = edited;
+                    if answers(&before) != answers(&after) {
+                        looked_at += 1;
+                        assert_ne!(facts(&before), facts(&after), "{place} = {value}");
+                    }
+                }
+            }
+        }
+        assert!(looked_at > 30, "{looked_at}");
+    }
+}

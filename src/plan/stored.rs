@@ -5,6 +5,7 @@
 //! `alias_name`, `numa_policy` and others that decide nothing. The second is the same in YAML, written by hand: `alias` for
 //! `alias_name`, `count` 1 and `numa_policy` legacy unless said.
 
+use crate::model::snapshot::Wanted;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -91,12 +92,12 @@ pub fn read(text: &str) -> Result<Vec<Request>, StoredError> {
     for stored in list {
         let Some(alias) = stored.alias_name else { continue };
         let words = |spec: BTreeMap<String, Option<String>>| {
-            spec.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+            spec.into_iter().filter_map(|(key, value)| Some((key, value?))).collect::<BTreeMap<_, _>>()
         };
         requests.push(Request {
             count: stored.count,
             alias,
-            spec: stored.spec.into_iter().map(words).collect(),
+            spec: stored.spec.into_iter().map(|spec| Wanted::from(words(spec))).collect(),
             numa_policy: stored.numa_policy.unwrap_or_else(|| "legacy".to_owned()),
         });
     }
@@ -161,7 +162,10 @@ mod tests {
         assert_eq!(read("[]").unwrap(), []);
         let short = read("- {alias: a, spec: [{product_id: 1017, vendor_id: 0042}]}").unwrap();
         assert_eq!((short[0].count, short[0].numa_policy.as_str()), (1, "legacy"));
-        assert_eq!((short[0].spec[0]["product_id"].as_str(), short[0].spec[0]["vendor_id"].as_str()), ("1017", "0042"));
+        assert_eq!(
+            (short[0].spec[0].rest["product_id"].as_str(), short[0].spec[0].rest["vendor_id"].as_str()),
+            ("1017", "0042")
+        );
     }
 
     #[test]

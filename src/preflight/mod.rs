@@ -1,17 +1,22 @@
 //! Preflight: can this guest move there, every reason if not, and what to do about each.
 //!
-//! A check is a constant with a rule and a function from facts to verdicts; it lives in a file of its own and has one line in
-//! its list. Checks never read anything but two snapshots and a plan made from them.
+//! A check is a rule with a function from facts to verdicts; [`checks`] says how one is added. Checks never read anything but
+//! two snapshots and a plan made from them.
 
-/// Declares the check of a file: its page, code and severity, what it looks at with which function, and what else holds for
-/// it: `rechecked`, `never_ignored`.
+/// Declares the check of a file, or several of one shape, apart by `;`: page, code (a literal, or the name of one that the
+/// planner uses), severity, what it looks at with which function, and what else holds for it (`rechecked`,
+/// `never_ignored`).
 macro_rules! check {
-    ($(#[doc = $page:literal])+ $code:literal: $severity:ident, $on:ident($run:expr) $(, $how:ident)*) => {
-        $(#[doc = $page])+
-        pub(super) static CHECK: $crate::preflight::Check = $crate::preflight::Check::new(
-            $crate::model::finding::rule!($(#[doc = $page])+ $code, $severity),
-            $crate::preflight::Run::$on($run),
-        )$(.$how())*;
+    ($(
+        $(#[doc = $page:literal])+
+        $($code:literal)? $($name:ident)?: $severity:ident, $on:ident($run:expr) $(, $how:ident)*
+    );+ $(;)?) => {
+        pub(super) const CHECKS: &[$crate::preflight::Check] = &[$(
+            $crate::preflight::Check::new(
+                $crate::model::finding::rule!($($code)? $($name)?, $severity, $($page)+),
+                $crate::preflight::Run::$on($run),
+            )$(.$how())*
+        ),+];
     };
 }
 
@@ -20,8 +25,8 @@ macro_rules! checks {
     ($($name:ident,)+) => {
         $(mod $name;)+
 
-        /// Every check of this folder, in the order of reports.
-        pub const CHECKS: &[&$crate::preflight::Check] = &[$(&$name::CHECK),+];
+        /// Every check of this folder by file, in the order of reports.
+        pub const CHECKS: &[&[$crate::preflight::Check]] = &[$($name::CHECKS),+];
     };
 }
 
@@ -90,11 +95,11 @@ impl Check {
 }
 
 /// Every check, in the order of reports.
-pub const CHECKS: &[&[&Check]] = &[checks::host::CHECKS, checks::guest::CHECKS, checks::device::CHECKS];
+const CHECKS: &[&[&[Check]]] = &[checks::host::CHECKS, checks::guest::CHECKS, checks::device::CHECKS];
 
 /// Every check by itself.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().flat_map(|list| list.iter().copied())
+    CHECKS.iter().flat_map(|folder| folder.iter()).flat_map(|file| file.iter())
 }
 
 /// Whether `--ignore` may name this check.

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use super::context::{DevicePair, Hosts, Instance, Namesakes};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::terms::Terms;
-use super::verdict::{self, Answer, CheckResult, Compatibility, Row, Verdict};
-use super::{CHECKS, Check, Run, capacity, estimate};
+use super::verdict::{self, CheckResult, Compatibility, Row, Verdict};
+use super::{Check, Run, capacity, checks, estimate};
 use crate::domain::guest::Guest;
-use crate::model::finding::Severity;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot, Unknown};
 use crate::plan::pair::Pair;
@@ -84,7 +83,7 @@ fn holds_devices(domain: &Domain) -> bool {
 fn host_rows(hosts: Hosts<'_>, vfio: bool) -> (Vec<Row>, Vec<Row>) {
     let mut always = Vec::new();
     let mut with_vfio = Vec::new();
-    for check in CHECKS.iter().flat_map(|list| list.iter()) {
+    for check in checks() {
         match check.run {
             Run::Hosts(run) => always.extend(run(hosts).into_iter().map(|v| row(check, v, None, None))),
             Run::VfioHosts(run) if vfio => {
@@ -108,7 +107,7 @@ fn instance_report(
     let guest = plan.guest.as_ref().unwrap_or(&empty);
     let instance = Instance { hosts, domain, guest, plan, there, terms: &question.terms };
     let mut rows = Vec::new();
-    for check in CHECKS.iter().flat_map(|list| list.iter()) {
+    for check in checks() {
         match check.run {
             Run::Instance(run) => {
                 rows.extend(run(&instance).into_iter().map(|v| row(check, v, Some(domain), None)));
@@ -147,13 +146,7 @@ fn instance_report(
 
 fn row(check: &Check, verdict: Verdict, domain: Option<&Domain>, device: Option<PciAddress>) -> Row {
     let severity = verdict.severity.unwrap_or(check.rule.severity);
-    let result = match (verdict.answer, severity) {
-        (Answer::Pass, _) => CheckResult::Ok,
-        (Answer::Unknown, _) => CheckResult::Unknown,
-        (Answer::Fail, Severity::Info) => CheckResult::Info,
-        (Answer::Fail, Severity::Warning) => CheckResult::Warning,
-        (Answer::Fail, Severity::Error) => CheckResult::Error,
-    };
+    let result = CheckResult::new(verdict.answer, severity);
     Row {
         code: check.rule.code.to_owned(),
         result,

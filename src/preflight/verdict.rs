@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::finding::Severity;
+use crate::model::finding::{Answer, Severity};
 
 /// What one check says about one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Passed, failed or not known.
+    /// Whether all is well.
     pub answer: Answer,
     /// One sentence; empty when it passed.
     pub message: String,
@@ -23,17 +23,6 @@ pub struct Verdict {
     pub device: Option<String>,
 }
 
-/// The three answers. Unknown is never shown as passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The check ran and all is well.
-    Pass,
-    /// The check ran and it is not.
-    Fail,
-    /// A fact is missing.
-    Unknown,
-}
-
 impl Verdict {
     fn new(answer: Answer, message: String) -> Self {
         Self { answer, message, remedy: None, source: None, destination: None, severity: None, device: None }
@@ -41,12 +30,21 @@ impl Verdict {
 
     /// All is well.
     pub fn pass() -> Self {
-        Self::new(Answer::Pass, String::new())
+        Self::new(Answer::Yes, String::new())
     }
 
     /// It is not, and why.
     pub fn fail(message: impl Into<String>) -> Self {
-        Self::new(Answer::Fail, message.into())
+        Self::new(Answer::No, message.into())
+    }
+
+    /// The verdict on an answer, with a sentence for "no" and one for "unknown".
+    pub fn answer(answer: Answer, no: impl FnOnce() -> String, unknown: impl FnOnce() -> String) -> Self {
+        match answer {
+            Answer::Yes => Self::pass(),
+            Answer::No => Self::fail(no()),
+            Answer::Unknown => Self::unknown(unknown()),
+        }
     }
 
     /// Which fact is missing.
@@ -84,7 +82,7 @@ impl Verdict {
     }
 }
 
-/// Result of one check in the document.
+/// Result of one check in the document: its answer, and what a "no" weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckResult {
@@ -101,6 +99,17 @@ pub enum CheckResult {
 }
 
 impl CheckResult {
+    /// The result of an answer whose "no" weighs so much.
+    pub const fn new(answer: Answer, severity: Severity) -> Self {
+        match (answer, severity) {
+            (Answer::Yes, _) => Self::Ok,
+            (Answer::Unknown, _) => Self::Unknown,
+            (Answer::No, Severity::Info) => Self::Info,
+            (Answer::No, Severity::Warning) => Self::Warning,
+            (Answer::No, Severity::Error) => Self::Error,
+        }
+    }
+
     /// The word in tables.
     pub const fn as_str(self) -> &'static str {
         match self {

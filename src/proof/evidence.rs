@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::identity::{Identity, compare};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
@@ -21,8 +22,12 @@ pub struct Evidence {
     pub pvm_version: String,
     /// Name of the host it was read on.
     pub host: String,
+    /// UUID of that host, as its libvirt says it; none with an entry in `unknown`.
+    pub host_uuid: Option<String>,
     /// The domain's name.
     pub domain: String,
+    /// UUID of the domain that has this name there; none with an entry in `unknown`.
+    pub domain_uuid: Option<String>,
     /// From when on it was asked for.
     pub since: Timestamp,
     /// When it was read, by that host's clock.
@@ -38,10 +43,44 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Whether this was written by that host about that guest: whatever was asked may answer, and with anything.
+    pub fn is_of(&self, asked: &Asked<'_>) -> Result<(), String> {
+        if !self.domain.is_empty() && self.domain != asked.domain {
+            return Err(format!("they are of another guest, {}", self.domain));
+        }
+        if let Some(uuid) = self.domain_uuid.as_deref().filter(|uuid| !uuid.eq_ignore_ascii_case(asked.domain_uuid)) {
+            return Err(format!("they are of another guest, which has the UUID {uuid} and not {}", asked.domain_uuid));
+        }
+        // Where the host itself cannot be known by its UUID, only the way to it ties the two together.
+        let Some(wanted) = asked.host_uuid else { return Ok(()) };
+        match compare(self.host_uuid.as_deref(), Some(wanted)) {
+            Identity::Same => Ok(()),
+            Identity::Other => Err(format!(
+                "they are of another host, {} with the UUID {}; the guest's host has {wanted}",
+                self.host,
+                self.host_uuid.as_deref().unwrap_or_default()
+            )),
+            Identity::Unknown => {
+                Err(format!("they do not say by a UUID of which host they are: {}", self.why_unknown("host_uuid")))
+            }
+        }
+    }
+
     /// Why a fact is unknown.
     pub fn why_unknown(&self, fact: &str) -> &str {
         self.unknown.iter().find(|u| u.fact == fact).map_or("it was not read", |u| u.why.as_str())
     }
+}
+
+/// Whose evidence is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// UUID of the host; none where its libvirt names none.
+    pub host_uuid: Option<&'a str>,
+    /// Name of the guest.
+    pub domain: &'a str,
+    /// UUID of the guest.
+    pub domain_uuid: &'a str,
 }
 
 /// QEMU's log of a domain, from its last start, without QEMU's command line.
@@ -151,6 +190,32 @@ mod tests {
         assert_eq!(log.qemu.as_deref(), Some("10.0.2Debian 1:10.0.2+ds-2"));
         assert_eq!(log.lines.len(), 2);
         assert!(log.lines[0].starts_with("char device"));
+    }
+
+    /// P4: "verified" was said of the log of another guest on another host.
+    #[test]
+    fn evidence_of_another_host_or_guest_is_none() {
+        let (host, other) = ("0aeb4c2e-1111-4222-8333-444455556666", "1aeb4c2e-1111-4222-8333-444455556666");
+        let asked = Asked { host_uuid: Some(host), domain: "vm", domain_uuid: "u-1" };
+        let evidence = Evidence {
+            host: "b".into(),
+            host_uuid: Some(host.into()),
+            domain: "vm".into(),
+            domain_uuid: Some("U-1".into()),
+            ..Evidence::default()
+        };
+        assert_eq!(evidence.is_of(&asked), Ok(()));
+        // A guest that is not there any more has no UUID there.
+        assert_eq!(Evidence { domain_uuid: None, ..evidence.clone() }.is_of(&asked), Ok(()));
+        for (is, why) in [
+            (Evidence { domain: "another-guest".into(), ..evidence.clone() }, "another guest, another-guest"),
+            (Evidence { domain_uuid: Some("u-2".into()), ..evidence.clone() }, "another guest, which has the UUID u-2"),
+            (Evidence { host_uuid: Some(other.into()), ..evidence.clone() }, "another host, b with the UUID 1aeb"),
+            (Evidence { host_uuid: None, ..evidence.clone() }, "do not say by a UUID of which host"),
+        ] {
+            let said = is.is_of(&asked).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
     }
 
     #[test]

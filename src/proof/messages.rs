@@ -45,6 +45,12 @@ pub const LOSSES: &[Family] = &[
         meaning: "the device's configuration space was not loaded",
     },
     Family {
+        fragment: "vfio_load_device_config_state() failed",
+        from: (10, 0),
+        names_device: true,
+        meaning: "the device's configuration space was not loaded",
+    },
+    Family {
         fragment: "data_fd out of sync",
         from: (8, 0),
         names_device: true,
@@ -160,8 +166,14 @@ pub fn read(line: &str, devices: &[Device]) -> Says {
             return Says::Loss(family.meaning);
         }
     }
+    let concerns = match named {
+        Named::Ours => true,
+        // `vfio: failed to enable vectors`, of a device that QEMU does not name: it may be any of them.
+        Named::Nobody => line.contains("vfio: "),
+        Named::Another => false,
+    };
     let harmless = || HARMLESS.iter().any(|row| line.contains(row.fragment));
-    if named == Named::Ours && !harmless() { Says::Unknown } else { Says::Nothing }
+    if concerns && !harmless() { Says::Unknown } else { Says::Nothing }
 }
 
 /// Major and minor version out of `10.0.2Debian 1:10.0.2+ds-2`.
@@ -201,6 +213,7 @@ mod tests {
             "2026-11-28T02:22:38.337919Z qemu-system-x86_64: ua-vf5: Failed setting device state to RUNNING_P2P. Recover state is ERROR. Resetting device: Input/output error",
             "2026-11-28T02:23:00.686300Z qemu-system-x86_64: Failed to save iterable device state: ua-vf5: Failed setting device state to STOP_COPY. Recover state is ERROR. Resetting device: Input/output error",
             "qemu-system-x86_64: Failed setting device state to RUNNING. Recover state is ERROR. Resetting device: x",
+            "qemu-system-x86_64: ua-vf5: vfio_load_device_config_state() failed: -22",
         ] {
             assert!(matches!(read(line, &device("ua-vf5")), Says::Loss(_)), "{line}");
         }
@@ -219,6 +232,9 @@ mod tests {
             let recovered =
                 format!("{name}: Failed setting device state to PRE_COPY. Setting device in recover state RUNNING: x");
             assert_eq!(read(&recovered, &ours), Says::Unknown, "{name}");
+        }
+        for nobody in ["vfio: failed to enable vectors, Invalid argument", "vfio: Error: Failed to setup MSI fds: x"] {
+            assert_eq!(read(&format!("qemu-system-x86_64: {nobody}"), &ours), Says::Unknown, "{nobody}");
         }
         assert_eq!(read("char device redirected to /dev/pts/0", &ours), Says::Nothing);
     }

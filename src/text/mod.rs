@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod file;
 pub mod mapped;
+pub mod near_miss;
 
 pub use diagnostic::{Diagnostic, Fix, Label, NovaError};
 pub use file::{FileId, SourceFile, Sources};

@@ -18,7 +18,7 @@ const USES: &[(&str, &[&str])] = &[
     ("preflight", &["model", "domain", "proof", "plan"]),
     ("migration", &["model", "domain", "libvirt", "proof", "journal"]),
     ("cli", &["model"]),
-    ("output", &["model", "text", "nova", "facts", "preflight", "migration", "cli"]),
+    ("output", &["model", "text", "nova", "facts", "preflight", "migration"]),
     (
         "commands",
         &[

@@ -2,10 +2,10 @@
 
 use super::parameters;
 use super::plan::Planned;
-use crate::cli::Format;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, OrStop as _, Stop, way};
 use crate::model::device_move::Action;
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::output::diff::diff;
 use crate::output::preflight as output;

@@ -10,6 +10,7 @@ mod show;
 mod sides;
 mod signals;
 mod taken;
+mod usable;
 mod wanted;
 
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ use crate::model::pci::PciAddress;
 use crate::output::progress::Reporter;
 use crate::output::text::printable;
 use crate::plan::document::Plan;
-use crate::proof;
+use crate::proof::{self, evidence::Asked};
 use sides::Sides;
 use signals::Signals;
 use wanted::Wanted;
@@ -58,6 +59,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let mut excluded = BTreeSet::new();
     if args.dry_run || args.save_plan.is_some() {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
+        usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
         let outcome = announce::show(context, args, &planned)?;
         if let Some(path) = &args.save_plan {
             saved::save(path, &planned)?;
@@ -82,6 +84,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let mut agreed = None;
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
+        usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
         announce::announce(context, args, &planned);
         let order = judge::judge(context, args, &planned)?;
         let locks = match lock(&directory, order)? {
@@ -219,8 +222,10 @@ fn perform(
     let mut reporter = Reporter::new(&context.printer);
     let hosts = forward::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
     let prove = |side: journal::Side, question: &proof::Question<'_>| {
-        let host = if side == journal::Side::Source { &source.host } else { &destination.host };
-        let received = evidence::ask(host, options, &order.instance.name, question.since, journal::now);
+        let end = if side == journal::Side::Source { source } else { destination };
+        let Instance { name, uuid } = &order.instance;
+        let about = Asked { host_uuid: Some(&end.uuid), domain: name, domain_uuid: uuid };
+        let received = evidence::ask(&end.host, options, &about, question.since, journal::now);
         match side {
             journal::Side::Source => proof::stayed(&received, question),
             journal::Side::Destination => proof::arrived(&received, question),

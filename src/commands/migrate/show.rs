@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::cli::Format;
 use crate::commands::Context;
 use crate::journal::{self, Receipt};
 use crate::migration::forward::{Conclusion, Order};
+use crate::model::format::Format;
 use crate::output::StdoutError;
 use crate::output::progress::bytes;
 use crate::output::text::printable;

@@ -108,15 +108,13 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use clap::Parser as _;
-
     use super::*;
-    use crate::cli::Cli;
+    use crate::model::format::{Color, Format};
 
     /// With real signals of this process.
     #[test]
     fn each_attempt_is_asked_to_end_by_the_first_signal_in_it() {
-        let printer = Printer::new(&Cli::try_parse_from(["pvm", "recover"]).unwrap().global);
+        let printer = Printer::new(Format::Table, Color::Never, 0, true);
         let signals = Signals::hear(&printer).unwrap();
         for signal in [SIGINT, SIGTERM] {
             let (sender, receiver) = mpsc::channel();

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 
 use super::Entry;
 use crate::commands::{Context, Stop};
+use crate::facts::reference::check_uri;
 use crate::journal::mark::NAMESPACE;
 use crate::journal::{self, Mark, Store};
 use crate::libvirt;
 use crate::migration::recover::mark::{self, Found};
 use crate::model::outcome::Outcome;
+use crate::model::paste::quoted;
 use crate::output::text::printable;
 
 /// A guest of this host with the mark of a migration that has no journal here.
@@ -79,13 +81,16 @@ impl Marked {
         let (id, machine) = (printable(id), printable(machine));
         let mut text = self.line();
         for host in [source, destination] {
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "    virsh -c {} domstate --reason {}    # from {machine}",
-                printable(&host.uri),
-                self.guest.uuid
-            );
+            // Somebody else wrote it into the guest: a URI that runs a program is not shown as one to paste.
+            let _ = match check_uri(&host.uri) {
+                Ok(()) => writeln!(
+                    text,
+                    "    virsh -c {} domstate --reason {}    # from {machine}",
+                    printable(&quoted(&host.uri)),
+                    self.guest.uuid
+                ),
+                Err(_) => writeln!(text, "    ({}: its URI in the mark is none that pvm opens)", printable(&host.name)),
+            };
         }
         for port in ports {
             let _ = writeln!(text, "  port {} of the source was to be unplugged; for the destination:", port.source);
@@ -101,5 +106,31 @@ impl Marked {
         let _ =
             writeln!(text, "    virsh -c {} metadata {} --uri {NAMESPACE} --remove --live", self.uri, self.guest.uuid);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P13: the mark is another operator's, and its lines are pasted by this one's.
+    #[test]
+    fn a_mark_puts_no_command_into_a_line_to_paste() {
+        let host = |name: &str, uri: &str| journal::Host { name: name.into(), uri: uri.into(), uuid: None };
+        let marked = Marked {
+            guest: journal::Instance { name: "vm".into(), uuid: "u".into() },
+            uri: "qemu:///system".into(),
+            mark: Mark {
+                id: "m-1".into(),
+                machine: "ops".into(),
+                source: host("a", "qemu:///system; touch x #"),
+                destination: host("b", "qemu+ext://b/system?command=prog"),
+                ..Mark::default()
+            },
+        };
+        let text = marked.details();
+        let unquoted = text.lines().find(|line| line.contains("virsh -c qemu:///system; "));
+        assert_eq!(unquoted, None);
+        assert!(!text.contains("command=prog") && text.contains("b: its URI in the mark is none"), "{text}");
     }
 }

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::drivers;
-use crate::model::snapshot::device::{Declared, DevType, Device, Firmware, Link, Supported};
+use crate::model::snapshot::Declared;
+use crate::model::snapshot::device::{DevType, Device, Firmware, Link, Supported};
 use crate::model::snapshot::{Domain, Host, Snapshot};
 
 /// VFs of NVIDIA GPUs stay on the vendor's driver, which brings its own VFIO part.
@@ -158,7 +159,7 @@ fn parent(device: &Device, pf: Option<&Device>) -> Link {
 }
 
 fn driver(device: &Device) -> Link {
-    let managed = device.tags.get("managed").and_then(|v| v.as_str());
+    let unmanaged = device.tags.managed == Some(Declared::No);
     match &device.driver {
         Some(bound) if device.migration.variant_driver.is_some() => {
             let never = drivers::known(bound).is_some_and(|known| !known.migrates);
@@ -177,7 +178,7 @@ fn driver(device: &Device) -> Link {
             None => link("driver", None, "bound to nvidia; whether a vGPU type is set is not known"),
         },
         // Without the tag Nova leaves binding to libvirt, which does it when a guest starts.
-        bound if managed != Some("false") => {
+        bound if !unmanaged => {
             let now = bound.as_ref().map_or("no driver is bound".to_owned(), |b| format!("bound to {b}"));
             match device.candidate_driver.as_deref() {
                 Some(plain) if drivers::is_plain(plain) => {

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use super::chain;
 use super::drivers;
 use crate::model::finding::{Finding, rules};
+use crate::model::snapshot::Declared;
 use crate::model::snapshot::Snapshot;
-use crate::model::snapshot::device::{Declared, DevType, Device, Supported};
+use crate::model::snapshot::device::{DevType, Device, Supported};
 
 /// Whether a finding says that something does not fit together; the note on stored tags does not.
 pub fn is_mismatch(code: &str) -> bool {
@@ -120,7 +121,7 @@ fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
     let broken = chain::broken(device);
     let plain = device.driver.as_deref().is_some_and(drivers::is_plain);
     let variant = device.candidate_driver.as_deref().filter(|m| !drivers::is_plain(m));
-    let unmanaged = device.tags.get("managed").and_then(|v| v.as_str()) == Some("false");
+    let unmanaged = device.tags.managed == Some(Declared::No);
     if device.declared == Declared::Yes
         && let Some(link) = broken
         // A device that is merely not bound yet has not said no.

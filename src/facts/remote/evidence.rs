@@ -1,28 +1,63 @@
 //! The evidence of another host, through the same channel as its facts: `pvm evidence` over there.
 
 use super::channel::{Channel, channel, is_plain};
+use std::path::Path;
+
 use crate::facts::{GatherOptions, HostRef};
+use crate::libvirt;
+use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
+use crate::proof::evidence::Asked;
 use crate::proof::{Evidence, Received, collect};
 
 /// How much earlier than asked the logs are read: the other host's clock may be behind.
 const MARGIN_MS: i64 = 60_000;
 
-/// Asks `host` what it has written about `domain` since `since`, by this machine's clock. `clock` gives the present moment.
+/// What this machine has written about a domain, with the UUIDs that its libvirt at `uri` has for both.
+pub fn here(root: &Path, uri: Option<&str>, domain: &str, since: Timestamp, now: Timestamp) -> Evidence {
+    let mut evidence = collect::collect(root, domain, since, now);
+    let daemon = match uri {
+        Some(uri) => libvirt::open(uri).map_err(|e| e.to_string()),
+        None => Err("libvirt was not asked, because the tree below --root is another machine's".to_owned()),
+    };
+    let mut unknown = |fact: &str, why: String| evidence.unknown.push(Unknown::new(fact, why));
+    match daemon {
+        Ok(daemon) => {
+            match daemon.host_uuid() {
+                Ok(uuid) => evidence.host_uuid = Some(uuid),
+                Err(e) => unknown("host_uuid", e.to_string()),
+            }
+            match daemon.domain_by_name(domain) {
+                Ok(Some(guest)) => evidence.domain_uuid = Some(guest.uuid),
+                Ok(None) => unknown("domain_uuid", format!("no domain is called {domain} there")),
+                Err(e) => unknown("domain_uuid", e.to_string()),
+            }
+        }
+        Err(why) => {
+            unknown("host_uuid", why.clone());
+            unknown("domain_uuid", why);
+        }
+    }
+    evidence
+}
+
+/// Asks `host` what it has written about a guest since `since`, by this machine's clock. `clock` gives the present moment. What
+/// is of another host or guest than `about` is no answer.
 pub fn ask(
     host: &HostRef,
     options: &GatherOptions,
-    domain: &str,
+    about: &Asked<'_>,
     since: Timestamp,
     clock: impl Fn() -> Timestamp,
 ) -> Received {
     let asked = clock();
     let since = since.plus(-MARGIN_MS);
     let content = match channel(host) {
-        Channel::Here => Ok(collect::collect(&options.root, domain, since, asked)),
+        Channel::Here => Ok(here(&options.root, options.connect.as_deref(), about.domain, since, asked)),
         Channel::None(why) => Err(why),
-        Channel::Program(argv) => by_program(&argv, host, options, domain, since),
+        Channel::Program(argv) => by_program(&argv, host, options, about.domain, since),
     };
+    let content = content.and_then(|evidence| evidence.is_of(about).map(|()| evidence));
     Received { asked, answered: clock(), content }
 }
 
@@ -58,7 +93,8 @@ mod tests {
     }
 
     fn asked(host: &HostRef, domain: &str) -> Result<Evidence, String> {
-        ask(host, &GatherOptions::default(), domain, Timestamp(MARGIN_MS), || Timestamp(7)).content
+        let about = Asked { host_uuid: None, domain, domain_uuid: "u" };
+        ask(host, &GatherOptions::default(), &about, Timestamp(MARGIN_MS), || Timestamp(7)).content
     }
 
     #[test]

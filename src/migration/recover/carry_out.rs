@@ -44,7 +44,9 @@ impl Recovery<'_> {
                         (Rest::Off(Side::Source), format!("{guest} does not run on {host} any more"))
                     }
                     Seen::Absent => (Rest::Elsewhere, format!("{guest} does not run on {host} any more")),
-                    Seen::Unreachable(_) => (Rest::Elsewhere, format!("{host} does not answer")),
+                    Seen::Unreachable(_) => {
+                        (Rest::Elsewhere, format!("{host} does not answer, so nobody has looked where {guest} is"))
+                    }
                 };
                 self.close(Outcome::Fine, rest, format!("nothing had been touched, {is}"))
             }

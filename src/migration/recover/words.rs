@@ -4,6 +4,7 @@ use super::action::Action;
 use super::answer::Seen;
 use super::{Decision, Situation};
 use crate::journal::{Side, State};
+use crate::model::paste::quoted;
 use crate::model::pci::PciAddress;
 use crate::proof::Verdict;
 
@@ -114,6 +115,6 @@ pub fn commands(journal: &State) -> Vec<String> {
     let plan = &journal.plan;
     [&plan.source, &plan.destination]
         .iter()
-        .map(|host| format!("    virsh -c {} domstate --reason {}", host.uri, plan.instance.uuid))
+        .map(|host| format!("    virsh -c {} domstate --reason {}", quoted(&host.uri), quoted(&plan.instance.uuid)))
         .collect()
 }

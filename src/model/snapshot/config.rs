@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::tags::{Declared, Tags, Wanted};
+
 /// A parsed configuration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,7 +46,7 @@ pub struct SpecDoc {
     /// Whether the spec is for devices managed by a remote (`SmartNIC`) host.
     pub remote_managed: bool,
     /// Every other key, as Nova keeps it: boolean words normalised to `"true"`/`"false"` for the keys Nova converts.
-    pub tags: BTreeMap<String, Value>,
+    pub tags: Tags,
 }
 
 /// The address matcher of a spec.
@@ -74,9 +76,9 @@ pub struct AliasDoc {
     /// `legacy`, `required`, `preferred` or `socket`.
     pub numa_policy: String,
     /// `yes` only when every spec says so, `no` when every one says no, else absent.
-    pub live_migratable: Option<String>,
+    pub live_migratable: Option<Declared>,
     /// Alternatives; each as Nova keeps it (`vendor_id`, `product_id`, `dev_type`, `live_migratable`, `resource_class`, …).
-    pub specs: Vec<BTreeMap<String, String>>,
+    pub specs: Vec<Wanted>,
 }
 
 /// One other option with its place.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Unknown;
+use super::tags::{Declared, Tags};
 use crate::model::pci::{PciAddress, PciId};
 
 /// Nova's device types (`nova/objects/fields.py`, `PciDeviceType`).
@@ -34,30 +35,6 @@ impl DevType {
             Self::Pf => "type-PF",
             Self::Vf => "type-VF",
             Self::Vdpa => "vdpa",
-        }
-    }
-}
-
-/// What the configuration declares for a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Declared {
-    /// `live_migratable` is true.
-    Yes,
-    /// `live_migratable` is false.
-    No,
-    /// No spec matches, or the matching spec has no such tag.
-    #[default]
-    Unset,
-}
-
-impl Declared {
-    /// The word in tables and documents.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Unset => "unset",
         }
     }
 }
@@ -153,7 +130,7 @@ pub struct Device {
     /// Index of the first matching device spec.
     pub spec_index: Option<usize>,
     /// Tags of that spec.
-    pub tags: BTreeMap<String, Value>,
+    pub tags: Tags,
     /// `live_migratable` of that spec.
     pub declared: Declared,
     /// What the device answers.

@@ -9,11 +9,13 @@ pub mod device;
 pub mod domain;
 pub mod host;
 pub mod storage;
+pub mod tags;
 
 pub use config::{AddressDoc, AliasDoc, ConfigDoc, OptionDoc, SpecDoc};
-pub use device::{Declared, DevType, Device, Migration, Supported};
+pub use device::{DevType, Device, Migration, Supported};
 pub use domain::{Domain, Hostdev, HostdevKind};
 pub use host::Host;
+pub use tags::{Declared, Tags, Wanted};
 
 use std::fmt;
 use std::marker::PhantomData;

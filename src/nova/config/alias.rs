@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::finding::rules;
-use crate::model::snapshot::AliasDoc;
+use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
+use crate::text::near_miss::near_miss;
 use crate::text::{Diagnostic, Fix, Span, Spanned};
 
 rules! {
@@ -76,8 +77,8 @@ pub struct AliasEntry {
     pub name: Spanned<String>,
     /// NUMA policy, `legacy` when absent.
     pub numa_policy: String,
-    /// What Nova keeps: `vendor_id`, `product_id`, `dev_type`, `live_migratable` (`true` or `false`), and the rest as written.
-    pub spec: BTreeMap<String, String>,
+    /// What Nova keeps: `vendor_id`, `product_id`, `dev_type`, `live_migratable`, and the rest as written.
+    pub spec: Wanted,
 }
 
 /// Members of the schema.
@@ -130,13 +131,13 @@ impl AliasEntry {
             return None;
         }
         let text = |key: &str| node.get(key).and_then(|m| m.value.as_str()).map(str::to_owned);
-        let mut spec = BTreeMap::new();
+        let mut spec = Wanted::default();
         for key in ["vendor_id", "product_id", "resource_class", "traits", "capability_type"] {
-            spec.extend(text(key).map(|value| (key.to_owned(), value)));
+            spec.rest.extend(text(key).map(|value| (key.to_owned(), value)));
         }
-        spec.extend(text("device_type").map(|value| ("dev_type".to_owned(), value)));
+        spec.rest.extend(text("device_type").map(|value| ("dev_type".to_owned(), value)));
         if let Some(value) = text("live_migratable").and_then(|word| bool_word::word(&word)) {
-            spec.insert("live_migratable".to_owned(), value.to_string());
+            spec.live_migratable = value.into();
         }
         Some(Self {
             node: node.clone(),
@@ -153,14 +154,14 @@ impl AliasEntry {
 
     /// Whether both ids are there.
     pub fn has_ids(&self) -> bool {
-        self.spec.contains_key("vendor_id") && self.spec.contains_key("product_id")
+        self.spec.get("vendor_id").is_some() && self.spec.get("product_id").is_some()
     }
 }
 
 fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
     let key = member.key.value.as_str();
     if !MEMBERS.contains(&key) {
-        let near = super::near_miss(key, &MEMBERS);
+        let near = near_miss(key, &MEMBERS);
         let mut diagnostic = Diagnostic::new(&ALIAS_SHAPE, format!("an alias has no member '{key}'"))
             .at(member.key.span, near.map_or_else(|| "not allowed".to_owned(), |near| format!("did you mean {near}?")))
             .remedy(near.map_or_else(|| "remove it".to_owned(), |near| format!("\"{near}\"")))
@@ -242,7 +243,7 @@ fn check_text(key: &str, text: &str, refuse: &mut dyn FnMut(String, &str, String
             );
         }
         "device_type" if !DEVICE_TYPES.contains(&text) => {
-            let near = super::near_miss(text, &DEVICE_TYPES).unwrap_or("type-VF");
+            let near = near_miss(text, &DEVICE_TYPES).unwrap_or("type-VF");
             refuse(
                 format!("device_type is type-PCI, type-PF or type-VF, not '{text}'"),
                 "unknown type",
@@ -251,7 +252,7 @@ fn check_text(key: &str, text: &str, refuse: &mut dyn FnMut(String, &str, String
             );
         }
         "numa_policy" if !NUMA_POLICIES.contains(&text) => {
-            let near = super::near_miss(text, &NUMA_POLICIES).unwrap_or("legacy");
+            let near = near_miss(text, &NUMA_POLICIES).unwrap_or("legacy");
             refuse(
                 format!("numa_policy is required, legacy, preferred or socket, not '{text}'"),
                 "unknown policy",
@@ -338,7 +339,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
         } else {
             first.insert(name, entry);
         }
-        let class = pci_in_placement && entry.spec.contains_key("resource_class");
+        let class = pci_in_placement && entry.spec.get("resource_class").is_some();
         if !entry.has_ids() && !class {
             let (or_class, nova) = if pci_in_placement {
                 (", or a resource_class", "fields set or resource_class field set.")
@@ -375,14 +376,8 @@ pub fn documents(entries: &[AliasEntry]) -> Vec<AliasDoc> {
         docs[at].specs.push(entry.spec.clone());
     }
     for doc in &mut docs {
-        let all = |word: &str| doc.specs.iter().all(|s| s.get("live_migratable").is_some_and(|v| v == word));
-        doc.live_migratable = if all("true") {
-            Some("yes".to_owned())
-        } else if all("false") {
-            Some("no".to_owned())
-        } else {
-            None
-        };
+        let all = |word: &Declared| doc.specs.iter().all(|spec| spec.live_migratable == *word);
+        doc.live_migratable = [Declared::Yes, Declared::No].into_iter().find(all);
     }
     docs
 }

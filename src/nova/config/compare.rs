@@ -1,6 +1,7 @@
 //! Two copies that should agree: a controller's and a compute host's, or those of two hosts.
 
 use crate::model::finding::{Finding, rules};
+use crate::model::snapshot::Declared;
 use crate::model::snapshot::config::{AliasDoc, ConfigDoc, SpecDoc};
 
 rules! {
@@ -35,7 +36,7 @@ pub fn compare(first: &ConfigDoc, second: &ConfigDoc, other: &str) -> Vec<Findin
     if !first.device_specs.is_empty() && !second.device_specs.is_empty() {
         for (from, to, place) in [(first, second, other), (second, first, "this configuration")] {
             for spec in &from.device_specs {
-                if declared(spec) == "true" {
+                if is_declared(spec) {
                     found.extend(missing(spec, to, place));
                 }
             }
@@ -80,11 +81,11 @@ fn differences(a: &AliasDoc, b: &AliasDoc) -> Vec<String> {
             differences.push(format!("{what} {ours} here, {theirs} there"));
         }
     };
-    let unset = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".to_owned());
-    note("live_migratable", &unset(&a.live_migratable), &unset(&b.live_migratable));
+    let word = |alias: &AliasDoc| alias.live_migratable.unwrap_or_default().as_str();
+    note("live_migratable", word(a), word(b));
     note("numa_policy", &a.numa_policy, &b.numa_policy);
     let keys: std::collections::BTreeSet<&String> =
-        a.specs.iter().chain(&b.specs).flat_map(|spec| spec.keys()).filter(|key| *key != "live_migratable").collect();
+        a.specs.iter().chain(&b.specs).flat_map(|spec| spec.rest.keys()).collect();
     for key in keys {
         let values = |alias: &AliasDoc| {
             let values: Vec<&str> =
@@ -96,8 +97,8 @@ fn differences(a: &AliasDoc, b: &AliasDoc) -> Vec<String> {
     differences
 }
 
-fn declared(spec: &SpecDoc) -> &str {
-    spec.tags.get("live_migratable").and_then(|v| v.as_str()).unwrap_or("unset")
+fn is_declared(spec: &SpecDoc) -> bool {
+    spec.tags.declared() == Declared::Yes
 }
 
 /// What is wrong with the other side's specs for the same ids, if anything.
@@ -111,12 +112,12 @@ fn missing(spec: &SpecDoc, to: &ConfigDoc, place: &str) -> Option<Finding> {
     let ids = format!("{}:{}", spec.vendor_id, spec.product_id);
     let message = if same.is_empty() {
         format!("no device_spec of {place} is for {ids}, which is live-migratable on the other side")
-    } else if !same.iter().any(|s| declared(s) == "true") {
+    } else if !same.iter().any(|s| is_declared(s)) {
         format!("{ids} is live-migratable on one side only: {place} does not say yes")
     } else {
         let tag = ["physical_network", "resource_class", "traits", "trusted", "remote_managed"]
             .into_iter()
-            .find(|tag| !same.iter().any(|s| declared(s) == "true" && s.tags.get(*tag) == spec.tags.get(*tag)))?;
+            .find(|tag| !same.iter().any(|s| is_declared(s) && s.tags.get(tag) == spec.tags.get(tag)))?;
         format!("the live-migratable devices {ids} have another {tag} in {place}")
     };
     let mut finding = Finding::new(&SPEC_DIFFERS, message).remedy("write the same device_spec on both hosts");

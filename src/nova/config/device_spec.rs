@@ -1,14 +1,12 @@
 //! One entry of `[pci] device_spec` (`nova/pci/devspec.py`).
 
-use std::collections::BTreeMap;
-
 use serde_json::Value as Json;
 
 use super::address::{AddressError, AddressPattern};
 use super::machine::PciLookup;
 use crate::model::finding::rules;
 use crate::model::pci::PciId;
-use crate::model::snapshot::{Declared, SpecDoc};
+use crate::model::snapshot::{Declared, SpecDoc, Tags};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
@@ -142,7 +140,7 @@ pub struct DeviceSpec {
     /// Whether only devices with a card serial number match.
     pub remote_managed: bool,
     /// Every other key as Nova keeps it.
-    pub tags: BTreeMap<String, Json>,
+    pub tags: Tags,
 }
 
 /// What reading an entry needs besides the entry.
@@ -227,7 +225,7 @@ impl DeviceSpec {
 
     /// What the spec declares.
     pub fn declared(&self) -> Declared {
-        declared(&self.tags)
+        self.tags.declared()
     }
 
     /// The document's form.
@@ -243,15 +241,6 @@ impl DeviceSpec {
             remote_managed: self.remote_managed,
             tags: self.tags.clone(),
         }
-    }
-}
-
-/// What a set of tags declares.
-pub fn declared(tags: &BTreeMap<String, Json>) -> Declared {
-    match tags.get("live_migratable").and_then(Json::as_str) {
-        Some("true") => Declared::Yes,
-        Some("false") => Declared::No,
-        _ => Declared::Unset,
     }
 }
 
@@ -313,8 +302,8 @@ fn address_diagnostic(error: AddressError, member: &Member) -> Diagnostic {
     diagnostic
 }
 
-fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, Json> {
-    let mut tags = BTreeMap::new();
+fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic>) -> Tags {
+    let mut tags = Tags::default();
     for member in node.members() {
         let key = member.key.value.as_str();
         if MATCHING_KEYS.contains(&key) {
@@ -322,7 +311,7 @@ fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic
         }
         let strict = matches!(key, "live_migratable" | "managed" | "one_time_use");
         if !strict || matches!(member.value.value, Value::Null) {
-            tags.insert(key.to_owned(), member.value.to_json());
+            tags.set(key, member.value.to_json());
             continue;
         }
         let Some(value) = bool_word::value(&member.value) else {
@@ -353,7 +342,7 @@ fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic
                     ),
             );
         }
-        tags.insert(key.to_owned(), Json::String(if value { "true" } else { "false" }.to_owned()));
+        tags.set(key, Json::Bool(value));
     }
     tags
 }

@@ -1,9 +1,9 @@
 //! `pci_passthrough:alias` of a flavor: what it asks for (`_translate_alias_to_requests`), and whether the API takes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::placement_names;
-use crate::model::snapshot::AliasDoc;
+use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::python::words;
 use crate::text::NovaError;
 
@@ -17,13 +17,13 @@ pub struct Request {
     /// NUMA policy: the flavor's or image's, else the alias's.
     pub numa_policy: String,
     /// The alias's alternatives.
-    pub specs: Vec<BTreeMap<String, String>>,
+    pub specs: Vec<Wanted>,
 }
 
 impl Request {
     /// Whether a guest with it may migrate: every alternative says yes.
     pub fn is_live_migratable(&self) -> bool {
-        self.specs.iter().all(|spec| spec.get("live_migratable").is_some_and(|value| value == "true"))
+        self.specs.iter().all(|spec| spec.live_migratable == Declared::Yes)
     }
 }
 
@@ -116,10 +116,10 @@ pub fn placement_groups(requests: &[Request], which: Groups) -> Vec<Group> {
             forbidden: BTreeSet::new(),
         };
         if which == Groups::Specification {
-            match text("live_migratable") {
-                "true" => group.required.insert(LIVE_MIGRATABLE_TRAIT.to_owned()),
-                "false" => group.forbidden.insert(LIVE_MIGRATABLE_TRAIT.to_owned()),
-                _ => false,
+            match spec.live_migratable {
+                Declared::Yes => group.required.insert(LIVE_MIGRATABLE_TRAIT.to_owned()),
+                Declared::No => group.forbidden.insert(LIVE_MIGRATABLE_TRAIT.to_owned()),
+                Declared::Unset => false,
             };
         }
         groups.extend((0..request.count).map(|_| group.clone()));

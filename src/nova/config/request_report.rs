@@ -150,7 +150,7 @@ impl RequestReport {
                 request
                     .specs
                     .iter()
-                    .any(|want| serves(&specs[*i], want) && answers(specs[*i].declared(), want.get("live_migratable")))
+                    .any(|want| serves(&specs[*i], want) && answers(specs[*i].declared(), want.live_migratable))
             })
             .collect();
         let devices = subject.host.map(|_| {
@@ -211,12 +211,8 @@ impl RequestReport {
 }
 
 /// Nova's truth table: absent serves neither yes nor no.
-fn answers(declared: Declared, wanted: Option<&String>) -> bool {
-    match wanted.map(String::as_str) {
-        None => true,
-        Some("true") => declared == Declared::Yes,
-        Some(_) => declared == Declared::No,
-    }
+fn answers(declared: Declared, wanted: Declared) -> bool {
+    wanted == Declared::Unset || declared == wanted
 }
 
 fn document(group: &Group, subject: &Subject<'_>) -> GroupDoc {
@@ -230,7 +226,7 @@ fn document(group: &Group, subject: &Subject<'_>) -> GroupDoc {
             winner.is_some_and(|i| {
                 let spec = &subject.config.device_specs[i];
                 let id = |id: Option<crate::model::pci::PciId>| id.map(|id| id.to_string()).unwrap_or_default();
-                let name = spec.tags.get("resource_class").and_then(|v| v.as_str());
+                let name = spec.tags.resource_class.as_ref().and_then(|v| v.as_str());
                 let class = super::placement_names::resource_class(name, &id(device.vendor_id), &id(device.product_id));
                 class == group.resource_class && kept_out(spec.declared())
             })

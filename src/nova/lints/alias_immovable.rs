@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::model::finding::Severity;
+use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
 lint! {
@@ -21,9 +22,9 @@ lint! {
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let config = subject.config;
     // Where nothing at all is about migration, it is only worth knowing.
-    let in_use = config.device_specs.iter().any(|spec| spec.tags.contains_key("live_migratable"))
-        || config.aliases.iter().any(|alias| alias.spec.contains_key("live_migratable"));
-    for alias in config.aliases.iter().filter(|alias| !alias.spec.contains_key("live_migratable")) {
+    let in_use = config.device_specs.iter().any(|spec| spec.tags.live_migratable.is_some())
+        || config.aliases.iter().any(|alias| alias.spec.live_migratable != Declared::Unset);
+    for alias in config.aliases.iter().filter(|alias| alias.spec.live_migratable == Declared::Unset) {
         found.push(
             Diagnostic::new(&RULE, format!("guests with alias '{}' can never be live-migrated", alias.name.value))
                 .severity(if in_use { Severity::Warning } else { Severity::Info })

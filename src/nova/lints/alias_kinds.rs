@@ -1,6 +1,7 @@
 //! One alias for different kinds of devices.
 
 use super::{Subject, serves};
+use crate::model::snapshot::Declared;
 use crate::nova::config::device_spec::DeviceSpec;
 use crate::text::Diagnostic;
 
@@ -23,7 +24,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let ids = |i: usize| (aliases[i].spec.get("vendor_id"), aliases[i].spec.get("product_id"));
     for i in 0..aliases.len() {
         let alias = &aliases[i];
-        if alias.spec.get("live_migratable").is_none_or(|v| v != "true") {
+        if alias.spec.live_migratable != Declared::Yes {
             continue;
         }
         let name = &alias.name.value;
@@ -38,7 +39,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         if ids(i) != (None, None) {
             continue;
         }
-        let class = |spec: &DeviceSpec| spec.tags.get("resource_class").and_then(|v| v.as_str().map(str::to_uppercase));
+        let class =
+            |spec: &DeviceSpec| spec.tags.resource_class.as_ref().and_then(|v| v.as_str().map(str::to_uppercase));
         let wanted = alias.spec.get("resource_class").map(|v| v.to_uppercase());
         let mut kinds =
             subject.config.device_specs.iter().filter(|spec| class(spec) == wanted && serves(spec, &alias.spec));

@@ -1,6 +1,7 @@
 //! Same-named aliases that disagree about migration.
 
 use super::Subject;
+use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
 lint! {
@@ -18,7 +19,7 @@ lint! {
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let aliases = &subject.config.aliases;
-    let yes = |i: usize| aliases[i].spec.get("live_migratable").is_some_and(|v| v == "true");
+    let yes = |i: usize| aliases[i].spec.live_migratable == Declared::Yes;
     for i in 0..aliases.len() {
         let same = || (0..aliases.len()).filter(|j| aliases[*j].name.value == aliases[i].name.value);
         if let Some(other) = same().find(|j| yes(*j)).filter(|_| !yes(i)) {

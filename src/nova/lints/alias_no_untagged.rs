@@ -1,6 +1,7 @@
 //! An alias `no` that untagged devices do not serve.
 
-use super::{Subject, serves, tagged};
+use super::{Subject, serves};
+use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
 lint! {
@@ -18,12 +19,12 @@ lint! {
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for alias in &subject.config.aliases {
-        if alias.spec.get("live_migratable").is_none_or(|v| v != "false") {
+        if alias.spec.live_migratable != Declared::No {
             continue;
         }
         let mut candidates = subject.config.device_specs.iter().filter(|spec| serves(spec, &alias.spec)).peekable();
         let Some(first) = candidates.peek().copied() else { continue };
-        if candidates.any(|spec| tagged(spec, "false")) {
+        if candidates.any(|spec| spec.declared() == Declared::No) {
             continue;
         }
         found.push(

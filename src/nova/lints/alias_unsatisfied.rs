@@ -1,6 +1,7 @@
 //! An alias that wants migratable devices where none is declared.
 
-use super::{Subject, serves, tagged};
+use super::{Subject, serves};
+use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
 lint! {
@@ -23,10 +24,10 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     for alias in &subject.config.aliases {
-        if alias.spec.get("live_migratable").is_none_or(|v| v != "true") {
+        if alias.spec.live_migratable != Declared::Yes {
             continue;
         }
-        if specs.iter().any(|spec| serves(spec, &alias.spec) && tagged(spec, "true")) {
+        if specs.iter().any(|spec| serves(spec, &alias.spec) && spec.declared() == Declared::Yes) {
             continue;
         }
         let mut diagnostic = Diagnostic::new(

@@ -1,6 +1,7 @@
 //! `managed` where the variant driver must stay bound.
 
-use super::{Subject, tagged};
+use super::Subject;
+use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
 lint! {
@@ -19,9 +20,8 @@ lint! {
 }
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    for spec in subject.config.device_specs.iter().filter(|spec| tagged(spec, "true")) {
-        let managed = spec.tags.get("managed").and_then(|v| v.as_str());
-        if managed == Some("false") {
+    for spec in subject.config.device_specs.iter().filter(|spec| spec.declared() == Declared::Yes) {
+        if spec.tags.managed == Some(Declared::No) {
             continue;
         }
         let (span, shown) = match spec.node.get("managed") {

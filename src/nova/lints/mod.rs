@@ -9,11 +9,9 @@
 //! 3. Write `tests/cmd/check-config/CODE.case`: a file that has the trap, and the corrected one. `UPDATE=1` records what pvm
 //!    says; a lint without a case fails the test.
 
-use std::collections::BTreeMap;
-
 use crate::model::finding::Rule;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::{Device, Snapshot};
+use crate::model::snapshot::{Declared, Device, Snapshot, Wanted};
 use crate::nova::config::device_spec::{DeviceSpec, IdPattern};
 use crate::nova::config::options::OptionDef;
 use crate::nova::config::{Matcher, ParsedConfig, View};
@@ -64,7 +62,7 @@ macro_rules! lint {
     ($(#[doc = $page:literal])+ $code:literal: $severity:ident, $run:ident) => {
         $(#[doc = $page])+
         static RULE: $crate::model::finding::Rule =
-            $crate::model::finding::rule!($(#[doc = $page])+ $code, $severity);
+            $crate::model::finding::rule!($code, $severity, $($page)+);
 
         pub(super) static LINT: super::Lint = super::Lint { rule: &RULE, run: $run };
     };
@@ -121,29 +119,24 @@ pub fn run(subject: &Subject<'_>) -> Vec<Diagnostic> {
 }
 
 /// Whether the ids, or with Placement the resource class, of an alias could be those of a spec's devices.
-pub(super) fn serves(spec: &DeviceSpec, want: &BTreeMap<String, String>) -> bool {
+pub(super) fn serves(spec: &DeviceSpec, want: &Wanted) -> bool {
     let fits = |pattern: &IdPattern, key: &str| {
         pattern.is_any() || want.get(key).is_none_or(|id| id.eq_ignore_ascii_case(&pattern.text))
     };
-    let by_class = !want.contains_key("product_id");
+    let by_class = want.get("product_id").is_none();
     let class =
         |name: Option<&str>| name.map(|name| crate::nova::config::placement_names::resource_class(Some(name), "", ""));
     fits(&spec.vendor_id, "vendor_id")
         && fits(&spec.product_id, "product_id")
         && (!by_class
             || class(want.get("resource_class").map(String::as_str))
-                == class(spec.tags.get("resource_class").and_then(|v| v.as_str())))
-}
-
-/// Whether a spec's `live_migratable` is this (`true` or `false`).
-fn tagged(spec: &DeviceSpec, value: &str) -> bool {
-    spec.tags.get("live_migratable").is_some_and(|v| v == value)
+                == class(spec.tags.resource_class.as_ref().and_then(|v| v.as_str())))
 }
 
 /// Whether anything here is declared live-migratable.
 fn uses_migration(subject: &Subject<'_>) -> bool {
-    subject.config.device_specs.iter().any(|spec| tagged(spec, "true"))
-        || subject.config.aliases.iter().any(|alias| alias.spec.get("live_migratable").is_some_and(|v| v == "true"))
+    subject.config.device_specs.iter().any(|spec| spec.declared() == Declared::Yes)
+        || subject.config.aliases.iter().any(|alias| alias.spec.live_migratable == Declared::Yes)
 }
 
 /// Where an option is written.

@@ -1,6 +1,7 @@
 //! A tag that Nova ignores on network devices.
 
-use super::{Subject, tagged};
+use super::Subject;
+use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
 lint! {
@@ -19,7 +20,7 @@ lint! {
 }
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    for spec in subject.config.device_specs.iter().filter(|spec| tagged(spec, "true")) {
+    for spec in subject.config.device_specs.iter().filter(|spec| spec.declared() == Declared::Yes) {
         let (Some(_), Some(tag)) = (spec.node.get("physical_network"), spec.node.get("live_migratable")) else {
             continue;
         };

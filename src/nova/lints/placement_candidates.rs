@@ -34,7 +34,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let (Some(winner), Some(vendor), Some(product)) = (winner, device.vendor_id, device.product_id) else {
             continue;
         };
-        let name = subject.config.device_specs[winner].tags.get("resource_class").and_then(|v| v.as_str());
+        let name = subject.config.device_specs[winner].tags.resource_class.as_ref().and_then(|v| v.as_str());
         let class = placement_names::resource_class(name, &vendor.to_string(), &product.to_string());
         let (_, providers) = classes.entry(class).or_insert_with(|| (winner, BTreeSet::new()));
         providers.insert(device.parent_addr.unwrap_or(device.address));

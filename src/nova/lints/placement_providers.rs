@@ -1,7 +1,7 @@
 //! Devices that cannot be one resource provider.
 
 use super::Subject;
-use crate::model::snapshot::{DevType, Device};
+use crate::model::snapshot::{Declared, DevType, Device};
 use crate::nova::config::DeviceSpec;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
 use crate::nova::config::placement_names;
@@ -30,8 +30,11 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut providers: BTreeMap<_, Vec<(&Device, &DeviceSpec)>> = BTreeMap::new();
     for (device, winner) in subject.matched() {
         let Some(spec) = winner.map(|i| &subject.config.device_specs[i]) else { continue };
-        let networked =
-            spec.tags.get("physical_network").is_some_and(|v| v.as_str().is_none_or(|s| !s.is_empty()) && !v.is_null());
+        let networked = spec
+            .tags
+            .physical_network
+            .as_ref()
+            .is_some_and(|v| v.as_str().is_none_or(|s| !s.is_empty()) && !v.is_null());
         if !networked {
             providers.entry(device.parent_addr.unwrap_or(device.address)).or_default().push((device, spec));
         }
@@ -60,9 +63,7 @@ type Conflict<'a> = (&'static str, &'a DeviceSpec, &'a DeviceSpec, &'static str,
 
 fn conflict<'a>(functions: &[(&'a Device, &'a DeviceSpec)]) -> Option<Conflict<'a>> {
     let (_, first) = functions.first()?;
-    if let Some((_, spec)) =
-        functions.iter().find(|(d, s)| d.parent_addr.is_some() && s.tags.contains_key("one_time_use"))
-    {
+    if let Some((_, spec)) = functions.iter().find(|(d, s)| d.parent_addr.is_some() && s.tags.one_time_use.is_some()) {
         return Some(("PlacementPciException", spec, spec, "one_time_use is set on VFs", "remove one_time_use"));
     }
     let pf = functions.iter().find(|(device, _)| device.dev_type == DevType::Pf);
@@ -73,12 +74,12 @@ fn conflict<'a>(functions: &[(&'a Device, &'a DeviceSpec)]) -> Option<Conflict<'
     }
     let class = |(device, spec): &(&Device, &DeviceSpec)| {
         let id = |id: Option<crate::model::pci::PciId>| id.map(|id| id.to_string()).unwrap_or_default();
-        let name = spec.tags.get("resource_class").and_then(|v| v.as_str());
+        let name = spec.tags.resource_class.as_ref().and_then(|v| v.as_str());
         placement_names::resource_class(name, &id(device.vendor_id), &id(device.product_id))
     };
     let traits = |(_, spec): &(&Device, &DeviceSpec)| {
-        let text = spec.tags.get("traits").and_then(|v| v.as_str()).unwrap_or_default();
-        (placement_names::traits(text), spec.tags.get("live_migratable").is_some_and(|v| v == "true"))
+        let text = spec.tags.traits.as_ref().and_then(|v| v.as_str()).unwrap_or_default();
+        (placement_names::traits(text), spec.declared() == Declared::Yes)
     };
     let different = |a: &&(&Device, &DeviceSpec)| class(a) != class(&functions[0]);
     if let Some((_, other)) = functions.iter().find(different) {

@@ -4,6 +4,7 @@ use super::Subject;
 use crate::nova::config::options::{self, KNOWN};
 use crate::nova::oslo::ini::Assignment;
 use crate::text::Diagnostic;
+use crate::text::near_miss::near_miss;
 
 lint! {
     /// An option that Nova does not read stands in [pci], or one it reads stands elsewhere.
@@ -58,7 +59,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 fn unknown(assignment: &Assignment) -> Diagnostic {
     let key = assignment.key.value.as_str();
-    let near = if MEANT.contains(&key) { Some("device_spec") } else { crate::nova::config::near_miss(key, &NAMES) };
+    let near = if MEANT.contains(&key) { Some("device_spec") } else { near_miss(key, &NAMES) };
     let near = near.or_else(|| KNOWN.iter().find(|def| def.name == key).map(|def| def.name));
     let home = KNOWN.iter().find(|def| Some(def.name) == near).map_or("pci", |def| def.group);
     let diagnostic = Diagnostic::new(&RULE, format!("Nova has no option '{key}' in [pci] and ignores it"));

@@ -3,8 +3,8 @@
 use super::Subject;
 use crate::model::finding::Severity;
 use crate::nova::config::device_spec::{KNOWN_TAGS, MATCHING_KEYS};
-use crate::nova::config::near_miss;
 use crate::text::Diagnostic;
+use crate::text::near_miss::near_miss;
 
 lint! {
     /// A device_spec has a key that Nova takes as a free tag, probably a misspelt one.

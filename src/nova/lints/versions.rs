@@ -20,9 +20,11 @@ lint! {
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     // Null counts for nothing. One note is enough for all specs.
-    let first = subject.config.device_specs.iter().find_map(|spec| {
-        spec.tags.get("live_migratable").filter(|v| v.is_string()).and(spec.node.get("live_migratable"))
-    });
+    let first = subject
+        .config
+        .device_specs
+        .iter()
+        .find_map(|spec| spec.declared().truth().and(spec.node.get("live_migratable")));
     let Some(member) = first else { return };
     let old = |version: &Option<String>, least: [u32; 3]| {
         version.as_ref().and_then(|text| numbers(text)).is_some_and(|version| version < least)

@@ -2,5 +2,6 @@
 
 pub mod json;
 pub mod node;
+pub mod number;
 pub mod regex;
 pub mod words;

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::nova::python::words;
+use crate::nova::python::{number, words};
 use crate::text::{Span, Spanned};
 
 /// A value with its place.
@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    /// The same value without places. Numbers that JSON has no form for become text.
+    /// The same value without places. Numbers that JSON has no form for are marked as such.
     pub fn to_json(&self) -> Json {
         match &self.value {
             Value::Null => Json::Null,
@@ -131,9 +131,9 @@ impl Node {
                 .parse::<i64>()
                 .map(Json::from)
                 .or_else(|_| text.parse::<u64>().map(Json::from))
-                .unwrap_or_else(|_| Json::String(text.clone())),
+                .unwrap_or_else(|_| number::beyond_json(text)),
             Value::Float(f) => {
-                serde_json::Number::from_f64(*f).map_or_else(|| Json::String(self.python_repr()), Json::Number)
+                serde_json::Number::from_f64(*f).map_or_else(|| number::beyond_json(&self.python_repr()), Json::Number)
             }
             Value::String(text) => Json::String(text.clone()),
             Value::Array(items) => Json::Array(items.iter().map(Node::to_json).collect()),

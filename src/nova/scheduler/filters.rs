@@ -1,13 +1,12 @@
 //! Which pools a request may use (`nova/pci/stats.py`, `_filter_pools`).
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::pools::{Pool, Pools};
 use serde::{Deserialize, Serialize};
 
 use crate::model::snapshot::host::NumaCell;
+use crate::model::snapshot::{Declared, Wanted};
 use crate::nova::oslo::bool_word;
 
 /// One request: so many devices that any of the alternatives describes.
@@ -18,7 +17,7 @@ pub struct Request {
     /// Alias it comes from.
     pub alias: String,
     /// Alternatives, as the alias has them.
-    pub spec: Vec<BTreeMap<String, String>>,
+    pub spec: Vec<Wanted>,
     /// `legacy`, `required`, `preferred` or `socket`.
     pub numa_policy: String,
 }
@@ -27,11 +26,11 @@ impl Request {
     /// Whether every alternative asks for live-migratable devices (`nova/objects/instance_pci_requests.py`,
     /// `is_live_migratable`).
     pub fn is_live_migratable(&self) -> bool {
-        !self.spec.is_empty() && self.all_say("live_migratable", "true")
+        self.all_want(Declared::Yes)
     }
 
-    fn all_say(&self, key: &str, word: &str) -> bool {
-        self.spec.iter().all(|spec| spec.get(key).is_some_and(|value| value == word))
+    fn all_want(&self, declared: Declared) -> bool {
+        !self.spec.is_empty() && self.spec.iter().all(|spec| spec.live_migratable == declared)
     }
 
     fn any_says(&self, key: &str, accept: impl Fn(&str) -> bool) -> bool {
@@ -117,7 +116,7 @@ fn suffices(list: &[usize], free: impl Fn(usize) -> usize, count: usize) -> bool
 /// Whether what a request says of a pool is the same for all pools of its family.
 pub fn is_by_family(request: &Request) -> bool {
     let own = |key: &String| matches!(key.as_str(), "address" | "numa_node" | "parent_ifname" | "rp_uuid");
-    !request.spec.iter().any(|spec| spec.keys().any(own))
+    !request.spec.iter().any(|spec| spec.rest.keys().any(own))
 }
 
 /// An answer about pools that is worked out once for each family where that is enough.
@@ -147,18 +146,17 @@ impl<'p, 'a, F: Fn(&Pool<'a>) -> bool> PerFamily<'p, 'a, F> {
 
 /// The step that takes a pool away from a request, NUMA apart; `None` when it may serve it.
 pub fn removed_by(pool: &Pool<'_>, request: &Request) -> Option<Step> {
-    let all = |word: &str| !request.spec.is_empty() && request.all_say("live_migratable", word);
     if !matches_spec(pool, request) {
         Some(Step::Spec)
     } else if pool.says("dev_type", "type-PF") && !request.any_says("dev_type", |word| word == "type-PF") {
         Some(Step::UnrequestedPf)
     } else if pool.says("dev_type", "vdpa") && !request.any_says("dev_type", |word| word == "vdpa") {
         Some(Step::UnrequestedVdpa)
-    } else if pool.like.tags.get("remote_managed").is_some_and(is_true)
+    } else if pool.like.tags.remote_managed.as_ref().is_some_and(is_true)
         && !request.any_says("remote_managed", |word| is_true(&Value::from(word)))
     {
         Some(Step::RemoteManaged)
-    } else if ["true", "false"].into_iter().any(|word| all(word) && !pool.says("live_migratable", word)) {
+    } else if [Declared::Yes, Declared::No].into_iter().any(|word| request.all_want(word) && pool.declared() != word) {
         Some(Step::LiveMigratable)
     } else {
         None
@@ -168,9 +166,10 @@ pub fn removed_by(pool: &Pool<'_>, request: &Request) -> Option<Step> {
 /// Whether any alternative describes the pool (`nova/pci/utils.py`, `pci_device_prop_match`): text without regard to case.
 fn matches_spec(pool: &Pool<'_>, request: &Request) -> bool {
     request.spec.iter().any(|spec| {
-        spec.iter()
-            .filter(|(key, _)| !matches!(key.as_str(), "resource_class" | "traits" | "rp_uuids"))
-            .all(|(key, wanted)| pool.says(key, wanted))
+        let declared = spec.live_migratable == Declared::Unset || spec.live_migratable == pool.declared();
+        let mut rest =
+            spec.rest.iter().filter(|(key, _)| !matches!(key.as_str(), "resource_class" | "traits" | "rp_uuids"));
+        declared && rest.all(|(key, wanted)| pool.says(key, wanted))
     })
 }
 

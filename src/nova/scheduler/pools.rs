@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use crate::model::pci::{PciAddress, PciId};
-use crate::model::snapshot::{DevType, Device, Snapshot};
+use crate::model::snapshot::{Declared, DevType, Device, Snapshot, Tags};
+use crate::nova::python::number::is_nan;
 
 /// Tags that do not split pools (`PciDeviceStats.ignored_pool_tags`).
 const IGNORED_TAGS: &[&str] = &["resource_class", "traits", "rp_uuid"];
@@ -32,7 +33,7 @@ pub struct Tracked<'a> {
     /// PF's interface, which Nova knows when the VF has an interface itself.
     pub parent_ifname: Option<&'a str>,
     /// Tags of the matching spec.
-    pub tags: &'a BTreeMap<String, Value>,
+    pub tags: &'a Tags,
 }
 
 impl<'a> Tracked<'a> {
@@ -70,7 +71,7 @@ impl<'a> Tracked<'a> {
     }
 
     fn remote_managed(&self) -> Remote<'a> {
-        match self.tags.get("remote_managed") {
+        match &self.tags.remote_managed {
             None | Some(Value::Null) if self.has_remote_managed() => Remote::Not,
             Some(Value::String(word)) if word == "false" && self.has_remote_managed() => Remote::Not,
             None => Remote::Absent,
@@ -101,8 +102,8 @@ impl<'a> Tracked<'a> {
         OWN_KEYS.contains(&key) && (key != "parent_ifname" || self.parent_ifname.is_some())
     }
 
-    fn splitting_tags(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
-        self.tags.iter().filter(|(key, _)| *key != "remote_managed" && !IGNORED_TAGS.contains(&key.as_str()))
+    fn splitting_tags(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        self.tags.iter().filter(|(key, _)| *key != "remote_managed" && !IGNORED_TAGS.contains(key))
     }
 }
 
@@ -114,7 +115,7 @@ enum Remote<'a> {
     Tag(&'a Value),
 }
 
-/// Python's `==`, for which `true`, `1` and `1.0` are the same.
+/// Python's `==`, for which `true`, `1` and `1.0` are the same, and NaN is not even itself.
 fn is_equal(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| match value {
         Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
@@ -122,6 +123,7 @@ fn is_equal(a: &Value, b: &Value) -> bool {
         _ => None,
     };
     match (a, b) {
+        _ if is_nan(a) || is_nan(b) => false,
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_equal(a, b)))
@@ -170,12 +172,17 @@ impl Pool<'_> {
         }
     }
 
+    /// What the pool's devices declare.
+    pub fn declared(&self) -> Declared {
+        self.like.tags.declared()
+    }
+
     /// Whether a key's value is this text, without regard to case.
     pub fn says(&self, key: &str, wanted: &str) -> bool {
         match key {
             "vendor_id" => is_id(wanted, self.like.vendor_id),
             "product_id" => is_id(wanted, self.like.product_id),
-            "dev_type" if !self.like.tags.contains_key(key) => self.like.dev_type.as_str().eq_ignore_ascii_case(wanted),
+            "dev_type" if self.like.tags.get(key).is_none() => self.like.dev_type.as_str().eq_ignore_ascii_case(wanted),
             "address" | "parent_ifname" | "numa_node" | "remote_managed" | "resource_class" | "traits" => {
                 matches!(self.value(key), Some(Value::String(has)) if has.to_lowercase() == wanted.to_lowercase())
             }
@@ -210,7 +217,7 @@ impl Pool<'_> {
     pub fn fields(&self) -> BTreeMap<String, Value> {
         let own = OWN_KEYS.iter().copied().filter(|key| *key != "parent_ifname" || self.like.parent_ifname.is_some());
         let remote = self.like.has_remote_managed().then_some("remote_managed");
-        let tags = self.like.tags.keys().map(String::as_str).filter(|key| !IGNORED_TAGS.contains(key));
+        let tags = self.like.tags.iter().map(|(key, _)| key).filter(|key| !IGNORED_TAGS.contains(key));
         own.chain(remote).chain(tags).map(|key| (key.to_owned(), self.value(key).unwrap_or(Value::Null))).collect()
     }
 }
@@ -349,9 +356,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::nova::python::number::beyond_json;
 
     fn pools(dev_type: DevType, tags: [Value; 2]) -> usize {
-        let tags = tags.map(|tags| serde_json::from_value::<BTreeMap<String, Value>>(tags).unwrap_or_default());
+        let tags = tags.map(|tags| serde_json::from_value::<Tags>(tags).unwrap_or_default());
         let device = |tags, function| Tracked {
             address: PciAddress { domain: 0, bus: 1, slot: 0, function },
             vendor_id: PciId(0x15b3),
@@ -375,6 +383,10 @@ mod tests {
         assert_eq!(pools(DevType::Vf, [json!({"color": [1, {"a": 1.0}]}), json!({"color": [1.0, {"a": true}]})]), 1);
         assert_eq!(pools(DevType::Vf, [json!({"color": "1"}), json!({"color": 1})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({})]), 2);
+        let [nan, infinite] = ["nan", "inf"].map(|repr| json!({"color": beyond_json(repr)}));
+        assert_eq!(pools(DevType::Vf, [nan.clone(), nan]), 2);
+        assert_eq!(pools(DevType::Vf, [infinite.clone(), infinite.clone()]), 1);
+        assert_eq!(pools(DevType::Vf, [infinite, json!({"color": "inf"})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"size": "x"}), json!({"color": null})]), 1);
         assert_eq!(pools(DevType::Vf, [json!({"color": null}), json!({"size": "x"})]), 2);
         assert_eq!(pools(DevType::Vf, [json!({"traits": "A"}), json!({"resource_class": "B", "rp_uuid": "C"})]), 1);

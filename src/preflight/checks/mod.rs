@@ -2,15 +2,16 @@
 //!
 //! # Adding a check
 //!
-//! 1. Write `src/preflight/checks/{host,guest,device}/NAME.rs`: `check!` with the page (a sentence that says what is wrong,
-//!    then *Meaning*, *Check by hand* and *Fix*; a page that lacks one does not compile), the code, the severity, what it
-//!    looks at, and the function that returns its [`Verdict`](super::Verdict)s. No verdict means that the check does not
-//!    concern the case. `rechecked` says that libvirt or QEMU check it again before the guest is paused, `never_ignored`
-//!    that `--ignore` cannot name it.
+//! 1. Write `src/preflight/checks/{host,guest,device}/NAME.rs`: `check!` with the page (a sentence that says what is
+//!    wrong, then *Meaning*, *Check by hand* and *Fix*; a page that lacks one does not compile), the code, the severity,
+//!    what it looks at, and the function that returns its [`Verdict`](super::Verdict)s. No verdict means that the check
+//!    does not concern the case. `rechecked` says that libvirt or QEMU check it again before the guest is paused,
+//!    `never_ignored` that `--ignore` cannot name it. A check that has the shape of others is a row of their file
+//!    (`device/same.rs`, `device/free.rs`, `host/versions.rs`, `guest/none.rs`), and step 2 is not needed.
 //! 2. Add `NAME` to `checks!` in the folder's `mod.rs`, which declares the module and registers the check.
 //! 3. Name its code in `src/preflight/CHECKLIST.md`, beside the fact that it compares.
-//! 4. Write `tests/cmd/preflight/CODE.case`: one thing is broken, and this check alone complains. `UPDATE=1` records the
-//!    report.
+//! 4. Write `tests/cmd/preflight/CODE.case`: one thing is broken, and this check alone complains. `UPDATE=1` records
+//!    the report.
 //!
 //! Tests fail while the row of the checklist or the case is missing.
 

@@ -1,11 +1,9 @@
 //! The kinds about pools, claims, migrations and the rewritten XML.
 
-use std::collections::BTreeMap;
-
 use pvm::domain::{read, rewrite};
 use pvm::model::device_move::{Action, DeviceMove};
 use pvm::model::pci::PciAddress;
-use pvm::model::snapshot::{AliasDoc, DevType, HostdevKind};
+use pvm::model::snapshot::{AliasDoc, DevType, HostdevKind, Tags};
 use pvm::nova::config::{self, Matcher, View};
 use pvm::nova::scheduler::precheck::{self, Services};
 use pvm::nova::scheduler::{Cells, Claimed, Request, Tracked, Tracker};
@@ -18,7 +16,7 @@ const FAILED: &str = "PciDeviceRequestFailed";
 
 /// One host of a case: its devices with the tags of the specs that match them, and its aliases.
 struct Host {
-    devices: Vec<(Value, BTreeMap<String, Value>)>,
+    devices: Vec<(Value, Tags)>,
     aliases: Vec<AliasDoc>,
 }
 
@@ -40,7 +38,7 @@ impl Host {
                     card_serial: !text(&device["capabilities"]["vpd"], "card_serial_number").is_empty(),
                 };
                 let spec = &config.device_specs[matcher.first_match(&view)?];
-                Some((device.clone(), spec.tags.clone().into_iter().collect()))
+                Some((device.clone(), spec.tags.clone()))
             })
             .collect();
         Ok(Self { devices, aliases: config.document().aliases })

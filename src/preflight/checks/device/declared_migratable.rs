@@ -3,6 +3,7 @@
 use super::prelude::*;
 use crate::model::snapshot::Declared;
 use crate::plan::Role;
+use crate::plan::codes::DECLARED_MIGRATABLE;
 
 check! {
     /// A host's device_spec does not declare the device live-migratable.
@@ -16,7 +17,7 @@ check! {
     /// # Fix
     /// Add the tag to the spec that matches the device and restart nova-compute, for example device_spec =
     /// {"vendor_id": "15b3", "product_id": "101e", "live_migratable": "yes"}.
-    "declared-migratable": Error, Device(run)
+    DECLARED_MIGRATABLE: Error, Device(run)
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {

@@ -1,6 +1,7 @@
 //! The IOMMU group can be given away.
 
 use super::prelude::*;
+use crate::plan::codes::IOMMU_GROUP;
 
 check! {
     /// The destination's device shares its IOMMU group with devices of the host.
@@ -12,7 +13,7 @@ check! {
     /// ls /sys/bus/pci/devices/ADDRESS/iommu_group/devices.
     /// # Fix
     /// Bind the other members to vfio-pci, or move the card to a slot behind ACS.
-    "iommu-group": Error, Device(run), rechecked
+    IOMMU_GROUP: Error, Device(run), rechecked
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {

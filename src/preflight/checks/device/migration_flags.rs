@@ -1,7 +1,7 @@
 //! The same phases of migration.
 
 use super::prelude::*;
-use crate::plan::pair::Answer;
+use crate::plan::codes::MIGRATION_FLAGS;
 
 check! {
     /// The devices do not support the same phases of migration.
@@ -15,7 +15,7 @@ check! {
     /// cat /sys/kernel/debug/vfio/ADDRESS/migration/features as root (Linux 6.18).
     /// # Fix
     /// The same driver and firmware on both hosts.
-    "migration-flags": Error, Device(run)
+    MIGRATION_FLAGS: Error, Device(run)
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
@@ -29,9 +29,9 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         answer => answer,
     };
     vec![
-        judge(
+        Verdict::answer(
             answer,
-            || format!("the flags differ: {s} and {d}"),
+            || format!("the phases of migration differ: {s} and {d}"),
             || match &device.instance.guest.machine {
                 Some(machine) if pair::precopy_alone(&device.pair) => {
                     format!("only {target} has pre-copy, and whether {machine} does without it is not known")

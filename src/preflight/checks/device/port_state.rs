@@ -22,7 +22,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if device.held.role != Role::Port {
         return Vec::new();
     }
-    let lets = |device: &Device| device.declared == Declared::Yes && device.tags.contains_key("physical_network");
+    let lets = |device: &Device| device.declared == Declared::Yes && device.tags.physical_network.is_some();
     let (s, d) = (lets(device.pair.source), lets(device.pair.destination));
     if device.instance.terms.no_detach && !device.held.port_migrates {
         let why = match (s, d) {

@@ -2,6 +2,7 @@
 
 use super::prelude::*;
 use crate::model::snapshot::Supported;
+use crate::plan::codes::PROBED_MIGRATABLE;
 
 check! {
     /// A device says that it cannot migrate, or was not asked.
@@ -16,7 +17,7 @@ check! {
     /// # Fix
     /// For mlx5 unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again. Where nobody can
     /// be asked: pvm inventory --probe active, which resets a free VF.
-    "probed-migratable": Error, Device(run)
+    PROBED_MIGRATABLE: Error, Device(run)
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
@@ -38,7 +39,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let why = why.map_or(String::new(), |why| format!(": {why}"));
     let refused = pair::probed(&device.pair) == pair::Answer::No;
     vec![
-        judge(
+        Verdict::answer(
             pair::probed(&device.pair),
             || format!("a device cannot migrate: source {}, destination {}", word(s), word(d)),
             || format!("{} on {} was not asked whether it can migrate{why}", guilty.address, name(host)),

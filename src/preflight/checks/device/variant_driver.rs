@@ -1,6 +1,7 @@
 //! The same VFIO variant driver.
 
 use super::prelude::*;
+use crate::plan::codes::VARIANT_DRIVER;
 
 check! {
     /// The destination's device is not bound to the guest's variant driver.
@@ -15,7 +16,7 @@ check! {
     /// # Fix
     /// Bind the driver, for example with driverctl set-override ADDRESS DRIVER, or let libvirt do it (managed='yes' and
     /// libvirt 10.0 or newer on both hosts).
-    "variant-driver": Error, Device(run)
+    VARIANT_DRIVER: Error, Device(run)
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
@@ -28,7 +29,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let (s, d) = (driver(device.pair.source), driver(device.pair.destination));
     let (address, target) = (device.held.address, device.pair.destination.address);
     vec![
-        judge(
+        Verdict::answer(
             pair::driver(&device.pair),
             || {
                 if s == "vfio_pci" {

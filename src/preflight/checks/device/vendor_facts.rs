@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::prelude::*;
+use crate::plan::codes::VENDOR_FACTS;
 
 check! {
     /// Facts of the vendor differ (vGPU type, QAT services, queue pairs).
@@ -16,7 +17,7 @@ check! {
     /// /sys/bus/pci/devices/PF/sriov_numvfs.
     /// # Fix
     /// Set the destination's device up like the source's.
-    "vendor-facts": Error, Device(run)
+    VENDOR_FACTS: Error, Device(run)
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
@@ -35,7 +36,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     };
     let differing: Vec<String> = named(|s, d| s.is_some() && d.is_some() && s != d).collect();
     let missing: Vec<String> = named(|s, d| s.is_none() || d.is_none()).collect();
-    vec![judge(
+    vec![Verdict::answer(
         pair::vendor(&device.pair),
         || format!("{target} is set up otherwise: {}", differing.join(", ")),
         || format!("not known: {}", missing.join(", ")),

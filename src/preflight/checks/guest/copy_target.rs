@@ -92,8 +92,8 @@ fn what(image: &Image) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::finding::Answer;
     use crate::model::snapshot::storage::Qcow2;
-    use crate::preflight::verdict::Answer;
 
     fn raw() -> Copied {
         let image = Image { kind: Kind::File, size: 100, filesystem: "xfs".into(), ..Image::default() };
@@ -108,18 +108,18 @@ mod tests {
 
     fn said(copied: &Copied) -> String {
         let verdict = judge("vda", copied, "b");
-        assert_eq!(verdict.answer, Answer::Fail, "{copied:?}");
+        assert_eq!(verdict.answer, Answer::No, "{copied:?}");
         verdict.message
     }
 
     #[test]
     fn another_empty_image_passes() {
-        assert_eq!(judge("vda", &raw(), "b").answer, Answer::Pass);
+        assert_eq!(judge("vda", &raw(), "b").answer, Answer::Yes);
         let header = |empty| Some(Qcow2 { capacity: 100, empty, backing: false });
         let mut copied = Copied { format: Some("qcow2".into()), ..raw() };
         copied.source.as_mut().unwrap().qcow2 = header(false);
         copied.target.as_mut().unwrap().qcow2 = header(true);
-        assert_eq!(judge("vda", &copied, "b").answer, Answer::Pass);
+        assert_eq!(judge("vda", &copied, "b").answer, Answer::Yes);
         copied.target.as_mut().unwrap().qcow2 = header(false);
         assert!(said(&copied).contains("not empty"));
         copied.source.as_mut().unwrap().qcow2 = Some(Qcow2 { backing: true, ..Qcow2::default() });
