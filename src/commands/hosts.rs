@@ -1,11 +1,11 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use super::{Context, Stop};
 use crate::facts::{GatherOptions, HostRef, Settings, SettingsError};
 use crate::model::causes::sentence;
+use crate::model::regular::read_regular_text;
 use crate::nova::scheduler::Request;
 use crate::plan::stored;
 
@@ -28,7 +28,7 @@ impl Hosts {
         };
         let options = GatherOptions {
             root: global.root.clone(),
-            connect: connect(context),
+            connect: connect(context)?,
             nova_config: global.nova_config.clone(),
             settings,
             ..GatherOptions::default()
@@ -43,14 +43,10 @@ impl Hosts {
 }
 
 /// libvirt of the local host: with another root only when it was named, because the tree is not this machine's.
-fn connect(context: &Context) -> Option<String> {
+fn connect(context: &Context) -> Result<Option<String>, Stop> {
     let global = &context.global;
     let fixture = global.root != Path::new("/");
-    match &global.connect {
-        Some(uri) => Some(uri.clone()),
-        None if fixture => None,
-        None => Some(context.local_uri()),
-    }
+    if global.connect.is_none() && fixture { Ok(None) } else { context.local_uri().map(Some) }
 }
 
 fn settings(path: Option<&Path>) -> Result<Settings, Stop> {
@@ -66,10 +62,7 @@ const MOST_REQUESTS: u64 = 1 << 20;
 /// Reads what Nova stored as an instance's PCI requests.
 pub fn pci_requests(path: &Path) -> Result<Vec<Request>, Stop> {
     let unreadable = |error| Stop::unknown(format!("cannot read {}: {error}", path.display()));
-    let mut text = String::new();
-    #[expect(clippy::disallowed_methods, reason = "a file that the operator named")]
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(MOST_REQUESTS).read_to_string(&mut text).map_err(unreadable)?;
+    let text = read_regular_text(path, MOST_REQUESTS).map_err(unreadable)?;
     let refused = |error| Stop::refused(format!("{}:{error} (pci_requests of instance_extra)", path.display()));
     stored::read(&text).map_err(refused)
 }

@@ -21,6 +21,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, Global};
+use crate::facts::reference::check_uri;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::output::Printer;
@@ -38,11 +39,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// libvirt of this machine.
-    pub fn local_uri(&self) -> String {
+    /// libvirt of this machine. A URI that runs a program of its own choice is refused, whoever named it.
+    pub fn local_uri(&self) -> Result<String, Stop> {
         #[expect(clippy::disallowed_methods, reason = "libvirt's own variable is part of the command line")]
         let named = || std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
-        self.global.connect.clone().or_else(named).unwrap_or_else(|| "qemu:///system".to_owned())
+        let uri = self.global.connect.clone().or_else(named).unwrap_or_else(|| "qemu:///system".to_owned());
+        check_uri(&uri).map_err(|e| Stop::refused(e.to_string()))?;
+        Ok(uri)
     }
 }
 

@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
 
 /// What is known of the way between two hosts that run. Snapshots have none.
 fn peer_to_peer(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: usize) -> Option<String> {
-    let local = context.local_uri();
+    let local = context.local_uri().ok()?;
     hosts[0].libvirt_uri(&local)?;
     let (uri, to) = (hosts[1].libvirt_uri(&local)?, &args.destinations[at]);
     let known = way::peer_to_peer(&args.source, to, &uri);

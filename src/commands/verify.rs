@@ -8,7 +8,7 @@ use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
 use crate::facts::HostRef;
 use crate::facts::remote::evidence;
-use crate::journal::{Listed, State, Store, now, state_directory};
+use crate::journal::{State, Store, now, state_directory};
 use crate::libvirt::{self, DomainXml};
 use crate::migration::forward::lookup::{self, LookupError};
 use crate::model::format::Format;
@@ -37,7 +37,7 @@ struct Document<'a> {
 pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let host = hosts.parse(&args.on)?;
-    let Some(uri) = host.libvirt_uri(&context.local_uri()) else {
+    let Some(uri) = host.libvirt_uri(&context.local_uri()?) else {
         return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.on)));
     };
     let label = host.label();
@@ -107,6 +107,7 @@ fn begun(since: Option<Since>, uuid: &str) -> Option<Timestamp> {
 
 /// The journal of the last migration of the guest that pvm made since then.
 fn recorded(uuid: &str, since: Timestamp) -> Option<State> {
-    let listed = Store::at(state_directory().ok()?).list().ok()?;
-    listed.iter().filter_map(Listed::state).rfind(|s| s.plan.instance.uuid == uuid && s.touched >= since)
+    let store = Store::at(state_directory().ok()?);
+    let mut listed = store.newest_first().ok()?.filter_map(|listed| listed.state());
+    listed.find(|s| s.plan.instance.uuid == uuid && s.touched >= since)
 }

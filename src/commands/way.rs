@@ -3,10 +3,15 @@
 use crate::journal::{self, Store};
 use crate::migration::forward::way::{self, PeerToPeer};
 
+/// Migrations that tell of the way: the last ones count.
+const MOST_EARLIER: usize = 64;
+
 /// What is known of peer to peer from `source` to `destination`, which pvm reaches under `uri`, both by the operator's words;
 /// from the journals of this machine, as far as they can be read.
 pub fn peer_to_peer(source: &str, destination: &str, uri: &str) -> PeerToPeer {
-    let listed = journal::state_directory().and_then(|directory| Store::at(directory).list()).unwrap_or_default();
-    let earlier: Vec<_> = listed.iter().filter_map(journal::Listed::state).collect();
+    let store = journal::state_directory().map(Store::at);
+    let newest = store.iter().filter_map(|store| store.newest_first().ok()).flatten();
+    let mut earlier: Vec<_> = newest.take(MOST_EARLIER).filter_map(|listed| listed.state()).collect();
+    earlier.reverse();
     way::peer_to_peer(source == "local", source, destination, uri, &earlier)
 }

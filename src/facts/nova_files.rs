@@ -3,14 +3,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where files are read")]
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::model::regular::read_regular;
 use crate::nova::config::Input;
 
 /// Larger than any configuration.
-const MOST_BYTES: u64 = 16 << 20;
+const MOST_BYTES: u64 = 4 << 20;
+
+/// More than any directory of configuration holds.
+const MOST_FILES: usize = 256;
 
 /// Where Nova looks, in this order. The service's home comes first.
 const PLACES: [&str; 4] = ["var/lib/nova/.nova", "var/lib/nova", "etc/nova", "etc"];
@@ -26,12 +29,6 @@ pub enum NovaFileError {
         /// Why.
         #[source]
         source: io::Error,
-    },
-    /// Too large.
-    #[error("{} is larger than {} MiB", path.display(), MOST_BYTES >> 20)]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
     },
 }
 
@@ -49,7 +46,18 @@ pub fn read(root: &Path, paths: &[PathBuf]) -> Result<Vec<Input>, NovaFileError>
             files.push(path.clone());
         }
     }
-    files.into_iter().map(|path| read_one(&path)).collect()
+    let (mut inputs, mut size) = (Vec::new(), 0);
+    for path in files {
+        let input = read_one(&path)?;
+        size += input.bytes.len() as u64;
+        if size > MOST_BYTES {
+            let source =
+                io::Error::other(format!("with the files before it, it is larger than {} MiB", MOST_BYTES >> 20));
+            return Err(NovaFileError::Read { path, source });
+        }
+        inputs.push(input);
+    }
+    Ok(inputs)
 }
 
 fn search(root: &Path, files: &mut Vec<PathBuf>) -> Result<(), NovaFileError> {
@@ -75,6 +83,9 @@ fn conf_files(dir: &Path) -> Result<Vec<PathBuf>, NovaFileError> {
         if counts_in_directory(&path) {
             files.push(path);
         }
+        if files.len() > MOST_FILES {
+            return Err(failed(io::Error::other(format!("it holds more than {MOST_FILES} files"))));
+        }
     }
     files.sort();
     Ok(files)
@@ -88,12 +99,7 @@ pub fn counts_in_directory(path: &Path) -> bool {
 
 fn read_one(path: &Path) -> Result<Input, NovaFileError> {
     let failed = |source| NovaFileError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(NovaFileError::TooLarge { path: path.to_owned() });
-    }
+    let bytes = read_regular(path, MOST_BYTES).map_err(failed)?;
     Ok(Input { name: path.display().to_string(), bytes })
 }
 

@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::model::regular::read_regular_text;
+
+/// More than the settings of a thousand hosts.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -110,9 +115,7 @@ impl Settings {
     /// Reads the file the operator named, or the default one, which need not exist.
     pub fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
         let path = named.unwrap_or(Path::new(Self::DEFAULT_PATH));
-        #[expect(clippy::disallowed_methods, reason = "this is where the settings are read")]
-        let read = std::fs::read_to_string(path);
-        match read {
+        match read_regular_text(path, MOST_BYTES) {
             Ok(text) => Self::parse(&text).map_err(|why| SettingsError::Bad { path: path.to_owned(), why }),
             Err(e) if named.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),

@@ -1,7 +1,7 @@
 //! The journals on disk: one file per migration, private, append-only, on the disk before the change it announces.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use super::fault;
 use super::record::{Entry, Plan, Record, VERSION};
 use super::state::State;
 use super::text::{self, Parsed, Trouble};
+use crate::model::regular::read_regular;
 use crate::model::time::Timestamp;
 
 /// Why a journal cannot be written or read. Each names the file.
@@ -113,6 +114,8 @@ pub fn new_id(uuid: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: PathBuf,
+    /// Where journals go whose migration is over, so that no command has to read them all.
+    closed: PathBuf,
 }
 
 /// One journal of the directory.
@@ -144,12 +147,28 @@ impl Listed {
 impl Store {
     /// The store under a state directory. Nothing is made or read yet.
     pub fn at(state_directory: impl AsRef<Path>) -> Self {
-        Self { directory: state_directory.as_ref().join("migrations") }
+        let at = |name| state_directory.as_ref().join(name);
+        Self { directory: at("migrations"), closed: at("closed") }
     }
 
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The file of a journal that may be over.
+    fn existing(&self, id: &str) -> Result<PathBuf, JournalError> {
+        let open = self.path(id)?;
+        if open.symlink_metadata().is_ok() {
+            return Ok(open);
+        }
+        let closed = self.closed.join(format!("{id}.ndjson"));
+        Ok(if closed.symlink_metadata().is_ok() { closed } else { open })
+    }
+
+    /// Whether there is a journal of this migration.
+    pub fn knows(&self, id: &str) -> bool {
+        self.existing(id).is_ok_and(|path| path.symlink_metadata().is_ok())
     }
 
     fn path(&self, id: &str) -> Result<PathBuf, JournalError> {
@@ -166,33 +185,39 @@ impl Store {
     pub fn create(&self, plan: Plan) -> Result<Journal, JournalError> {
         let path = self.path(&plan.id)?;
         make_directory(&self.directory)?;
+        self.tidy();
         let failed = |source| JournalError::Write { path: path.clone(), source };
         let file =
             OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
         sync_directory(&self.directory)?;
-        let mut journal = Journal { id: plan.id.clone(), path, file, length: 0, seq: 0 };
+        let mut journal = Journal { id: plan.id.clone(), path, closed: self.closed.clone(), file, length: 0, seq: 0 };
         journal.append(&Entry::Plan(Box::new(plan)))?;
         Ok(journal)
     }
 
     /// Opens a journal to go on with it. A torn last line is cut off; one that is damaged or newer is refused.
     pub fn open(&self, id: &str) -> Result<(Journal, Parsed), JournalError> {
-        let path = self.path(id)?;
+        let path = self.existing(id)?;
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => {
                 JournalError::NoSuchMigration { id: id.to_owned(), directory: self.directory.clone() }
             }
             _ => JournalError::Write { path: path.clone(), source },
         };
-        let mut file = OpenOptions::new().append(true).read(true).open(&path).map_err(failed)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|source| JournalError::Read { path: path.clone(), source })?;
+        let bytes = read_regular(&path, MOST_BYTES).map_err(failed)?;
+        let file = OpenOptions::new().append(true).read(true).open(&path).map_err(failed)?;
         let parsed = text::parse(&bytes);
         if let Some(source) = parsed.trouble.clone() {
             return Err(JournalError::Trouble { path, source });
         }
-        let mut journal =
-            Journal { id: id.to_owned(), path, file, length: parsed.whole as u64, seq: parsed.records.len() as u64 };
+        let mut journal = Journal {
+            id: id.to_owned(),
+            path,
+            closed: self.closed.clone(),
+            file,
+            length: parsed.whole as u64,
+            seq: parsed.records.len() as u64,
+        };
         if parsed.torn {
             journal.cut().map_err(|source| JournalError::Write { path: journal.path.clone(), source })?;
         }
@@ -201,8 +226,8 @@ impl Store {
 
     /// Reads a journal, whatever its condition.
     pub fn read(&self, id: &str) -> Result<Parsed, JournalError> {
-        let path = self.path(id)?;
-        match read_bytes(&path) {
+        let path = self.existing(id)?;
+        match read_regular(&path, MOST_BYTES) {
             Ok(bytes) => Ok(text::parse(&bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(JournalError::NoSuchMigration { id: id.to_owned(), directory: self.directory.clone() })
@@ -211,43 +236,80 @@ impl Store {
         }
     }
 
-    /// Every journal, oldest first. No directory is no journals.
+    /// Every journal that may be open, oldest first. No directory is no journals.
     pub fn list(&self) -> Result<Vec<Listed>, JournalError> {
         self.list_if(|_| true)
     }
 
-    /// The journals with ids that are wanted: the others are not read.
+    /// Those of them with ids that are wanted: the others are not read.
     pub fn list_if(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, JournalError> {
-        let failed = |source| JournalError::Directory { path: self.directory.clone(), source };
-        #[expect(clippy::disallowed_methods, reason = "the edge that reads journals")]
-        let entries = match fs::read_dir(&self.directory) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(failed)?,
-        };
-        let mut ids = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".ndjson")).filter(|id| wanted(id)) {
-                ids.push(id.to_owned());
-            }
-        }
+        let mut ids = ids_in(&self.directory)?;
+        ids.retain(|id| wanted(id));
+        Ok(self.listed(ids).collect())
+    }
+
+    /// Ids of the journals that were put away: their migrations are over. Oldest first.
+    pub fn closed_ids(&self) -> Result<Vec<String>, JournalError> {
+        ids_in(&self.closed)
+    }
+
+    /// Every journal, open or over, the newest first; each is read when it is taken.
+    pub fn newest_first(&self) -> Result<impl Iterator<Item = Listed>, JournalError> {
+        let mut ids = ids_in(&self.directory)?;
+        ids.append(&mut self.closed_ids()?);
         // Ids begin with the time.
-        ids.sort();
-        Ok(ids
-            .into_iter()
-            .filter_map(|id| Some((self.path(&id).ok()?, id)))
-            .map(|(path, id)| {
-                let content = self.read(&id);
-                Listed { id, path, content }
-            })
-            .collect())
+        ids.sort_by(|a, b| b.cmp(a));
+        ids.dedup();
+        Ok(self.listed(ids))
+    }
+
+    fn listed(&self, ids: Vec<String>) -> impl Iterator<Item = Listed> {
+        ids.into_iter().filter_map(|id| {
+            let path = self.existing(&id).ok()?;
+            let content = self.read(&id);
+            Some(Listed { id, path, content })
+        })
+    }
+
+    /// Puts away what is over and still lies among the open ones: an earlier pvm left it there. What cannot be moved is read
+    /// each time, which is slow and no error.
+    pub fn tidy(&self) {
+        let over = |listed: &Listed| listed.is_closed() && listed.state().is_some();
+        for listed in self.list().unwrap_or_default().into_iter().filter(over) {
+            put_away(&listed.path, &self.closed);
+        }
     }
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// Ids of the journals in a directory, oldest first. No directory is no journals.
+fn ids_in(directory: &Path) -> Result<Vec<String>, JournalError> {
+    let failed = |source| JournalError::Directory { path: directory.to_owned(), source };
     #[expect(clippy::disallowed_methods, reason = "the edge that reads journals")]
-    fs::read(path)
+    let entries = match fs::read_dir(directory) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        ids.extend(name.to_str().and_then(|name| name.strip_suffix(".ndjson")).map(str::to_owned));
+    }
+    // Ids begin with the time.
+    ids.sort();
+    Ok(ids)
 }
+
+/// Moves a journal to those that are over; its path now, when it could be moved.
+fn put_away(path: &Path, closed: &Path) -> Option<PathBuf> {
+    let to = closed.join(path.file_name()?);
+    make_directory(closed).ok()?;
+    fs::rename(path, &to).ok()?;
+    sync_directory(closed).ok()?;
+    Some(to)
+}
+
+/// More than a migration with all its recoveries writes.
+const MOST_BYTES: u64 = 16 << 20;
 
 pub(super) fn make_directory(path: &Path) -> Result<(), JournalError> {
     DirBuilder::new()
@@ -292,6 +354,8 @@ fn sync_directory(path: &Path) -> Result<(), JournalError> {
 pub struct Journal {
     id: String,
     path: PathBuf,
+    /// Where it goes when the migration is over.
+    closed: PathBuf,
     file: File,
     /// Length of the whole records.
     length: u64,
@@ -318,6 +382,11 @@ impl Journal {
         let written = self.write(time, entry);
         written.map_err(|source| JournalError::Write { path: self.path.clone(), source })?;
         fault::point("after", entry.name());
+        if matches!(entry, Entry::Done { .. } | Entry::Undone { .. })
+            && let Some(path) = put_away(&self.path, &self.closed)
+        {
+            self.path = path;
+        }
         Ok(Record { v: VERSION, seq: self.seq, time, entry: entry.clone() })
     }
 

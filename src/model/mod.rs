@@ -9,5 +9,6 @@ pub mod options;
 pub mod outcome;
 pub mod paste;
 pub mod pci;
+pub mod regular;
 pub mod snapshot;
 pub mod time;

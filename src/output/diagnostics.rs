@@ -1,14 +1,15 @@
 //! Findings for people: the line of the file, underlined, and what to write instead.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
-use super::text::printable;
+use super::text::{is_dangerous, printable};
 use crate::model::finding::Severity;
 use crate::nova::config::{ParsedConfig, alias};
-use crate::text::{Diagnostic, FileId, Label};
+use crate::text::{Diagnostic, FileId, Label, Span};
 
 /// Renders one finding. Lines that may hold secrets are named, not shown.
 pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> String {
@@ -77,14 +78,17 @@ fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig, width: usize
         let file = config.sources.file(label.span.file);
         let (start, end) = (file.position(label.span.start), file.position(label.span.end));
         if !config.is_visible(label.span) {
+            if let Some(part) = config.visible_part(label.span) {
+                elements.push(excerpt(config, part, start.line, [(primary, label)], width).into());
+                continue;
+            }
             let name = printable(&file.name).into_owned();
             elements.push(Origin::path(name).line(start.line).char_column(start.column).into());
             continue;
         }
         let lines = start.line..end.line + 1;
-        let touching = runs
-            .iter_mut()
-            .find(|(id, run, _)| *id == label.span.file && lines.start <= run.end + 1 && run.start <= lines.end + 1);
+        let touching =
+            runs.iter_mut().find(|(id, run, _)| *id == label.span.file && together(config, *id, run, &lines));
         match touching {
             Some((_, run, labels)) => {
                 *run = run.start.min(lines.start)..run.end.max(lines.end);
@@ -97,18 +101,67 @@ fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig, width: usize
         let file = config.sources.file(id);
         let start = file.line_range(lines.start).start;
         let end = file.line_range(lines.end - 1).end;
-        let annotations = labels.into_iter().map(|(primary, label)| {
-            let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-            let span = label.span.start - start..label.span.end.max(label.span.start) - start;
-            kind.span(underlined(&file.text[start..end], span, width)).label(printable(&label.text).into_owned())
-        });
-        let snippet: Snippet<'a, Annotation<'a>> = Snippet::source(&file.text[start..end])
-            .line_start(lines.start)
-            .path(printable(&file.name).into_owned())
-            .annotations(annotations);
-        elements.push(snippet.into());
+        elements.push(excerpt(config, Span::new(id, start, end), lines.start, labels, width).into());
     }
     elements
+}
+
+/// Whether two runs of lines touch, or have one line between them that may be shown as well.
+fn together(config: &ParsedConfig, id: FileId, one: &Range<usize>, other: &Range<usize>) -> bool {
+    if one.start > other.end + 1 || other.start > one.end + 1 {
+        return false;
+    }
+    let file = config.sources.file(id);
+    let between = one.end.min(other.end)..one.start.max(other.start);
+    between
+        .into_iter()
+        .map(|line| file.line_range(line))
+        .all(|line| config.is_visible(Span::new(id, line.start, line.end)))
+}
+
+/// A part of a file that may be shown, with what is labelled in it.
+fn excerpt<'a>(
+    config: &'a ParsedConfig,
+    part: Span,
+    first_line: usize,
+    labels: impl IntoIterator<Item = (bool, &'a Label)>,
+    width: usize,
+) -> Snippet<'a, Annotation<'a>> {
+    let file = config.sources.file(part.file);
+    let text = &file.text[part.start..part.end];
+    let annotations = labels.into_iter().map(|(primary, label)| {
+        let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let span = label.span.start - part.start..label.span.end.max(label.span.start) - part.start;
+        kind.span(moved(text, underlined(text, span, width))).label(printable(&label.text).into_owned())
+    });
+    Snippet::source(harmless(text))
+        .line_start(first_line)
+        .path(printable(&file.name).into_owned())
+        .annotations(annotations)
+}
+
+/// An excerpt for a terminal: characters that drive it are escaped, all others keep their places.
+fn harmless(text: &str) -> Cow<'_, str> {
+    // The lines stay lines; the renderer widens tabs.
+    let stays = |at: usize, c: char| match c {
+        '\n' | '\t' => true,
+        '\r' => text[at + 1..].starts_with('\n'),
+        _ => !is_dangerous(c),
+    };
+    if text.char_indices().all(|(at, c)| stays(at, c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for (at, c) in text.char_indices() {
+        if stays(at, c) { safe.push(c) } else { safe.extend(c.escape_unicode()) }
+    }
+    Cow::Owned(safe)
+}
+
+/// Where a place of `text` is in [`harmless`] text.
+fn moved(text: &str, span: Range<usize>) -> Range<usize> {
+    let start = harmless(&text[..span.start]).len();
+    start..start + harmless(&text[span]).len()
 }
 
 /// As much of a place as leaves room for its label; the renderer would let the line run over the terminal's edge.
@@ -187,6 +240,34 @@ mod tests {
 
         Nova refuses this configuration: 0 device specs, 0 aliases, 1 error
         ");
+    }
+
+    #[test]
+    fn never_shows_a_value_that_is_not_known_to_be_novas() {
+        for text in [
+            "[pci]\ndevice_spec = {\n# [database]\nconnection = mysql://nova:s3cret@db/nova\n",
+            "[pci]\npassword = s3cret\n  s3cret\n",
+            "[pci]\ns3cret\n",
+            "[pci]\na = 1\n# s3cret\nb = 2\npassword: s3cret\nc = 1\n",
+            "[pci]\nalias = {\"name\": 1}\npassword = s3cret\nalias = {\"name\": 2}\n",
+            "[pci]\ndevice_spec = {\n\"password\": \"s3cret\"}\n",
+        ] {
+            let input = Input { name: "nova.conf".to_owned(), bytes: text.as_bytes().to_vec() };
+            let config = load(vec![input], &NoHost, &Machine::default());
+            let matcher = crate::nova::config::Matcher::new(&config.device_specs);
+            let subject = crate::nova::lints::Subject { config: &config, matcher: &matcher, host: None };
+            let mut found = config.diagnostics.clone();
+            found.extend(crate::nova::lints::run(&subject));
+            let shown = report(&found, &config, 100);
+            assert!(!found.is_empty() && !shown.contains("s3cret"), "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_drives_no_terminal() {
+        let text = shown("nova.conf", "[pci]\nalias = {\"name\": \"v\u{9b}31m\u{202e}\u{1b}[2J\", \"nope\": 1}\n");
+        assert!(text.contains("\\u{9b}31m\\u{202e}\\u{1b}[2J"), "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && is_dangerous(c)), "{text}");
     }
 
     #[test]

@@ -35,6 +35,25 @@ pub struct Printer {
     held: Option<Held>,
 }
 
+/// Writes JSON on without the characters that drive a terminal. The serializer writes whole characters.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(json) if !bytes.is_ascii() || bytes.contains(&0x7f) => {
+                self.0.write_all(text::escaped_json(json).as_bytes())?;
+            }
+            Ok(_) | Err(_) => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Lines that are printed together later: the first is whether it is a result.
 type Held = Arc<Mutex<Vec<(bool, String)>>>;
 
@@ -87,11 +106,14 @@ impl Printer {
     pub fn document<T: Serialize>(&self, document: &T) -> Result<(), StdoutError> {
         if self.format == Format::Yaml {
             let text = serde_yaml::to_string(document).map_err(|e| StdoutError(io::Error::other(e)))?;
-            return self.result(&text);
+            // YAML has no escapes outside of quotes; its JSON form has.
+            if !text.chars().any(|c| text::is_dangerous(c) && c != '\n' && c != '\t') {
+                return self.result(&text);
+            }
         }
         // Written as it is made: a snapshot of some thousand VFs has many megabytes, and no colours to drop.
         let mut out = io::BufWriter::with_capacity(DOCUMENT, io::stdout().lock());
-        let document = serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from);
+        let document = serde_json::to_writer_pretty(Escaped(&mut out), document).map_err(io::Error::from);
         written(document.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
     }
 

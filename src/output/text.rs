@@ -1,6 +1,7 @@
 //! Text from elsewhere, made safe for a terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -23,6 +24,25 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// A JSON document in which such characters are written as JSON's own escapes; outside of its strings it has none.
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
+    let is_raw = |c: char| is_dangerous(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !text.chars().any(is_raw) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_raw(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// Columns that a line of a report takes at most.
 pub const WIDTH: usize = 80;
 
@@ -38,9 +58,12 @@ pub fn folded(start: &str, text: &str, indent: &str) -> String {
     textwrap::fill(text, options)
 }
 
-fn is_dangerous(c: char) -> bool {
+/// Whether a character drives a terminal, or reorders or hides text.
+pub fn is_dangerous(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -56,6 +79,16 @@ mod tests {
         assert_eq!(lines.len(), 3, "{lines:#?}");
         assert_eq!(textwrap::core::display_width(lines[0]), 78);
         assert!(lines[1].starts_with("    word") && lines[2] == "    ".to_owned() + &"x".repeat(90));
+    }
+
+    #[test]
+    fn a_document_keeps_its_value_and_drives_no_terminal() {
+        let value = serde_json::json!({ "name": "a\u{9b}2J\u{202e}\u{e0041}\u{7f}ü\n" });
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let safe = escaped_json(&text);
+        assert!(!safe.chars().any(|c| c != '\n' && is_dangerous(c)), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        assert!(safe.contains('ü'));
     }
 
     #[test]

@@ -73,9 +73,10 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     };
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
     let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
-    let closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
+    let mut closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
+    closed.extend(store.closed_ids().or_stop(Outcome::Unknown)?);
     // Whether one of these has ended is asked once nobody else can be at work on the guest.
-    let known = |id: &str| journals.iter().any(|listed| listed.id == id);
+    let known = |id: &str| store.knows(id);
     if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known).or_stop(Outcome::Unknown)? {
         return Err(Stop::refused(format!("{} {why}", guest.name)));
     }

@@ -1,6 +1,6 @@
 //! Plans in files: written for review, read back, and executed only while they are what pvm would make now.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use super::plan::{Facts, Planned};
 use super::wanted::Wanted;
 use crate::commands::Stop;
 use crate::model::identity;
+use crate::model::regular::read_regular_text;
 use crate::plan::document::Plan;
 
 /// No plan is longer: a guest's XML twice, and its devices.
@@ -15,15 +16,8 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// Reads a saved plan.
 pub(super) fn read(path: &Path) -> Result<Plan, Stop> {
-    let unreadable = |why: String| Stop::unknown(format!("cannot read {}: {why}", path.display()));
-    // Whatever is no regular file may never end.
-    if !std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.is_file() {
-        return Err(unreadable("it is no regular file".to_owned()));
-    }
-    let mut text = String::new();
-    #[expect(clippy::disallowed_methods, reason = "the operator named this file")]
-    let file = std::fs::File::open(path).map_err(|e| unreadable(e.to_string()))?;
-    file.take(MOST_BYTES).read_to_string(&mut text).map_err(|e| unreadable(e.to_string()))?;
+    let text = read_regular_text(path, MOST_BYTES)
+        .map_err(|e| Stop::unknown(format!("cannot read {}: {e}", path.display())))?;
     Plan::parse(&text).map_err(|e| Stop::refused(format!("{}: {e}", path.display())))
 }
 

@@ -24,13 +24,12 @@ pub(super) struct Marked {
 
 /// The marks of this host's running guests that no journal of this machine explains; why they could not be read.
 pub(super) fn without_journal(context: &Context, store: &Store) -> Result<Vec<Marked>, String> {
-    let host = libvirt::open(&context.local_uri()).map_err(|e| e.to_string())?;
-    let known: Vec<String> = store.list().map_err(|e| e.to_string())?.into_iter().map(|listed| listed.id).collect();
+    let host = libvirt::open(&context.local_uri().map_err(|stop| stop.sentence())?).map_err(|e| e.to_string())?;
     let mut found = Vec::new();
     let guests = host.domains().map_err(|e| e.to_string())?;
     for guest in guests.into_iter().filter(|guest| guest.state.is_active()) {
         if let Found::Mark(mark) = mark::read(host.as_ref(), &guest.uuid).map_err(|e| e.to_string())?
-            && !known.contains(&mark.id)
+            && !store.knows(&mark.id)
         {
             let instance = journal::Instance { name: guest.name, uuid: guest.uuid };
             found.push(Marked { guest: instance, uri: host.uri().to_owned(), mark: *mark });

@@ -1,30 +1,30 @@
 //! A saved snapshot, from a file or from another pvm. Somebody else may have written it.
 
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::facts::HostError;
+use crate::model::regular::read_regular;
 use crate::model::snapshot::{SCHEMA, Snapshot, Via};
 
-/// A host with 65,536 functions has less.
-const MOST_BYTES: u64 = 256 << 20;
+/// A host with more than 10,000 functions has less.
+pub(super) const MOST_BYTES: u64 = 64 << 20;
+
+/// Values and objects in a document: together with its lists' own bounds they keep its memory within a few times its text.
+/// Ten thousand functions have fewer.
+const MOST_VALUES: usize = 3 << 19;
+const MOST_OBJECTS: usize = 1 << 18;
 
 /// Reads the snapshot at `path`.
 pub fn load(path: &Path) -> Result<Snapshot, HostError> {
-    let failed = |source| HostError::Read { path: path.to_owned(), source };
     let origin = path.display().to_string();
-    // Opening a pipe that nobody writes to would wait for ever.
-    let no_wait = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(no_wait).open(path).map_err(failed)?;
-    let meta = file.metadata().map_err(failed)?;
-    if meta.is_dir() {
-        return Err(malformed(&origin, "it is a directory"));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(MOST_BYTES)).unwrap_or(0));
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = read_regular(path, MOST_BYTES).map_err(|source| match source.kind() {
+        // What is there is no document.
+        io::ErrorKind::Other => malformed(&origin, &source.to_string()),
+        _ => HostError::Read { path: path.to_owned(), source },
+    })?;
     let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
     let mut snapshot = parse(&bytes, yaml, &origin)?;
     // What libvirt alone could tell is less, also in a file.
@@ -37,12 +37,15 @@ pub fn load(path: &Path) -> Result<Snapshot, HostError> {
 /// Reads a snapshot document. `origin` is who it came from, for messages.
 pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostError> {
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(malformed(origin, "it is larger than 256 MiB"));
+        return Err(malformed(origin, "it is larger than 64 MiB"));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(malformed(origin, "it is empty"));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| malformed(origin, "it is not text"))?;
+    if let Some(why) = too_much(text, yaml) {
+        return Err(malformed(origin, &why));
+    }
     let parsed = if yaml {
         serde_yaml::from_str::<Snapshot>(text).map_err(|e| first_line(&e.to_string()))
     } else {
@@ -62,6 +65,29 @@ pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostErr
             None => Err(malformed(origin, &wrong_schema(None))),
         },
     }
+}
+
+/// Why the text holds more than any host has to say: short text can stand for many objects.
+fn too_much(text: &str, yaml: bool) -> Option<String> {
+    let (mut values, mut objects, mut quoted, mut escaped) = (0, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if !yaml => quoted = !quoted,
+            _ if quoted => {}
+            b'{' => objects += 1,
+            b',' | b'[' => values += 1,
+            // A line of YAML is a value, and may begin a map.
+            b'\n' if yaml => values += 1,
+            _ => {}
+        }
+    }
+    // In YAML any line may be an object.
+    if objects > MOST_OBJECTS || values > if yaml { MOST_OBJECTS * 4 } else { MOST_VALUES } {
+        return Some(format!("it has more than {MOST_OBJECTS} objects or {MOST_VALUES} values"));
+    }
+    None
 }
 
 /// The first line of a reader's message; the rest draws the place, which one sentence cannot.

@@ -3,11 +3,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "an edge: runs ssh")]
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
 
 use super::file;
 use crate::facts::GatherOptions;
@@ -15,7 +18,9 @@ use crate::facts::HostError;
 use crate::facts::kernel::Probe;
 use crate::model::snapshot::{Snapshot, Via};
 
-const MOST_BYTES: u64 = (256 << 20) + 1;
+const MOST_BYTES: u64 = file::MOST_BYTES + 1;
+/// How long a program may take to end after it has closed its output.
+const AFTERWARDS: Duration = Duration::from_secs(5);
 const MOST_NOTES: u64 = 16 << 10;
 
 /// Asks the pvm on `target` (`[user@]host`), which reads Nova's configuration at `config` over there.
@@ -83,21 +88,25 @@ pub(super) struct Printed {
 pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Result<Printed, HostError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let unreachable = |why: String| HostError::Unreachable { host: host.to_owned(), why };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|e| unreachable(format!("{program} cannot be started: {e}")))?;
-    let output = collect(child.stdout.take(), MOST_BYTES);
-    let notes = collect(child.stderr.take(), MOST_NOTES);
+    // In a group of its own, so that what it started ends with it.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let child = command.spawn().map_err(|e| unreachable(format!("{program} cannot be started: {e}")))?;
+    let mut child = Group(child);
+    let output = collect(child.0.stdout.take(), MOST_BYTES);
+    let notes = collect(child.0.stderr.take(), MOST_NOTES);
     let Ok(bytes) = output.recv_timeout(limit) else {
-        // It may have ended in between; then there is nothing to kill.
-        let _ = child.kill();
-        let _ = child.wait();
         return Err(unreachable(format!("no answer within {} s", limit.as_secs())));
     };
-    if bytes.len() as u64 >= MOST_BYTES {
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|e| unreachable(format!("{program} was lost: {e}")))?;
     let too_much = bytes.len() as u64 >= MOST_BYTES;
+    let wait = if too_much { Duration::ZERO } else { AFTERWARDS };
+    let ended = child.wait(wait).map_err(|e| unreachable(format!("{program} was lost: {e}")))?;
+    let Some(status) = ended else {
+        let why = format!("{program} closed its output and did not end");
+        if bytes.is_empty() {
+            return Err(unreachable(why));
+        }
+        return Ok(Printed { bytes, failed: (!too_much).then_some(why) });
+    };
     let failed = (!status.success() && !too_much).then(|| {
         let said = notes.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
@@ -112,6 +121,37 @@ pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Resul
         return Err(unreachable(failed.unwrap_or_else(|| format!("{program} ended well and said nothing"))));
     }
     Ok(Printed { bytes, failed })
+}
+
+/// A program with all that it started; they end with this value.
+struct Group(Child);
+
+impl Group {
+    /// How it ended; `None`: it has not, within this time.
+    fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let until = Instant::now() + limit;
+        loop {
+            let ended = self.0.try_wait()?;
+            if ended.is_some() || Instant::now() >= until {
+                return Ok(ended);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.0.try_wait() {
+            return;
+        }
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            // It may have ended in between; then there is nothing to kill.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.0.wait();
+    }
 }
 
 fn collect(stream: Option<impl Read + Send + 'static>, limit: u64) -> mpsc::Receiver<Vec<u8>> {
@@ -146,6 +186,31 @@ mod tests {
     #[test]
     fn an_exit_code_of_findings_is_no_failure() {
         assert!(ask("echo '{\"schema\": \"pvm.inventory/1\"}'; exit 1", 20).is_ok());
+    }
+
+    #[test]
+    fn a_program_that_goes_on_after_its_answer_is_ended_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pids = dir.path().join("pids");
+        let script = format!(
+            "sleep 1000 >&- 2>&- & echo $! $$ >{}; echo '{{\"schema\": \"pvm.inventory/1\"}}'; exec >&- 2>&-; wait",
+            pids.display()
+        );
+        let begun = Instant::now();
+        assert!(ask(&script, 60).is_ok(), "a whole answer counts");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        let alive = |pid: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        let pids = std::fs::read_to_string(&pids).unwrap();
+        let limit = Instant::now() + Duration::from_secs(10);
+        while pids.split_whitespace().any(alive) {
+            assert!(Instant::now() < limit, "{pids} are alive");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let silent = ask("exec >&- 2>&-; sleep 1000", 60).unwrap_err().to_string();
+        assert!(silent.contains("closed its output and did not end"), "{silent}");
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Snapshot {
 }
 
 /// More entries than any host has devices or domains: a longer list is an attack on memory, not a snapshot.
-pub const MOST_ENTRIES: usize = 1 << 17;
+pub const MOST_ENTRIES: usize = 1 << 15;
 
 /// Reads a list of at most [`MOST_ENTRIES`].
 fn bounded<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {

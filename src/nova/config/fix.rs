@@ -30,7 +30,7 @@ pub fn shown(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &s
     let mut hidden = 0;
     let tell = |text: &mut String, hidden: &mut usize| {
         if *hidden > 0 {
-            let _ = writeln!(text, "# ({hidden} lines outside of [pci] left out)");
+            let _ = writeln!(text, "# ({hidden} lines left out: they are of nothing that pvm reads)");
         }
         *hidden = 0;
     };

@@ -275,6 +275,14 @@ impl ParsedConfig {
         at >= end || harmless(at..end)
     }
 
+    /// What may be shown around a place of whose lines not all may be: the line up to its end.
+    pub fn visible_part(&self, span: Span) -> Option<Span> {
+        let file = self.sources.file(span.file);
+        let start = file.line_range(file.position(span.start).line).start;
+        let around = |place: &&Span| place.file == span.file && place.start == start && span.end <= place.end;
+        self.visible.iter().find(around).copied().filter(|place| place.end - place.start <= MOST_SHOWN)
+    }
+
     /// The configuration as a document.
     pub fn document(&self) -> ConfigDoc {
         let options = self.options.iter().map(|(name, option)| {
@@ -447,18 +455,20 @@ fn decode(bytes: Vec<u8>) -> (String, Option<usize>) {
 /// Lines that may be shown: those of `[pci]` and of the options pvm knows.
 fn visible(id: FileId, file: &SourceFile, ini: &Ini) -> Vec<Span> {
     let mut places = Vec::new();
-    for (i, section) in ini.sections.iter().enumerate() {
-        if options::normal_section(&section.value) == "pci" {
-            let end = ini.sections.get(i + 1).map_or(file.text.len(), |next| next.span.start);
-            places.push(Span::new(id, section.span.start, end));
-        }
+    let is_pci = |section: &str| options::normal_section(section) == "pci";
+    for section in ini.sections.iter().filter(|section| is_pci(&section.value)) {
+        let line = file.line_range(file.position(section.span.start).line);
+        places.push(Span::new(id, line.start, line.end));
     }
     for assignment in &ini.assignments {
+        let start = file.line_range(file.position(assignment.key.span.start).line).start;
         if options::KNOWN.iter().any(|def| def.is_set_by(assignment)) {
             let place = assignment.key.span.to(assignment.value.whole());
-            let start = file.line_range(file.position(place.start).line).start;
             let end = file.line_range(file.position(place.end).line).end;
             places.push(Span::new(id, start, end));
+        } else if is_pci(&assignment.section.value) {
+            // Its value may be another section's, whose header is commented out.
+            places.push(Span::new(id, start, assignment.key.span.end));
         }
     }
     places.sort_unstable();

@@ -192,10 +192,12 @@ impl TwoHosts {
 
     /// The journals on a host, the one that was written last at the end: name and text.
     pub fn journals(&self, host: &str) -> Vec<(String, String)> {
-        let Ok(entries) = fs::read_dir(self.path(&format!("host-{host}/var/lib/pvm/migrations"))) else {
-            return Vec::new();
-        };
+        let entries =
+            ["migrations", "closed"].map(|kind| fs::read_dir(self.path(&format!("host-{host}/var/lib/pvm/{kind}"))));
         let mut found: Vec<_> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
             .map(|entry| entry.unwrap())
             .map(|e| {
                 let name = e.file_name().to_string_lossy().into_owned();

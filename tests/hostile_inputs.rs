@@ -1,0 +1,269 @@
+//! Inputs that somebody else wrote: every reader ends, soon and without a panic, whatever it is given; what has no end is
+//! refused at once.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test runs programs and stops at the first surprise"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pvm::domain;
+use pvm::facts::Settings;
+use pvm::facts::remote::file;
+use pvm::journal::Store;
+use pvm::nova::config::{Input, Machine, Matcher, NoHost, load};
+use pvm::nova::lints;
+use pvm::plan::document::Plan;
+use pvm::plan::stored;
+
+/// Runs pvm here; it must end within this time.
+#[track_caller]
+fn pvm(dir: &Path, args: &[&str]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pvm"))
+        .args(args)
+        .current_dir(dir)
+        .env("STATE_DIRECTORY", dir.join("state"))
+        .env("LIBVIRT_DEFAULT_URI", "qemu+unix:///system?socket=/nonexistent")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > limit {
+            child.kill().unwrap();
+            panic!("pvm {args:?} does not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn fifo(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+}
+
+#[test]
+fn fifos_and_devices_are_refused_at_once_wherever_a_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    fs::write(at("nova.conf"), "[pci]\n").unwrap();
+    fs::create_dir_all(at("root/sys/bus/pci/devices")).unwrap();
+    fs::create_dir_all(at("root/proc")).unwrap();
+    for path in ["fifo", "root/etc/nova/nova.conf", "confd/a.conf", "fifo.json", "state/migrations/a-1.ndjson"] {
+        fifo(&at(path));
+    }
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pair/src.json");
+    for (args, code) in [
+        (&["check-config", "fifo"][..], 3),
+        (&["check-config", "confd"], 3),
+        (&["check-config", "/dev/zero"], 3),
+        // The tree's configuration is there and cannot be read: a finding.
+        (&["--root", "root", "inventory", "-o", "json"], 0),
+        (&["--nova-config", "fifo", "--root", "root", "inventory"], 3),
+        (&["--config", "fifo", "check-config", "nova.conf"], 3),
+        (&["--config", "/dev/zero", "check-config", "nova.conf"], 3),
+        (&["migrate", "--plan", "fifo", "g", "x"], 3),
+        (&["migrate", "--plan", "/dev/zero", "g", "x"], 3),
+        (&["preflight", "./fifo.json", "./fifo.json"], 1),
+        (&["preflight", source, source, "--instance", "db-1", "--pci-requests", "fifo"], 3),
+    ] {
+        let said = pvm(dir.path(), args);
+        assert_eq!(said.status.code(), Some(code), "pvm {args:?}: {said:?}");
+        let text = String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
+        assert!(text.contains("not a regular file") || text.contains("nova-config-unreadable"), "pvm {args:?}: {text}");
+    }
+    // A journal that is none hinders no other command, and recovery names it.
+    let listed = pvm(dir.path(), &["recover"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("cannot read"), "{listed:?}");
+}
+
+#[test]
+fn a_uri_that_runs_a_program_is_opened_by_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    for uri in ["qemu+ext:///system?command=./x", "qemu+ssh://h/system?command=./x", "qemu+ssh://h/system?netcat=./x"] {
+        for command in [&["-c", uri, "inventory"][..], &["-c", uri, "recover"]] {
+            let said = pvm(dir.path(), command);
+            let text = String::from_utf8_lossy(&said.stderr);
+            assert!(text.contains("is not one of"), "pvm {command:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_small_as_text_and_large_in_memory_is_refused() {
+    for inner in [
+        "\"bars\":[{},{},{},{},{},{},{},{}]",
+        "\"vendor\":{\"a\":[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]}",
+    ] {
+        let device = format!("{{\"address\":\"0000:01:00.0\",{inner}}},");
+        let text = format!("{{\"schema\":\"pvm.inventory/1\",\"devices\":[{}{{}}]}}", device.repeat(32_000));
+        let why = file::parse(text.as_bytes(), false, "x").unwrap_err().to_string();
+        assert!(why.contains("more than"), "{why}");
+    }
+}
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % n.max(1) as u64).unwrap()
+    }
+
+    /// The text with a few changes of the kinds that readers stumble over.
+    fn mutate(&mut self, text: &[u8]) -> Vec<u8> {
+        const TOKENS: &[&str] = &[
+            "\"",
+            "'",
+            "{",
+            "}",
+            "[",
+            "]",
+            "\\u0000",
+            "\\ud800",
+            "\0",
+            "\u{9b}",
+            "\u{202e}",
+            "\u{1b}[2J",
+            "\n",
+            "\r",
+            "\t",
+            "-1",
+            "1e999",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "null",
+            "[]",
+            "{}",
+            "$",
+            "${",
+            "\\",
+            "*",
+            "&x",
+            "*x",
+            "<<",
+            ": ",
+            "- ",
+            "|",
+            "!!binary",
+            "ffff:ff:1f.7",
+            "(a+)+$",
+            "(?P<n>",
+            "{1,99999}",
+            "&amp;",
+            "<!DOCTYPE",
+            "<![CDATA[",
+            "-->",
+            "\u{feff}",
+        ];
+        let mut bytes = text.to_vec();
+        for _ in 0..=self.below(6) {
+            let (at, token) = (self.below(bytes.len()), TOKENS[self.below(TOKENS.len())].as_bytes());
+            match self.below(6) {
+                0 if !bytes.is_empty() => bytes[at] = u8::try_from(self.below(256)).unwrap(),
+                1 => drop(bytes.splice(at..at, token.iter().copied())),
+                2 => {
+                    let end = (at + self.below(60)).min(bytes.len());
+                    bytes.drain(at..end);
+                }
+                3 => {
+                    let from = self.below(bytes.len());
+                    let piece = bytes[from..(from + self.below(300)).min(bytes.len())].to_vec();
+                    drop(bytes.splice(at..at, piece));
+                }
+                4 => {
+                    let many = token.repeat([2, 50, 2000][self.below(3)]);
+                    drop(bytes.splice(at..at, many));
+                }
+                _ => bytes.truncate(at),
+            }
+        }
+        bytes
+    }
+}
+
+/// A reader by its name, a text that it takes, and how it reads.
+type Reader = (&'static str, Vec<u8>, Box<dyn Fn(&[u8])>);
+
+fn readers() -> Vec<Reader> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let nova = |name: &'static str| {
+        move |bytes: &[u8]| {
+            let config = load(vec![Input { name: name.into(), bytes: bytes.to_vec() }], &NoHost, &Machine::default());
+            let matcher = Matcher::new(&config.device_specs);
+            lints::run(&lints::Subject { config: &config, matcher: &matcher, host: None });
+        }
+    };
+    let fixture =
+        |name: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pair").join(name)).unwrap();
+    let snapshot = file::parse(&fixture("src.json"), false, "src.json").unwrap();
+    let yaml = serde_yaml::to_string(&snapshot).unwrap().into_bytes();
+    let xml = snapshot.domains[0].xml.clone().unwrap().into_bytes();
+    let state = tempfile::tempdir().unwrap();
+    let plan = pvm::journal::Plan { id: "a-1".into(), ..pvm::journal::Plan::default() };
+    let journal = fs::read(Store::at(state.path()).create(plan).unwrap().path()).unwrap();
+    vec![
+        (
+            "nova.conf",
+            b"[pci]\ndevice_spec = {\"vendor_id\": \"15b3\", \"product_id\": \"101e\", \"address\": \"*:0a:00.*\"}\ndevice_spec = [{\"address\": {\"domain\": \".*\", \"bus\": \"0[1-9a]\", \"slot\": \"(0|1)+\", \"function\": \"[0-7]\"}}]\nalias = {\"name\": \"a1\", \"vendor_id\": \"15b3\", \"product_id\":\"101e\", \"live_migratable\": \"yes\"}\n[DEFAULT]\nx = ${y}$z\ny=$x\n".to_vec(),
+            Box::new(nova("nova.conf")),
+        ),
+        (
+            "nova.yaml",
+            b"device_spec:\n  - &x {vendor_id: \"15b3\", product_id: \"101e\"}\n  - *x\nalias:\n  - {name: a, vendor_id: \"15b3\", product_id: \"101e\"}\n".to_vec(),
+            Box::new(nova("nova.yaml")),
+        ),
+        (
+            "pvm.yaml",
+            b"hosts:\n  a: {libvirt: \"qemu+tcp://a/system\", facts: libvirt}\n  b: {facts: {command: [ssh, b, pvm]}}\ndefaults: {max_downtime: 300ms, bandwidth: 100MiB}\n".to_vec(),
+            Box::new(move |bytes| drop(Settings::parse(&text(bytes)))),
+        ),
+        (
+            "pci_requests",
+            b"[{\"count\": 2, \"spec\": [{\"vendor_id\": \"15b3\", \"product_id\": \"101e\", \"dev_type\": \"type-VF\"}], \"alias_name\": \"cx7\", \"is_new\": false}]".to_vec(),
+            Box::new(move |bytes| drop(stored::read(&text(bytes)))),
+        ),
+        ("snapshot.json", fixture("src.json"), Box::new(|bytes| drop(file::parse(bytes, false, "x")))),
+        ("snapshot.yaml", yaml, Box::new(|bytes| drop(file::parse(bytes, true, "x")))),
+        (
+            "domain XML",
+            xml,
+            Box::new(move |bytes| {
+                drop(domain::read::read(&text(bytes)));
+                drop(domain::guest::read(&text(bytes)));
+            }),
+        ),
+        ("plan", fixture("dst.json"), Box::new(move |bytes| drop(Plan::parse(&text(bytes))))),
+        ("journal", journal, Box::new(|bytes| drop(pvm::journal::text::parse(bytes)))),
+    ]
+}
+
+#[test]
+fn no_reader_panics_or_takes_long_over_what_somebody_changed() {
+    const RUNS: usize = 150;
+    for (name, text, read) in readers() {
+        let mut dice = Dice(1);
+        read(&text);
+        let begun = Instant::now();
+        for run in 0..RUNS {
+            let changed = dice.mutate(&text);
+            let started = Instant::now();
+            read(&changed);
+            assert!(started.elapsed() < Duration::from_secs(10), "{name}, run {run}: {:?}", started.elapsed());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{name}: {:?}", begun.elapsed());
+    }
+}
