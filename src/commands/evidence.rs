@@ -10,7 +10,7 @@ use crate::model::outcome::Outcome;
 pub fn run(context: &Context, args: &Evidence) -> Result<Outcome, Stop> {
     let root = &context.global.root;
     let named = context.global.connect.is_some() || root == std::path::Path::new("/");
-    let uri = named.then(|| context.local_uri());
+    let uri = named.then(|| context.local_uri()).transpose()?;
     let evidence = evidence::here(root, uri.as_deref(), &args.domain, args.since, now());
     context.printer.document(&evidence).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
