@@ -26,6 +26,7 @@ mod binary;
 mod check_config;
 mod config_properties;
 mod generated;
+mod hostile_inputs;
 mod inventory;
 mod layering;
 mod libvirt_only;

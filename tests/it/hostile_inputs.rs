@@ -1,15 +1,9 @@
 //! Inputs that somebody else wrote: every reader ends, soon and without a panic, whatever it is given; what has no end is
 //! refused at once.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test runs programs and stops at the first surprise"
-)]
-
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use pvm::domain;
@@ -21,13 +15,13 @@ use pvm::nova::lints;
 use pvm::plan::document::Plan;
 use pvm::plan::stored;
 
-/// Runs pvm here; it must end within this time.
+use super::program;
+
+/// Runs pvm here; it must end within a minute.
 #[track_caller]
-fn pvm(dir: &Path, args: &[&str]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pvm"))
+fn run(dir: &Path, args: &[&str]) -> Output {
+    let mut child = program::pvm(dir)
         .args(args)
-        .current_dir(dir)
-        .env("STATE_DIRECTORY", dir.join("state"))
         .env("LIBVIRT_DEFAULT_URI", "qemu+unix:///system?socket=/nonexistent")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -75,13 +69,13 @@ fn fifos_and_devices_are_refused_at_once_wherever_a_file_is_named() {
         (&["preflight", "./fifo.json", "./fifo.json"], 1),
         (&["preflight", source, source, "--instance", "db-1", "--pci-requests", "fifo"], 3),
     ] {
-        let said = pvm(dir.path(), args);
+        let said = run(dir.path(), args);
         assert_eq!(said.status.code(), Some(code), "pvm {args:?}: {said:?}");
         let text = String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
         assert!(text.contains("not a regular file") || text.contains("nova-config-unreadable"), "pvm {args:?}: {text}");
     }
     // A journal that is none hinders no other command, and recovery names it.
-    let listed = pvm(dir.path(), &["recover"]);
+    let listed = run(dir.path(), &["recover"]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("cannot read"), "{listed:?}");
 }
 
@@ -90,7 +84,7 @@ fn a_uri_that_runs_a_program_is_opened_by_nobody() {
     let dir = tempfile::tempdir().unwrap();
     for uri in ["qemu+ext:///system?command=./x", "qemu+ssh://h/system?command=./x", "qemu+ssh://h/system?netcat=./x"] {
         for command in [&["-c", uri, "inventory"][..], &["-c", uri, "recover"]] {
-            let said = pvm(dir.path(), command);
+            let said = run(dir.path(), command);
             let text = String::from_utf8_lossy(&said.stderr);
             assert!(text.contains("is not one of"), "pvm {command:?}: {said:?}");
         }
