@@ -6,7 +6,7 @@ use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop, storage, way};
 use crate::cli::preflight::Preflight;
 use crate::facts::{self, HostRef};
-use crate::migration::forward::way::PeerToPeer;
+use crate::migration::way::PeerToPeer;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::Snapshot;
 use crate::output::preflight as output;

@@ -17,7 +17,10 @@ use crate::journal::{
     self, Journal, JournalError, Keep, Listed, Lock, LockError, Side, State, Store, Subject, now, state_directory,
 };
 use crate::libvirt::{self, Hypervisor};
-use crate::migration::recover::{Orders, Recovered, Recovery, World};
+use crate::migration::ending::Ending;
+use crate::migration::event::Event;
+use crate::migration::finish::{Orders, finish};
+use crate::migration::ground::{Ground, World};
 use crate::model::causes::sentence;
 use crate::model::format::Format;
 use crate::model::identity::{self, Identity};
@@ -92,13 +95,17 @@ pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
         None => (list(context, &store, &directory)?, Outcome::Fine),
     };
     if context.printer.format != Format::Table {
+        let told: Vec<String> = entries.iter().filter_map(|entry| entry.summary.clone()).collect();
         let printed = context.printer.document(&Document { schema: "pvm.recover/1", migrations: entries });
-        match printed {
-            // Something may have been changed: the exit code tells how that ended.
-            Err(error) if args.id.is_some() || args.auto => {
-                context.printer.complain(&format!("pvm: {}", sentence(&error)));
+        if let Err(error) = printed {
+            if args.id.is_none() && !args.auto {
+                return Err(error).or_stop(Outcome::Unknown);
             }
-            printed => printed.or_stop(Outcome::Unknown)?,
+            // What was done is done: the exit code is that of the recovery.
+            for summary in told {
+                context.printer.complain(&format!("pvm: {}", printable(&summary)));
+            }
+            context.printer.complain(&format!("pvm: {}", sentence(&error)));
         }
     }
     Ok(outcome)
@@ -242,10 +249,9 @@ fn one(
             .note("  row 0a: the last line of the journal is torn and was dropped: its effect had not begun.");
     }
     let state = State::of(&parsed.records).ok_or_else(|| Stop::unknown(format!("{id}: nothing had begun")))?;
-    let (recovered, state) = recover(context, &mut journal, state, orders)?;
+    let (ending, state) = recover(context, &mut journal, state, orders)?;
     drop(lock);
-    let outcome = recovered.outcome;
-    let verdict = state.verdict_at(recovered.place).cloned();
+    let outcome = ending.outcome;
     let entry = Entry {
         id: id.to_owned(),
         instance: Some(state.plan.instance),
@@ -254,12 +260,12 @@ fn one(
         last_record: Some(state.last.name()),
         begun: Some(state.begun),
         touched: Some(state.touched),
-        row: Some(recovered.row),
+        row: Some(ending.row),
         exit_code: Some(outcome.code()),
-        closed: Some(recovered.closed),
-        summary: Some(recovered.summary),
-        verdict,
-        missing_ports: recovered.missing,
+        closed: Some(ending.closed),
+        summary: Some(ending.receipt.summary),
+        verdict: ending.receipt.verdict,
+        missing_ports: ending.receipt.missing_ports,
         ..Entry::default()
     };
     Ok((vec![entry], outcome))
@@ -283,46 +289,19 @@ fn graver(one: Outcome, other: Outcome) -> Outcome {
     if weight(worst) == 0 { Outcome::Fine } else { worst }
 }
 
-fn recover(context: &Context, journal: &mut Journal, state: State, orders: Orders) -> Result<(Recovered, State), Stop> {
-    let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone(), aside: false };
-    let (recovered, state) = recover_in(&mut world, journal, state, orders)?;
-    let sentence = printable(&recovered.summary).into_owned();
-    if recovered.outcome == Outcome::Fine || recovered.closed {
+fn recover(context: &Context, journal: &mut Journal, state: State, orders: Orders) -> Result<(Ending, State), Stop> {
+    let hosts = Hosts::new(context)?;
+    let mut world = RealWorld::new(context, &hosts, state.plan.clone());
+    let mut ground = Ground::new(&mut world, journal, state);
+    let ending = finish(&mut ground, orders, None);
+    let state = ground.state;
+    let sentence = printable(&ending.receipt.summary).into_owned();
+    if ending.outcome == Outcome::Fine || ending.closed {
         world.say(&format!("{}: {sentence}.", journal.id()));
     } else {
         context.printer.complain(&format!("pvm: {}: {sentence}", journal.id()));
     }
-    Ok((recovered, state))
-}
-
-/// Takes up a migration of this very process whose end is not clear, as far as that is safe unattended. The caller holds
-/// the guest's lock and has the last word; what is done is said aside.
-pub(super) fn unattended(context: &Context, journal: &mut Journal) -> Result<(Recovered, State), Stop> {
-    let state = read_state(journal.id())?;
-    let orders = Orders { auto: true, ..Orders::default() };
-    let mut world = RealWorld { context, hosts: Hosts::new(context)?, state: state.clone(), aside: true };
-    recover_in(&mut world, journal, state, orders)
-}
-
-fn recover_in(
-    world: &mut RealWorld<'_>,
-    journal: &mut Journal,
-    state: State,
-    orders: Orders,
-) -> Result<(Recovered, State), Stop> {
-    let recovered = Recovery::new(world, journal, state, orders).run().map_err(stop)?;
-    Ok((recovered, read_state(journal.id())?))
-}
-
-fn read_state(id: &str) -> Result<State, Stop> {
-    let parsed = Store::at(state_directory().map_err(stop)?).read(id).map_err(stop)?;
-    State::of(&parsed.records).ok_or_else(|| Stop::new(Outcome::Undecided, "the journal was removed"))
-}
-
-/// Without its journal nothing was done, but how far it was before is not known here.
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
-fn stop(error: JournalError) -> Stop {
-    Stop::new(Outcome::Undecided, sentence(&error))
+    Ok((ending, state))
 }
 
 /// Whether the host that answers is the migration's. Another one's "does not know the guest" is worth nothing.
@@ -339,19 +318,27 @@ fn identified(recorded: Option<&str>, answers: Result<String, String>) -> Result
 }
 
 /// The hosts of a journal, as this machine reaches them.
-struct RealWorld<'a> {
+pub(super) struct RealWorld<'a> {
     context: &'a Context,
-    hosts: Hosts,
-    state: State,
-    /// Whether the result is somebody else's to print.
-    aside: bool,
+    hosts: &'a Hosts,
+    plan: journal::Plan,
 }
 
-impl RealWorld<'_> {
+impl<'a> RealWorld<'a> {
+    /// The hosts of this plan.
+    pub(super) fn new(context: &'a Context, hosts: &'a Hosts, plan: journal::Plan) -> Self {
+        Self { context, hosts, plan }
+    }
+
+    /// The plan.
+    pub(super) fn plan(&self) -> &journal::Plan {
+        &self.plan
+    }
+
     fn host(&self, side: Side) -> &journal::Host {
         match side {
-            Side::Source => &self.state.plan.source,
-            Side::Destination => &self.state.plan.destination,
+            Side::Source => &self.plan.source,
+            Side::Destination => &self.plan.destination,
         }
     }
 }
@@ -369,7 +356,7 @@ impl World for RealWorld<'_> {
 
     fn evidence(&self, side: Side, since: Timestamp) -> Received {
         let host = self.host(side);
-        let guest = &self.state.plan.instance;
+        let guest = &self.plan.instance;
         let about = Asked { host_uuid: host.uuid.as_deref(), domain: &guest.name, domain_uuid: &guest.uuid };
         // The local host is recorded under its own name.
         let reference = if host.uri.contains(":///") {
@@ -389,13 +376,13 @@ impl World for RealWorld<'_> {
 
     fn say(&mut self, line: &str) {
         let line = printable(line);
-        if self.context.printer.format == Format::Table && !self.aside {
-            // A reader that has gone away does not stop a recovery.
-            let _ = self.context.printer.result(&format!("{line}\n"));
-        } else {
+        // A result that cannot be printed is said on stderr; it stops no recovery.
+        if self.context.printer.format != Format::Table || self.context.printer.result(&format!("{line}\n")).is_err() {
             self.context.printer.note(&line);
         }
     }
+
+    fn tell(&mut self, _: &Event) {}
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::facts::HostRef;
 use crate::facts::remote::evidence;
 use crate::journal::{State, Store, now, state_directory};
 use crate::libvirt::{self, DomainXml};
-use crate::migration::forward::lookup::{self, LookupError};
+use crate::migration::lookup::{self, LookupError};
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;

@@ -1,7 +1,7 @@
 //! What is known of the way from the source's daemon to the destination's.
 
 use crate::journal::{self, Store};
-use crate::migration::forward::way::{self, PeerToPeer};
+use crate::migration::way::{self, PeerToPeer};
 
 /// Migrations that tell of the way: the last ones count.
 const MOST_EARLIER: usize = 64;

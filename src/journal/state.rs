@@ -156,12 +156,21 @@ impl State {
     pub fn of(records: &[Record]) -> Option<Self> {
         let (first, rest) = records.split_first()?;
         let Entry::Plan(plan) = &first.entry else { return None };
-        let mut state = Self {
-            plan: (**plan).clone(),
+        let mut state = Self::begun((**plan).clone(), first.time);
+        for record in rest {
+            state.apply(record);
+        }
+        Some(state)
+    }
+
+    /// The state of a migration of which nothing but its plan is recorded.
+    pub fn begun(plan: Plan, time: Timestamp) -> Self {
+        Self {
             last: Last::Plan,
-            begun: first.time,
-            touched: first.time,
+            begun: time,
+            touched: time,
             map: plan.map.clone(),
+            plan,
             marked: false,
             unmarked: false,
             ports: Vec::new(),
@@ -177,11 +186,7 @@ impl State {
             source_is_dead: false,
             destination_is_dead: false,
             receipt: None,
-        };
-        for record in rest {
-            state.apply(record);
         }
-        Some(state)
     }
 
     /// Whether it is over.

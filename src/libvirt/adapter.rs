@@ -16,7 +16,7 @@ use super::raw::{self, Listeners, Parameters};
 use super::worker::sign_of_life;
 use super::{
     Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, Result,
-    SecretXml, State, Watch, Way, symbols,
+    SecretXml, State, Watch, Way, said, symbols,
 };
 
 /// Seconds between keepalive messages, and how many may stay unanswered: as libvirt's daemons do among themselves.
@@ -81,7 +81,7 @@ impl Libvirt {
             _ if e.domain().is(ErrorDomain::Rpc) || !self.connect.is_alive().unwrap_or(false) => {
                 Failure::ConnectionLost
             }
-            _ => Failure::Other,
+            _ => said::taken_device(e.message()).map_or(Failure::Other, Failure::DeviceTaken),
         };
         HypervisorError { doing, message: one_line(e.message()), failure }
     }

@@ -16,6 +16,10 @@ mod bounded;
 #[cfg(feature = "libvirt")]
 mod bounded_tests;
 mod request;
+#[cfg(feature = "libvirt")]
+mod said;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod status;
 #[cfg(feature = "libvirt")]
 mod worker;
@@ -26,6 +30,8 @@ use std::sync::mpsc::Sender;
 
 pub use request::{Affect, DomainXml, MigrateRequest, SecretXml, Way};
 pub use status::{Job, JobKind, PauseReason, RunReason, State};
+
+use crate::model::pci::PciAddress;
 
 /// What went wrong at a call, as far as callers treat it differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,8 @@ pub enum Failure {
     DaemonSilent,
     /// The daemon answers, but did not reach the other daemon that it needed.
     PeerUnreached,
+    /// A device is in use by another guest of that host.
+    DeviceTaken(PciAddress),
     /// The credentials were refused.
     Refused,
     /// The daemon does not do that, or not at this moment.

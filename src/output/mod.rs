@@ -4,6 +4,7 @@ pub mod check_config;
 pub mod device_map;
 pub mod diagnostics;
 pub mod diff;
+pub mod events;
 pub mod inventory;
 pub mod preflight;
 pub mod progress;

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Printer;
 use super::text::printable;
-use crate::migration::forward::{Event, Phase, Progress, What};
+use super::{Printer, StdoutError};
+use crate::migration::event::{Event, Phase, Progress, What};
 use crate::model::format::Format;
 use crate::model::time::Timestamp;
 
 /// Between two lines of progress where there is no terminal.
 const LINE_EVERY_MS: i64 = 3000;
+
+/// A daemon that says nothing for so long is told of.
+const SILENT_MS: u64 = 3000;
 
 /// Shows events as they come.
 #[derive(Debug)]
@@ -50,15 +53,15 @@ impl Reporter {
         Self { printer: printer.clone(), shown, begun: None }
     }
 
-    /// Shows one event.
-    pub fn show(&mut self, event: &Event) {
+    /// Shows one event. A reader that has gone away is not an error.
+    pub fn show(&mut self, event: &Event) -> Result<(), StdoutError> {
         let begun = *self.begun.get_or_insert(event.time);
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Json => {
-                // An event is plain data: it serialises. A reader that has gone away is not an error.
+                // An event is plain data: it serialises.
                 if let Ok(line) = serde_json::to_string(event) {
-                    let _ = self.printer.result(&format!("{line}\n"));
+                    return self.printer.result(&format!("{line}\n"));
                 }
             }
             Shown::Bar(bar) => show_bar(bar, event),
@@ -66,7 +69,7 @@ impl Reporter {
                 if let What::Progress(_) = event.what {
                     // Switch-over and short migrations need no numbers.
                     if event.time.since(last.unwrap_or(begun)) < LINE_EVERY_MS {
-                        return;
+                        return Ok(());
                     }
                     *last = Some(event.time);
                 }
@@ -76,6 +79,7 @@ impl Reporter {
                 }
             }
         }
+        Ok(())
     }
 
     /// Takes the bar away, before anything else is printed.
@@ -97,6 +101,9 @@ fn show_bar(bar: &ProgressBar, event: &Event) {
             bar.set_length(progress.memory_total);
             bar.set_position(progress.memory_total.saturating_sub(progress.memory_remaining));
             bar.set_message(numbers(progress));
+        }
+        What::Progress(progress) if progress.silent_ms >= SILENT_MS => {
+            bar.set_message(format!("no answer from libvirt for {} s", progress.silent_ms / 1000));
         }
         What::Progress(_) => {}
         What::Result(_) => bar.finish_and_clear(),
@@ -128,6 +135,9 @@ fn line(event: &Event) -> Option<String> {
             Phase::Plan | Phase::Done => return None,
         },
         What::Progress(progress) if progress.memory_total > 0 => numbers(progress),
+        What::Progress(progress) if progress.silent_ms >= SILENT_MS => {
+            format!("no answer from libvirt for {} s", progress.silent_ms / 1000)
+        }
         What::Progress(_) => "waiting for the daemon".into(),
         What::Switched => "switch-over: the guest stands still on the source".into(),
         What::Stopping { why } => format!("{why}: aborting the migration, then undoing"),

@@ -9,7 +9,7 @@ const USES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("text", &["model"]),
     ("domain", &["model"]),
-    ("libvirt", &[]),
+    ("libvirt", &["model"]),
     ("proof", &["model"]),
     ("journal", &["model", "proof"]),
     ("nova", &["model", "text"]),

@@ -3,7 +3,7 @@
 use super::plan::Planned;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
-use crate::migration::forward::Order;
+use crate::migration::order::Order;
 use crate::model::device_move::Action;
 use crate::model::finding::Severity;
 use crate::model::outcome::Outcome;

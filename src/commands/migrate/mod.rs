@@ -5,35 +5,39 @@ mod judge;
 mod parameters;
 mod plan;
 mod saved;
-mod settle;
 mod show;
 mod sides;
 mod signals;
-mod taken;
 mod usable;
 mod wanted;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
 use crate::cli::migrate::Migrate;
-use crate::facts::GatherOptions;
-use crate::facts::remote::evidence;
-use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Store, Subject};
+use crate::commands::recover::RealWorld;
+use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Side, State, Store, Subject};
 use crate::libvirt::Hypervisor;
-use crate::migration::forward::{self, Line, Order};
-use crate::migration::recover::mark::{self, Found};
+use crate::migration::ending::Ending;
+use crate::migration::event::{Event, Phase, What};
+use crate::migration::forward::{self, Line};
+use crate::migration::ground::{Ground, World};
+use crate::migration::mark::{self, Found};
+use crate::migration::order::Order;
 use crate::model::causes::sentence;
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
+use crate::model::time::Timestamp;
+use crate::output::events::Events;
 use crate::output::progress::Reporter;
-use crate::output::text::printable;
 use crate::plan::document::Plan;
-use crate::proof::{self, evidence::Asked};
+use crate::proof::Received;
 use sides::Sides;
 use signals::Signals;
 use wanted::Wanted;
@@ -118,18 +122,26 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
             }
         }
         let mut journal = store.create(order.journal_plan()).or_stop(Outcome::Unknown)?;
-        let ended = perform(context, &hosts.options, &signals, [source, destination], order, &mut journal);
+        let events = Events::show(Reporter::new(&context.printer));
+        let mut world = Moving { world: RealWorld::new(context, &hosts, order.journal_plan()), events: &events };
+        let ending = perform(&mut world, &signals, [source, destination], order, &mut journal);
         drop(locks);
-        match ended {
-            Performed::Ended(outcome) => return Ok(outcome),
-            Performed::Taken(device) => {
-                tried = true;
-                context
-                    .printer
-                    .note(&format!("{device} was taken by another guest: all is undone, planning again without it"));
-                excluded.insert(device);
-            }
+        if let Some(device) = ending.taken
+            && signals.may_try_again()
+        {
+            // The result comes with the last attempt.
+            let _ = events.finish();
+            context
+                .printer
+                .note(&format!("{device} was taken by another guest: all is undone, planning again without it"));
+            tried = true;
+            excluded.insert(device);
+            continue;
         }
+        // From here on the outcome is fixed, whatever becomes of the printing.
+        signals.ended(ending.outcome);
+        show::result(context, events, order, &ending);
+        return Ok(ending.outcome);
     }
     let message = format!("the devices {} would get are taken again and again by others", guest.name);
     Err(if tried { Stop::new(Outcome::Undone, format!("{message}; all was undone")) } else { Stop::unknown(message) })
@@ -137,13 +149,6 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
 
 enum Locked {
     All(Vec<Lock>),
-    Taken(PciAddress),
-}
-
-enum Performed {
-    /// It came to its end, which was shown.
-    Ended(Outcome),
-    /// Another guest has taken this device in between, and all is undone.
     Taken(PciAddress),
 }
 
@@ -210,48 +215,52 @@ fn confirmed(context: &Context) -> Result<bool, Stop> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// The world of a migration that this process makes: its events go to those who watch.
+struct Moving<'a> {
+    world: RealWorld<'a>,
+    events: &'a Events,
+}
+
+impl World for Moving<'_> {
+    fn connect(&self, side: Side) -> Result<Box<dyn Hypervisor>, String> {
+        self.world.connect(side)
+    }
+
+    fn evidence(&self, side: Side, since: Timestamp) -> Received {
+        self.world.evidence(side, since)
+    }
+
+    fn pause(&self, time: Duration) {
+        self.world.pause(time);
+    }
+
+    fn say(&mut self, line: &str) {
+        let what = What::Note { message: line.to_owned() };
+        let id = self.world.plan().id.clone();
+        self.events.send(Event { time: journal::now(), id, phase: Phase::Verify, what });
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.events.send(event.clone());
+    }
+}
+
 fn perform(
-    context: &Context,
-    options: &GatherOptions,
+    world: &mut Moving<'_>,
     signals: &Signals,
     [source, destination]: [&sides::Side; 2],
     order: &Order,
     journal: &mut Journal,
-) -> Performed {
+) -> Ending {
     let line = Line::new();
     signals.begin(&order.id, order.options.direct, line.sender());
-    let mut reporter = Reporter::new(&context.printer);
-    let hosts = forward::Hosts { source: source.hypervisor.as_ref(), destination: destination.hypervisor.as_ref() };
-    let prove = |side: journal::Side, question: &proof::Question<'_>| {
-        let end = if side == journal::Side::Source { source } else { destination };
-        let Instance { name, uuid } = &order.instance;
-        let about = Asked { host_uuid: Some(&end.uuid), domain: name, domain_uuid: uuid };
-        let received = evidence::ask(&end.host, options, &about, question.since, journal::now);
-        match side {
-            journal::Side::Source => proof::stayed(&received, question),
-            journal::Side::Destination => proof::arrived(&received, question),
-        }
-    };
-    let ended = forward::run(hosts, order, journal, &line, &prove, &mut |event| reporter.show(event));
-    let (outcome, receipt) = if ended.open {
-        settle::settle(context, journal, &order.source_label, ended)
-    } else {
-        (ended.outcome, ended.receipt)
-    };
-    if outcome == Outcome::Undone
-        && let Some(device) = taken::taken(hosts.destination, order, &receipt.summary)
-        && signals.may_try_again()
-    {
-        reporter.finish();
-        return Performed::Taken(device);
-    }
-    reporter.show(&forward::Event::result(&order.id, journal::now(), receipt.clone()));
-    reporter.finish();
-    if let Err(error) = show::result(context, order, &receipt) {
-        // The migration has ended as it has: its exit code tells that, not what became of stdout.
-        context.printer.complain(&format!("pvm: {}: {}", sentence(&error), printable(&receipt.summary)));
-    }
-    Performed::Ended(outcome)
+    let state = State::begun(order.journal_plan(), journal::now());
+    let mut ground = Ground::new(world, journal, state).connected(
+        Arc::clone(&source.hypervisor),
+        Arc::clone(&destination.hypervisor),
+        &order.source_label,
+    );
+    forward::migrate(&mut ground, order, &line)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::domain::element::{element, rewrite_element};
 use crate::facts::{self, ErrorKind, GatherOptions, HostError, HostRef};
 use crate::journal;
 use crate::libvirt::{DomainInfo, State};
-use crate::migration::forward::Order;
+use crate::migration::order::Order;
 use crate::model::device_move::Action;
 use crate::model::options::Options;
 use crate::model::pci::PciAddress;

@@ -4,9 +4,12 @@ use serde::Serialize;
 
 use crate::commands::Context;
 use crate::journal::{self, Receipt};
-use crate::migration::forward::{Conclusion, Order};
+use crate::migration::ending::Ending;
+use crate::migration::event::{Conclusion, Event};
+use crate::migration::order::Order;
+use crate::model::causes::sentence;
 use crate::model::format::Format;
-use crate::output::StdoutError;
+use crate::output::events::Events;
 use crate::output::progress::bytes;
 use crate::output::text::printable;
 use crate::proof::Verdict;
@@ -23,10 +26,14 @@ struct Document<'a> {
     conclusion: Conclusion,
 }
 
-pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> Result<(), StdoutError> {
-    match context.global.output {
+/// Prints what it came to. The outcome is fixed: what cannot be printed is said on stderr, and changes nothing.
+pub(super) fn result(context: &Context, events: Events, order: &Order, ending: &Ending) {
+    let receipt = &ending.receipt;
+    events.send(Event::result(&order.id, journal::now(), receipt.clone()));
+    let shown = events.finish();
+    let printed = match context.global.output {
         // The last event said it.
-        Format::Ndjson | Format::Prometheus => Ok(()),
+        Format::Ndjson | Format::Prometheus => shown,
         Format::Json | Format::Yaml => context.printer.document(&Document {
             schema: "pvm.migrate/1",
             id: &order.id,
@@ -36,14 +43,18 @@ pub(super) fn result(context: &Context, order: &Order, receipt: &Receipt) -> Res
             conclusion: Conclusion::of(receipt.clone()),
         }),
         Format::Table if receipt.exit_code == 0 => {
-            context.printer.result(&format!("{}.\n", printable(&receipt.summary)))?;
-            context.printer.note(&printable(&in_numbers(receipt)));
-            Ok(())
+            context.printer.result(&format!("{}.\n", printable(&receipt.summary)))
         }
         Format::Table => {
             context.printer.complain(&format!("pvm: {}", printable(&receipt.summary)));
             Ok(())
         }
+    };
+    if let Err(error) = printed {
+        let summary = printable(&receipt.summary);
+        context.printer.complain(&format!("pvm: {}: {summary}", sentence(&error)));
+    } else if context.global.output == Format::Table && receipt.exit_code == 0 {
+        context.printer.note(&printable(&in_numbers(receipt)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The two ends of a migration: who they are, and whether there is anything to move.
 
+use std::sync::Arc;
+
 use super::wanted::Wanted;
 use crate::commands::hosts::Hosts;
 use crate::commands::{OrStop as _, Stop};
@@ -8,7 +10,7 @@ use crate::facts::HostRef;
 use crate::facts::reference::check_uri;
 use crate::journal;
 use crate::libvirt::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
-use crate::migration::forward::lookup::{self, LookupError};
+use crate::migration::lookup::{self, LookupError};
 use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 
@@ -24,7 +26,7 @@ pub(super) struct Side {
     /// Its UUID, as its daemon says it.
     pub(super) uuid: String,
     /// Its daemon.
-    pub(super) hypervisor: Box<dyn Hypervisor>,
+    pub(super) hypervisor: Arc<dyn Hypervisor>,
 }
 
 impl Side {
@@ -138,7 +140,7 @@ fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<Side, Stop> {
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
     // The journal will name it, and recovery opens no other kind.
     check_uri(&uri).map_err(|e| Stop::refused(e.to_string()))?;
-    let hypervisor = libvirt::open(&uri).map_err(|e| unreached(word, &e))?;
+    let hypervisor: Arc<dyn Hypervisor> = Arc::from(libvirt::open(&uri).map_err(|e| unreached(word, &e))?);
     let name = match host {
         HostRef::Local => hypervisor.hostname().or_stop(Outcome::Unknown)?,
         _ => host.label(),

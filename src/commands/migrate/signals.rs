@@ -1,8 +1,9 @@
 //! What signals do to a migration, and between two attempts at it.
 
 use std::io;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -24,6 +25,8 @@ struct Attempt {
     asked: bool,
     /// What to say when pvm leaves it alone.
     leaving: String,
+    /// How it ended: what is left is to print that.
+    ended: Option<Outcome>,
 }
 
 /// What a signal leads to.
@@ -35,6 +38,8 @@ enum Heard {
     Passed,
     /// pvm leaves at once, with these words.
     Leave(String),
+    /// pvm leaves at once: the attempt has ended like this, and somebody does not read it.
+    Ended(Outcome),
 }
 
 impl Signals {
@@ -50,10 +55,11 @@ impl Signals {
                     Heard::NothingRuns => drop(signal_hook::low_level::emulate_default_handler(signal)),
                     Heard::Passed => {}
                     Heard::Leave(words) => {
-                        printer.complain(&words);
+                        complain_in_time(&printer, words);
                         // This is what a second signal asks for.
                         std::process::exit(Outcome::Undecided.code().into());
                     }
+                    Heard::Ended(outcome) => std::process::exit(outcome.code().into()),
                 }
             }
         });
@@ -68,7 +74,14 @@ impl Signals {
             "libvirt goes on with the migration by itself"
         };
         let leaving = format!("pvm: left at once: {rest}; to see and finish it: pvm recover {id}");
-        *self.lock() = Some(Attempt { sender, asked: false, leaving });
+        *self.lock() = Some(Attempt { sender, asked: false, leaving, ended: None });
+    }
+
+    /// The attempt has ended like this, and only that is still to be printed: a signal then keeps the exit code.
+    pub(super) fn ended(&self, outcome: Outcome) {
+        if let Some(attempt) = self.lock().as_mut() {
+            attempt.ended = Some(outcome);
+        }
     }
 
     /// The attempt is over, and another may follow: `false` if an end was asked for, which it may not have heard any more.
@@ -86,6 +99,9 @@ impl Signals {
     fn heard(&self, signal: i32) -> Heard {
         let mut attempt = self.lock();
         let Some(attempt) = attempt.as_mut() else { return Heard::NothingRuns };
+        if let Some(outcome) = attempt.ended {
+            return Heard::Ended(outcome);
+        }
         if signal == SIGHUP {
             return Heard::Passed;
         }
@@ -103,10 +119,19 @@ impl Signals {
     }
 }
 
+/// Says it on stderr, and waits for that no longer than a terminal that is read needs.
+fn complain_in_time(printer: &Printer, words: String) {
+    let (printer, (done, said)) = (printer.clone(), mpsc::channel());
+    std::thread::spawn(move || {
+        printer.complain(&words);
+        // Where nobody waits any more, pvm is about to end.
+        let _ = done.send(());
+    });
+    let _ = said.recv_timeout(Duration::from_secs(1));
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-    use std::time::Duration;
 
     use super::*;
     use crate::model::format::{Color, Format};
@@ -144,5 +169,9 @@ mod tests {
         let Heard::Leave(words) = signals.heard(SIGTERM) else { panic!("the second one leaves") };
         assert!(words.ends_with("pvm recover m-2"), "{words}");
         assert_eq!((first.try_iter().count(), second.try_iter().count()), (0, 1));
+        signals.ended(Outcome::Incomplete);
+        for signal in [SIGHUP, SIGINT] {
+            assert_eq!(signals.heard(signal), Heard::Ended(Outcome::Incomplete), "its end is known");
+        }
     }
 }

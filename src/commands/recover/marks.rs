@@ -9,7 +9,7 @@ use crate::facts::reference::check_uri;
 use crate::journal::mark::NAMESPACE;
 use crate::journal::{self, Mark, Store};
 use crate::libvirt;
-use crate::migration::recover::mark::{self, Found};
+use crate::migration::mark::{self, Found};
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
 use crate::output::text::printable;

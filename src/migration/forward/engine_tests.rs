@@ -1,21 +1,23 @@
-//! The engine against two scripted hosts: what its last line, exit code and receipt say when several things go wrong.
+//! Whole migrations against two scripted hosts: what its last line, exit code and receipt say when several things go wrong.
 
 use std::fs::File;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
-use super::engine::{Ended, Hosts, Line, Note, Prover, run};
-use super::event::{Event, What};
-use super::order::Order;
-use super::step::Phase;
+use super::{Line, Note, migrate};
 use crate::journal::{self, Action, DeviceMove, Host, Instance, Journal, Store};
+use crate::libvirt::scripted::Scripted;
 use crate::libvirt::{Failure, HypervisorError, PauseReason, RunReason, State as Now};
-use crate::migration::recover::scripted::{Has, Scripted};
+use crate::migration::bench;
+use crate::migration::ending::Ending;
+use crate::migration::event::{Event, Phase, What};
+use crate::migration::ground::Ground;
+use crate::migration::order::Order;
 use crate::model::options::Options;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
-use crate::proof::Verdict;
 
 const HOSTS: [&str; 2] = ["0aeb4c2e-0000-4000-8000-00000000000a", "0aeb4c2e-0000-4000-8000-00000000000b"];
 const VF: [&str; 2] = ["0000:81:00.1", "0000:c1:00.1"];
@@ -45,65 +47,114 @@ pub(crate) fn order() -> Order {
     }
 }
 
-/// Two hosts, the guest on the first.
-fn hosts() -> [Scripted; 2] {
-    let [source, destination] = [Scripted::default(), Scripted::default()];
-    *destination.0.lock().unwrap() = Has { devices: vec![VF[1].into()], ..Has::default() };
-    *source.0.lock().unwrap() = Has {
-        state: Some(Now::Running(RunReason::Other(1))),
-        devices: vec![VF[0].into()],
-        peer: Some(destination.clone()),
-        ..Has::default()
-    };
-    [source, destination]
-}
-
 struct Bench {
     hosts: [Scripted; 2],
     journal: Journal,
-    dir: tempfile::TempDir,
+    world: bench::Bench,
 }
 
+/// Two hosts, the guest on the first.
 fn bench() -> Bench {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = Store::at(dir.path()).create(order().journal_plan()).unwrap();
-    Bench { hosts: hosts(), journal, dir }
+    let world = bench::bench(Some(Now::Running(RunReason::Other(1))), None);
+    let hosts = [world.source.clone(), world.destination.clone()];
+    hosts[0].0.lock().unwrap().peer = Some(hosts[1].clone());
+    let journal = Store::at(world.dir.path()).create(order().journal_plan()).unwrap();
+    Bench { hosts, journal, world }
+}
+
+/// The guest on the first, and a call to migrate that fails.
+fn bench_that_stays() -> Bench {
+    let bench = bench();
+    bench.hosts[0].0.lock().unwrap().peer = None;
+    bench
 }
 
 impl Bench {
-    fn migrate(&mut self, prove: &Prover<'_>) -> Ended {
-        self.migrate_telling(prove, &mut |_| {})
+    fn migrate(&mut self, order: &Order, hears: impl FnMut(&Event) + 'static) -> Ending {
+        self.migrate_on(order, &Line::new(), hears)
     }
 
-    fn migrate_telling(&mut self, prove: &Prover<'_>, tell: &mut dyn FnMut(&Event)) -> Ended {
-        self.migrate_with(&order(), &Line::new(), prove, tell)
-    }
-
-    fn migrate_with(&mut self, order: &Order, line: &Line, prove: &Prover<'_>, tell: &mut dyn FnMut(&Event)) -> Ended {
-        let [source, destination] = &self.hosts;
-        run(Hosts { source, destination }, order, &mut self.journal, line, prove, tell)
+    fn migrate_on(&mut self, order: &Order, line: &Line, hears: impl FnMut(&Event) + 'static) -> Ending {
+        self.world.hears = Box::new(hears);
+        let [source, destination] = self.hosts.clone().map(Arc::new);
+        let state = journal::State::begun(order.journal_plan(), journal::now());
+        let mut ground =
+            Ground::new(&mut self.world, &mut self.journal, state).connected(source, destination, &order.source_label);
+        migrate(&mut ground, order, line)
     }
 
     fn recorded(&self) -> journal::State {
-        journal::State::of(&Store::at(self.dir.path()).read("m-1").unwrap().records).unwrap()
+        journal::State::of(&Store::at(self.world.dir.path()).read("m-1").unwrap().records).unwrap()
     }
+
+    fn names(&self) -> Vec<&'static str> {
+        bench::names(&self.world)
+    }
+}
+
+#[test]
+fn a_guest_that_moves_is_looked_at_once_after_each_step() {
+    let mut bench = bench();
+    let ending = bench.migrate(&order(), |_| {});
+    assert_eq!((ending.outcome, ending.closed, ending.row), (Outcome::Fine, true, "27"), "{ending:#?}");
+    assert_eq!(ending.receipt.summary, "vm runs on b");
+    assert_eq!(*bench.world.pauses.borrow(), 0, "nothing is waited for");
+    assert_eq!(
+        bench.names(),
+        [
+            "plan",
+            "claim",
+            "recheck",
+            "mark-intent",
+            "perform-intent",
+            "perform-returned",
+            "verify",
+            "cleanup",
+            "recover-intent",
+            "done"
+        ]
+    );
+    let phases: Vec<_> = ending.receipt.phases.iter().map(|(phase, _)| phase.as_str()).collect();
+    assert_eq!(phases, ["claim", "recheck", "perform", "verify", "cleanup"]);
+    assert_eq!(bench.world.said, [""; 0], "what is usual needs no words");
+    assert_eq!(bench.hosts[1].0.lock().unwrap().mark, None);
+}
+
+#[test]
+fn where_the_guest_is_is_looked_at_before_it_is_said() {
+    // Another machine is faster: the mark meets a guest that has gone to the destination.
+    let mut bench = bench();
+    let [source, destination] = bench.hosts.clone();
+    bench.hosts[0].0.lock().unwrap().refuses = vec!["set_metadata"];
+    let ending = bench.migrate(&order(), move |event| {
+        if event.phase == Phase::Undo {
+            source.0.lock().unwrap().state = None;
+            destination.0.lock().unwrap().state = Some(Now::Running(RunReason::Migrated));
+        }
+    });
+    assert_eq!((ending.outcome, ending.receipt.runs_on.as_deref()), (Outcome::Unknown, Some("b")), "{ending:#?}");
+    assert_eq!(
+        ending.receipt.summary,
+        "nothing was changed: set_metadata: scripted; vm does not run on a any more, it runs on b"
+    );
 }
 
 #[test]
 fn a_lost_state_comes_before_a_journal_that_stays_open() {
     let mut bench = bench();
-    // It falls silent once the guest is proved: its mark cannot be taken off.
+    bench.world.log = vec![format!("{}: x. Recover state is ERROR. Resetting device: y", VF[1])];
     let destination = bench.hosts[1].clone();
-    let ended = bench.migrate(&|_, _| {
-        destination.0.lock().unwrap().refuses.push("metadata");
-        Verdict::Lost { why: "x".into() }
+    let ending = bench.migrate(&order(), move |event| {
+        if event.phase == Phase::Verify {
+            destination.0.lock().unwrap().refuses = vec!["set_metadata"];
+        }
     });
-    assert_eq!((ended.outcome, ended.open, ended.receipt.exit_code), (Outcome::Incomplete, true, 5));
-    assert_eq!(ended.receipt.runs_on.as_deref(), Some("b"));
+    assert_eq!((ending.outcome, ending.closed, ending.receipt.exit_code), (Outcome::Incomplete, false, 5));
+    assert_eq!(ending.receipt.runs_on.as_deref(), Some("b"));
     assert_eq!(
-        ended.receipt.summary,
+        ending.receipt.summary,
         "vm runs on b, but the state of its devices is lost, and the migration is not finished: pvm's mark is still in the \
-         guest: metadata: scripted; see: pvm recover m-1"
+         guest: set_metadata: scripted; see: pvm recover m-1"
     );
     assert!(!bench.recorded().is_closed());
 }
@@ -120,29 +171,31 @@ fn a_journal_that_cannot_be_closed_is_not_a_finished_migration() {
         ),
         (false, Phase::Recheck, Outcome::Unknown, "vm stays on a, nothing was changed: cannot write"),
     ] {
-        let mut bench = bench();
-        if !moves {
-            bench.hosts[0].0.lock().unwrap().peer = None;
-        }
+        let mut bench = if moves { bench() } else { bench_that_stays() };
         // A file that cannot grow from there on: as on a full disk.
         let file = File::from(memfd_create("journal", MemfdFlags::ALLOW_SEALING).unwrap());
         bench.journal.replace_file(file.try_clone().unwrap());
-        let ended = bench.migrate_telling(&|_, _| Verdict::Verified, &mut |event| {
+        let ending = bench.migrate(&order(), move |event| {
             if event.phase == full_from {
                 fcntl_add_seals(&file, SealFlags::GROW).unwrap();
             }
         });
-        assert_eq!((ended.outcome, ended.open, ended.receipt.exit_code), (outcome, true, outcome.code()));
-        assert_eq!(ended.receipt.runs_on.as_deref(), Some(if moves { "b" } else { "a" }));
-        let summary = &ended.receipt.summary;
+        assert_eq!((ending.outcome, ending.closed, ending.receipt.exit_code), (outcome, false, outcome.code()));
+        assert_eq!(ending.receipt.runs_on.as_deref(), Some(if moves { "b" } else { "a" }));
+        let summary = &ending.receipt.summary;
         assert!(summary.starts_with(said) && summary.ends_with("; see: pvm recover m-1"), "{summary}");
         assert_eq!(summary.matches("cannot write").count(), 1, "{summary}");
     }
 }
 
+fn said(event: &Event, text: &str) -> bool {
+    matches!(&event.what, What::Note { message } if message.contains(text))
+}
+
 #[test]
 fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
-    let order = Order { options: Options { timeout: Some(Duration::ZERO), ..Options::default() }, ..order() };
+    let order =
+        Order { options: Options { timeout: Some(Duration::from_millis(100)), ..Options::default() }, ..order() };
     let endless = || {
         let bench = bench();
         {
@@ -151,21 +204,23 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
         }
         bench
     };
-    let said = |event: &Event, text: &str| matches!(&event.what, What::Note { message } if message.contains(text));
     let aborts = |source: &Scripted| source.calls().iter().filter(|call| *call == "abort").count();
 
     let mut bench = endless();
-    let mut told = 0;
-    let ended = bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |event| {
-        told += u32::from(said(event, "the job could not be aborted, which is tried again: abort: scripted"));
+    let (tell, told) = mpsc::channel();
+    let ended = bench.migrate(&order, move |event| {
+        if said(event, "the job could not be aborted, which is tried again: abort: scripted") {
+            tell.send(()).unwrap();
+        }
     });
-    assert_eq!((aborts(&bench.hosts[0]), told), (1, 1), "{ended:?}");
+    bench.world.hears = Box::new(|_| {});
+    assert_eq!((aborts(&bench.hosts[0]), told.iter().count()), (1, 1), "{ended:?}");
     assert_eq!(ended.receipt.summary, "vm stays on a, all was undone: the time limit ran out");
 
     // It meets no switch-over.
     let mut bench = endless();
     let source = bench.hosts[0].clone();
-    let ended = bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |event| {
+    let ended = bench.migrate(&order, move |event| {
         if said(event, "the job could not be aborted") {
             let mut source = source.0.lock().unwrap();
             (source.state, source.refused_aborts) = (Some(Now::Paused(PauseReason::Migration)), 0);
@@ -175,7 +230,7 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
             source.end_migration();
         }
     });
-    assert_eq!(aborts(&source), 0, "{ended:?}");
+    assert_eq!(aborts(&bench.hosts[0]), 0, "{ended:?}");
     assert_eq!(ended.receipt.runs_on.as_deref(), Some("a"));
 }
 
@@ -183,14 +238,9 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
 fn a_limit_of_the_pause_that_cannot_be_set_back_is_not_set_or_said() {
     let options = Options { max_downtime: Some(Duration::from_secs(5)), ..Options::default() };
     let order = Order { options, ..order() };
-    let stays = || {
-        let bench = bench();
-        bench.hosts[0].0.lock().unwrap().peer = None;
-        bench
-    };
-    let mut bench = stays();
+    let mut bench = bench_that_stays();
     bench.hosts[0].0.lock().unwrap().refuses = vec!["max_downtime"];
-    let ended = bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |_| {});
+    let ended = bench.migrate(&order, |_| {});
     assert_eq!(bench.hosts[0].calls(), [""; 0]);
     assert_eq!(
         ended.receipt.summary,
@@ -198,34 +248,39 @@ fn a_limit_of_the_pause_that_cannot_be_set_back_is_not_set_or_said() {
     );
 
     // What cannot be set back after the failure is said.
-    let mut bench = stays();
+    let mut bench = bench_that_stays();
     {
         let mut source = bench.hosts[0].0.lock().unwrap();
         (source.endless, source.max_downtime_ms) = (true, Some(700));
     }
-    let (source, mut told) = (bench.hosts[0].clone(), Vec::new());
-    bench.migrate_with(&order, &Line::new(), &|_, _| Verdict::Verified, &mut |event| match &event.what {
+    let (source, (tell, told)) = (bench.hosts[0].clone(), mpsc::channel());
+    bench.migrate(&order, move |event| match &event.what {
         What::Progress(_) => {
             source.0.lock().unwrap().refuses = vec!["set_max_downtime"];
             source.end_migration();
         }
-        What::Note { message } => told.push(message.clone()),
+        What::Note { message } => tell.send(message.clone()).unwrap(),
         _ => {}
     });
-    assert_eq!(source.calls(), ["set_max_downtime 5000"]);
-    assert_eq!(told, ["the limit of the pause may not be as it was: set_max_downtime: scripted"]);
+    bench.world.hears = Box::new(|_| {});
+    assert_eq!(bench.hosts[0].calls(), ["set_max_downtime 5000"]);
+    let told: Vec<String> = told.iter().collect();
+    assert!(
+        told.contains(&"the limit of the pause may not be as it was: set_max_downtime: scripted".into()),
+        "{told:?}"
+    );
 }
 
 #[test]
 fn a_wish_to_stop_that_comes_after_libvirts_call_hides_no_error() {
-    let mut bench = bench();
-    bench.hosts[0].0.lock().unwrap().peer = None;
+    let mut bench = bench_that_stays();
     let (line, failure) = (Line::new(), Failure::Other);
-    let ended = bench.migrate_with(&order(), &line, &|_, _| Verdict::Verified, &mut |event| {
+    let sender = line.sender();
+    let ended = bench.migrate_on(&order(), &line, move |event| {
         if event.phase == Phase::Perform && event.what == What::Begun {
             let error = HypervisorError { doing: "migrate".into(), message: "no room".into(), failure };
             for note in [Note::Returned(Err(error)), Note::Stop] {
-                line.sender().send(note).unwrap();
+                sender.send(note).unwrap();
             }
         }
     });

@@ -1,32 +1,193 @@
-//! Moving one guest: the phases, what undoes them, and what is said on the way.
+//! The way there: claim, recheck, unplug, migrate. Whatever it comes to, [`finish`] brings it to its end.
 //!
-//! [`step`] decides what comes next and is pure; [`engine`] does it and tells [`event`]s. What a migration that lost its pvm
-//! needs is decided elsewhere, from the journal.
+//! [`finish`]: super::finish
 
-mod cancelled;
-pub mod engine;
-#[cfg(test)]
-pub(crate) mod engine_tests;
-pub mod event;
-pub mod lookup;
-mod marking;
-pub mod order;
+mod detach;
+mod follow;
 mod passes;
 mod perform;
-mod ports;
 mod raise;
+mod recheck;
 mod stall;
+
+#[cfg(test)]
+pub(crate) mod engine_tests;
 #[cfg(test)]
 mod stall_tests;
-pub mod step;
-#[cfg(test)]
-mod step_tests;
-pub mod way;
-mod words;
 
-pub use engine::{Ended, Hosts, Line, Note, Prover, run};
-pub use event::{Conclusion, Event, Progress, What};
-pub use order::Order;
 pub use raise::{LONGEST_RAISED_MS, RAISED};
-pub use step::Phase;
-pub use words::taken_device;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use super::ending::{Attempt, Ending, Failed};
+use super::event::Phase;
+use super::finish::{Orders, finish};
+use super::ground::Ground;
+use super::order::Order;
+use super::taken;
+use crate::journal::{Entry, Side};
+use crate::libvirt::{self, Happened, Hypervisor, Job, Watch};
+use crate::model::causes::sentence;
+use crate::model::outcome::Outcome;
+
+/// What reaches a running migration from other threads.
+#[derive(Debug)]
+pub enum Note {
+    /// The source's daemon told something.
+    Happened(Happened),
+    /// libvirt's call to migrate returned.
+    Returned(libvirt::Result<()>),
+    /// A question to the source, asked aside, is answered.
+    Answered(follow::Answered),
+    /// The operator asked for the end.
+    Stop,
+}
+
+/// The line to a running migration: its sender is for signals.
+#[derive(Debug)]
+pub struct Line {
+    sender: Sender<Note>,
+    receiver: Receiver<Note>,
+}
+
+impl Line {
+    /// A new one.
+    pub fn new() -> Self {
+        let (sender, receiver) = mpsc::channel();
+        Self { sender, receiver }
+    }
+
+    /// For other threads.
+    pub fn sender(&self) -> Sender<Note> {
+        self.sender.clone()
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Who wanted the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// The operator, by a signal.
+    Operator,
+    /// The operator's time limit.
+    Timeout,
+}
+
+impl Stopped {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Operator => "interrupted",
+            Self::Timeout => "the time limit ran out",
+        }
+    }
+
+    fn failed(self) -> Failed {
+        let outcome = match self {
+            Self::Operator => Outcome::Interrupted,
+            Self::Timeout => Outcome::Undone,
+        };
+        Failed::new(outcome, self.why())
+    }
+}
+
+/// Migrates one guest, recording each change before it is made.
+pub fn migrate(ground: &mut Ground<'_>, order: &Order, line: &Line) -> Ending {
+    let (failed, job) = {
+        let mut forward = Forward { ground, order, line, watch: None, stopped: None, job: None };
+        let failed = forward.go().err();
+        (failed, forward.job)
+    };
+    let error = failed.as_ref().and_then(|failed| failed.error.clone());
+    let ending = finish(ground, Orders::default(), Some(Attempt { failed, job }));
+    if ending.outcome != Outcome::Undone {
+        return ending;
+    }
+    let taken = ground.host(Side::Destination).ok().and_then(|host| taken::find(host.as_ref(), order, error.as_ref()));
+    Ending { taken, ..ending }
+}
+
+/// One migration on its way there.
+struct Forward<'f, 'a> {
+    ground: &'f mut Ground<'a>,
+    order: &'f Order,
+    line: &'f Line,
+    watch: Option<Box<dyn Watch>>,
+    /// Who wanted the end, unless it came too late.
+    stopped: Option<Stopped>,
+    /// The final numbers of libvirt's job.
+    job: Option<Job>,
+}
+
+impl Forward<'_, '_> {
+    fn go(&mut self) -> Result<(), Failed> {
+        self.ground.enter(Phase::Claim);
+        self.announce(&Entry::Claim { map: self.order.map.clone() })?;
+        self.heed_stop()?;
+        self.ground.enter(Phase::Recheck);
+        recheck::recheck(self.ground, self.order)?;
+        self.listen()?;
+        self.announce(&Entry::Recheck)?;
+        recheck::mark(self.ground, self.order)?;
+        for port in &self.order.ports {
+            self.heed_stop()?;
+            self.ground.enter(Phase::Detach);
+            self.detach(port)?;
+        }
+        self.heed_stop()?;
+        self.ground.enter(Phase::Perform);
+        self.perform()
+    }
+
+    /// Writes a record that announces a change. Without it the change is not made.
+    fn announce(&mut self, entry: &Entry) -> Result<(), Failed> {
+        self.ground.record(entry).map_err(|e| Failed::new(Outcome::Unknown, sentence(&e)))
+    }
+
+    /// The source, which this process is connected to.
+    fn source(&mut self) -> Result<Arc<dyn Hypervisor>, Failed> {
+        self.ground.host(Side::Source).map_err(|why| Failed::new(Outcome::Unknown, why))
+    }
+
+    /// Ends here when somebody has asked for the end.
+    fn heed_stop(&mut self) -> Result<(), Failed> {
+        for note in self.line.receiver.try_iter() {
+            if matches!(note, Note::Stop) {
+                self.stopped = self.stopped.or(Some(Stopped::Operator));
+            }
+        }
+        let limit = self.order.options.timeout;
+        if limit.is_some_and(|limit| self.elapsed() > limit) {
+            self.stopped = self.stopped.or(Some(Stopped::Timeout));
+        }
+        self.stopped.map_or(Ok(()), |stopped| Err(stopped.failed()))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.ground.clock.as_ref().map_or(Duration::ZERO, super::event::Clock::elapsed)
+    }
+
+    /// Listens to the source's daemon: to switch-over, to devices the guest lets go of, to the job's end.
+    fn listen(&mut self) -> Result<(), Failed> {
+        let (sender, receiver) = mpsc::channel();
+        let source = self.source()?;
+        let uuid = &self.order.instance.uuid;
+        self.watch = Some(source.watch(uuid, sender).map_err(|e| Failed::of(Outcome::Unknown, e))?);
+        let line = self.line.sender();
+        // Ends when the watch is dropped, which drops the last sender.
+        std::thread::spawn(move || {
+            for happened in receiver {
+                if line.send(Note::Happened(happened)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,273 +1,206 @@
-//! The phase in which libvirt migrates: the request, the job and its numbers, switch-over.
+//! The phase in which libvirt migrates: the request, the call, and what it came to.
 
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::cancelled::Lingering;
-use super::engine::{Engine, Note, POLL, milliseconds, now};
-use super::event::{Progress, What};
-use super::raise::raise;
-use super::stall::Stall;
-use super::step::{Action, News, Phase, Stopped, step};
-use super::words::before_anything_moved;
+use super::follow::Follow;
+use super::recheck::{mark_phase, still_locked};
+use super::{Forward, Note, Stopped};
 use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
 use crate::journal::{Entry, Side};
-use crate::libvirt::{self, DomainXml, Happened, Job, MigrateRequest, PauseReason, SecretXml, Way};
-use crate::migration::recover::answer::perform_intent;
-use crate::migration::recover::downtime;
+use crate::libvirt::{DomainXml, Failure, Happened, Hypervisor, HypervisorError, MigrateRequest, SecretXml, Way};
+use crate::migration::answer::perform_intent;
+use crate::migration::downtime;
+use crate::migration::ending::Failed;
+use crate::migration::event::{Phase, milliseconds, moment};
+use crate::migration::order::Order;
+use crate::migration::way::NAMES_DIRECT;
+use crate::model::causes::sentence;
+use crate::model::outcome::Outcome;
 
 /// How long to wait for the final numbers of a job that is over.
 const LAST_NUMBERS: Duration = Duration::from_millis(300);
 
-impl Engine<'_> {
-    /// The request, with the XML of this moment and its passwords, or why it cannot be made.
-    fn request(&self) -> Result<MigrateRequest, String> {
-        let read = |which| self.hosts.source.secret_xml(&self.order.instance.uuid, which).map_err(|e| e.to_string());
-        let live = read(DomainXml::Live)?;
-        let destination_xml =
-            rewrite(live.expose(), self.order.moving_state(), Interfaces::MustBeMapped).map_err(|e| e.to_string())?;
-        let persistent_xml = if self.order.persistent {
-            let inactive = read(DomainXml::Inactive)?;
-            let (xml, _) = rewrite_persistent(inactive.expose(), &self.order.map).map_err(|e| e.to_string())?;
-            Some(SecretXml::new(xml))
-        } else {
-            None
-        };
-        let options = &self.order.options;
-        Ok(MigrateRequest {
-            destination_uri: self.order.destination_uri.clone(),
-            migrate_uri: self.order.migrate_uri.clone(),
-            destination_xml: SecretXml::new(destination_xml),
-            persistent_xml,
-            bandwidth: options.bandwidth,
-            switchover_bandwidth: options.switchover_bandwidth,
-            tls: options.tls,
-            parallel: options.parallel,
-            copy_disks: options.copy_disks.keys().cloned().collect(),
-        })
-    }
+fn undone(why: impl Into<String>) -> Failed {
+    Failed::new(Outcome::Undone, why)
+}
 
+/// The request, with the XML of this moment and its passwords, or why it cannot be made.
+fn request(source: &dyn Hypervisor, order: &Order) -> Result<MigrateRequest, Failed> {
+    let read = |which| source.secret_xml(&order.instance.uuid, which).map_err(|e| Failed::of(Outcome::Undone, e));
+    let live = read(DomainXml::Live)?;
+    let destination_xml =
+        rewrite(live.expose(), order.moving_state(), Interfaces::MustBeMapped).map_err(|e| undone(e.to_string()))?;
+    let persistent_xml = if order.persistent {
+        let inactive = read(DomainXml::Inactive)?;
+        let (xml, _) = rewrite_persistent(inactive.expose(), &order.map).map_err(|e| undone(e.to_string()))?;
+        Some(SecretXml::new(xml))
+    } else {
+        None
+    };
+    let options = &order.options;
+    Ok(MigrateRequest {
+        destination_uri: order.destination_uri.clone(),
+        migrate_uri: order.migrate_uri.clone(),
+        destination_xml: SecretXml::new(destination_xml),
+        persistent_xml,
+        bandwidth: options.bandwidth,
+        switchover_bandwidth: options.switchover_bandwidth,
+        tls: options.tls,
+        parallel: options.parallel,
+        copy_disks: options.copy_disks.keys().cloned().collect(),
+    })
+}
+
+impl Forward<'_, '_> {
     /// Tells libvirt to migrate and follows it to its end.
-    pub(super) fn perform(&mut self) -> News {
-        self.mark_phase(Side::Source, Phase::Perform);
-        let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
+    pub(super) fn perform(&mut self) -> Result<(), Failed> {
+        mark_phase(self.ground, self.order, Phase::Perform);
+        let (source, uuid) = (self.source()?, self.order.instance.uuid.clone());
         let chosen = self.order.options.max_downtime.map(milliseconds);
-        let limit_before = source.max_downtime(uuid);
-        let prepared = self.request().and_then(|request| {
-            // What could not be set back is not set.
-            let limit_before = match (limit_before, chosen) {
-                (Ok(limit), _) => Some(limit),
-                (Err(_), None) => None,
-                (Err(e), Some(_)) => return Err(format!("the limit of the pause cannot be read: {e}")),
-            };
-            let now = source.domain(uuid).map_err(|e| e.to_string())?;
-            let now = now.ok_or("the guest is gone from the source")?;
-            self.still_locked()?;
-            self.announce(&Entry::PerformIntent(perform_intent(&now, 1, limit_before)))?;
-            Ok((request, limit_before))
-        });
-        let (request, limit_before) = match prepared {
-            Ok(prepared) => prepared,
-            Err(why) => return News::Returned(Some(why)),
+        // What could not be set back is not set.
+        let limit_before = match (source.max_downtime(&uuid), chosen) {
+            (Ok(limit), _) => Some(limit),
+            (Err(_), None) => None,
+            (Err(e), Some(_)) => return Err(undone(format!("the limit of the pause cannot be read: {e}"))),
         };
+        let request = request(source.as_ref(), self.order)?;
+        let now = source.domain(&uuid).map_err(|e| Failed::of(Outcome::Undone, e))?;
+        let now = now.ok_or_else(|| undone("the guest is gone from the source"))?;
+        still_locked(self.ground, self.order).map_err(|failed| Failed { outcome: Outcome::Undone, ..failed })?;
+        let intent = Entry::PerformIntent(perform_intent(&now, 1, limit_before));
+        self.ground.record(&intent).map_err(|e| undone(sentence(&e)))?;
         if let Some(limit) = chosen
-            && let Err(e) = source.set_max_downtime(uuid, limit)
+            && let Err(e) = source.set_max_downtime(&uuid, limit)
         {
             // It may have been set all the same.
             self.restore_limit(limit_before);
-            let error = Some(e.to_string());
-            self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes: None });
-            return News::Returned(error);
+            let failed = Failed::of(Outcome::Undone, e);
+            self.returned(Some(failed.why.clone()));
+            return Err(failed);
         }
-        let returned = std::thread::scope(|scope| {
-            let sender = self.line.sender();
-            let way = if self.order.options.direct { Way::Direct(self.hosts.destination) } else { Way::PeerToPeer };
-            scope.spawn(move || {
-                // The line outlives this scope: there is always somebody to hear it.
-                let _ = sender.send(Note::Returned(source.migrate(uuid, &request, way)));
-            });
-            self.follow(limit_before)
-        });
+        let (returned, moved) = self.call_and_follow(&source, request, limit_before)?;
         if returned.is_err() {
             self.restore_limit(limit_before);
         }
         self.last_numbers();
-        let error = returned.err().map(|e| {
-            let moved = self.flowed || self.state.switched();
-            if moved { e.message } else { before_anything_moved(self.order, &e) }
+        let error = match returned {
+            Ok(()) => {
+                self.returned(None);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let why = if moved {
+            error.message.clone()
+        } else {
+            before_anything_moved(self.ground.name(Side::Source), self.order, &error)
+        };
+        self.returned(Some(why.clone()));
+        Err(match self.stopped {
+            Some(stopped) => stopped.failed(),
+            None => Failed { outcome: Outcome::Undone, why, error: Some(error) },
+        })
+    }
+
+    /// Tells libvirt to migrate, in a thread of its own, and follows it. Whether anything had moved when it returned.
+    fn call_and_follow(
+        &mut self,
+        source: &Arc<dyn Hypervisor>,
+        request: MigrateRequest,
+        limit_before: Option<u64>,
+    ) -> Result<(crate::libvirt::Result<()>, bool), Failed> {
+        let destination = self.ground.host(Side::Destination).map_err(undone)?;
+        let (sender, uuid, direct) = (self.line.sender(), self.order.instance.uuid.clone(), self.order.options.direct);
+        let caller = Arc::clone(source);
+        std::thread::spawn(move || {
+            let way = if direct { Way::Direct(destination.as_ref()) } else { Way::PeerToPeer };
+            // Where nobody listens any more, pvm has left.
+            let _ = sender.send(Note::Returned(caller.migrate(&uuid, &request, way)));
         });
+        // What could not be set back is not raised.
+        let raises = self.order.options.raise_downtime && limit_before.is_some();
+        let mut follow = Follow::new(self, Arc::clone(source), raises);
+        let returned = follow.until_it_ends();
+        let moved = follow.flowed;
+        Ok((returned, moved || self.switched_over()))
+    }
+
+    /// Whether the point of no return is passed.
+    pub(super) fn switched_over(&self) -> bool {
+        self.ground.state.switched.is_some()
+    }
+
+    /// Records what libvirt's call came to.
+    fn returned(&mut self, error: Option<String>) {
         let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
-        self.note_down(&Entry::PerformReturned { error: error.clone(), vfio_bytes });
-        News::Returned(error)
+        // What it came to is asked of the hosts in any case.
+        let _ = self.ground.note_down(&Entry::PerformReturned { error, vfio_bytes });
     }
 
     /// Gives the guest the limit of the pause back that it had before.
     fn restore_limit(&mut self, before: Option<u64>) {
-        let (source, uuid) = (self.hosts.source, &self.order.instance.uuid);
-        // One that has moved all the same is not there any more.
-        if source.domain(uuid).is_ok_and(|guest| guest.is_none_or(|guest| !guest.state.is_active())) {
-            return;
-        }
-        if let Err(e) = downtime::restore(source, uuid, before) {
-            self.say(What::Note { message: format!("the limit of the pause may not be as it was: {e}") });
-        }
-    }
-
-    /// Follows the running job to its return. News on the way go through the pure step at once. The guest had this limit of
-    /// the pause before.
-    fn follow(&mut self, limit_before: Option<u64>) -> libvirt::Result<()> {
-        let options = &self.order.options;
-        let mut limit = options.timeout;
-        // What could not be set back is not raised.
-        let raises = options.raise_downtime && limit_before.is_some();
-        let mut stall = Stall::default();
-        let mut lingering = Lingering::default();
-        let mut wished = false;
-        loop {
-            // What the daemon told before a wish comes first, so that none is obeyed after the record of switch-over.
-            let timeout = if wished { Duration::ZERO } else { POLL };
-            match self.line.receiver.recv_timeout(timeout) {
-                Ok(Note::Returned(result)) => return result,
-                Ok(Note::Happened(Happened::Switched)) => self.switched(),
-                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
-                Ok(Note::Happened(_)) => {}
-                Ok(Note::Stop) => wished = true,
-                Err(RecvTimeoutError::Timeout) if wished => {
-                    wished = false;
-                    self.obey(Stopped::Operator);
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.abort_again();
-                    self.poll(&mut stall, raises);
-                    self.see_to_cancelled(&mut lingering);
-                }
-                Err(RecvTimeoutError::Disconnected) => unreachable!("the line keeps a sender of its own"),
+        let restored = self.ground.call(Side::Source, |source, uuid| {
+            // One that has moved all the same is not there any more.
+            match source.domain(uuid) {
+                Ok(guest) if guest.as_ref().is_none_or(|guest| !guest.state.is_active()) => Ok(()),
+                _ => downtime::restore(source, uuid, before),
             }
-            if limit.is_some_and(|limit| self.started.elapsed() > limit) {
-                limit = None;
-                self.obey(Stopped::Timeout);
-            }
-        }
-    }
-
-    /// Obeys a wish to stop, unless it comes after switch-over.
-    fn obey(&mut self, by: Stopped) {
-        self.warn_if_too_late();
-        self.news(News::Stop(by));
-    }
-
-    /// Whether it is too late to stop. The daemon's event may still be on its way, so that its state is looked at too: an
-    /// abort that meets the switch-over does harm.
-    fn warn_if_too_late(&mut self) -> bool {
-        let state = self.hosts.source.domain(&self.order.instance.uuid).ok().flatten().map(|guest| guest.state);
-        if state == Some(libvirt::State::Paused(PauseReason::Migration)) {
-            self.switched();
-        }
-        if self.state.switched() {
-            self.say(What::Note {
-                message: "too late to stop: the guest is being switched over, which goes on".into(),
-            });
-        }
-        self.state.switched()
-    }
-
-    /// The point of no return, once.
-    pub(super) fn switched(&mut self) {
-        if self.state.switched() {
-            return;
-        }
-        self.news(News::Switched);
-        self.note_down(&Entry::Switched);
-        self.say(What::Switched);
-    }
-
-    pub(super) fn news(&mut self, news: News) {
-        let (state, actions) = step(self.state.clone(), news);
-        self.state = state;
-        for action in actions {
-            if let Action::Abort(by) = action {
-                self.abort(by);
-            }
-        }
-    }
-
-    /// Aborts the running job.
-    pub(super) fn abort(&mut self, by: Stopped) {
-        let why = match by {
-            Stopped::Operator => "interrupted",
-            Stopped::Timeout => "the time limit ran out",
-        };
-        self.say(What::Stopping { why: why.into() });
-        if let Err(e) = self.hosts.source.abort_job(&self.order.instance.uuid) {
-            self.abort_owed = true;
-            self.say(What::Note { message: format!("the job could not be aborted, which is tried again: {e}") });
-        }
-    }
-
-    /// Tries again what the daemon has refused, as it does while it is busy with the guest: a wish to stop stands until the
-    /// job ends or the guest is switched over.
-    fn abort_again(&mut self) {
-        if self.abort_owed {
-            self.abort_owed =
-                !self.warn_if_too_late() && self.hosts.source.abort_job(&self.order.instance.uuid).is_err();
-        }
-    }
-
-    /// Reads the job's numbers, and acts when nothing comes nearer: the limit of the pause may be raised or not. A daemon that
-    /// is busy with switch-over may stay silent: that is no error.
-    fn poll(&mut self, stall: &mut Stall, raises: bool) {
-        let progress = match self.hosts.source.job(&self.order.instance.uuid) {
-            Ok(Some(job)) => progress(&job),
-            Ok(None) | Err(_) => Progress::default(),
-        };
-        self.flowed |= progress.memory_processed > 0;
-        let elapsed_ms = milliseconds(self.phase.1.elapsed());
-        let progress = Progress { elapsed_ms, ..progress };
-        self.say(What::Progress(progress));
-        // Switch-over has a clock of its own, and what is to end need not be hurried.
-        if self.state.switched() || self.state.is_stopping() || !stall.notice(&progress) {
-            return;
-        }
-        let done = raises.then(|| raise(self.hosts.source, &self.order.instance.uuid)).flatten();
-        if let Some(message) = stall.message(&progress, done.as_deref()) {
-            self.say(What::Note { message });
+        });
+        if let Err(e) = restored {
+            self.ground.note(&format!("the limit of the pause may not be as it was: {e}"));
         }
     }
 
     /// The final numbers come as an event beside the call's return; the destination keeps some of them too.
     fn last_numbers(&mut self) {
-        if self.job.is_none() {
-            self.pause(LAST_NUMBERS);
+        let until = moment() + LAST_NUMBERS;
+        while self.job.is_none() {
+            match self.line.receiver.recv_timeout(until.saturating_duration_since(moment())) {
+                Ok(Note::Happened(Happened::Switched)) => self.switched(),
+                Ok(Note::Happened(Happened::JobCompleted(job))) => self.job = Some(job),
+                // There is nothing left to stop.
+                Ok(Note::Stop | Note::Happened(_) | Note::Returned(_) | Note::Answered(_)) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
         }
         if self.job.is_none() {
-            self.job = self.hosts.destination.completed_job(&self.order.instance.uuid).ok().flatten();
+            let numbers = self.ground.call(Side::Destination, |host, uuid| host.completed_job(uuid));
+            self.job = numbers.ok().flatten();
         }
     }
 
-    /// Lets time pass after libvirt's call, hearing what comes meanwhile. There is nothing left to stop.
-    pub(super) fn pause(&mut self, time: Duration) {
-        let until = now() + time;
-        while let Ok(note) = self.line.receiver.recv_timeout(until.saturating_duration_since(now())) {
-            match note {
-                Note::Happened(Happened::Switched) => self.switched(),
-                Note::Happened(Happened::JobCompleted(job)) => self.job = Some(job),
-                Note::Stop | Note::Happened(_) | Note::Returned(_) => {}
-            }
+    /// The point of no return, once.
+    pub(super) fn switched(&mut self) {
+        if self.switched_over() {
+            return;
         }
+        // It has happened, whether it can be written or not.
+        let _ = self.ground.note_down(&Entry::Switched);
+        self.ground.tell(crate::migration::event::What::Switched);
+    }
+
+    /// Takes a wish to stop back that came too late.
+    pub(super) fn too_late(&mut self) {
+        self.stopped = None;
+        self.ground.note("too late to stop: the guest is being switched over, which goes on");
+    }
+
+    /// Takes a wish to stop in; `false` when there was one.
+    pub(super) fn stop(&mut self, by: Stopped) -> bool {
+        self.stopped.replace(self.stopped.unwrap_or(by)).is_none()
     }
 }
 
-fn progress(job: &Job) -> Progress {
-    let number = |name| job.get(name).unwrap_or(0);
-    Progress {
-        elapsed_ms: number("time_elapsed"),
-        memory_total: number("memory_total"),
-        memory_processed: number("memory_processed"),
-        memory_remaining: number("memory_remaining"),
-        device_bytes: number("vfio_data_transferred"),
-        disk_processed: number("disk_processed"),
-        disk_remaining: number("disk_remaining"),
-        rate: number("memory_bps") + number("disk_bps"),
-        iteration: number("memory_iteration"),
+/// libvirt's error when nothing has moved, with the way round if it may be that the source's daemon does not reach the
+/// destination's.
+fn before_anything_moved(source: &str, order: &Order, error: &HypervisorError) -> String {
+    if error.failure != Failure::PeerUnreached {
+        return error.message.clone();
     }
+    format!(
+        "{}; the daemon of {source} opens {} as its own user: where it cannot, {NAMES_DIRECT}",
+        error.message, order.destination_uri
+    )
 }

@@ -53,7 +53,7 @@ pub(super) fn raise(host: &dyn Hypervisor, uuid: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migration::recover::scripted::Scripted;
+    use crate::libvirt::scripted::Scripted;
 
     #[test]
     fn it_goes_at_once_to_what_is_expected_when_that_is_more_than_twice() {

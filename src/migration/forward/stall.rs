@@ -4,8 +4,8 @@
 //! device without PRE_COPY never triggers, and a downtime limit smaller than the device's state needs. libvirt reports both
 //! as progress: pass after pass over a few pages.
 
-use super::event::Progress;
 use super::passes::Passes;
+use crate::migration::event::Progress;
 
 /// So long without anything new is no progress.
 const PATIENCE_MS: u64 = 30_000;

@@ -1,7 +1,7 @@
 //! When a pre-copy counts as standing still, against QEMU's passes.
 
-use super::event::Progress;
 use super::stall::Stall;
+use crate::migration::event::Progress;
 
 const GIB: u64 = 1 << 30;
 /// 10 Gbit/s, in bytes per millisecond.

@@ -5,7 +5,12 @@ use Answer::{
     RunUnchanged, StartedAnew, Unreachable,
 };
 
-use super::*;
+use super::action::{Action, Changes, Exit};
+use super::answer::{Answer, Job};
+use super::cancel::Halted;
+use super::situation::{Situation, decide};
+use super::table::TABLE;
+use crate::journal::{Keep, Last};
 use crate::model::outcome::Outcome;
 
 fn at(last: Last, source: Answer, destination: Answer, job: Job) -> Situation {

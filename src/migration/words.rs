@@ -1,8 +1,8 @@
 //! What recovery says: the situation, the row, and what follows. Pure.
 
 use super::action::Action;
-use super::answer::Seen;
-use super::{Decision, Situation};
+use super::answer::{Answer, Seen};
+use super::situation::{Decision, Situation};
 use crate::journal::{Side, State};
 use crate::model::paste::quoted;
 use crate::model::pci::PciAddress;
@@ -17,8 +17,8 @@ pub fn explain(
     decision: &Decision,
 ) -> Vec<String> {
     let plan = &journal.plan;
-    let host = |name: &str, seen: &Seen, answer: super::Answer| match seen {
-        Seen::Unreachable(why) if answer == super::Answer::Absent => format!("  {name}: dead, as you said ({why})"),
+    let host = |name: &str, seen: &Seen, answer: Answer| match seen {
+        Seen::Unreachable(why) if answer == Answer::Absent => format!("  {name}: dead, as you said ({why})"),
         Seen::Unreachable(why) => format!("  {name}: does not answer ({why})"),
         Seen::Absent => format!("  {name}: {}", answer.words()),
         Seen::Present { state, .. } => format!("  {name}: {}: {state}", answer.words()),

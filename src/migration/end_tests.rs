@@ -4,9 +4,9 @@ use super::bench::{
     ASKED, AUTO, BOOTED, HELD, MIGRATED, PORT, VF, address, bench, journal, keep, names, perform, plan, receipt,
     recover, unplugged,
 };
-use super::scripted::OFF;
 use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::State as Now;
+use crate::libvirt::scripted::OFF;
 use crate::model::options::Options;
 use crate::model::outcome::Outcome;
 use crate::proof::Verdict;
@@ -17,8 +17,8 @@ fn row_29_the_last_definition_is_never_removed() {
     bench.source.0.lock().unwrap().persistent = true;
     journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
     let recovered = recover(&mut bench, AUTO);
-    assert_eq!((recovered.row, recovered.outcome, recovered.place), ("29", Outcome::Fine, None));
-    assert_eq!(recovered.summary, "the move is over, but b does not have vm any more");
+    assert_eq!((recovered.row, recovered.outcome, recovered.receipt.runs_on.as_deref()), ("29", Outcome::Fine, None));
+    assert_eq!(recovered.receipt.summary, "the move is over, but b does not have vm any more");
     assert_eq!(names(&bench).last(), Some(&"done"));
     assert!(bench.source.calls().is_empty());
 }
@@ -38,14 +38,17 @@ fn row_29_a_destination_that_falls_silent_at_the_end_keeps_the_migration_open() 
 #[test]
 fn row_3_tells_where_the_guest_is_and_where_not() {
     for (now, words, place) in [
-        (Some(BOOTED), "nothing had been touched, vm is where it was", Some(Side::Source)),
+        (Some(BOOTED), "nothing had been touched, vm is where it was", Some("a")),
         (Some(OFF), "nothing had been touched, vm does not run on a any more", None),
         (None, "nothing had been touched, vm does not run on a any more", None),
     ] {
         let mut bench = bench(now, None);
         journal(&bench, plan(false), &[Entry::Claim { map: plan(false).map }]);
         let recovered = recover(&mut bench, AUTO);
-        assert_eq!((recovered.summary.as_str(), recovered.place, recovered.outcome), (words, place, Outcome::Fine));
+        assert_eq!(
+            (recovered.receipt.summary.as_str(), recovered.receipt.runs_on.as_deref(), recovered.outcome),
+            (words, place, Outcome::Fine)
+        );
         assert_eq!(names(&bench).last(), Some(&"undone"));
     }
 }
@@ -57,7 +60,7 @@ fn row_26_a_lost_state_stays_lost() {
     journal(&bench, plan(false), &[perform(), Entry::Switched]);
     let recovered = recover(&mut bench, ASKED);
     assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, true));
-    assert_eq!(recovered.summary, "vm is on b, but the state of its devices is lost");
+    assert_eq!(recovered.receipt.summary, "vm runs on b, but the state of its devices is lost");
     let told = |line: &&String| line.contains("device state: lost") && line.contains("Resetting device");
     assert!(bench.said.iter().any(|line| told(&line)), "{:#?}", bench.said);
 }
@@ -106,7 +109,7 @@ fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
         journal(&cleaning, plan.clone(), &entries);
         let recovered = recover(&mut cleaning, AUTO);
         assert_eq!((recovered.row, recovered.closed), ("29", true));
-        assert_eq!((recovered.outcome, recovered.summary), (outcome, format!("vm is on b{parts}")));
+        assert_eq!((recovered.outcome, recovered.receipt.summary), (outcome, format!("vm runs on b{parts}")));
         let records = Store::at(cleaning.dir.path()).read("m-1").unwrap().records;
         let receipt = State::of(&records).unwrap().receipt.unwrap();
         assert_eq!(receipt.exit_code, outcome.code());
@@ -122,7 +125,10 @@ fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
         journal(&moved_on, plan, &entries);
         let recovered = recover(&mut moved_on, ASKED);
         assert_eq!((recovered.row, recovered.closed), ("24", true));
-        assert_eq!((recovered.outcome, recovered.summary), (outcome, format!("vm was moved on by others{parts}")));
+        assert_eq!(
+            (recovered.outcome, recovered.receipt.summary),
+            (outcome, format!("vm was moved on by others{parts}"))
+        );
     }
 }
 
@@ -136,16 +142,16 @@ fn what_stays_open_is_told_with_the_place_and_the_losses() {
     let recovered = recover(&mut left, AUTO);
     assert_eq!((recovered.row, recovered.outcome, recovered.closed), ("26", Outcome::Incomplete, false));
     assert_eq!(
-        recovered.summary,
+        recovered.receipt.summary,
         "vm runs on b, but the state of its devices is lost, and the migration is not finished: it is \
          left for the operator"
     );
     // A destination that does not answer is no place, but what is known of the guest is not forgotten.
     left.destination.0.lock().unwrap().silent = true;
     let recovered = recover(&mut left, ASKED);
-    assert_eq!((recovered.outcome, recovered.place), (Outcome::Undecided, None));
+    assert_eq!((recovered.outcome, recovered.receipt.runs_on.as_deref()), (Outcome::Undecided, None));
     assert_eq!(
-        recovered.summary,
+        recovered.receipt.summary,
         "vm: the state of its devices is lost; a does not know the guest, and b does not answer: nothing was changed"
     );
 
@@ -156,12 +162,12 @@ fn what_stays_open_is_told_with_the_place_and_the_losses() {
     entries.extend(begun);
     journal(&silent, plan(false), &entries);
     let recovered = recover(&mut silent, ASKED);
-    assert_eq!((recovered.outcome, &recovered.missing), (Outcome::Incomplete, &Vec::new()));
+    assert_eq!((recovered.outcome, &recovered.receipt.missing_ports), (Outcome::Incomplete, &Vec::new()));
     let said = format!(
         "vm runs on b, but the state of its devices is lost, and the migration is not finished: whether port {} is",
         PORT[0]
     );
-    assert!(recovered.summary.starts_with(&said), "{}", recovered.summary);
+    assert!(recovered.receipt.summary.starts_with(&said), "{}", recovered.receipt.summary);
 }
 
 #[test]
@@ -179,10 +185,11 @@ fn a_mark_that_stays_is_no_ignorance_of_the_place() {
     assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, false));
     assert!(
         recovered
+            .receipt
             .summary
             .starts_with("vm runs on b, but the migration is not finished: pvm's mark is still in the guest"),
         "{}",
-        recovered.summary
+        recovered.receipt.summary
     );
 }
 
@@ -197,8 +204,8 @@ fn a_port_that_may_still_be_let_go_of_keeps_the_record_open() {
     bench.source.0.lock().unwrap().devices.push("0000:81:00.3".into());
     let recovered = recover(&mut bench, AUTO);
     assert_eq!((recovered.outcome, recovered.closed, recovered.row), (Outcome::Incomplete, false, "6"));
-    assert!(recovered.summary.contains("let go of port 0000:81:00.3"), "{recovered:?}");
-    assert_eq!(recovered.missing, []);
+    assert!(recovered.receipt.summary.contains("let go of port 0000:81:00.3"), "{recovered:?}");
+    assert_eq!(recovered.receipt.missing_ports, []);
     // It obeys.
     bench.source.0.lock().unwrap().devices.retain(|device| device != "0000:81:00.3");
     let recovered = recover(&mut bench, AUTO);
@@ -216,8 +223,8 @@ fn row_30_a_port_that_lacks_only_its_record_is_not_missing() {
     journal(&bench, plan(false), &entries);
     bench.source.0.lock().unwrap().devices.push(PORT[0].into());
     let recovered = recover(&mut bench, AUTO);
-    assert_eq!((recovered.outcome, recovered.row, recovered.missing.len()), (Outcome::Undone, "30", 0));
-    assert_eq!(recovered.summary, "vm runs on a, all is undone");
+    assert_eq!((recovered.outcome, recovered.row, recovered.receipt.missing_ports.len()), (Outcome::Undone, "30", 0));
+    assert_eq!(recovered.receipt.summary, "vm stays on a, all was undone");
     assert!(bench.source.calls().is_empty());
 }
 
@@ -227,7 +234,10 @@ fn row_29_what_others_have_moved_on_is_theirs() {
     bench.source.0.lock().unwrap().persistent = true;
     journal(&bench, Plan { autostart: true, ..plan(true) }, &[perform(), Entry::Switched, Entry::Cleanup]);
     let recovered = recover(&mut bench, AUTO);
-    assert_eq!((recovered.outcome, recovered.closed, recovered.place), (Outcome::Fine, true, None));
+    assert_eq!(
+        (recovered.outcome, recovered.closed, recovered.receipt.runs_on.as_deref()),
+        (Outcome::Fine, true, None)
+    );
     assert!(bench.source.calls().is_empty() && bench.destination.calls().is_empty());
     assert_eq!(receipt(&bench).runs_on, None);
 }
@@ -237,7 +247,7 @@ fn row_29_a_guest_that_is_switched_off_there_runs_nowhere() {
     let mut bench = bench(Some(OFF), Some(OFF));
     bench.source.0.lock().unwrap().persistent = true;
     journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
-    assert_eq!(recover(&mut bench, AUTO).summary, "vm is on b, switched off");
+    assert_eq!(recover(&mut bench, AUTO).receipt.summary, "vm is on b, switched off");
     assert_eq!(bench.source.calls(), ["undefine"]);
     assert_eq!(receipt(&bench).runs_on, None);
 }
@@ -251,7 +261,7 @@ fn row_29_a_source_that_falls_silent_may_still_have_its_definition() {
     journal(&bench, plan(true), &[perform(), Entry::Switched, Entry::Cleanup]);
     let recovered = recover(&mut bench, AUTO);
     assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, false));
-    assert!(recovered.summary.contains("its old definition may be there"), "{recovered:?}");
+    assert!(recovered.receipt.summary.contains("its old definition may be there"), "{recovered:?}");
 }
 
 #[test]

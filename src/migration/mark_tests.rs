@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::journal::Host;
+use crate::libvirt::scripted::{Has, Scripted};
 use crate::libvirt::{RunReason, State};
-use crate::migration::recover::scripted::{Has, Scripted};
 
 fn guest() -> Scripted {
     let host = Scripted::default();

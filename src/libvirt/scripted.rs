@@ -1,11 +1,11 @@
-//! A host for tests of recovery: it has what a test gives it, does what it is told, and remembers the calls.
+//! A host for tests: it has what a test gives it, does what it is told, and remembers the calls.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::libvirt::{
+use super::{
     Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job as LibvirtJob, MigrateRequest,
     PauseReason, Result, RunReason, SecretXml, State as Now, Watch, Way,
 };
@@ -81,6 +81,16 @@ impl Scripted {
         change(&mut host);
         Ok(())
     }
+}
+
+/// The address of the host's device that an element names.
+fn named(xml: &str) -> Option<String> {
+    let document = roxmltree::Document::parse(xml).ok()?;
+    let source = document.root_element().children().find(|node| node.has_tag_name("source"))?;
+    let address = source.children().find(|node| node.has_tag_name("address"))?;
+    let part = |name| address.attribute(name).map(|text| text.trim_start_matches("0x"));
+    let (domain, bus, slot) = (part("domain")?, part("bus")?, part("slot")?);
+    Some(format!("{domain}:{bus}:{slot}.{}", part("function")?))
 }
 
 fn refused<T>(doing: &str, failure: Failure) -> Result<T> {
@@ -176,10 +186,7 @@ impl Hypervisor for Scripted {
     }
     fn attach_device(&self, _: &str, xml: &str, affect: Affect) -> Result<()> {
         // The tests' ports are elements, or just an address.
-        let inside =
-            crate::domain::read::read(&format!("<domain type='kvm'><name>vm</name><devices>{xml}</devices></domain>"));
-        let named = inside.ok().and_then(|read| read.hostdevs.first()?.source).map(|address| address.to_string());
-        let device = named.unwrap_or_else(|| xml.to_owned());
+        let device = named(xml).unwrap_or_else(|| xml.to_owned());
         self.answers("attach")?;
         if self.0.lock().unwrap().taken.contains(&device) {
             return refused("attach", Failure::Other);
@@ -207,7 +214,7 @@ impl Hypervisor for Scripted {
         let slow = self.0.lock().unwrap().slow;
         std::thread::sleep(slow);
         let mut host = self.0.lock().unwrap();
-        if namespace == crate::journal::mark::NAMESPACE {
+        if namespace == "urn:pvm:migration:1" {
             host.mark = element.map(str::to_owned);
         } else if let Some(element) = element {
             host.requests.insert(namespace.to_owned(), element.to_owned());
@@ -227,7 +234,8 @@ impl Hypervisor for Scripted {
         self.told(format!("set_max_downtime {milliseconds}"), |host| host.max_downtime_ms = Some(milliseconds))
     }
     fn completed_job(&self, _: &str) -> Result<Option<LibvirtJob>> {
-        Ok(None)
+        let numbers = BTreeMap::from([("vfio_data_transferred".to_owned(), 9)]);
+        Ok(LibvirtJob::from_parts(3, numbers, None))
     }
     fn watch(&self, _: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>> {
         #[derive(Debug)]

@@ -7,9 +7,10 @@
 
 use serde_json::Value;
 
-use super::Answer;
-use super::answer::Job;
-use crate::journal::Step;
+use super::answer::{self, Answer, Job, Seen};
+use super::ground::Ground;
+use super::look::look;
+use crate::journal::{Side, State as Journalled, Step};
 use crate::libvirt::{Hypervisor, HypervisorError, PauseReason, State};
 
 /// Who waits for whom.
@@ -51,6 +52,28 @@ impl Halted {
     /// Asks the source's QEMU. `None`: it is not so, or QEMU did not say.
     pub fn ask(host: &dyn Hypervisor, uuid: &str, source: Answer) -> Option<Self> {
         Self::of(source, &host.monitor(uuid, ASK).ok()?)
+    }
+
+    /// Whether the migration is cancelled and does not end, by what both hosts were seen to say. QEMU is asked only where it
+    /// can be so.
+    pub fn of_seen(host: &dyn Hypervisor, journal: &Journalled, source: &Seen, destination: &Seen) -> Option<Self> {
+        let answers = (answer::source(source, journal), answer::destination(destination, journal));
+        if !Self::is_possible(answers.0, answers.1, source.job()) {
+            return None;
+        }
+        Self::ask(host, &journal.plan.instance.uuid, answers.0)
+    }
+
+    /// The same after a look at both hosts.
+    pub fn look(source: &dyn Hypervisor, destination: &dyn Hypervisor, journal: &Journalled) -> Option<Self> {
+        let uuid = &journal.plan.instance.uuid;
+        Self::of_seen(source, journal, &look(source, uuid), &look(destination, uuid))
+    }
+
+    /// The same for a migration that is being finished.
+    pub fn find(ground: &mut Ground<'_>, source: &Seen, destination: &Seen) -> Option<Self> {
+        let host = ground.host(Side::Source).ok()?;
+        Self::of_seen(host.as_ref(), &ground.state, source, destination)
     }
 
     /// The row of the decision table.
@@ -101,7 +124,7 @@ impl Halted {
 mod tests {
     use super::*;
     use crate::libvirt::RunReason;
-    use crate::migration::recover::scripted::{CANCELED, Has, Scripted};
+    use crate::libvirt::scripted::{CANCELED, Has, Scripted};
 
     #[test]
     fn a_guest_is_not_left_suspended_when_its_job_had_just_ended() {

@@ -2,11 +2,15 @@
 
 use std::cell::RefCell;
 
-use super::scripted::{Has, Scripted};
-use super::*;
+use super::ending::Ending;
+use super::event::Event;
+use super::finish::{Orders, finish};
+use super::ground::{Ground, World};
 use crate::journal::{
-    Action as How, DeviceMove, Entry, Host, Instance, Journal, PerformIntent, Plan, Port, Receipt, Side, Store,
+    Action as How, DeviceMove, Entry, Host, Instance, Journal, Keep, PerformIntent, Plan, Port, Receipt, Side, State,
+    Store,
 };
+use crate::libvirt::scripted::{Has, Scripted};
 use crate::libvirt::{Hypervisor, PauseReason, RunReason, State as Now};
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
@@ -34,6 +38,8 @@ pub(super) struct Bench {
     pub(super) meanwhile: Meanwhile,
     pub(super) pauses: RefCell<u32>,
     pub(super) said: Vec<String>,
+    /// Hears the events of a migration.
+    pub(super) hears: Box<dyn FnMut(&Event)>,
     pub(super) dir: tempfile::TempDir,
 }
 
@@ -55,6 +61,9 @@ impl World for Bench {
     fn say(&mut self, line: &str) {
         self.said.push(line.to_owned());
     }
+    fn tell(&mut self, event: &Event) {
+        (self.hears)(event);
+    }
 }
 
 /// A migration whose pvm died after these records, and what the hosts have.
@@ -66,6 +75,7 @@ pub(super) fn bench(source: Option<Now>, destination: Option<Now>) -> Bench {
         meanwhile: Box::new(|_, _, _| {}),
         pauses: RefCell::default(),
         said: Vec::new(),
+        hears: Box::new(|_| {}),
         dir: tempfile::tempdir().unwrap(),
     };
     *bench.source.0.lock().unwrap() = Has { state: source, devices: vec![VF[0].into()], ..Has::default() };
@@ -119,11 +129,11 @@ pub(super) fn journal(bench: &Bench, plan: Plan, entries: &[Entry]) -> Journal {
 }
 
 /// Runs recovery as a new process would: from the file.
-pub(super) fn recover(bench: &mut Bench, orders: Orders) -> Recovered {
+pub(super) fn recover(bench: &mut Bench, orders: Orders) -> Ending {
     let store = Store::at(bench.dir.path());
     let (mut journal, parsed) = store.open("m-1").unwrap();
     let state = State::of(&parsed.records).unwrap();
-    Recovery::new(bench, &mut journal, state, orders).run().unwrap()
+    finish(&mut Ground::new(bench, &mut journal, state), orders, None)
 }
 
 pub(super) fn names(bench: &Bench) -> Vec<&'static str> {

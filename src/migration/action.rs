@@ -83,7 +83,28 @@ pub struct Changes {
     pub touches_destination: bool,
 }
 
+impl Changes {
+    /// Whether it destroys, stops and starts no copy of the guest.
+    pub const fn is_gentle(self) -> bool {
+        !(self.destroys_source
+            || self.destroys_destination
+            || self.resumes_source
+            || self.resumes_destination
+            || self.suspends_source
+            || self.suspends_destination
+            || self.ends_cancelled)
+    }
+}
+
 impl Action {
+    /// Whether it is a part of how migrations end that need nobody's attention.
+    pub const fn is_usual(self) -> bool {
+        matches!(
+            self,
+            Self::Finish | Self::Attach | Self::CleanUp | Self::Undo | Self::ReattachOnSource | Self::ReleaseClaims
+        )
+    }
+
     /// What it may do to a host. Claims are files of this machine, not a host's.
     pub const fn changes(self) -> Changes {
         const NOTHING: Changes = Changes {

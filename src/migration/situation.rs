@@ -1,39 +1,11 @@
-//! Who runs the guest after a migration whose pvm died, and what to do about it.
-//!
-//! [`answer`] turns what the hosts say into the columns of the decision table, [`table`] is the table, [`decide`] takes the
-//! first row that fits; all pure. [`run`] looks at the hosts and carries the decision out, through the hypervisor's trait.
+//! What the decision table is asked, and its answer: the first row that fits. Pure.
 
-pub mod action;
-pub mod answer;
-pub mod cancel;
-pub mod downtime;
-pub mod look;
-pub mod mark;
-pub mod port;
-pub mod run;
-pub mod table;
-pub mod words;
-
-#[cfg(test)]
-mod bench;
-mod carry_out;
-#[cfg(test)]
-mod end_tests;
-#[cfg(test)]
-mod run_tests;
-#[cfg(test)]
-pub(crate) mod scripted;
-mod split;
-#[cfg(test)]
-mod table_tests;
-
-pub use action::{Action, Changes, Choices, Exit};
-pub use answer::{Answer, Job, Seen, perform_intent};
-pub use cancel::Halted;
-pub use run::{Orders, Recovered, Recovery, World};
-pub use table::{Condition, Row, TABLE};
-
+use super::action::{Action, Exit};
+use super::answer::{self, Answer, Job, Seen};
+use super::cancel::Halted;
+use super::table::{Condition, LAST_ROW, Row, TABLE};
 use crate::journal::{Keep, Last, Side, State};
+use crate::model::outcome::Outcome;
 
 /// What the table is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +53,11 @@ impl Situation {
         }
     }
 
+    /// Whether a host does not answer.
+    pub fn is_silent(&self) -> bool {
+        self.source == Answer::Unreachable || self.destination == Answer::Unreachable
+    }
+
     /// Where the guest runs, when both hosts say so.
     pub fn place(&self) -> Option<Side> {
         let runs = Answer::runs;
@@ -108,7 +85,7 @@ pub struct Decision {
 
 /// Takes the first row that fits.
 pub fn decide(situation: Situation) -> Decision {
-    let row = TABLE.iter().find(|row| fits(row, situation)).unwrap_or(&table::LAST_ROW);
+    let row = TABLE.iter().find(|row| fits(row, situation)).unwrap_or(&LAST_ROW);
     let chosen = situation.keep.and_then(|keep| row.choices.iter().find(|(choice, _)| *choice == keep));
     if let Some((_, action)) = chosen {
         return Decision { row, action: *action, exit: exit_of_choice(*action), auto: false };
@@ -128,7 +105,7 @@ fn rests_on_absence(row: &Row, situation: Situation) -> bool {
 const fn exit_of_choice(action: Action) -> Exit {
     match action {
         Action::DestroySourceAndFinish | Action::KeepDestination | Action::ResumeDestination => Exit::FineUnlessMissing,
-        Action::GiveUp | Action::CloseStartedAnew => Exit::Ends(crate::model::outcome::Outcome::Incomplete),
+        Action::GiveUp | Action::CloseStartedAnew => Exit::Ends(Outcome::Incomplete),
         _ => Exit::UndoneUnlessLost,
     }
 }

@@ -4,9 +4,10 @@ use super::bench::{
     ASKED, AUTO, BOOTED, Bench, HELD, MIGRATED, PORT, VF, address, bench, journal, keep, names, perform, plan, recover,
     unplugged,
 };
-use super::scripted::{CANCELED, Has, OFF};
-use super::*;
+use super::finish::{Orders, finish};
+use super::ground::Ground;
 use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
+use crate::libvirt::scripted::{CANCELED, Has, OFF};
 use crate::libvirt::{PauseReason, RunReason, State as Now};
 use crate::model::outcome::Outcome;
 use crate::model::time::Timestamp;
@@ -99,7 +100,7 @@ fn row_14_the_guest_gets_the_limit_of_the_pause_back_that_it_had() {
     journal(&silent, plan(false), &[perform()]);
     assert_eq!(recover(&mut silent, AUTO).outcome, Outcome::Undone);
     assert!(
-        silent.said.iter().any(|line| line.contains("the limit of the pause is not as it was")),
+        silent.said.iter().any(|line| line.contains("the limit of the pause may not be as it was")),
         "{:?}",
         silent.said
     );
@@ -322,8 +323,11 @@ fn row_27_a_port_whose_device_is_taken_gets_another_of_its_network_or_is_named()
                 "vm runs on b, but it has no port in place of {0}, and the migration is not finished: port {0} could",
                 PORT[0]
             );
-            assert!(recovered.summary.starts_with(&said), "{recovered:#?}");
-            assert_eq!((recovered.place, recovered.missing), (Some(Side::Destination), vec![address(PORT[0])]));
+            assert!(recovered.receipt.summary.starts_with(&said), "{recovered:#?}");
+            assert_eq!(
+                (recovered.receipt.runs_on.as_deref(), recovered.receipt.missing_ports),
+                (Some("b"), vec![address(PORT[0])])
+            );
             // Once one is free again, a second run plugs it in.
             bench.destination.0.lock().unwrap().taken.clear();
             assert_eq!(recover(&mut bench, AUTO).outcome, Outcome::Fine);
@@ -383,8 +387,9 @@ fn a_journal_that_cannot_be_written_stops_everything() {
     #[expect(clippy::disallowed_methods, reason = "the test breaks the journal")]
     held.replace_file(std::fs::File::open(held.path()).unwrap());
     let state = State::of(&parsed.records).unwrap();
-    let error = Recovery::new(&mut bench, &mut held, state, AUTO).run().unwrap_err();
-    assert!(error.to_string().contains("m-1.ndjson"), "{error}");
+    let ending = finish(&mut Ground::new(&mut bench, &mut held, state), AUTO, None);
+    assert_eq!((ending.outcome, ending.closed), (Outcome::Undecided, false));
+    assert!(ending.receipt.summary.contains("m-1.ndjson"), "{ending:?}");
     assert!(bench.source.calls().is_empty() && bench.destination.calls().is_empty());
 }
 
@@ -411,12 +416,16 @@ fn row_14a_a_guest_that_was_started_anew_is_told_as_such_and_not_as_undone() {
     bench.source.0.lock().unwrap().devices.push(PORT[0].into());
     let recovered = recover(&mut bench, AUTO);
     assert_eq!((recovered.outcome, recovered.row, recovered.closed), (Outcome::Incomplete, "14a", true));
-    assert!(recovered.summary.starts_with("vm runs on a, but was started anew"), "{}", recovered.summary);
-    assert!(recovered.missing.is_empty() && bench.source.calls().is_empty());
+    assert!(
+        recovered.receipt.summary.starts_with("vm runs on a, but was started anew"),
+        "{}",
+        recovered.receipt.summary
+    );
+    assert!(recovered.receipt.missing_ports.is_empty() && bench.source.calls().is_empty());
     assert!(bench.said.iter().any(|line| line.contains("it was started anew since")), "{:?}", bench.said);
 }
 
-fn with_lock(host: &super::scripted::Scripted) {
+fn with_lock(host: &crate::libvirt::scripted::Scripted) {
     host.0.lock().unwrap().mark = Some(Mark { id: "m-1".into(), ..Mark::default() }.element());
 }
 
@@ -436,11 +445,11 @@ fn rows_15_two_copies_of_which_one_was_started_anew_are_one_after_a_decision() {
             assert_eq!(calls, if source_is_anew { suspended } else { [Vec::new(), vec!["suspend".to_owned()]] });
             let decided = recover(&mut bench, keep(kept));
             assert!(decided.closed, "{source_is_anew} {kept:?}: {decided:?}");
-            let runs = |host: &super::scripted::Scripted| matches!(host.state(), Some(Now::Running(_)));
+            let runs = |host: &crate::libvirt::scripted::Scripted| matches!(host.state(), Some(Now::Running(_)));
             assert_eq!([runs(&bench.source), runs(&bench.destination)], [kept == Keep::Src, kept == Keep::Dst]);
             // Only the run that was being migrated has kept what it held.
             let kept_is_anew = (kept == Keep::Src) == source_is_anew;
-            assert_eq!(decided.summary.contains("started anew"), kept_is_anew, "{decided:?}");
+            assert_eq!(decided.receipt.summary.contains("started anew"), kept_is_anew, "{decided:?}");
         }
     }
 }

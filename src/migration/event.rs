@@ -1,0 +1,218 @@
+//! What happens, as data: a bar, lines or NDJSON are made of it.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::journal::Receipt;
+use crate::model::time::Timestamp;
+use crate::proof::Verdict;
+
+/// The phases of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Nothing is done yet.
+    Plan,
+    /// Devices of the destination are claimed.
+    Claim,
+    /// Fresh facts are read: all that can fail must fail here.
+    Recheck,
+    /// Ports are unplugged.
+    Detach,
+    /// libvirt migrates.
+    Perform,
+    /// Both hosts are asked, and whether the devices' state arrived.
+    Verify,
+    /// Ports are plugged in.
+    Attach,
+    /// What is left over is removed.
+    Cleanup,
+    /// What was done is undone.
+    Undo,
+    /// The end.
+    Done,
+}
+
+impl Phase {
+    /// Its name, as in events and the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Claim => "claim",
+            Self::Recheck => "recheck",
+            Self::Detach => "detach",
+            Self::Perform => "perform",
+            Self::Verify => "verify",
+            Self::Attach => "attach",
+            Self::Cleanup => "cleanup",
+            Self::Undo => "undo",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// The present moment, for measuring.
+#[expect(clippy::disallowed_methods, reason = "a migration measures its phases")]
+pub fn moment() -> Instant {
+    Instant::now()
+}
+
+/// A duration in milliseconds.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time that each phase of a migration took.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    started: Instant,
+    phase: (Phase, Instant),
+    past: Vec<(Phase, u64)>,
+}
+
+impl Clock {
+    /// Starts with the plan made.
+    pub fn start() -> Self {
+        let now = moment();
+        Self { started: now, phase: (Phase::Plan, now), past: Vec::new() }
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        self.phase.0
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Time since the phase began.
+    pub fn in_phase(&self) -> Duration {
+        self.phase.1.elapsed()
+    }
+
+    /// Begins a phase; `false` when it has begun.
+    pub fn enter(&mut self, phase: Phase) -> bool {
+        if phase == self.phase.0 {
+            return false;
+        }
+        self.past.push((self.phase.0, milliseconds(self.in_phase())));
+        self.phase = (phase, moment());
+        true
+    }
+
+    /// Milliseconds of each phase after the plan, as receipts keep them.
+    pub fn phases(&self) -> Vec<(String, u64)> {
+        let now = (self.phase.0, milliseconds(self.in_phase()));
+        let all = self.past.iter().copied().chain([now]);
+        all.filter(|(phase, _)| !matches!(phase, Phase::Plan | Phase::Done))
+            .map(|(phase, time)| (phase.name().to_owned(), time))
+            .collect()
+    }
+}
+
+/// Something that happened in a migration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// When.
+    pub time: Timestamp,
+    /// Of which migration.
+    pub id: String,
+    /// In which phase.
+    pub phase: Phase,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+impl Event {
+    /// The last one of a migration.
+    pub fn result(id: &str, time: Timestamp, receipt: Receipt) -> Self {
+        Self { time, id: id.to_owned(), phase: Phase::Done, what: What::Result(Box::new(Conclusion::of(receipt))) }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// The phase has begun.
+    Begun,
+    /// How far the data is.
+    Progress(Progress),
+    /// The CPUs on the source have stopped: the point of no return.
+    Switched,
+    /// Somebody or a limit asked for the end; the job is being aborted.
+    Stopping {
+        /// Why.
+        why: String,
+    },
+    /// Something worth saying that changes nothing.
+    Note {
+        /// One sentence.
+        message: String,
+    },
+    /// A step back.
+    Undoing {
+        /// What is undone.
+        step: String,
+    },
+    /// The end; the last event.
+    Result(Box<Conclusion>),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How far the data is, as libvirt counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Progress {
+    /// Since the job began.
+    pub elapsed_ms: u64,
+    /// How long libvirt has not said any numbers, while it does not.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub silent_ms: u64,
+    /// Memory of the guest in bytes; 0 while it is not known.
+    pub memory_total: u64,
+    /// Bytes of memory sent or found to be zero.
+    pub memory_processed: u64,
+    /// Bytes of memory still to send; it rises again when the guest writes.
+    pub memory_remaining: u64,
+    /// Bytes of device state sent. Nobody knows a total.
+    pub device_bytes: u64,
+    /// Bytes of copied disks.
+    pub disk_processed: u64,
+    /// Bytes of disks still to copy.
+    pub disk_remaining: u64,
+    /// Bytes per second.
+    pub rate: u64,
+    /// Pass over the memory, from 1.
+    pub iteration: u64,
+}
+
+/// The end of a migration: its receipt, with the verdict on the devices' state in one word.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Conclusion {
+    /// `verified`, `lost`, `not verified`, or `nothing to prove`.
+    pub device_state: Option<&'static str>,
+    /// The receipt.
+    #[serde(flatten)]
+    pub receipt: Receipt,
+}
+
+impl Conclusion {
+    /// Of this receipt.
+    pub fn of(receipt: Receipt) -> Self {
+        let device_state = receipt.verdict.as_ref().map(|verdict| match verdict {
+            Verdict::NothingToProve => "nothing to prove",
+            Verdict::Verified => "verified",
+            Verdict::Lost { .. } => "lost",
+            Verdict::NotVerified { .. } => "not verified",
+        });
+        Self { device_state, receipt }
+    }
+}

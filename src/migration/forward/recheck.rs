@@ -1,0 +1,93 @@
+//! Fresh facts right before anything is touched, and the mark that keeps others away.
+
+use crate::journal::mark::Marked;
+use crate::journal::{Entry, Mark, Side};
+use crate::libvirt::{self, Hypervisor, PauseReason};
+use crate::migration::ending::Failed;
+use crate::migration::event::Phase;
+use crate::migration::ground::Ground;
+use crate::migration::mark;
+use crate::migration::order::Order;
+use crate::model::causes::sentence;
+use crate::model::outcome::Outcome;
+
+/// Whether the plan still holds.
+pub(super) fn recheck(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed> {
+    let unknown = |e| Failed::of(Outcome::Unknown, e);
+    let refused = |why: String| Err(Failed::new(Outcome::Findings, why));
+    let uuid = &order.instance.uuid;
+    let (source, destination) = (host(ground, Side::Source)?, host(ground, Side::Destination)?);
+    let Some(fresh) = source.domain(uuid).map_err(unknown)? else {
+        return refused("the guest is gone from the source".into());
+    };
+    let as_planned = match fresh.state {
+        libvirt::State::Running(_) => !order.paused,
+        libvirt::State::Paused(PauseReason::User) => order.paused,
+        _ => false,
+    };
+    if !as_planned {
+        return refused(format!("the guest is {} now", fresh.state));
+    }
+    if source.job(uuid).map_err(unknown)?.is_some() {
+        return refused("another job runs on the guest".into());
+    }
+    if let Some(there) = destination.domain(uuid).map_err(unknown)?
+        && there.state.is_active()
+    {
+        return refused(format!("a guest with this UUID is {} on the destination", there.state));
+    }
+    let known = |id: &str| order.known_marks.iter().any(|known| known == id);
+    match mark::obstacle(source.as_ref(), uuid, known).map_err(unknown)? {
+        Some(why) => refused(format!("the guest {why}")),
+        None => Ok(()),
+    }
+}
+
+fn host(ground: &mut Ground<'_>, side: Side) -> Result<std::sync::Arc<dyn Hypervisor>, Failed> {
+    ground.host(side).map_err(|why| Failed::new(Outcome::Unknown, why))
+}
+
+/// Takes the guest's migration lock, recorded first. Another machine may be at it at this very moment.
+pub(super) fn mark(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed> {
+    ground.record(&Entry::MarkIntent).map_err(|e| Failed::new(Outcome::Unknown, sentence(&e)))?;
+    let source = host(ground, Side::Source)?;
+    let phase = if order.ports.is_empty() { Phase::Perform } else { Phase::Detach };
+    let known = |id: &str| order.known_marks.iter().any(|known| known == id);
+    let pause = |time| ground.world.pause(time);
+    match mark::take(source.as_ref(), &order.instance.uuid, &mark_of(order, phase), known, pause) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(why)) => Err(Failed::new(Outcome::Findings, format!("the guest {why}"))),
+        Err(e) => Err(Failed::of(Outcome::Unknown, e)),
+    }
+}
+
+/// Looks once more whether the lock is this migration's: right before what hurts if it is not.
+pub(super) fn still_locked(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed> {
+    match mark::holds(host(ground, Side::Source)?.as_ref(), &order.instance.uuid, &order.id) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(why)) => Err(Failed::new(Outcome::Findings, format!("the guest {why}"))),
+        Err(e) => Err(Failed::of(Outcome::Findings, e)),
+    }
+}
+
+/// Writes the phase into the mark of a guest that has ports unplugged: without the journal it tells what is missing.
+pub(super) fn mark_phase(ground: &mut Ground<'_>, order: &Order, phase: Phase) {
+    if order.ports.is_empty() {
+        return;
+    }
+    let mark = mark_of(order, phase);
+    if let Err(why) = ground.call(Side::Source, |host, uuid| mark::set(host, uuid, &mark)) {
+        ground.note(&format!("the guest's mark still tells an earlier phase: {why}"));
+    }
+}
+
+fn mark_of(order: &Order, phase: Phase) -> Mark {
+    Mark {
+        id: order.id.clone(),
+        phase: phase.name().to_owned(),
+        machine: order.machine.clone(),
+        source: order.source.clone(),
+        destination: order.destination.clone(),
+        ports: order.ports.iter().map(Marked::of).collect(),
+    }
+}

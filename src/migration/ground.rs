@@ -1,0 +1,209 @@
+//! What every phase and every step stands on: the two hosts, the journal, and the world around them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::Seen;
+use super::event::{Clock, Event, Phase, What};
+use super::look::look;
+use crate::journal::record::VERSION;
+use crate::journal::{self, Entry, Journal, JournalError, Record, Side, State, Step};
+use crate::libvirt::{Hypervisor, HypervisorError};
+use crate::model::causes::sentence;
+use crate::model::time::Timestamp;
+use crate::proof::Received;
+
+/// What a migration needs besides its journal.
+pub trait World {
+    /// Connects to a host.
+    fn connect(&self, side: Side) -> Result<Box<dyn Hypervisor>, String>;
+    /// Reads a host's logs about the guest.
+    fn evidence(&self, side: Side, since: Timestamp) -> Received;
+    /// Waits.
+    fn pause(&self, time: Duration);
+    /// Tells the operator what was found and what is done.
+    fn say(&mut self, line: &str);
+    /// Tells what happens in a migration that this very process makes.
+    fn tell(&mut self, event: &Event);
+}
+
+/// Both hosts, the journal and the world of one migration. The caller holds the guest's lock.
+pub struct Ground<'a> {
+    /// Everything else that is needed.
+    pub world: &'a mut dyn World,
+    /// What the journal says so far.
+    pub state: State,
+    /// The time of each phase, when this very process makes the migration.
+    pub clock: Option<Clock>,
+    journal: &'a mut Journal,
+    source: Option<Arc<dyn Hypervisor>>,
+    destination: Option<Arc<dyn Hypervisor>>,
+    /// Whether a connection was opened anew.
+    reconnected: bool,
+    /// What to call the source where that is not the word of the journal: `local` has a name too.
+    source_label: Option<String>,
+    /// Whether a record could not be written, which was said.
+    incomplete: bool,
+}
+
+impl std::fmt::Debug for Ground<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ground").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Ground<'a> {
+    /// The ground of the migration of this journal; its hosts are connected to when they are asked.
+    pub fn new(world: &'a mut dyn World, journal: &'a mut Journal, state: State) -> Self {
+        Self {
+            world,
+            state,
+            clock: None,
+            journal,
+            source: None,
+            destination: None,
+            reconnected: false,
+            source_label: None,
+            incomplete: false,
+        }
+    }
+
+    /// The same ground with connections that are open, for the process that makes the migration, and what to call the source.
+    #[must_use]
+    pub fn connected(
+        mut self,
+        source: Arc<dyn Hypervisor>,
+        destination: Arc<dyn Hypervisor>,
+        source_label: &str,
+    ) -> Self {
+        (self.source, self.destination, self.clock) = (Some(source), Some(destination), Some(Clock::start()));
+        self.source_label = Some(source_label.to_owned());
+        self
+    }
+
+    /// Whether a connection was opened anew since the beginning.
+    pub fn has_reconnected(&self) -> bool {
+        self.reconnected
+    }
+
+    /// The guest's UUID.
+    pub fn uuid(&self) -> String {
+        self.state.plan.instance.uuid.clone()
+    }
+
+    /// What a host is called.
+    pub fn name(&self, side: Side) -> &str {
+        match side {
+            Side::Source => self.source_label.as_ref().unwrap_or(&self.state.plan.source.name),
+            Side::Destination => &self.state.plan.destination.name,
+        }
+    }
+
+    /// Whether the operator said that this host will not come back.
+    pub fn is_dead(&self, side: Side) -> bool {
+        match side {
+            Side::Source => self.state.source_is_dead,
+            Side::Destination => self.state.destination_is_dead,
+        }
+    }
+
+    fn slot(&mut self, side: Side) -> &mut Option<Arc<dyn Hypervisor>> {
+        match side {
+            Side::Source => &mut self.source,
+            Side::Destination => &mut self.destination,
+        }
+    }
+
+    /// The connection to a host, opened when there is none.
+    pub fn host(&mut self, side: Side) -> Result<Arc<dyn Hypervisor>, String> {
+        if let Some(host) = self.slot(side) {
+            return Ok(Arc::clone(host));
+        }
+        let host: Arc<dyn Hypervisor> = Arc::from(self.world.connect(side)?);
+        *self.slot(side) = Some(Arc::clone(&host));
+        self.reconnected = true;
+        Ok(host)
+    }
+
+    /// Gives a connection up, so that the next call opens another.
+    pub fn give_up(&mut self, side: Side) {
+        *self.slot(side) = None;
+    }
+
+    /// Looks at one host. A connection that does not answer is given up.
+    pub fn look(&mut self, side: Side) -> Seen {
+        let seen = match self.host(side) {
+            Ok(host) => look(host.as_ref(), &self.state.plan.instance.uuid),
+            Err(why) => Seen::Unreachable(why),
+        };
+        if matches!(seen, Seen::Unreachable(_)) {
+            self.give_up(side);
+        }
+        seen
+    }
+
+    /// Calls a host about the guest. `Err`: its words.
+    pub fn call<T>(
+        &mut self,
+        side: Side,
+        call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T, HypervisorError>,
+    ) -> Result<T, String> {
+        self.host(side).and_then(|host| call(host.as_ref(), &self.state.plan.instance.uuid).map_err(|e| e.to_string()))
+    }
+
+    /// Writes a record and takes it in. Without it the change that it announces is not made.
+    pub fn record(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let record = self.journal.append(entry)?;
+        self.state.apply(&record);
+        Ok(())
+    }
+
+    /// Writes a record of what was seen, or of what the guest is to get back. In the process that makes the migration it is
+    /// taken in also when it cannot be written: the guest gets its ports all the same, which a later look at it recognises,
+    /// and the journal stays open.
+    pub fn note_down(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let Err(error) = self.record(entry) else { return Ok(()) };
+        if self.clock.is_none() {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut self.incomplete, true) {
+            self.note(&sentence(&error));
+        }
+        self.state.apply(&Record { v: VERSION, seq: 0, time: journal::now(), entry: entry.clone() });
+        Ok(())
+    }
+
+    /// Announces a step that is no phase.
+    pub fn announce(&mut self, row: &str, step: Step) -> Result<(), JournalError> {
+        self.record(&Entry::RecoverIntent { row: row.to_owned(), step })
+    }
+
+    /// When libvirt was told to migrate.
+    pub fn performed(&self) -> Timestamp {
+        self.state.perform.as_ref().map_or(self.state.begun, |(when, _)| *when)
+    }
+
+    /// Tells an event of the migration that this process makes.
+    pub fn tell(&mut self, what: What) {
+        if let Some(clock) = &self.clock {
+            let event = Event { time: journal::now(), id: self.state.plan.id.clone(), phase: clock.phase(), what };
+            self.world.tell(&event);
+        }
+    }
+
+    /// Begins a phase, in the process that makes the migration.
+    pub fn enter(&mut self, phase: Phase) {
+        if self.clock.as_mut().is_some_and(|clock| clock.enter(phase)) && phase != Phase::Done {
+            self.tell(What::Begun);
+        }
+    }
+
+    /// Says something worth knowing that changes nothing.
+    pub fn note(&mut self, message: &str) {
+        if self.clock.is_some() {
+            self.tell(What::Note { message: message.to_owned() });
+        } else {
+            self.world.say(&format!("  {message}"));
+        }
+    }
+}
