@@ -155,7 +155,11 @@ fn names_cannot_drive_the_terminal() {
             Value::String(text) if !matches!(key, "schema" | "xml" | "inactive_xml") => {
                 // What must be an address, a word or a time stays one; everything else is a name.
                 let kept = text.parse::<pvm::model::pci::PciAddress>().is_ok() || text.len() < 2;
-                let kept = kept || matches!(key, "via" | "dev_type" | "declared" | "kind" | "severity" | "taken_at");
+                let kept = kept
+                    || matches!(
+                        key,
+                        "via" | "dev_type" | "declared" | "live_migratable" | "kind" | "severity" | "taken_at"
+                    );
                 let kept = kept || key.ends_with("_id") || key == "supported" || key == "source";
                 if !kept {
                     text.push_str("\u{1b}[2J\u{202e}\u{7}");

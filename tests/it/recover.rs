@@ -141,5 +141,5 @@ fn evidence_is_hidden_reads_below_a_root_and_says_what_it_could_not_read() {
     let evidence: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, &evidence["schema"]), (0, &"pvm.evidence/1".into()));
     let unknown: Vec<_> = evidence["unknown"].as_array().unwrap().iter().map(|u| &u["fact"]).collect();
-    assert_eq!(unknown, ["log", "kernel"]);
+    assert_eq!(unknown, ["log", "kernel", "host_uuid", "domain_uuid"]);
 }
