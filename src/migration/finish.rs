@@ -225,6 +225,14 @@ impl Finish<'_, '_> {
 
     /// Ends with a receipt: nothing is left to do. `words` say it where neither host's name and the losses do.
     fn close(&mut self, outcome: Outcome, place: Option<Side>, runs: Option<Side>, words: Option<String>) -> Next {
+        let closing = self.closing_outcome(outcome, place, runs);
+        // From here on a guest without the mark may still be the run that was being migrated. Without this record the mark
+        // stays: recovery would take a guest that lacks it for one that was started anew.
+        if self.ground.state.marked
+            && let Err(error) = self.ground.announce("-", Step::RemoveMark)
+        {
+            return Next::open(unrecorded(closing), sentence(&error));
+        }
         if let Err(why) = self.unmark(place) {
             // The connection may be all that is broken.
             if self.attempt.is_some() && !self.reconnected {
@@ -236,7 +244,7 @@ impl Finish<'_, '_> {
             let outcome = if place.is_some() { Outcome::Incomplete } else { Outcome::Unknown };
             return Next::open(outcome, format!("pvm's mark is still in the guest: {why}"));
         }
-        let outcome = self.closing_outcome(outcome, place, runs);
+        let outcome = closing;
         let receipt = self.receipt(outcome, place, runs, self.closing_words(outcome, place, words));
         let entry = match place {
             Some(Side::Source) => Entry::Undone { receipt: receipt.clone() },
@@ -404,9 +412,6 @@ impl Finish<'_, '_> {
             return Ok(());
         }
         let id = self.ground.state.plan.id.clone();
-        // From here on a guest without it may still be the run that was being migrated.
-        let intent = Entry::RecoverIntent { row: "-".to_owned(), step: Step::RemoveMark };
-        self.ground.note_down(&intent).map_err(|e| sentence(&e))?;
         for side in [Side::Source, Side::Destination] {
             // Before libvirt was told to migrate, the guest was on the source, whether it answers or not.
             let untold = self.ground.state.perform.is_none();

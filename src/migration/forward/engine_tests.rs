@@ -185,6 +185,9 @@ fn a_journal_that_cannot_be_closed_is_not_a_finished_migration() {
         let summary = &ending.receipt.summary;
         assert!(summary.starts_with(said) && summary.ends_with("; see: pvm recover m-1"), "{summary}");
         assert_eq!(summary.matches("cannot write").count(), 1, "{summary}");
+        // Its removal could not be announced: recovery will know the guest by it.
+        let carries = bench.hosts.iter().any(|host| host.0.lock().unwrap().mark.is_some());
+        assert_eq!(carries, full_from != Phase::Recheck);
     }
 }
 
