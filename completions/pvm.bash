@@ -585,7 +585,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__migrate)
-            opts="-o -v -q -c -h -V --from --request --pci-requests --port --ignore --accept-unknown --standalone --dry-run --save-plan --plan --no-detach --copy-storage --diff --yes --strict --max-downtime --bandwidth --switchover-bandwidth --timeout --require-proof --direct --tls --parallel --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --from --request --pci-requests --replug --allow --bypass-owner --dry-run --save-plan --plan --no-replug --copy-storage --diff --yes --strict --max-downtime --bandwidth --switchover-bandwidth --timeout --require-proof --direct --tls --parallel-connections --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -614,19 +614,15 @@ _pvm() {
                     fi
                     return 0
                     ;;
-                --port)
+                --replug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ignore)
+                --allow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --accept-unknown)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --standalone)
+                --bypass-owner)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -680,7 +676,7 @@ _pvm() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --parallel)
+                --parallel-connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -798,7 +794,7 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__preflight)
-            opts="-o -v -q -c -h -V --instance --request --pci-requests --port --copy-storage --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --instance --request --pci-requests --replug --copy-storage --strict --all --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -827,7 +823,7 @@ _pvm() {
                     fi
                     return 0
                     ;;
-                --port)
+                --replug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -889,14 +885,14 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__recover)
-            opts="-o -v -q -c -h -V --auto --keep --abort --source-is-dead --destination-is-dead --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --auto --keep --destroy-guest --abort --source-is-dead --destination-is-dead --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --keep)
-                    COMPREPLY=($(compgen -W "src dst none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "src dst" -- "${cur}"))
                     return 0
                     ;;
                 --root)
@@ -1013,13 +1009,13 @@ _pvm() {
             return 0
             ;;
         pvm__subcmd__verify)
-            opts="-o -v -q -c -h -V --on --since --sent --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
+            opts="-o -v -q -c -h -V --host --since --sent --root --output --color --config --verbose --quiet --connect --nova-config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --on)
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

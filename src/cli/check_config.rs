@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Check `[pci] device_spec` and `alias` as Nova would, and every trap Nova accepts in silence.
+/// Validate `[pci] device_spec` and `alias` exactly as Nova does, and warn about mistakes Nova silently accepts.
 #[derive(Debug, Args)]
 pub struct CheckConfig {
     /// nova.conf, a directory of *.conf, or YAML; several behave like several --config-file [default: Nova's own search]
@@ -13,13 +13,13 @@ pub struct CheckConfig {
     /// Also check against the devices of this host
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
-    /// Show which device_spec wins for a device of --host, and why the earlier ones do not
+    /// Show which device_spec matches a device of --host, and why the earlier ones do not
     #[arg(long, value_name = "ADDRESS", requires = "host")]
     pub trace: Vec<String>,
     /// Also check that another copy (controller, peer) agrees: a configuration or a host
     #[arg(long, value_name = "PATH|HOST")]
     pub compare: Option<String>,
-    /// Say what a flavor with this would ask for, and which device_specs could serve it
+    /// Show what a flavor with this would request, and which device_specs could serve it
     #[arg(long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
     /// Print the file with every harmless correction made; writes nothing
@@ -28,7 +28,7 @@ pub struct CheckConfig {
     /// Print these corrections as a diff
     #[arg(long)]
     pub diff: bool,
-    /// Let warnings count
+    /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
 }

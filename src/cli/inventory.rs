@@ -4,16 +4,16 @@ use clap::{Args, ValueEnum};
 
 use crate::model::pci::PciAddress;
 
-/// Show devices: what is declared, which driver is bound, what the device answers.
+/// Show devices: whether they are tagged live_migratable, which driver is bound, what probing found.
 #[derive(Debug, Args)]
 pub struct Inventory {
     /// Hosts: local, a snapshot file, a libvirt URI, a name from pvm.yaml, or a host name
     #[arg(value_name = "HOST", default_value = "local")]
     pub hosts: Vec<String>,
-    /// Also devices that no spec matches
+    /// Include devices that no device_spec matches
     #[arg(long)]
     pub all: bool,
-    /// How far to go to ask devices
+    /// How devices are probed
     #[arg(long, value_name = "HOW", default_value = "passive")]
     pub probe: Probing,
     /// Only this PF with all its VFs
@@ -28,12 +28,12 @@ pub struct Inventory {
     /// What Nova would report to Placement instead of the devices
     #[arg(long, conflicts_with_all = ["wide", "all", "map", "pf"])]
     pub placement: bool,
-    /// Let warnings count
+    /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
 }
 
-/// How far to go to ask devices.
+/// How devices are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Probing {
     /// Not at all

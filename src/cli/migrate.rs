@@ -7,16 +7,16 @@ use clap::Args;
 
 use crate::model::pci::PciAddress;
 
-/// Move a running guest to DST, with rewritten XML.
+/// Migrate a running guest to DST, with rewritten XML.
 #[derive(Debug, Args)]
 pub struct Migrate {
     /// The guest: name, UUID, or Nova display name if unique
     #[arg(value_name = "INSTANCE", required_unless_present = "plan")]
     pub instance: Option<String>,
-    /// Where to
+    /// Host to migrate to
     #[arg(value_name = "DST", required_unless_present = "plan")]
     pub destination: Option<String>,
-    /// Where it runs [default: local]
+    /// Host it runs on [default: local]
     #[arg(long, value_name = "SRC")]
     pub from: Option<String>,
     /// What the flavor asks for, when the domain does not say
@@ -26,18 +26,15 @@ pub struct Migrate {
     /// the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}
     #[arg(long, value_name = "FILE", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
     pub pci_requests: Option<PathBuf>,
-    /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
+    /// A plain hostdev that is a port: unplug it before the migration and plug one in afterwards; repeatable
     #[arg(long, value_name = "ADDRESS")]
-    pub port: Vec<PciAddress>,
-    /// Go on although this check failed; repeatable
-    #[arg(long, value_name = "CODE,…", value_delimiter = ',')]
-    pub ignore: Vec<String>,
-    /// Go on although the answer of this check is unknown; repeatable
+    pub replug: Vec<PciAddress>,
+    /// Continue although this check failed or its answer is unknown; all: every check whose answer is unknown; repeatable
     #[arg(long, value_name = "CODE,…|all", value_delimiter = ',')]
-    pub accept_unknown: Vec<String>,
-    /// Move a guest that Nova or another system runs, which will not learn of it: the guest's UUID, in full
+    pub allow: Vec<String>,
+    /// Migrate a guest that Nova or another system owns, which will not learn of it: the guest's UUID, in full
     #[arg(long, value_name = "UUID", require_equals = true)]
-    pub standalone: Option<String>,
+    pub bypass_owner: Option<String>,
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -48,53 +45,53 @@ pub struct Migrate {
     /// through every check again, and nothing is done that pvm would not plan by itself; the digest in it guards
     /// against accidents only
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
-        "copy_storage", "request", "pci_requests", "port", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel", "require_proof", "save_plan",
+        "copy_storage", "request", "pci_requests", "replug", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel_connections", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
-    /// Leave ports plugged in, and refuse a guest with one that cannot move with its state
+    /// Do not unplug ports, and refuse a guest with a port that cannot migrate with its state
     #[arg(long)]
-    pub no_detach: bool,
+    pub no_replug: bool,
     /// Copy these disks onto empty images of the same path, made before; refused unless both hosts prove them empty
     #[arg(long, value_name = "DISK,…", value_delimiter = ',')]
     pub copy_storage: Vec<String>,
     /// Show what changes in the XML
     #[arg(long)]
     pub diff: bool,
-    /// Do not ask the last question
+    /// Skip the confirmation prompt
     #[arg(long)]
     pub yes: bool,
-    /// Let warnings count
+    /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
-    /// How long the guest may stand still at switch-over, like 300ms; auto: as the devices' state needs, raised while there
-    /// is no progress, up to 10 s [default: auto]
+    /// Maximum downtime at switchover, like 300ms; auto: as the devices' state needs, raised while pre-copy does not
+    /// converge, up to 10 s [default: auto]
     #[arg(long, value_name = "TIME|auto", value_parser = parse_downtime)]
     pub max_downtime: Option<MaxDowntime>,
-    /// How much data may flow per second, like 100MiB [default: no limit]
+    /// Maximum bandwidth per second, like 100MiB [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub bandwidth: Option<u64>,
-    /// How much can be counted on at switch-over, where --bandwidth does not hold, like 1GiB [default: what QEMU measures]
+    /// Bandwidth that QEMU may count on at switchover, where --bandwidth does not apply, like 1GiB [default: what QEMU measures]
     #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub switchover_bandwidth: Option<u64>,
-    /// Abort and undo after this time, like 10m, except during switch-over [default: no limit]
+    /// Abort and undo after this time, like 10m, except during switchover [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<Duration>,
-    /// Count it as a failure (exit code 5) when nothing proves that the devices' state arrived
+    /// Fail (exit code 5) when nothing proves that the device state was loaded on the destination
     #[arg(long)]
     pub require_proof: bool,
-    /// Let pvm connect to both hosts, where the source's daemon cannot reach the destination's; if pvm then dies before
-    /// switch-over, the migration ends
+    /// Have pvm connect to both hosts, where libvirtd on the source cannot connect to the destination; if pvm is then
+    /// killed before switchover, the migration is aborted
     #[arg(long)]
     pub direct: bool,
-    /// Encrypt the data
+    /// Encrypt the migration data
     #[arg(long)]
     pub tls: bool,
-    /// Number of connections the data takes
+    /// Number of parallel migration connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
-    pub parallel: Option<u32>,
+    pub parallel_connections: Option<u32>,
 }
 
-/// Limit of the pause.
+/// Limit of the downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxDowntime {
     /// As the devices' state needs.

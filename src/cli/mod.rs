@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod explain;
 pub mod inventory;
 pub mod migrate;
+pub mod names;
 pub mod paths;
 pub mod preflight;
 pub mod recover;
@@ -20,8 +21,8 @@ use crate::model::outcome::Outcome;
 
 /// Live-migrate KVM guests that own SR-IOV virtual functions.
 ///
-/// Checks configurations as Nova would, shows what devices really can, predicts whether a guest can move and why not, and
-/// moves it.
+/// pvm validates configurations as Nova does, shows what devices can really do, predicts whether a guest can migrate and why
+/// not, and migrates it.
 #[derive(Debug, Parser)]
 #[command(name = "pvm", version, propagate_version = true, max_term_width = 100, after_help = exit_status())]
 pub struct Cli {
@@ -49,10 +50,10 @@ pub struct Global {
     /// pvm's own settings [default: /etc/pvm/pvm.yaml, not required]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Say more
+    /// Print more details
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Say less: no notes, no progress
+    /// Print no notes and no progress
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]
@@ -66,21 +67,21 @@ pub struct Global {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check device_spec and alias as Nova would, and every trap Nova accepts in silence
+    /// Validate [pci] device_spec and alias exactly as Nova does, and warn about mistakes Nova silently accepts
     ///
     /// A YAML file has device_spec and alias at its top or under pci, each a list of mappings with the keys of Nova's JSON;
     /// plain values count as they are written. Lines outside the section pci and the options pvm knows are never shown: nova.conf
     /// holds passwords.
     CheckConfig(check_config::CheckConfig),
-    /// Show devices: what is declared, which driver is bound, what the device answers
+    /// Show devices: whether they are tagged live_migratable, which driver is bound, what probing found
     Inventory(inventory::Inventory),
-    /// Say whether guests can move from SRC to DST, every reason if not, and which devices they get
+    /// Check whether guests can migrate from SRC to DST, every reason if not, and which devices they get
     Preflight(preflight::Preflight),
-    /// Move a running guest to DST
+    /// Migrate a running guest to DST
     Migrate(migrate::Migrate),
-    /// Finish or undo a migration whose pvm died
+    /// Complete or roll back an interrupted migration
     Recover(recover::Recover),
-    /// Say whether the state of a guest's devices arrived
+    /// Check that the device state was loaded on the destination
     Verify(verify::Verify),
     /// Explain a finding: what it means, how to check by hand, how to fix
     Explain(explain::Explain),

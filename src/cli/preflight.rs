@@ -6,13 +6,13 @@ use clap::Args;
 
 use crate::model::pci::PciAddress;
 
-/// Say whether guests can move from SRC to DST, every reason if not, and which devices they get.
+/// Check whether guests can migrate from SRC to DST, every reason if not, and which devices they get.
 #[derive(Debug, Args)]
 pub struct Preflight {
     /// Host the guests run on
     #[arg(value_name = "SRC")]
     pub source: String,
-    /// Hosts they could move to
+    /// Hosts they could migrate to
     #[arg(value_name = "DST", required = true)]
     pub destinations: Vec<String>,
     /// Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]
@@ -25,13 +25,13 @@ pub struct Preflight {
     /// the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}
     #[arg(long, value_name = "FILE", requires = "instance", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
     pub pci_requests: Option<PathBuf>,
-    /// A plain hostdev that is a port: detached before and attached afterwards; repeatable
+    /// A plain hostdev that is a port: unplug it before the migration and plug one in afterwards; repeatable
     #[arg(long, value_name = "ADDRESS")]
-    pub port: Vec<PciAddress>,
+    pub replug: Vec<PciAddress>,
     /// What migrate --copy-storage would copy, of the one guest named
     #[arg(long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]
     pub copy_storage: Vec<String>,
-    /// Let warnings count
+    /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
     /// Show passed checks too

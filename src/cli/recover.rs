@@ -2,22 +2,25 @@
 
 use clap::{Args, ValueEnum};
 
-/// Finish or undo a migration whose pvm died.
+/// Complete or roll back an interrupted migration.
 ///
-/// Looks at both hosts twice, compares with the journal, and says who runs the guest and what follows from it. What is safe
-/// is done; where somebody has to decide, nothing is changed and the choices are printed. Can be repeated at any time.
+/// pvm looks at both hosts twice, compares them with the journal, and says which host runs the guest and what follows. It
+/// does what is safe; where somebody has to decide, it changes nothing and prints the choices. It can be repeated at any time.
 #[derive(Debug, Args)]
 pub struct Recover {
-    /// The migration; none lists those that are not finished
+    /// The migration; without it, list the unfinished ones
     #[arg(value_name = "ID")]
     pub id: Option<String>,
-    /// Every migration that is not finished, but only what is safe with nobody there
-    #[arg(long, conflicts_with_all = ["id", "keep", "abort", "source_is_dead", "destination_is_dead"])]
+    /// Resolve every unfinished migration, but do only what is safe unattended
+    #[arg(long, conflicts_with_all = ["id", "keep", "destroy_guest", "abort", "source_is_dead", "destination_is_dead"])]
     pub auto: bool,
-    /// Where the table asks: which copy of the guest to keep
+    /// Which host's copy of the guest to keep, where pvm asks for a decision
     #[arg(long, value_name = "COPY", requires = "id")]
     pub keep: Option<Copy>,
-    /// End the migration if it is alive and not in switch-over
+    /// Keep neither copy: destroy the guest, where pvm asks for a decision
+    #[arg(long, requires = "id", conflicts_with = "keep")]
+    pub destroy_guest: bool,
+    /// Abort the migration if libvirt is still running it and it is not in switchover
     #[arg(long, requires = "id")]
     pub abort: bool,
     /// The source is powered off or fenced and does not run the guest any more
@@ -35,6 +38,4 @@ pub enum Copy {
     Src,
     /// The destination's
     Dst,
-    /// Neither: give the guest up
-    None,
 }

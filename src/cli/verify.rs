@@ -8,7 +8,7 @@ use clap::Args;
 use super::migrate::parse_time;
 use crate::model::time::Timestamp;
 
-/// Say whether the state of a guest's devices arrived, after a migration that anybody made.
+/// Check that the device state was loaded on the destination, after any migration.
 ///
 /// libvirt reports success even when the destination's driver failed to load the state: the device is then reset and the
 /// guest goes on without it.
@@ -17,9 +17,9 @@ pub struct Verify {
     /// The guest: name, UUID, or Nova display name if unique
     #[arg(value_name = "INSTANCE")]
     pub instance: String,
-    /// Where it runs now
+    /// Host it runs on now
     #[arg(long, value_name = "HOST", default_value = "local")]
-    pub on: String,
+    pub host: String,
     /// When the migration began, like 2026-11-23T06:24:00Z, or how long ago at the most, like 10m [default: when this
     /// machine's pvm last moved the guest]
     #[arg(long, value_name = "TIME")]

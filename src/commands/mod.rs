@@ -18,9 +18,10 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, names};
 use crate::facts::reference::check_uri;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
@@ -51,9 +52,17 @@ impl Context {
 
 /// Runs pvm with these arguments.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    let (args, renamed) = names::today(args);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(e) => {
+        Err(mut e) => {
+            if let Some(ContextValue::String(option)) = e.get(ContextKind::InvalidArg)
+                && let Some(hint) = names::virsh_hint(option)
+            {
+                let hint = StyledStr::from(hint);
+                e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint]));
+                e.remove(ContextKind::SuggestedArg);
+            }
             let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return match e.print() {
                 Err(error) if asked && error.kind() != io::ErrorKind::BrokenPipe => {
@@ -75,6 +84,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
     let Global { output, color, verbose, quiet, .. } = cli.global;
     let printer = Printer::new(output, color, verbose, quiet);
     let context = Context { global: cli.global, printer: printer.clone() };
+    for note in renamed {
+        printer.note(&format!("pvm: note: {note}"));
+    }
     match run(&context, &cli.command) {
         Ok(outcome) => outcome,
         Err(stop) => {

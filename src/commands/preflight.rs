@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
             domains: domains.clone(),
             wishes: Wishes {
                 request: args.request.as_deref(),
-                ports: &args.port,
+                ports: &args.replug,
                 stored: stored.as_deref(),
                 map: None,
             },

@@ -80,11 +80,11 @@ pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
     let store = Store::at(&directory);
     let orders = Orders {
         auto: args.auto,
-        keep: args.keep.as_ref().map(|copy| match copy {
-            Copy::Src => Keep::Src,
-            Copy::Dst => Keep::Dst,
-            Copy::None => Keep::None,
-        }),
+        keep: match args.keep {
+            Some(Copy::Src) => Some(Keep::Src),
+            Some(Copy::Dst) => Some(Keep::Dst),
+            None => args.destroy_guest.then_some(Keep::None),
+        },
         abort: args.abort,
         source_is_dead: args.source_is_dead,
         destination_is_dead: args.destination_is_dead,

@@ -36,9 +36,9 @@ struct Document<'a> {
 /// Runs the command.
 pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
-    let host = hosts.parse(&args.on)?;
+    let host = hosts.parse(&args.host)?;
     let Some(uri) = host.libvirt_uri(&context.local_uri()?) else {
-        return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.on)));
+        return Err(Stop::usage(format!("{} is a snapshot: its logs cannot be read", args.host)));
     };
     let label = host.label();
     let hypervisor = libvirt::open(&uri).map_err(|e| Stop::unknown(format!("cannot reach {label}")).because(e))?;

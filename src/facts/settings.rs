@@ -61,8 +61,9 @@ pub struct Defaults {
     pub bandwidth: Option<Size>,
     /// Whether data is encrypted.
     pub tls: bool,
-    /// Number of connections; 0: one.
-    pub parallel: u32,
+    /// Number of connections; 0: one. The key was `parallel`, which is understood for one release.
+    #[serde(alias = "parallel")]
+    pub parallel_connections: u32,
 }
 
 /// A size as a number or in words.
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn reads_every_field() {
-        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel: 2}\ndevice_spec: [{vendor_id: '15b3'}]\n";
+        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\ndevice_spec: [{vendor_id: '15b3'}]\n";
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.hosts["a"].facts, Some(Facts::Word("ssh".into())));
         assert_eq!(
@@ -138,6 +139,8 @@ mod tests {
         );
         assert_eq!(settings.defaults.bandwidth, Some(Size::Number(0)));
         assert!(settings.defaults.tls);
+        assert_eq!(settings.defaults.parallel_connections, 2);
+        assert_eq!(Settings::parse("defaults: {parallel: 3}").unwrap().defaults.parallel_connections, 3);
         assert_eq!(settings.device_spec[0]["vendor_id"], "15b3");
         assert_eq!(Settings::parse("").unwrap(), Settings::default());
     }

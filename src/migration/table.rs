@@ -343,7 +343,7 @@ pub const TABLE: &[Row] = &[
         destination: NOT_THERE,
         job: &[Job::None],
         choices: &[(Keep::Src, Action::ResumeSource), (Keep::None, Action::GiveUp)],
-        words: "The source stands paused and nothing proves that the guest did not run on the destination in between: if it did, the source's memory is older than its disks. --keep src accepts that risk; --keep none gives the guest up.",
+        words: "The source stands paused and nothing proves that the guest did not run on the destination in between: if it did, the source's memory is older than its disks. --keep src accepts that risk; --destroy-guest destroys the guest.",
         ..BASE
     },
     Row {

@@ -56,7 +56,7 @@ pub struct Check {
     pub run: Run,
     /// Whether libvirt or QEMU check it again before the guest is paused.
     pub rechecked: bool,
-    /// Whether `--ignore` may name it: a device that is another device cannot be ignored.
+    /// Whether `--allow` covers it when it fails: a device that is another device cannot be allowed.
     pub ignorable: bool,
 }
 
@@ -86,7 +86,7 @@ impl Check {
         self
     }
 
-    /// `--ignore` cannot name it.
+    /// `--allow` does not cover it when it fails.
     #[must_use]
     pub const fn never_ignored(mut self) -> Self {
         self.ignorable = false;
@@ -102,7 +102,12 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
     CHECKS.iter().flat_map(|folder| folder.iter()).flat_map(|file| file.iter())
 }
 
-/// Whether `--ignore` may name this check.
-pub fn may_be_ignored(code: &str) -> bool {
+/// Whether there is a check with this code.
+pub fn is_check(code: &str) -> bool {
+    checks().any(|check| check.rule.code == code)
+}
+
+/// Whether `--allow` covers this check when it fails.
+pub fn may_fail(code: &str) -> bool {
     checks().any(|check| check.rule.code == code && check.ignorable)
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it uses: each arrow that the code has, and no other. A room uses only rooms above it in this list.
-const USES: &[(&str, &[&str])] = &[
+pub(crate) const USES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("text", &["model"]),
     ("domain", &["model"]),

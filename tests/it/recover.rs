@@ -112,15 +112,18 @@ fn a_damaged_journal_is_shown_and_never_acted_on() {
 fn wrong_usage_and_unknown_names_have_their_exit_codes() {
     let dir = tempfile::tempdir().unwrap();
     let since = ["--since", "2026-11-23T06:24:00Z"];
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 11] = [
         (&["recover", "none-such"], 3, "no migration has the id 'none-such'"),
         (&["recover", "../etc"], 3, "no migration has the id '../etc'"),
         (&["recover", "--keep", "src"], 2, "<ID>"),
         (&["recover", "--auto", "--keep", "src"], 2, "cannot be used with"),
         (&["recover", "a-1", "--keep", "both"], 2, "invalid value 'both'"),
+        (&["recover", "a-1", "--keep", "src", "--destroy-guest"], 2, "cannot be used with"),
+        (&["recover", "a-1", "--keep", "none"], 3, "--keep none is now --destroy-guest"),
+        (&["migrate", "web1", "b", "--live"], 2, "pvm always migrates live; leave --live out"),
         (&["recover", "--root", "/nowhere"], 2, "does not go with --root"),
         (&["verify", "web1", "--since", "yesterday"], 2, "not a time"),
-        (&["verify", "web1", "--on", "./snapshot.json", since[0], since[1]], 2, "its logs cannot be read"),
+        (&["verify", "web1", "--host", "./snapshot.json", since[0], since[1]], 2, "its logs cannot be read"),
     ];
     for (args, expected, words) in cases {
         let (code, out, notes) = pvm(dir.path(), args);

@@ -216,7 +216,7 @@ fn walk(document: &Value, at: &Value, path: &str, changed: &mut Vec<(String, Val
 fn a_plan_with_any_one_change_and_a_fitting_digest_is_refused_or_says_what_it_will_do() {
     let dir = hosts(|_| {});
     let arguments = ["migrate", "db-1", "./dst.json", "--from", "./src.json", "--save-plan", "plan.json"];
-    let options = ["--bandwidth", "64MiB", "--timeout", "9m", "--parallel", "3", "--max-downtime", "400ms"];
+    let options = ["--bandwidth", "64MiB", "--timeout", "9m", "--parallel-connections", "3", "--max-downtime", "400ms"];
     assert_eq!(pvm(dir.path(), &[&arguments[..], &options].concat()).0, 0);
     let plan: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("plan.json")).unwrap()).unwrap();
     seal(dir.path(), &plan);

@@ -1,6 +1,7 @@
 //! Whether preflight's report lets a migration go on.
 
 use super::plan::Planned;
+use super::usable;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
 use crate::migration::order::Order;
@@ -24,8 +25,9 @@ enum Weight {
 /// The order, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
 /// whole report first.
 pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> Result<&'a Order, Stop> {
-    if let Some(code) = args.ignore.iter().find(|code| !preflight::may_be_ignored(code)) {
-        return Err(Stop::usage(format!("--ignore: {code} is no check that can be ignored")));
+    let is_known = |code: &str| code == "all" || usable::CODES.contains(&code) || preflight::is_check(code);
+    if let Some(code) = args.allow.iter().find(|code| !is_known(code)) {
+        return Err(Stop::usage(format!("--allow: unknown check '{code}'; pvm explain lists them")));
     }
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     let mut stops = None;
@@ -35,6 +37,9 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
                 // A failed check comes before one that could not be made.
                 stops = if stops == Some(Outcome::Findings) { stops } else { Some(outcome) };
                 context.printer.complain(&sentence(row));
+                if row.result == CheckResult::Error && args.allow.contains(&row.code) {
+                    context.printer.complain(&format!("  check '{}' cannot be allowed when it fails", row.code));
+                }
             }
             Weight::Shown if row.result != CheckResult::Info || context.printer.verbose > 0 => {
                 context.printer.note(&sentence(row));
@@ -49,11 +54,11 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
     let Some(order) = &planned.order else {
         return Err(Stop::refused(format!("{} has no device map", planned.facts.domain().name)));
     };
-    // Whatever was ignored: what is forbidden is not done.
-    if args.no_detach
+    // Whatever was allowed: what is forbidden is not done.
+    if args.no_replug
         && let Some(port) = order.map.iter().find(|moved| moved.action == Action::Reattach)
     {
-        let message = format!("port {} would have to be unplugged, which --no-detach forbids", port.source);
+        let message = format!("port {} would have to be unplugged, which --no-replug forbids", port.source);
         return Err(Stop::refused(message));
     }
     if let Some(owner) = &planned.facts.domain().owner {
@@ -63,13 +68,15 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
 }
 
 fn weigh(row: &Row, args: &Migrate) -> Weight {
-    let named = |list: &[String]| list.iter().any(|code| *code == row.code || code == "all");
+    let named = args.allow.contains(&row.code);
+    let may_fail = named && preflight::may_fail(&row.code);
     // What libvirt or QEMU check again before the guest is paused does no harm: --yes covers it.
-    let harmless = row.severity < Severity::Error || row.rechecked || named(&args.accept_unknown);
+    let harmless =
+        row.severity < Severity::Error || row.rechecked || named || args.allow.iter().any(|code| code == "all");
     match row.result {
         CheckResult::Ok => Weight::Nothing,
-        CheckResult::Warning if args.strict && !named(&args.ignore) => Weight::Stops(Outcome::Findings),
-        CheckResult::Error if !named(&args.ignore) => Weight::Stops(Outcome::Findings),
+        CheckResult::Warning if args.strict && !may_fail => Weight::Stops(Outcome::Findings),
+        CheckResult::Error if !may_fail => Weight::Stops(Outcome::Findings),
         CheckResult::Unknown if !harmless => Weight::Stops(Outcome::Unknown),
         CheckResult::Info | CheckResult::Warning | CheckResult::Error | CheckResult::Unknown => Weight::Shown,
     }
@@ -93,12 +100,12 @@ fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> Result<(), St
         "pacemaker" => ("Pacemaker", "pcs resource move RESOURCE".to_owned()),
         other => (other, "its own tools".to_owned()),
     };
-    match &args.standalone {
+    match &args.bypass_owner {
         Some(given) if given.eq_ignore_ascii_case(uuid) => Ok(()),
-        Some(_) => Err(Stop::refused(format!("--standalone: the UUID of {name} is {uuid}"))),
+        Some(_) => Err(Stop::refused(format!("--bypass-owner: the UUID of {name} is {uuid}"))),
         None => {
             let message = format!(
-                "{name} is run by {who}: move it with `{command}`; with --standalone={uuid} pvm moves it all the same, \
+                "{name} is run by {who}: move it with `{command}`; with --bypass-owner={uuid} pvm migrates it nevertheless, \
                  but {who} does not learn of it and may start the guest a second time on the source"
             );
             Err(Stop::refused(message))

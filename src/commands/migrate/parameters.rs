@@ -42,7 +42,7 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
         timeout: args.timeout,
         direct: args.direct,
         tls: args.tls || defaults.tls,
-        parallel: args.parallel.or(Some(defaults.parallel).filter(|n| *n > 0)),
+        parallel: args.parallel_connections.or(Some(defaults.parallel_connections).filter(|n| *n > 0)),
         copy_disks: BTreeMap::new(),
         require_proof: args.require_proof,
     };
@@ -138,7 +138,7 @@ mod tests {
         let auto = Options { raise_downtime: true, ..Options::default() };
         assert_eq!((options, downtime), (auto, Downtime::Auto));
 
-        let defaults = settings("{max_downtime: 2s, bandwidth: 2GiB, parallel: 4, tls: true}");
+        let defaults = settings("{max_downtime: 2s, bandwidth: 2GiB, parallel_connections: 4, tls: true}");
         let (options, downtime) = chosen(&args(&[]), &defaults).unwrap();
         let two = Duration::from_secs(2);
         assert_eq!((options.max_downtime, downtime), (Some(two), Downtime::Limit(two)));

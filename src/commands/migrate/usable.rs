@@ -11,13 +11,18 @@ use crate::model::time::Timestamp;
 /// Facts older than this are not what a guest is moved by.
 const MOST_AGE_MS: i64 = 10 * 60_000;
 
+/// The codes that `--allow` may name here; they are no checks of preflight.
+pub(super) const CODES: [&str; 2] = [FACTS_HOST, STALE_FACTS];
+const FACTS_HOST: &str = "facts-host";
+const STALE_FACTS: &str = "stale-facts";
+
 /// Whether the facts are the hosts', and of now.
 pub(super) fn are_usable([source, destination]: [&Snapshot; 2], sides: &Sides, args: &Migrate) -> Result<(), Stop> {
     let Sides::Live { source: from, destination: to, .. } = sides else { return Ok(()) };
-    let mut accepted = args.accept_unknown.clone();
+    let mut accepted = args.allow.clone();
     // A rehearsal may be made of older ones.
     let rehearsal = args.dry_run || args.save_plan.is_some();
-    accepted.extend(rehearsal.then(|| "stale-facts".to_owned()));
+    accepted.extend(rehearsal.then(|| STALE_FACTS.to_owned()));
     judge_facts(source, &from.name, &from.uuid, &accepted)?;
     judge_facts(destination, &to.name, &to.uuid, &accepted)
 }
@@ -35,7 +40,7 @@ fn judge_facts(facts: &Snapshot, name: &str, host: &str, accepted: &[String]) ->
                 uuid.unwrap_or_default(),
             )));
         }
-        Identity::Unknown if accepted("facts-host") => {}
+        Identity::Unknown if accepted(FACTS_HOST) => {}
         Identity::Unknown => {
             return Err(Stop::unknown(format!(
                 "[facts-host] the facts of {name} do not say by a UUID of which host they are"
@@ -43,7 +48,7 @@ fn judge_facts(facts: &Snapshot, name: &str, host: &str, accepted: &[String]) ->
         }
     }
     // What this process has read itself is of now.
-    if matches!(facts.via, Via::Local | Via::Libvirt) || accepted("stale-facts") {
+    if matches!(facts.via, Via::Local | Via::Libvirt) || accepted(STALE_FACTS) {
         return Ok(());
     }
     match facts.taken_at.parse::<Timestamp>().map(|taken| journal::now().since(taken)) {

@@ -6,7 +6,7 @@
 //!    wrong, then *Meaning*, *Check by hand* and *Fix*; a page that lacks one does not compile), the code, the severity,
 //!    what it looks at, and the function that returns its [`Verdict`](super::Verdict)s. No verdict means that the check
 //!    does not concern the case. `rechecked` says that libvirt or QEMU check it again before the guest is paused,
-//!    `never_ignored` that `--ignore` cannot name it. A check that has the shape of others is a row of their file
+//!    `never_ignored` that `--allow` does not cover its failure. A check that has the shape of others is a row of their file
 //!    (`device/same.rs`, `device/free.rs`, `host/versions.rs`, `guest/none.rs`), and step 2 is not needed.
 //! 2. Add `NAME` to `checks!` in the folder's `mod.rs`, which declares the module and registers the check.
 //! 3. Name its code in `src/preflight/CHECKLIST.md`, beside the fact that it compares.

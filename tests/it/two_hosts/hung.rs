@@ -25,7 +25,7 @@ fn ends_in_time(hosts: &TwoHosts, args: &[&str]) -> Said {
 
 /// Leaves a migration of this guest to libvirt: its pvm is killed in the midst.
 fn leave(hosts: &TwoHosts, guest: &str) {
-    let args = ["migrate", guest, "host-b", "--yes", "--accept-unknown", "all", "--bandwidth", "1MiB"];
+    let args = ["migrate", guest, "host-b", "--yes", "--allow", "all", "--bandwidth", "1MiB"];
     let mut pvm = hosts.pvm("a", &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_until(&format!("{guest} begins to move"), || {
         assert!(pvm.try_wait().unwrap().is_none(), "pvm of {guest} has ended");
@@ -59,7 +59,7 @@ fn one_that_hangs_in_a_migration_holds_up_neither_recovery_nor_other_guests() {
     let inventory = ends_in_time(&hosts, &["inventory", "-o", "json"]);
     assert!(inventory.stdout.contains("its QEMU does not answer"), "{}", inventory.stderr);
     ends_in_time(&hosts, &["preflight", "local", "host-b", "--instance", "third"]);
-    let dry = ends_in_time(&hosts, &["migrate", "third", "host-b", "--dry-run", "--accept-unknown", "all"]);
+    let dry = ends_in_time(&hosts, &["migrate", "third", "host-b", "--dry-run", "--allow", "all"]);
     assert!(matches!(dry.code, Some(0 | 1)) && dry.stdout.contains("third"), "{dry:#?}");
 
     hosts.command("signal", &["a", "demo", "CONT"]);

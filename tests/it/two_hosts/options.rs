@@ -132,8 +132,8 @@ fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
     empty_image(&on_b, 4096);
     hosts.run("a", &copy).ends(1).complains("has 4096 bytes, the disk 8388608").complains("truncate -s 8388608");
     fs::write(&on_b, vec![1; LENGTH]).unwrap();
-    let forced = [&copy[..], &["--ignore", "copy-target"]].concat();
-    hosts.run("a", &forced).ends(2).complains("no check that can be ignored");
+    let forced = [&copy[..], &["--allow", "copy-target"]].concat();
+    hosts.run("a", &forced).ends(1).complains("check 'copy-target' cannot be allowed when it fails");
     hosts.run("a", &copy).ends(1).complains("is not empty");
     assert_eq!(fs::read(&on_b).unwrap(), vec![1; LENGTH], "a refusal writes nothing");
 

@@ -297,7 +297,7 @@ fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
     hosts.run("b", &["verify", "demo", "--since", "yesterday"]).ends(2);
     hosts.run("b", &["verify", "demo", "--since", "10m"]).ends(0);
     // Only the pvm that moved it knows when.
-    hosts.run("a", &["verify", "demo", "--on", "host-b"]).ends(0);
+    hosts.run("a", &["verify", "demo", "--host", "host-b"]).ends(0);
     hosts.run("b", &["verify", "demo"]).ends(2).complains("say --since when");
 }
 

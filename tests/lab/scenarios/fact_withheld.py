@@ -3,7 +3,7 @@
 from lablib.guest import Guest, Vf
 from lablib.scenario import MOVED, Scenario, Setup, only
 
-ACCEPT = ("--accept-unknown", "all")
+ACCEPT = ("--allow", "all")
 
 
 def no_debugfs(*options: str, **differs) -> Scenario:

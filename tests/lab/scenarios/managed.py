@@ -20,7 +20,7 @@ def scenario(destination_driver: str | None, *options: str, **differs) -> Scenar
     )
 
 
-ACCEPT = ("--accept-unknown", "all")
+ACCEPT = ("--allow", "all")
 
 SCENARIOS = {
     "net-driver": scenario(NETDEV),

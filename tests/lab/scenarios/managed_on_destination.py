@@ -21,7 +21,7 @@ SCENARIOS = {
     "bound": scenario(VARIANT, predict="compatible"),
     "net-driver": scenario(
         NETDEV,
-        "--accept-unknown",
+        "--allow",
         "all",
         withheld="what a device can do that has no VFIO driver yet",
         predict="unknown",

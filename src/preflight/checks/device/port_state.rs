@@ -9,7 +9,7 @@ check! {
     ///
     /// # Meaning
     /// When the device_spec of both hosts says live_migratable: yes and physical_network, a port migrates with its
-    /// state. When only one does, it is detached before and attached afterwards, which the guest sees; with --no-detach
+    /// state. When only one does, it is detached before and attached afterwards, which the guest sees; with --no-replug
     /// such a port is an error.
     /// # Check by hand
     /// pvm check-config on both hosts.
@@ -31,8 +31,8 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
             (false, true) => lacks(device.pair.source, device.instance.source()),
             (false, false) => "no host's device_spec lets it move with its state".to_owned(),
         };
-        let sentence = format!("{why}: the port would have to be unplugged, which --no-detach forbids");
-        return vec![Verdict::fail(sentence).weighing(Severity::Error).remedy("pvm migrate without --no-detach")];
+        let sentence = format!("{why}: the port would have to be unplugged, which --no-replug forbids");
+        return vec![Verdict::fail(sentence).weighing(Severity::Error).remedy("leave --no-replug out")];
     }
     if s == d {
         return vec![Verdict::pass()];

@@ -17,7 +17,7 @@ check! {
     /// lspci -nn -s ADDRESS on both hosts, and /sys/bus/pci/devices/ADDRESS/{class,revision}.
     /// # Fix
     /// A device of the same kind on the destination. The same vendor:device with another revision is another device.
-    /// This check cannot be ignored.
+    /// A failure cannot be allowed.
     DEVICE_IDENTITY: Error, Device(|pair| same(pair, "device ids", pair::identity, identity)), never_ignored;
 
     /// The destination's device has other subsystem ids.
@@ -35,7 +35,7 @@ check! {
     ///
     /// # Meaning
     /// QEMU does not compare sizes. A smaller register on the destination corrupts the guest silently. This check
-    /// cannot be ignored.
+    /// cannot be allowed when it fails.
     /// # Check by hand
     /// cat /sys/bus/pci/devices/ADDRESS/resource on both hosts: size is end - start + 1.
     /// # Fix
@@ -46,7 +46,7 @@ check! {
     ///
     /// # Meaning
     /// Number of vectors, BAR and offset of the MSI-X table are part of config space, which QEMU compares at the end of
-    /// the migration: it fails with the guest already paused. This check cannot be ignored.
+    /// the migration: it fails with the guest already paused. A failure cannot be allowed.
     /// # Check by hand
     /// lspci -vv -s ADDRESS as root, capability MSI-X; the count can be set through sriov_vf_msix_count of the VF.
     /// # Fix

@@ -16,7 +16,7 @@ check! {
     /// # Check by hand
     /// stat -f PATH and stat PATH on both hosts.
     /// # Fix
-    /// Make an empty image there, as the message says. The check cannot be ignored.
+    /// Make an empty image there, as the message says. A failure cannot be allowed.
     "copy-target": Error, Instance(run), never_ignored
 }
 

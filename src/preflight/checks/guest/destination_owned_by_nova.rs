@@ -11,7 +11,7 @@ check! {
     /// # Check by hand
     /// openstack compute service list --host HOST.
     /// # Fix
-    /// Take the VFs out of device_spec of that host, or --standalone when you know better.
+    /// Take the VFs out of device_spec of that host, or name the check with --allow if Nova does not use them.
     "destination-owned-by-nova": Error, Instance(run)
 }
 

@@ -58,7 +58,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
                 Verdict::fail(format!("no request accounts for the guest's device {}", held.address))
                     .about(&held.address)
                     .remedy(format!(
-                        "--port {} when it is a port, or --request ALIAS:N with what the flavor asks for",
+                        "--replug {} if it is a port, or --request ALIAS:N with what the flavor asks for",
                         held.address
                     )),
             );

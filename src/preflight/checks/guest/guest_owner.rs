@@ -7,7 +7,7 @@ check! {
     ///
     /// # Meaning
     /// A guest of Nova, oVirt, KubeVirt, OpenNebula or Pacemaker is theirs: when it moves behind their back they may
-    /// start it a second time on the source. pvm migrate refuses without --standalone=UUID.
+    /// start it a second time on the source. pvm migrate refuses without --bypass-owner=UUID.
     /// # Check by hand
     /// virsh dumpxml DOMAIN, element metadata.
     /// # Fix
