@@ -134,7 +134,7 @@ mod tests {
     fn old_names_are_hidden_and_no_name_of_virsh_is_one_of_pvms() {
         let root = command();
         let options: Vec<&str> =
-            root.get_subcommands().flat_map(|c| c.get_arguments()).filter_map(|a| a.get_long()).collect();
+            root.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
         let is_option = |name: &str| options.contains(&name.trim_start_matches("--"));
         for (old, new) in RENAMED {
             assert!(!is_option(old), "{old}");
