@@ -1,14 +1,16 @@
 //! `pvm preflight`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop, storage, way};
 use crate::cli::preflight::Preflight;
 use crate::facts::{self, HostRef};
+use crate::libvirt;
 use crate::migration::way::PeerToPeer;
 use crate::model::outcome::Outcome;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::preflight as output;
 use crate::plan::Wishes;
 use crate::preflight::{self, Compatibility, Question, Report, Terms};
@@ -20,8 +22,10 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
     let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host")) };
-    let source = source?;
+    let mut source = source?;
     let domains = named(&source, &args.instance)?;
+    let guests: Vec<Domain> = preflight::guests(&source, domains.as_deref()).into_iter().cloned().collect();
+    facts::remote::paths::add(&mut source, &asked[0], &hosts.options, &guests);
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let mut reports = Vec::new();
     let mut ways = Vec::new();
@@ -35,8 +39,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
             }
             Some(_) | None => BTreeMap::new(),
         };
-        let guests = preflight::guests(&source, domains.as_deref());
-        facts::remote::paths::add(&mut destination, to, &hosts.options, guests);
+        ask_about(&mut destination, to, &hosts, context, &guests);
         let question = Question {
             domains: domains.clone(),
             wishes: Wishes {
@@ -58,6 +61,19 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
         context.printer.note(&line);
     }
     Ok(outcome(reports[0].verdict, args.strict))
+}
+
+/// Asks the destination what it has of all that these guests need.
+fn ask_about(destination: &mut Snapshot, host: &HostRef, hosts: &Hosts, context: &Context, guests: &[Domain]) {
+    facts::remote::paths::add(destination, host, &hosts.options, guests);
+    let here = context.global.root == Path::new("/") || context.global.connect.is_some();
+    let local = context.local_uri();
+    let uri = local.ok().and_then(|local| host.libvirt_uri(&local)).filter(|_| here && !guests.is_empty());
+    let Some(uri) = uri else { return };
+    match libvirt::open(&uri) {
+        Ok(daemon) => facts::questions::ask(destination, daemon.as_ref(), guests),
+        Err(error) => destination.host.unconnected = Some(error.to_string()),
+    }
 }
 
 /// What is known of the way between two hosts that run. Snapshots have none.

@@ -8,6 +8,7 @@ pub mod configure;
 pub mod kernel;
 pub mod libvirt;
 pub mod nova_files;
+pub mod questions;
 pub mod reference;
 pub mod remote;
 pub mod settings;

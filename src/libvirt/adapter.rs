@@ -10,13 +10,14 @@ use std::time::Duration;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::{Error, ErrorDomain, ErrorNumber};
+use virt::secret::Secret;
 use virt_sys as sys;
 
 use super::raw::{self, Listeners, Parameters};
 use super::worker::sign_of_life;
 use super::{
-    Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, Result,
-    SecretXml, State, Watch, Way, said, symbols,
+    Affect, CpuComparison, CpuTarget, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job,
+    MigrateRequest, Result, SecretXml, State, Watch, Way, said, symbols,
 };
 
 /// Seconds between keepalive messages, and how many may stay unanswered: as libvirt's daemons do among themselves.
@@ -264,6 +265,43 @@ impl Hypervisor for Libvirt {
         })
     }
 
+    fn secrets(&self) -> Result<Vec<String>> {
+        self.ask("its secrets", |c| {
+            let secrets = c.list_all_secrets(0)?;
+            let names = |secret: &Secret| [secret.uuid_string().ok(), secret.usage_id().ok()];
+            Ok(secrets.iter().flat_map(names).flatten().collect())
+        })
+    }
+
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<Option<String>> {
+        self.ask(&format!("volume {volume} of pool {pool}"), |c| {
+            let found = c.lookup_storage_pool_by_name(pool)?.lookup_storage_vol_by_name(volume);
+            match found {
+                Ok(volume) => volume.path().map(Some),
+                Err(error) if error.code().known() == Some(ErrorNumber::NoStorageVolume) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn compare_cpu(&self, on: CpuTarget<'_>, cpu: &str) -> Result<CpuComparison> {
+        let refused = |message| HypervisorError {
+            doing: format!("{}: cannot compare a CPU", self.uri),
+            message,
+            failure: Failure::Other,
+        };
+        let texts = raw::CpuTexts::new(on, cpu).map_err(refused)?;
+        match raw::compare_cpu(&self.connect, &texts) {
+            Ok(()) => Ok(CpuComparison::Runs),
+            Err(e) if e.code().known() == Some(ErrorNumber::CpuIncompatible) => {
+                Ok(CpuComparison::Incompatible(one_line(e.message())))
+            }
+            // A name that the daemon does not know has no error number of its own.
+            Err(e) if e.domain().is(ErrorDomain::Cpu) => Ok(CpuComparison::NotKnown(one_line(e.message()))),
+            Err(e) => Err(self.error(format!("{}: cannot compare a CPU", self.uri), &e)),
+        }
+    }
+
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         let mut found = self.ask("its domains", |c| {
             // As above: one that has just gone is left out.
@@ -307,6 +345,10 @@ impl Hypervisor for Libvirt {
 
     fn snapshots(&self, uuid: &str) -> Result<u32> {
         self.with(uuid, "count the snapshots of", raw::snapshots)
+    }
+
+    fn checkpoints(&self, uuid: &str) -> Result<u32> {
+        self.with(uuid, "count the checkpoints of", raw::checkpoints)
     }
 
     fn monitor(&self, uuid: &str, command: &str) -> Result<String> {

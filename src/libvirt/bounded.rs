@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use super::worker::{alive, in_worker, let_go};
 use super::{
-    Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job, MigrateRequest, Result,
-    SecretXml, Watch, Way,
+    Affect, CpuComparison, CpuTarget, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job,
+    MigrateRequest, Result, SecretXml, Watch, Way,
 };
 
 /// How long calls may take.
@@ -396,6 +396,24 @@ impl Hypervisor for Bounded {
         self.host("pools", |h| h.pools())
     }
 
+    fn secrets(&self) -> Result<Vec<String>> {
+        self.host("secrets", |h| h.secrets())
+    }
+
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<Option<String>> {
+        let (pool, volume) = (pool.to_owned(), volume.to_owned());
+        self.host("volume_path", move |h| h.volume_path(&pool, &volume))
+    }
+
+    fn compare_cpu(&self, on: CpuTarget<'_>, cpu: &str) -> Result<CpuComparison> {
+        let owned = [on.emulator, on.arch, on.machine, on.virt_type].map(|text| text.map(str::to_owned));
+        let cpu = cpu.to_owned();
+        self.host("compare_cpu", move |h| {
+            let [emulator, arch, machine, virt_type] = owned.each_ref().map(Option::as_deref);
+            h.compare_cpu(CpuTarget { emulator, arch, machine, virt_type }, &cpu)
+        })
+    }
+
     fn domains(&self) -> Result<Vec<DomainInfo>> {
         self.host("domains", |h| h.domains())
     }
@@ -418,6 +436,10 @@ impl Hypervisor for Bounded {
 
     fn snapshots(&self, uuid: &str) -> Result<u32> {
         self.guest("snapshots", uuid, |h, uuid| h.snapshots(uuid))
+    }
+
+    fn checkpoints(&self, uuid: &str) -> Result<u32> {
+        self.guest("checkpoints", uuid, |h, uuid| h.checkpoints(uuid))
     }
 
     fn monitor(&self, uuid: &str, command: &str) -> Result<String> {

@@ -105,6 +105,10 @@ impl Hypervisor for Hanging {
         xml(&str, DomainXml) -> String;
         secret_xml(&str, DomainXml) -> SecretXml;
         snapshots(&str) -> u32;
+        checkpoints(&str) -> u32;
+        secrets() -> Vec<String>;
+        volume_path(&str, &str) -> Option<String>;
+        compare_cpu(CpuTarget<'_>, &str) -> CpuComparison;
         monitor(&str, &str) -> String;
         completed_job(&str) -> Option<Job>;
         abort_job(&str) -> ();

@@ -99,6 +99,30 @@ pub struct DomainInfo {
     pub autostart: bool,
 }
 
+/// What a CPU is compared with: the emulator and machine that will run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuTarget<'a> {
+    /// Path of the emulator; `None`: libvirt's default.
+    pub emulator: Option<&'a str>,
+    /// Architecture.
+    pub arch: Option<&'a str>,
+    /// Machine type.
+    pub machine: Option<&'a str>,
+    /// `kvm`, `qemu`.
+    pub virt_type: Option<&'a str>,
+}
+
+/// What libvirt says of a CPU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CpuComparison {
+    /// The host runs it.
+    Runs,
+    /// The host does not, and why.
+    Incompatible(String),
+    /// The daemon has never heard of its model or of one of its features.
+    NotKnown(String),
+}
+
 /// What a watched domain did. Delivered in order, at once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happened {
@@ -168,6 +192,12 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn networks(&self) -> Result<Vec<String>>;
     /// Names of the active storage pools.
     fn pools(&self) -> Result<Vec<String>>;
+    /// UUIDs and usages of the secrets that the daemon keeps.
+    fn secrets(&self) -> Result<Vec<String>>;
+    /// Path of a volume of an active pool; `None`: the pool does not have it.
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<Option<String>>;
+    /// Whether a guest with this `<cpu>` can run on the host, as libvirt compares it before a migration.
+    fn compare_cpu(&self, on: CpuTarget<'_>, cpu: &str) -> Result<CpuComparison>;
     /// Every domain, running or defined.
     fn domains(&self) -> Result<Vec<DomainInfo>>;
     /// The domain with this UUID; `None`: the daemon says that it has none.
@@ -179,8 +209,10 @@ pub trait Hypervisor: Debug + Send + Sync {
     /// XML of a domain with security info (console passwords), the live one in the form that is good for another host:
     /// libvirt gives that form with its secrets only.
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml>;
-    /// Snapshots and checkpoints that libvirt keeps of a domain.
+    /// Snapshots that libvirt keeps of a domain.
     fn snapshots(&self, uuid: &str) -> Result<u32>;
+    /// Checkpoints that libvirt keeps of a domain.
+    fn checkpoints(&self, uuid: &str) -> Result<u32>;
     /// Asks the QEMU of a running domain: a QMP command and its answer, both JSON. libvirt marks the domain as tainted by it.
     fn monitor(&self, uuid: &str, command: &str) -> Result<String>;
     /// The job on a domain; `None`: none is running.

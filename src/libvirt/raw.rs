@@ -16,7 +16,7 @@ use virt::domain::Domain;
 use virt::error::Error;
 use virt_sys as sys;
 
-use super::{Happened, Job, symbols};
+use super::{CpuTarget, Happened, Job, symbols};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -49,13 +49,45 @@ pub(super) fn state(domain: &Domain) -> Result<(i32, i32)> {
     Ok((state, reason))
 }
 
-/// Snapshots and checkpoints of a domain.
+/// Snapshots of a domain.
 pub(super) fn snapshots(domain: &Domain) -> Result<u32> {
     // SAFETY: the domain is live.
-    let snapshots = check(unsafe { sys::virDomainSnapshotNum(domain.as_ptr(), 0) })?;
+    check(unsafe { sys::virDomainSnapshotNum(domain.as_ptr(), 0) }).map(c_int::unsigned_abs)
+}
+
+/// Checkpoints of a domain.
+pub(super) fn checkpoints(domain: &Domain) -> Result<u32> {
     // SAFETY: the domain is live; with a null place libvirt only counts.
-    let checkpoints = check(unsafe { sys::virDomainListAllCheckpoints(domain.as_ptr(), ptr::null_mut(), 0) })?;
-    Ok(snapshots.unsigned_abs() + checkpoints.unsigned_abs())
+    check(unsafe { sys::virDomainListAllCheckpoints(domain.as_ptr(), ptr::null_mut(), 0) }).map(c_int::unsigned_abs)
+}
+
+/// The arguments of a comparison of CPUs, as C texts.
+pub(super) struct CpuTexts {
+    target: [Option<CString>; 4],
+    cpu: CString,
+}
+
+impl CpuTexts {
+    pub(super) fn new(on: CpuTarget<'_>, cpu: &str) -> std::result::Result<Self, String> {
+        let text = |text: Option<&str>| text.map(c_text).transpose();
+        Ok(Self {
+            target: [text(on.emulator)?, text(on.arch)?, text(on.machine)?, text(on.virt_type)?],
+            cpu: c_text(cpu)?,
+        })
+    }
+}
+
+/// Compares a CPU with what a hypervisor of the host can give; an error says why it is not enough.
+pub(super) fn compare_cpu(connect: &Connect, texts: &CpuTexts) -> Result<()> {
+    let [emulator, arch, machine, virt_type] =
+        texts.target.each_ref().map(|text| text.as_ref().map_or(ptr::null(), |text| text.as_ptr()));
+    let flags = sys::VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE;
+    // SAFETY: the connection is live, every text is NUL-terminated or null, which stands for libvirt's default.
+    let returned = unsafe {
+        let cpu = texts.cpu.as_ptr();
+        sys::virConnectCompareHypervisorCPU(connect.as_ptr(), emulator, arch, machine, virt_type, cpu, flags)
+    };
+    check(returned).map(|_| ())
 }
 
 /// A QMP command's answer.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::{
-    Affect, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError, Job as LibvirtJob, MigrateRequest,
-    PauseReason, Result, RunReason, SecretXml, State as Now, Watch, Way,
+    Affect, CpuComparison, CpuTarget, DomainInfo, DomainXml, Failure, Happened, Hypervisor, HypervisorError,
+    Job as LibvirtJob, MigrateRequest, PauseReason, Result, RunReason, SecretXml, State as Now, Watch, Way,
 };
 
 pub(crate) const CANCELED: Now = Now::Running(RunReason::MigrationCanceled);
@@ -305,6 +305,18 @@ impl Hypervisor for Scripted {
     }
     fn domain_by_name(&self, _: &str) -> Result<Option<DomainInfo>> {
         refused("domain_by_name", Failure::Other)
+    }
+    fn secrets(&self) -> Result<Vec<String>> {
+        refused("secrets", Failure::Other)
+    }
+    fn volume_path(&self, _: &str, _: &str) -> Result<Option<String>> {
+        refused("volume_path", Failure::Other)
+    }
+    fn compare_cpu(&self, _: CpuTarget<'_>, _: &str) -> Result<CpuComparison> {
+        refused("compare_cpu", Failure::Other)
+    }
+    fn checkpoints(&self, _: &str) -> Result<u32> {
+        refused("checkpoints", Failure::Other)
     }
     fn snapshots(&self, _: &str) -> Result<u32> {
         refused("snapshots", Failure::Other)

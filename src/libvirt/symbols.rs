@@ -110,6 +110,15 @@ forward! {
         data: *mut c_void,
         free: sys::virFreeCallback,
     ) -> c_int;
+    fn virConnectCompareHypervisorCPU(
+        conn: sys::virConnectPtr,
+        emulator: *const c_char,
+        arch: *const c_char,
+        machine: *const c_char,
+        virt_type: *const c_char,
+        cpu: *const c_char,
+        flags: c_uint,
+    ) -> c_int;
     fn virConnectGetCapabilities(conn: sys::virConnectPtr) -> *mut c_char;
     fn virConnectGetDomainCapabilities(
         conn: sys::virConnectPtr,
@@ -132,6 +141,11 @@ forward! {
     fn virConnectListAllNetworks(
         conn: sys::virConnectPtr,
         networks: *mut *mut sys::virNetworkPtr,
+        flags: c_uint,
+    ) -> c_int;
+    fn virConnectListAllSecrets(
+        conn: sys::virConnectPtr,
+        secrets: *mut *mut sys::virSecretPtr,
         flags: c_uint,
     ) -> c_int;
     fn virConnectListAllStoragePools(
@@ -213,9 +227,16 @@ forward! {
     fn virNodeDeviceGetXMLDesc(device: sys::virNodeDevicePtr, flags: c_uint) -> *mut c_char;
     fn virNodeGetFreeMemory(conn: sys::virConnectPtr) -> c_ulonglong;
     fn virResetLastError();
+    fn virSecretFree(secret: sys::virSecretPtr) -> c_int;
+    fn virSecretGetUUIDString(secret: sys::virSecretPtr, text: *mut c_char) -> c_int;
+    fn virSecretGetUsageID(secret: sys::virSecretPtr) -> *const c_char;
     fn virSetErrorFunc(data: *mut c_void, f: sys::virErrorFunc);
     fn virStoragePoolFree(pool: sys::virStoragePoolPtr) -> c_int;
     fn virStoragePoolGetName(pool: sys::virStoragePoolPtr) -> *const c_char;
+    fn virStoragePoolLookupByName(conn: sys::virConnectPtr, name: *const c_char) -> sys::virStoragePoolPtr;
+    fn virStorageVolFree(volume: sys::virStorageVolPtr) -> c_int;
+    fn virStorageVolGetPath(volume: sys::virStorageVolPtr) -> *mut c_char;
+    fn virStorageVolLookupByName(pool: sys::virStoragePoolPtr, name: *const c_char) -> sys::virStorageVolPtr;
     fn virTypedParamsAddInt(
         params: *mut Params,
         count: *mut c_int,

@@ -105,6 +105,17 @@ impl<'a> Instance<'a> {
         &self.hosts.destination.host
     }
 
+    /// The domain capabilities that the destination's libvirt tells of the guest's emulator and machine. Failing these, those
+    /// of the same kind of virtualisation: what can run differs between KVM and emulation, hardly between machine types.
+    pub fn capabilities(&self) -> Option<&'a str> {
+        let capabilities = &self.destination().domain_capabilities;
+        let text = |name: &Option<String>| name.clone().unwrap_or_default();
+        let virt = format!(" {}", self.guest.virt_type);
+        let own = format!("{} {}{virt}", text(&self.guest.emulator), text(&self.guest.machine));
+        let same_kind = || capabilities.iter().find(|(name, _)| name.ends_with(&virt)).map(|(_, xml)| xml);
+        capabilities.get(&own).or_else(same_kind).map(String::as_str)
+    }
+
     /// Whether it holds a PCI function of the host.
     pub fn has_vfio(&self) -> bool {
         !self.plan.held.is_empty()
@@ -130,6 +141,12 @@ pub fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
     let why = host.why_unknown(fact).map_or(String::new(), |why| format!(": {why}"));
     Verdict::unknown(format!("{} does not tell {what}{why}", name(host)))
         .remedy(format!("on {}: pvm inventory -o json, as root", name(host)))
+}
+
+/// Whether an address means each host itself.
+pub fn is_loopback(address: &str) -> bool {
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    address == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A host's name for sentences.

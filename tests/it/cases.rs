@@ -190,6 +190,7 @@ fn apply(at: &mut Value, steps: &[&str], value: &str) -> usize {
             edited
         }
         Value::Object(map) if rest.is_empty() && value == "delete" => usize::from(map.remove(*step).is_some()),
+        Value::Object(map) if *step == "*" => map.values_mut().map(|element| apply(element, rest, value)).sum(),
         Value::Object(map) => apply(map.entry(*step).or_insert(Value::Null), rest, value),
         _ => 0,
     }

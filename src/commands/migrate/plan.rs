@@ -119,15 +119,20 @@ fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Facts, Stop> 
         }
         Sides::Saved { source, destination } => ([source, destination], None, wanted.instance.as_str()),
     };
-    let [source, mut destination] = snapshots(hosts, sides, asked, live, wanted)?;
+    let [mut source, mut destination] = snapshots(hosts, sides, asked, live, wanted)?;
     let guest = source.find_domain(name).map_err(Stop::unknown)?;
     let domain = &source.domains[guest];
     if domain.xml.is_none() {
         return Err(Stop::unknown(format!("the XML of {} is not known", domain.name)));
     }
-    facts::remote::paths::add(&mut destination, asked[1], &hosts.options, [domain]);
+    let domain = domain.clone();
+    facts::remote::paths::add(&mut source, asked[0], &hosts.options, [&domain]);
+    facts::remote::paths::add(&mut destination, asked[1], &hosts.options, [&domain]);
+    if let Some([_, destination_side]) = live {
+        facts::questions::ask(&mut destination, destination_side.hypervisor.as_ref(), [&domain]);
+    }
     parameters::known_by(&wanted.options, &source, &destination)?;
-    let copies = storage::ask(asked, &hosts.options, domain, &wanted.copies)?;
+    let copies = storage::ask(asked, &hosts.options, &domain, &wanted.copies)?;
     Ok(Facts { source, destination, guest, copies, excluded: BTreeSet::new() })
 }
 

@@ -1,38 +1,121 @@
 //! What is at paths of this host that a guest would need.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
-use crate::model::snapshot::host::PathKind;
+use crate::model::snapshot::host::{PathDetails, PathKind};
 
 /// No guest uses more files.
 pub const MOST_PATHS: usize = 1024;
 
-/// Looks at absolute paths below `root`. Those that cannot be looked at are left out. Links that leave `root` are not followed.
-pub fn look(root: &Path, paths: &[String]) -> BTreeMap<String, PathKind> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let Ok(root) = rustix::fs::open(root, flags | OFlags::DIRECTORY, Mode::empty()) else { return BTreeMap::new() };
-    let open = |path: &Path| rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-    let kind = |path: &str| -> Option<PathKind> {
-        let path = Path::new(path);
-        match open(path) {
-            Ok(file) => Some(match FileType::from_raw_mode(rustix::fs::fstat(&file).ok()?.st_mode) {
-                FileType::RegularFile => PathKind::File,
-                FileType::Directory => PathKind::Directory,
-                _ => PathKind::Special,
-            }),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => match open(path.parent()?) {
-                Ok(_) => Some(PathKind::Absent),
-                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Some(PathKind::Nowhere),
+/// No attribute of a block device is longer.
+const MOST_ATTRIBUTE: u64 = 512;
+
+/// What was found at each path. Paths that could not be looked at are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    /// What it is.
+    pub paths: BTreeMap<String, PathKind>,
+    /// More about it.
+    pub details: BTreeMap<String, PathDetails>,
+}
+
+/// Looks at absolute paths below `root`. Links that leave `root` are not followed.
+pub fn look(root: &Path, paths: &[String]) -> Found {
+    let mut found = Found::default();
+    let Ok(tree) = Tree::open(root) else { return found };
+    for path in paths.iter().filter(|path| path.starts_with('/')).take(MOST_PATHS) {
+        if let Some((kind, details)) = tree.look(Path::new(path)) {
+            found.paths.insert(path.clone(), kind);
+            found.details.insert(path.clone(), details);
+        }
+    }
+    found
+}
+
+/// A file-system root that nothing leaves.
+struct Tree(OwnedFd);
+
+impl Tree {
+    fn open(root: &Path) -> Result<Self, Errno> {
+        rustix::fs::open(root, OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY, Mode::empty()).map(Self)
+    }
+
+    fn at(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
+    }
+
+    fn look(&self, path: &Path) -> Option<(PathKind, PathDetails)> {
+        match self.at(path, OFlags::PATH) {
+            Ok(file) => self.describe(&file),
+            Err(Errno::NOENT | Errno::NOTDIR) => match self.at(path.parent()?, OFlags::PATH) {
+                Ok(folder) => Some((PathKind::Absent, PathDetails { device: None, size: None, ..space(&folder) })),
+                Err(Errno::NOENT | Errno::NOTDIR) => Some((PathKind::Nowhere, PathDetails::default())),
                 Err(_) => None,
             },
             Err(_) => None,
         }
-    };
-    let absolute = paths.iter().filter(|path| path.starts_with('/')).take(MOST_PATHS);
-    absolute.filter_map(|path| Some((path.clone(), kind(path)?))).collect()
+    }
+
+    fn describe(&self, file: &OwnedFd) -> Option<(PathKind, PathDetails)> {
+        let stat = rustix::fs::fstat(file).ok()?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let details = space(file);
+        Some(match kind {
+            FileType::RegularFile => {
+                (PathKind::File, PathDetails { size: u64::try_from(stat.st_size).ok(), ..details })
+            }
+            FileType::Directory => (PathKind::Directory, details),
+            FileType::BlockDevice => {
+                let (size, identity) = self.block_device(&stat);
+                (PathKind::Special, PathDetails { device: Some("block".to_owned()), size, identity, ..details })
+            }
+            other => {
+                let word = match other {
+                    FileType::CharacterDevice => "character",
+                    FileType::Socket => "socket",
+                    FileType::Fifo => "pipe",
+                    _ => return Some((PathKind::Special, details)),
+                };
+                (PathKind::Special, PathDetails { device: Some(word.to_owned()), ..details })
+            }
+        })
+    }
+
+    /// Size and identity of a block device, as sysfs tells them by its numbers.
+    fn block_device(&self, stat: &Stat) -> (Option<u64>, Option<String>) {
+        let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+        let attribute = |name: &str| self.attribute(&format!("/sys/dev/block/{major}:{minor}/{name}"));
+        // The kernel counts in 512 bytes, whatever the device's sectors.
+        let size = attribute("size").and_then(|sectors| sectors.parse::<u64>().ok()?.checked_mul(512));
+        (size, ["dm/uuid", "wwid", "device/wwid"].into_iter().find_map(attribute))
+    }
+
+    fn attribute(&self, path: &str) -> Option<String> {
+        let file = self.at(Path::new(path), OFlags::RDONLY | OFlags::NONBLOCK).ok()?;
+        let mut text = String::new();
+        std::fs::File::from(file).take(MOST_ATTRIBUTE).read_to_string(&mut text).ok()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+/// What the file system has left there, and whether it can be written at all.
+fn space(file: &OwnedFd) -> PathDetails {
+    let Ok(stat) = rustix::fs::fstatvfs(file) else { return PathDetails::default() };
+    PathDetails {
+        read_only: Some(stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        free_bytes: stat.f_bfree.checked_mul(stat.f_frsize),
+        free_inodes: (stat.f_files > 0).then_some(stat.f_ffree),
+        ..PathDetails::default()
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +133,7 @@ mod tests {
         std::os::unix::fs::symlink("/proc/self", at("out")).unwrap();
         let asked = ["/d", "/d/f", "/d/none", "/none/x", "/link", "/out/maps", "relative"].map(str::to_owned);
         let found = look(dir.path(), &asked);
-        let kinds: Vec<_> = found.iter().map(|(path, kind)| (path.as_str(), *kind)).collect();
+        let kinds: Vec<_> = found.paths.iter().map(|(path, kind)| (path.as_str(), *kind)).collect();
         assert_eq!(
             kinds,
             [
@@ -62,5 +145,18 @@ mod tests {
                 ("/out/maps", PathKind::Nowhere),
             ]
         );
+    }
+
+    #[test]
+    fn tells_how_large_and_of_what_kind_things_are() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("f"), "12345").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
+        let found = look(dir.path(), &["/f", "/s", "/none"].map(str::to_owned));
+        assert_eq!(found.details["/f"].size, Some(5));
+        assert_eq!(found.details["/s"].device.as_deref(), Some("socket"));
+        assert_eq!((found.details["/none"].size, found.details["/none"].read_only), (None, Some(false)));
+        let here = look(Path::new("/"), &["/dev/null".to_owned(), "/proc/version".to_owned()]);
+        assert_eq!(here.details["/dev/null"].device.as_deref(), Some("character"));
     }
 }

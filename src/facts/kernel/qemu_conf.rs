@@ -33,6 +33,7 @@ pub(super) fn read(tree: &Tree, host: &mut Host) {
 fn apply(tree: &Tree, host: &mut Host, settings: &BTreeMap<&str, String>) {
     let text = |key: &str| settings.get(key).filter(|value| !value.is_empty()).cloned();
     host.lock_manager = Some(text("lock_manager").filter(|name| name != "nop").unwrap_or_else(|| "none".to_owned()));
+    host.log_handler = Some(text("stdio_handler").unwrap_or_else(|| "logd".to_owned()));
     host.migration.address = text("migration_host").or_else(|| text("migration_address"));
     let port = |key: &str, default| text(key).and_then(|port| port.parse().ok()).unwrap_or(default);
     host.migration.ports = Some((port("migration_port_min", PORTS.0), port("migration_port_max", PORTS.1)));

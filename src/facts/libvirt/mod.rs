@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::domain;
 use crate::libvirt::{DomainInfo, DomainXml, Hypervisor, HypervisorError, PauseReason, State};
+use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::UsedBy;
 use crate::model::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 
@@ -104,7 +105,9 @@ pub fn assign(devices: &mut [Device], domains: &[Domain]) {
     for domain in domains {
         let inactive = domain.inactive_xml.as_deref().and_then(|xml| domain::read::read(xml).ok());
         let pending = inactive.iter().flat_map(|described| &described.hostdevs);
-        for address in domain.hostdevs.iter().chain(pending).filter_map(|hostdev| hostdev.source) {
+        let hostdevs = domain.hostdevs.iter().chain(pending).filter_map(|hostdev| hostdev.source);
+        let others = domain.inactive_xml.as_deref().map(other_devices).unwrap_or_default();
+        for address in hostdevs.chain(domain.other_devices.iter().copied()).chain(others) {
             let user = UsedBy {
                 name: domain.name.clone(),
                 uuid: domain.uuid.clone(),
@@ -120,6 +123,11 @@ pub fn assign(devices: &mut [Device], domains: &[Domain]) {
     for device in devices {
         device.used_by = Some(users.remove(&device.address).unwrap_or_default());
     }
+}
+
+/// PCI functions that a definition has by other ways than `<hostdev>`.
+fn other_devices(xml: &str) -> Vec<PciAddress> {
+    domain::guest::read(xml).map(|guest| guest.other_devices().collect()).unwrap_or_default()
 }
 
 fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
@@ -148,6 +156,7 @@ fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
                 found.owner = described.owner.map(str::to_owned);
                 found.nova = described.nova;
                 found.hostdevs = described.hostdevs;
+                found.other_devices = other_devices(xml);
             }
             Err(e) => found.unknown.push(Unknown::new("hostdevs", format!("the domain's XML cannot be read: {e}"))),
         }
@@ -165,6 +174,7 @@ fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
         ask_qemu(&mut found, daemon);
     }
     found.snapshots = known(daemon.snapshots(&info.uuid), "snapshots", &mut found.unknown);
+    found.checkpoints = known(daemon.checkpoints(&info.uuid), "checkpoints", &mut found.unknown);
     found
 }
 
@@ -200,6 +210,25 @@ fn ask_qemu(found: &mut Domain, daemon: &dyn Hypervisor) {
         found.blocked_reasons = Some(reasons.iter().filter_map(Value::as_str).map(str::to_owned).collect());
         found.vfio_transferred = answer["vfio"]["transferred"].as_u64();
     }
+    let named = ask("foreign_devices", r#"{"execute": "qom-list", "arguments": {"path": "/machine/peripheral"}}"#);
+    if let Some(devices) = named.as_ref().and_then(Value::as_array) {
+        found.foreign_devices = foreign(devices, found.xml.as_deref().unwrap_or_default());
+    }
+}
+
+/// Devices of a QEMU by name that a definition does not have. libvirt names each of its own after its alias.
+fn foreign(devices: &[Value], xml: &str) -> Vec<String> {
+    let Ok(document) = Document::parse(xml) else { return Vec::new() };
+    let aliases: Vec<_> = document
+        .descendants()
+        .filter(|node| node.has_tag_name("alias"))
+        .filter_map(|node| node.attribute("name"))
+        .collect();
+    let is_device = |device: &&Value| device["type"].as_str().is_some_and(|kind| kind.starts_with("child<"));
+    // Some of libvirt's devices are several of QEMU's: `usb-disk6` and `usb-disk6-storage`.
+    let is_known = |name: &str| aliases.iter().any(|alias| name == *alias || name.starts_with(&format!("{alias}-")));
+    let names = devices.iter().filter(is_device).filter_map(|device| device["name"].as_str());
+    names.filter(|name| !is_known(name)).map(str::to_owned).collect()
 }
 
 /// Domain capabilities of every emulator, machine and kind of virtualisation that a domain uses.
@@ -345,9 +374,12 @@ mod tests {
             ..Domain::default()
         };
         let device = |text: &str| Device { address: text.parse().unwrap(), ..Device::default() };
-        let mut devices = [device("01:00.1"), device("02:00.1"), device("03:00.1")];
-        assign(&mut devices, &[vm]);
+        let argument = "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:commandline>\
+                        <q:arg value='-device'/><q:arg value='vfio-pci,host=04:00.1'/></q:commandline></domain>";
+        let other = Domain { name: "w".to_owned(), inactive_xml: Some(argument.to_owned()), ..Domain::default() };
+        let mut devices = [device("01:00.1"), device("02:00.1"), device("03:00.1"), device("04:00.1")];
+        assign(&mut devices, &[vm, other]);
         let used: Vec<usize> = devices.iter().map(|d| d.used_by.as_ref().unwrap().len()).collect();
-        assert_eq!(used, [1, 1, 0]);
+        assert_eq!(used, [1, 1, 0, 1]);
     }
 }

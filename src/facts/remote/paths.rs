@@ -1,12 +1,11 @@
 //! What is at the paths of another host that a guest would need, through the same channel as its facts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::channel::{self, Channel, channel, is_plain};
-use crate::domain::guest;
-use crate::facts::kernel::paths::{MOST_PATHS, look};
+use crate::domain::guest::{self, Need};
+use crate::facts::kernel::paths::{Found, MOST_PATHS, look};
 use crate::facts::{GatherOptions, HostRef};
-use crate::model::snapshot::host::PathKind;
 use crate::model::snapshot::{Domain, Snapshot};
 
 /// Asks `host`, whose snapshot this is, about the paths that these guests use. Without an answer they stay unknown.
@@ -22,29 +21,69 @@ pub fn add<'a>(
     }
     let found = match channel(host) {
         Channel::Here => look(&options.root, &paths),
-        Channel::None(_) => BTreeMap::new(),
+        Channel::None(_) => Found::default(),
         Channel::Program(argv) => {
             let words: Vec<&str> =
                 ["paths", "-o", "json"].into_iter().chain(paths.iter().map(String::as_str)).collect();
             let answer = channel::ask(&argv, &words, host, options);
-            let parse = |bytes: Vec<u8>| serde_json::from_slice::<BTreeMap<String, PathKind>>(&bytes).ok();
+            let parse = |bytes: Vec<u8>| serde_json::from_slice::<Found>(&bytes).ok();
             answer.ok().and_then(|(bytes, _)| parse(bytes)).unwrap_or_default()
         }
     };
-    snapshot.host.paths.extend(found);
+    snapshot.host.paths.extend(found.paths);
+    snapshot.host.path_details.extend(found.details);
 }
+
+/// What libvirt and QEMU use of any host, beside what a guest names: folders that they write, sockets of their helpers, hooks.
+pub const STANDARD: &[&str] = &[
+    "/dev/net/tun",
+    "/dev/shm",
+    "/etc/libvirt/hooks/qemu",
+    "/etc/libvirt/hooks/qemu.d",
+    "/etc/libvirt/qemu",
+    "/run/libvirt/qemu",
+    "/run/libvirt/virtlockd-sock",
+    "/run/libvirt/virtlogd-sock",
+    "/usr/lib/ipxe/qemu",
+    "/usr/lib/ipxe/qemu/efi-e1000.rom",
+    "/usr/lib/ipxe/qemu/efi-e1000e.rom",
+    "/usr/lib/ipxe/qemu/efi-ne2k_pci.rom",
+    "/usr/lib/ipxe/qemu/efi-pcnet.rom",
+    "/usr/lib/ipxe/qemu/efi-rtl8139.rom",
+    "/usr/lib/ipxe/qemu/efi-virtio.rom",
+    "/usr/lib/ipxe/qemu/efi-vmxnet3.rom",
+    "/usr/share/qemu",
+    "/usr/share/qemu/keymaps",
+    "/usr/share/seabios/bios-256k.bin",
+    "/usr/share/seabios/vgabios-stdvga.bin",
+    "/var/lib/libvirt/qemu",
+    "/var/lib/libvirt/qemu/nvram",
+    "/var/log/libvirt/qemu",
+];
 
 /// What these guests use of the host, as far as it can be asked for.
 fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
     let mut paths = BTreeSet::new();
     for guest in guests.into_iter().filter_map(|domain| guest::read(domain.xml.as_deref()?).ok()) {
-        let disks = guest.disks.iter().filter(|disk| matches!(disk.kind.as_str(), "file" | "block" | "dir"));
-        paths.extend(disks.filter_map(|disk| disk.source.clone()));
-        paths.extend(guest.paths.iter().map(|(_, path)| path.clone()));
+        let local = |kind: &str| matches!(kind, "file" | "block" | "dir");
+        for disk in &guest.disks {
+            paths.extend(disk.source.clone().filter(|_| local(&disk.kind)));
+            paths.extend(disk.backing.iter().filter(|image| local(&image.kind)).map(|image| image.source.clone()));
+            paths.extend(disk.servers.iter().filter_map(|server| server.socket.clone()));
+        }
+        for path in guest.paths {
+            if path.need == Need::Pipe {
+                paths.extend([".in", ".out"].map(|end| format!("{}{end}", path.path)));
+            }
+            paths.insert(path.path);
+        }
         paths.extend(guest.emulator);
     }
     paths.retain(|path| path.starts_with('/') && is_plain(path));
-    paths.into_iter().take(MOST_PATHS).collect()
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    paths.into_iter().chain(STANDARD.iter().map(|path| (*path).to_owned())).take(MOST_PATHS).collect()
 }
 
 #[cfg(test)]
@@ -57,6 +96,6 @@ mod tests {
                    <disk type='file'><source file='/$(id).img'/></disk><disk type='network'><source name='rbd/x'/></disk>\
                    <serial type='file'><source path='/log'/></serial></devices></domain>";
         let domain = Domain { xml: Some(xml.to_owned()), ..Domain::default() };
-        assert_eq!(paths_of([&domain]), ["/bin/q", "/d.img", "/log"]);
+        assert_eq!(paths_of([&domain])[..3], ["/bin/q", "/d.img", "/log"]);
     }
 }

@@ -39,14 +39,22 @@ pub struct Domain {
     pub vfio_transferred: Option<u64>,
     /// Job on it: `none`, `migration-out`, `migration-in`, …
     pub job: Option<String>,
-    /// Number of snapshots and checkpoints.
+    /// Number of snapshots.
     pub snapshots: Option<u32>,
+    /// Number of checkpoints.
+    pub checkpoints: Option<u32>,
+    /// Devices of the running QEMU that libvirt does not know: plugged in past it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign_devices: Vec<String>,
     /// Who runs it: `nova`, `ovirt`, `kubevirt`, `opennebula`, `pacemaker`.
     pub owner: Option<String>,
     /// Nova's metadata.
     pub nova: Option<NovaMetadata>,
     /// Host devices of every kind, in document order of the live XML.
     pub hostdevs: Vec<Hostdev>,
+    /// PCI functions of the host that it has by other ways: QEMU arguments, NVMe disks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_devices: Vec<PciAddress>,
     /// Facts that could not be read.
     pub unknown: Vec<Unknown>,
 }

@@ -26,6 +26,9 @@ pub struct Host {
     pub qemu: Option<String>,
     /// Whether KVM can be used.
     pub kvm: Option<bool>,
+    /// Why pvm itself could not connect to the host's libvirt, when it tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconnected: Option<String>,
     /// libvirt URI the facts came by.
     pub uri: Option<String>,
     /// IOMMU.
@@ -58,6 +61,8 @@ pub struct Host {
     pub security_model: Option<String>,
     /// `lockd`, `sanlock` or `none`.
     pub lock_manager: Option<String>,
+    /// What takes up the output of guests: `logd`, libvirt's default, or `file`.
+    pub log_handler: Option<String>,
     /// Where migrations may come in.
     pub migration: MigrationEndpoint,
     /// Active libvirt networks.
@@ -73,8 +78,19 @@ pub struct Host {
     /// What is at paths that were asked for: those that a guest would need here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub paths: BTreeMap<String, PathKind>,
+    /// More about those paths.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub path_details: BTreeMap<String, PathDetails>,
     /// Active storage pools.
     pub pools: Option<Vec<String>>,
+    /// UUIDs and usages of the secrets that libvirt keeps.
+    pub secrets: Option<Vec<String>>,
+    /// Paths of volumes that were asked for, by `POOL/VOLUME`; none where the pool does not have it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Option<String>>,
+    /// How CPUs of guests compare with the host's, by their `<cpu>` element.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cpu_comparisons: BTreeMap<String, CpuComparison>,
     /// The host's clock, RFC 3339 UTC, when the snapshot was taken.
     pub clock: Option<String>,
     /// Migrations under way, in or out.
@@ -139,6 +155,18 @@ pub struct Cpu {
     pub host_model_xml: Option<String>,
 }
 
+/// What the host's libvirt says of a guest's CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CpuComparison {
+    /// Whether the host can run it.
+    pub runs: Option<bool>,
+    /// Whether it has a model or feature that the host's libvirt does not know.
+    pub names_unknown: bool,
+    /// libvirt's words where it cannot, or why it was not compared.
+    pub why: String,
+}
+
 /// One NUMA cell.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -189,6 +217,24 @@ pub enum PathKind {
     Absent,
     /// Not even that.
     Nowhere,
+}
+
+/// More about a path; for one that is absent, about the folder that would hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PathDetails {
+    /// `block`, `character`, `socket` or `pipe`; none for files and folders.
+    pub device: Option<String>,
+    /// Length of a file or size of a block device in bytes.
+    pub size: Option<u64>,
+    /// Which block device it is on any host: the WWID of a disk, the UUID of a device-mapper volume.
+    pub identity: Option<String>,
+    /// Whether its file system is mounted read-only.
+    pub read_only: Option<bool>,
+    /// Bytes that root may still write on its file system.
+    pub free_bytes: Option<u64>,
+    /// Files that may still be made on its file system; none where it does not count them.
+    pub free_inodes: Option<u64>,
 }
 
 /// A mounted file system.

@@ -22,7 +22,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     }
     let instance = device.instance;
     let alias = device.held.hostdev.alias.as_deref().unwrap_or_default();
-    let forced = instance.guest.overrides.iter().any(|(of, name, value)| {
+    let forced = instance.guest.arguments.overrides.iter().any(|(of, name, value)| {
         of == alias && name == "enable-migration" && matches!(value.as_str(), "on" | "true" | "yes")
     });
     // QEMU itself has answered for the running guest when it blocks nothing.

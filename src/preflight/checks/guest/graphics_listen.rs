@@ -1,52 +1,103 @@
-//! Graphics servers can listen there.
+//! Consoles and character devices can listen on the destination.
+
+use std::collections::BTreeSet;
 
 use super::prelude::*;
+use crate::domain::guest::{self, Graphics};
 
 check! {
-    /// A graphics server listens on an address of the source.
+    /// A console or character device needs an address or port that the destination does not have.
     ///
     /// # Meaning
-    /// A VNC or SPICE server bound to an address of one host cannot start on another. Addresses such as 0.0.0.0 and
-    /// 127.0.0.1 exist everywhere.
+    /// A VNC or SPICE server, or a serial port over TCP, that is bound to an address of one host cannot start on another.
+    /// Addresses such as 0.0.0.0 and 127.0.0.1 exist everywhere; a listen network is resolved anew. A port that the
+    /// definition fixes must not be in use by another guest there. A device that connects to a loopback address finds the
+    /// destination's own.
     /// # Check by hand
-    /// virsh dumpxml DOMAIN, element graphics/listen.
+    /// virsh dumpxml DOMAIN, elements graphics, serial, console, rng; on the destination ss -ltn.
     /// # Fix
-    /// <listen type='address' address='0.0.0.0'/>, or a listen network.
+    /// <listen type='address' address='0.0.0.0'/>, a listen network, or autoport='yes'.
     "graphics-listen": Error, Instance(run), rechecked
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let everywhere =
-        |address: &str| matches!(address, "0.0.0.0" | "::" | "::1" | "localhost" | "") || address.starts_with("127.");
-    let (source, host) = (instance.source(), instance.destination());
-    let sources = |address: &String| {
-        let endpoint = &source.migration;
-        source.addresses.as_ref().is_some_and(|own| own.contains(address))
-            || endpoint.address.as_ref() == Some(address)
-            || endpoint.hostname.as_ref() == Some(address)
-    };
     let mut verdicts = Vec::new();
-    for address in instance.guest.listens.iter().filter(|address| !everywhere(address)) {
-        match &host.addresses {
-            Some(own) if own.contains(address) => {}
-            Some(_) => verdicts.push(Verdict::fail(format!(
-                "a graphics server listens on {address}, which is no address of {}",
-                name(host)
-            ))),
-            None if sources(address) => {
-                verdicts.push(Verdict::fail(format!("a graphics server listens on {address}, which is the source's")));
-            }
-            None => verdicts.push(
-                Verdict::unknown(format!(
-                    "whether {} has the address {address} of a graphics server is not known",
-                    name(host)
-                ))
-                .remedy(format!("ip addr show to {address}, on {}", name(host))),
-            ),
+    for graphics in &instance.guest.graphics {
+        for address in &graphics.addresses {
+            verdicts.extend(address_there(instance, "a graphics server", address));
+        }
+        verdicts.extend(graphics.networks.iter().filter_map(|network| network_there(instance, network)));
+        verdicts.extend(ports_free(instance, graphics));
+    }
+    for endpoint in &instance.guest.endpoints {
+        let Some(host) = endpoint.host.as_deref() else { continue };
+        if endpoint.listens {
+            verdicts.extend(address_there(instance, &format!("the {}", endpoint.what), host));
+        } else if is_loopback(host) {
+            verdicts.push(
+                Verdict::fail(format!("the {} connects to {host}, which is each host's own", endpoint.what))
+                    .remedy("an address that both hosts reach"),
+            );
         }
     }
     if verdicts.is_empty() {
         verdicts.push(Verdict::pass());
+    }
+    verdicts
+}
+
+fn address_there(instance: &Instance<'_>, what: &str, address: &str) -> Option<Verdict> {
+    if matches!(address, "0.0.0.0" | "::" | "") || is_loopback(address) {
+        return None;
+    }
+    let (source, host) = (instance.source(), instance.destination());
+    let endpoint = &source.migration;
+    let own =
+        |host: &crate::model::snapshot::Host| host.addresses.as_ref().map(|own| own.iter().any(|one| one == address));
+    let of_source = own(source) == Some(true)
+        || endpoint.address.as_deref() == Some(address)
+        || endpoint.hostname.as_deref() == Some(address);
+    match own(host) {
+        Some(true) => None,
+        Some(false) if address.parse::<std::net::IpAddr>().is_ok() => {
+            Some(Verdict::fail(format!("{what} listens on {address}, which is no address of {}", name(host))))
+        }
+        _ if of_source => Some(Verdict::fail(format!("{what} listens on {address}, which is the source's"))),
+        _ => Some(
+            Verdict::unknown(format!("cannot tell whether {address} of {what} is an address of {}", name(host)))
+                .remedy(format!("ip addr show to {address}, on {}", name(host))),
+        ),
+    }
+}
+
+fn network_there(instance: &Instance<'_>, network: &str) -> Option<Verdict> {
+    let host = instance.destination();
+    match &host.networks {
+        Some(all) if all.iter().any(|one| one == network) => None,
+        Some(_) => {
+            Some(Verdict::fail(format!("a graphics server listens on network {network}, which {} lacks", name(host))))
+        }
+        None => Some(missing(host, "networks", "its networks")),
+    }
+}
+
+/// Fixed ports that a guest of the destination has.
+fn ports_free(instance: &Instance<'_>, graphics: &Graphics) -> Vec<Verdict> {
+    let wanted: BTreeSet<u16> = graphics.ports.iter().copied().collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let others = instance.hosts.destination.domains.iter().filter(|domain| domain.is_active());
+    let mut verdicts = Vec::new();
+    for other in others {
+        let Some(there) = other.xml.as_deref().and_then(|xml| guest::read(xml).ok()) else { continue };
+        for port in there.graphics.iter().flat_map(|graphics| &graphics.taken).filter(|port| wanted.contains(port)) {
+            verdicts.push(Verdict::fail(format!(
+                "the graphics port {port} is in use on {} by {}",
+                name(instance.destination()),
+                other.name
+            )));
+        }
     }
     verdicts
 }

@@ -1,14 +1,21 @@
 //! The guest's CPU is there.
 
+use std::collections::BTreeSet;
+
+use roxmltree::Document;
+
 use super::prelude::*;
 
 check! {
     /// The destination's CPU cannot run the guest.
     ///
     /// # Meaning
-    /// A custom CPU model runs wherever libvirt calls it usable. host-passthrough shows the guest the host's own CPU:
-    /// then both must be the same model with the same microcode. libvirt compares the CPU by itself before the guest is
-    /// paused.
+    /// A guest's CPU is its model and its features: one that lacks a feature of its model runs where that feature is missing,
+    /// and one that requires another needs it on the destination as well. libvirt compares both before the guest is paused
+    /// ("guest CPU doesn't match specification: missing features"). pvm asks the destination's libvirt for the same
+    /// comparison where it can (it makes none for a guest with check='none'); otherwise the domain capabilities say which models run, and which features keep the others
+    /// from it. host-passthrough shows the guest the host's own CPU: then both must be the same model with the same
+    /// microcode.
     /// # Check by hand
     /// virsh -c URI hypervisor-cpu-compare CPU.xml; virsh -c URI domcapabilities.
     /// # Fix
@@ -20,43 +27,141 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let (source, destination) = (instance.source(), instance.destination());
     let cpu = &instance.guest.cpu;
     if matches!(cpu.mode.as_deref(), Some("host-passthrough" | "maximum")) {
-        let (s, d) = (&source.cpu, &destination.cpu);
-        let verdict = match (&s.model, &d.model) {
-            (Some(a), Some(b)) if a != b => Verdict::fail(format!("the guest sees the host's CPU, and {b} is not {a}")),
-            (Some(_), Some(_)) if s.microcode != d.microcode => {
-                Verdict::fail("the guest sees the host's CPU, and its microcode differs").weighing(Severity::Warning)
-            }
-            (Some(_), Some(_)) => Verdict::pass(),
-            (None, _) => missing(source, "cpu.model", "its CPU model"),
-            (_, None) => missing(destination, "cpu.model", "its CPU model"),
-        };
-        let word = |model: &Option<String>| model.clone().unwrap_or_else(|| "unknown".to_owned());
-        return vec![verdict.facts(&word(&s.model), &word(&d.model))];
+        return vec![host_cpu(instance)];
     }
     let Some(model) = &cpu.model else { return Vec::new() };
-    let emulator = instance.guest.emulator.as_deref().unwrap_or_default();
-    let machine = instance.guest.machine.as_deref().unwrap_or_default();
-    // Which models can run differs between KVM and emulation, hardly between machine types.
-    let capabilities = &destination.domain_capabilities;
-    let virt = format!(" {}", instance.guest.virt_type);
-    let same_kind = || capabilities.iter().find(|(name, _)| name.ends_with(&virt)).map(|(_, xml)| xml);
-    let Some(xml) = capabilities.get(&format!("{emulator} {machine}{virt}")).or_else(same_kind) else {
+    if let Some(answer) = destination.cpu_comparisons.get(&cpu.xml) {
+        return vec![match answer.runs {
+            Some(true) => Verdict::pass(),
+            // libvirt then starts QEMU with the names alone, and does not look which features the guest really gets.
+            Some(false) if !answer.names_unknown && cpu.check.as_deref() == Some("none") => Verdict::pass(),
+            Some(false) => Verdict::fail(format!("{} cannot run the guest's CPU: {}", name(destination), answer.why)),
+            None => Verdict::unknown(format!(
+                "libvirt of {} did not compare the guest's CPU: {}",
+                name(destination),
+                answer.why
+            )),
+        }];
+    }
+    let Some(xml) = instance.capabilities() else {
         return vec![missing(destination, "domain_capabilities", "which CPU models it can run")];
     };
+    let same_cpu = source.cpu.model.is_some() && source.cpu.model == destination.cpu.model;
     vec![
         match usable(xml, model) {
-            Some(true) => Verdict::pass(),
-            Some(false) => Verdict::fail(format!("{} cannot run the CPU model {model}", name(destination))),
-            None => Verdict::fail(format!("{} does not know the CPU model {model}", name(destination))),
+            Model::Unknown => Verdict::fail(format!("{} does not know the CPU model {model}", name(destination))),
+            Model::Runs => required(instance, xml, same_cpu),
+            Model::Lacks(missing) => {
+                let disabled = cpu.disabled();
+                let missing: Vec<_> = missing.iter().map(String::as_str).filter(|name| !disabled.contains(name)).collect();
+                if missing.is_empty() {
+                    required(instance, xml, same_cpu)
+                } else {
+                    let missing = missing.join(", ");
+                    let host = name(destination);
+                    Verdict::fail(format!("{host} cannot run the CPU model {model}: it lacks {missing}"))
+                }
+            }
+            // The whole model is not there; the guest may do without the part that is missing.
+            Model::Incomplete if disabled_any(instance) => Verdict::unknown(format!(
+                "{} lacks features of the CPU model {model}; cannot tell whether they are those that the guest does without",
+                name(destination)
+            )),
+            Model::Incomplete => Verdict::fail(format!("{} cannot run the CPU model {model}", name(destination))),
         }
         .facts(model, &destination.cpu.model.as_deref().unwrap_or("unknown")),
     ]
 }
 
-/// What the domain capabilities say about a CPU model.
-fn usable(xml: &str, model: &str) -> Option<bool> {
-    xml.split("<model").skip(1).find_map(|element| {
-        let (attributes, rest) = element.split_once('>')?;
-        (rest.split('<').next() == Some(model)).then(|| !attributes.contains("usable='no'"))
-    })
+fn disabled_any(instance: &Instance<'_>) -> bool {
+    !instance.guest.cpu.disabled().is_empty()
+}
+
+/// Both hosts' own CPUs, which the guest sees.
+fn host_cpu(instance: &Instance<'_>) -> Verdict {
+    let (s, d) = (&instance.source().cpu, &instance.destination().cpu);
+    let verdict = match (&s.model, &d.model) {
+        (Some(a), Some(b)) if a != b => Verdict::fail(format!("the guest sees the host's CPU, and {b} is not {a}")),
+        (Some(_), Some(_)) if s.microcode != d.microcode => {
+            Verdict::fail("the guest sees the host's CPU, and its microcode differs").weighing(Severity::Warning)
+        }
+        (Some(_), Some(_)) => Verdict::pass(),
+        (None, _) => missing(instance.source(), "cpu.model", "its CPU model"),
+        (_, None) => missing(instance.destination(), "cpu.model", "its CPU model"),
+    };
+    let word = |model: &Option<String>| model.clone().unwrap_or_else(|| "unknown".to_owned());
+    verdict.facts(&word(&s.model), &word(&d.model))
+}
+
+/// Whether the features that the guest requires beyond its model are not among those that the destination lacks.
+fn required(instance: &Instance<'_>, capabilities: &str, same_cpu: bool) -> Verdict {
+    let host = instance.destination();
+    let lacking = lacking(capabilities);
+    let missing: Vec<_> = instance.guest.cpu.required().filter(|feature| lacking.contains(*feature)).collect();
+    if !missing.is_empty() {
+        return Verdict::fail(format!("{} lacks CPU features of the guest: {}", name(host), missing.join(", ")));
+    }
+    let known = provided(capabilities);
+    match instance.guest.cpu.required().find(|feature| !known.contains(*feature)) {
+        None => Verdict::pass(),
+        Some(_) if same_cpu => Verdict::pass(),
+        Some(feature) => Verdict::unknown(format!("cannot tell whether {} has the CPU feature {feature}", name(host)))
+            .remedy(format!("virsh -c URI hypervisor-cpu-compare CPU.xml, with URI that of {}", name(host))),
+    }
+}
+
+/// What the domain capabilities say of a model.
+enum Model {
+    Runs,
+    /// It does not run, and these features are why.
+    Lacks(BTreeSet<String>),
+    /// It does not run, and this libvirt does not say why.
+    Incomplete,
+    Unknown,
+}
+
+fn usable(xml: &str, model: &str) -> Model {
+    let Ok(document) = Document::parse(xml) else { return Model::Unknown };
+    let mut models = document.descendants().filter(|node| node.has_tag_name("model") && node.text() == Some(model));
+    match models.find_map(|node| node.attribute("usable")) {
+        None if document.descendants().any(|n| n.has_tag_name("model") && n.text() == Some(model)) => Model::Runs,
+        None => Model::Unknown,
+        Some("no") => match blockers(&document, model) {
+            missing if missing.is_empty() => Model::Incomplete,
+            missing => Model::Lacks(missing),
+        },
+        Some(_) => Model::Runs,
+    }
+}
+
+/// Features that keep a model from running; libvirt lists them since 11.0, in `<blockers>`.
+fn blockers(document: &Document<'_>, model: &str) -> BTreeSet<String> {
+    let lists = document.descendants().filter(|node| node.has_tag_name("blockers"));
+    let of_model = lists.filter(|list| list.attribute("model") == Some(model));
+    let features = of_model.flat_map(|list| list.children()).filter(|node| node.has_tag_name("feature"));
+    features.filter_map(|feature| feature.attribute("name").map(str::to_owned)).collect()
+}
+
+/// Every feature that keeps some model from running on that host.
+fn lacking(xml: &str) -> BTreeSet<String> {
+    let Ok(document) = Document::parse(xml) else { return BTreeSet::new() };
+    let lists = document.descendants().filter(|node| node.has_tag_name("blockers"));
+    let features = lists.flat_map(|list| list.children()).filter(|node| node.has_tag_name("feature"));
+    let disabled = host_model(&document, &["disable", "forbid"]);
+    features.filter_map(|feature| feature.attribute("name").map(str::to_owned)).chain(disabled).collect()
+}
+
+/// Features that the host-model of that host has beyond its model.
+fn provided(xml: &str) -> BTreeSet<String> {
+    Document::parse(xml).map(|document| host_model(&document, &["require"])).unwrap_or_default()
+}
+
+fn host_model(document: &Document<'_>, policies: &[&str]) -> BTreeSet<String> {
+    let modes = document.descendants().filter(|node| node.has_tag_name("mode"));
+    let host_model = modes.filter(|mode| mode.attribute("name") == Some("host-model"));
+    let features = host_model.flat_map(|mode| mode.children()).filter(|node| node.has_tag_name("feature"));
+    features
+        .filter(|feature| feature.attribute("policy").is_some_and(|policy| policies.contains(&policy)))
+        .filter_map(|feature| feature.attribute("name").map(str::to_owned))
+        .collect()
 }

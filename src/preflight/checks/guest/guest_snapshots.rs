@@ -6,7 +6,8 @@ check! {
     /// The guest has snapshots or checkpoints.
     ///
     /// # Meaning
-    /// libvirt does not migrate a guest whose snapshots or checkpoints it would leave behind.
+    /// libvirt does not migrate a guest whose snapshots it would leave behind. Checkpoints it leaves behind: the next
+    /// incremental backup has to be a full one.
     /// # Check by hand
     /// virsh snapshot-list DOMAIN; virsh checkpoint-list DOMAIN.
     /// # Fix
@@ -16,9 +17,17 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    vec![match instance.domain.snapshots {
+    let domain = instance.domain;
+    let mut verdicts = vec![match domain.snapshots {
         Some(0) => Verdict::pass(),
-        Some(count) => Verdict::fail(format!("the guest has {count} snapshots or checkpoints")),
-        None => Verdict::unknown("whether the guest has snapshots is not known"),
-    }]
+        Some(count) => Verdict::fail(format!("the guest has {count} snapshots")),
+        None => Verdict::unknown("cannot tell whether the guest has snapshots"),
+    }];
+    if let Some(count) = domain.checkpoints.filter(|count| *count > 0) {
+        verdicts.push(
+            Verdict::fail(format!("the guest has {count} checkpoints, which stay behind and are lost"))
+                .weighing(Severity::Warning),
+        );
+    }
+    verdicts
 }

@@ -1,56 +1,111 @@
 //! Paths of the host are there.
 
 use super::prelude::*;
+use crate::domain::guest::{HostPath, Need};
+use crate::model::snapshot::Host;
 use crate::model::snapshot::host::PathKind;
 
 check! {
     /// The guest uses files of the host that the destination lacks.
     ///
     /// # Meaning
-    /// QEMU on the destination is started with the same emulator, kernel, logs and random sources, by the same paths. A
-    /// log is made anew if its folder is there; all else must exist. Where the destination cannot be asked (a saved
-    /// snapshot, libvirt alone) the paths are listed as a warning.
+    /// QEMU on the destination is started with the same emulator, firmware, kernel, option ROMs, logs, sockets and devices,
+    /// by the same paths. What libvirt or QEMU make themselves (logs, listening sockets, firmware variables) needs a folder
+    /// that can be written; all else must exist, and memory devices and option ROMs must have the same size. pvm looks at
+    /// every path in the guest's definition, whatever the element, and at those in QEMU arguments.
     /// # Check by hand
-    /// On the destination: ls -l PATH.
+    /// On the destination: ls -ld PATH.
     /// # Fix
-    /// Create it there: mkdir -p the folder of a log; copy a kernel with scp -p.
+    /// Create it there: mkdir -p the folder of a log; copy a file with scp -p.
     "host-paths": Error, Instance(run), rechecked
 }
 
+/// Files of which the kernel has one on every host.
+const EVERYWHERE: &[&str] = &["/dev/urandom", "/dev/random", "/dev/hwrng", "/dev/null", "/dev/zero"];
+
+/// Folders that libvirt's packages make, with rights to write for libvirt.
+const PACKAGED: &[&str] = &["/var/log/libvirt/", "/var/lib/libvirt/"];
+
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();
-    // Firmware comes with QEMU; libvirt makes the variable store anew and QEMU sends its content.
-    let common = |what: &str, path: &str| {
-        matches!(what, "loader" | "NVRAM")
-            || matches!(path, "/dev/urandom" | "/dev/random" | "/dev/hwrng" | "/dev/null")
-    };
-    let made_anew = |what: &str| matches!(what, "serial" | "console" | "parallel" | "channel");
+    let mut verdicts = Vec::new();
     let (mut lacking, mut unknown) = (Vec::new(), Vec::new());
-    for (what, path) in instance.guest.paths.iter().filter(|(what, path)| !common(what, path)) {
-        let line = format!("{path} ({what})");
-        match host.paths.get(path) {
-            Some(PathKind::Nowhere) => lacking.push(line),
-            Some(PathKind::Absent) if !made_anew(what) || path.starts_with("/dev/") => lacking.push(line),
-            Some(_) => {}
-            None => unknown.push(line),
+    for path in instance.guest.paths.iter().filter(|path| !EVERYWHERE.contains(&path.path.as_str())) {
+        match there(host, path) {
+            There::Yes => verdicts.extend(size(instance, path)),
+            There::No => lacking.push(format!("{} ({})", path.path, path.what)),
+            There::Unusable(why) => {
+                verdicts.push(Verdict::fail(format!(
+                    "{} ({}) cannot be used on {}: {why}",
+                    path.path,
+                    path.what,
+                    name(host)
+                )));
+            }
+            There::Unknown => unknown.push(format!("{} ({})", path.path, path.what)),
         }
     }
     let emulator = instance.guest.emulator.as_deref().unwrap_or_default();
     if matches!(host.paths.get(emulator), Some(PathKind::Nowhere | PathKind::Absent)) {
         lacking.push(format!("{emulator} (emulator)"));
     }
-    let mut verdicts = Vec::new();
     if !lacking.is_empty() {
         verdicts.push(Verdict::fail(format!("{} lacks {}", name(host), lacking.join(", "))));
     }
     if !unknown.is_empty() {
         verdicts.push(
-            Verdict::fail(format!("must be on {} as well: {}", name(host), unknown.join(", ")))
-                .weighing(Severity::Warning),
+            Verdict::unknown(format!("these files must also exist on {}: {}", name(host), unknown.join(", ")))
+                .remedy(format!("on {}: ls -ld each of them", name(host))),
         );
     }
     if verdicts.is_empty() {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// What is at a path, measured by what the guest needs.
+enum There {
+    Yes,
+    No,
+    Unusable(&'static str),
+    Unknown,
+}
+
+fn there(host: &Host, path: &HostPath) -> There {
+    let kind = host.paths.get(&path.path);
+    let read_only = host.path_details.get(&path.path).and_then(|details| details.read_only) == Some(true);
+    match (path.need, kind) {
+        (Need::Folder, None) if PACKAGED.iter().any(|folder| path.path.starts_with(folder)) => There::Yes,
+        (Need::Pipe, _) => pipe(host, &path.path),
+        (_, None) => There::Unknown,
+        (_, Some(PathKind::Nowhere)) | (Need::Exists, Some(PathKind::Absent)) => There::No,
+        (Need::Folder, Some(PathKind::Absent)) if path.path.starts_with("/dev/") => There::No,
+        (Need::Folder, Some(PathKind::Directory)) => There::Unusable("a directory is there"),
+        (Need::Folder, Some(_)) if read_only => There::Unusable("its file system is mounted read-only"),
+        _ => There::Yes,
+    }
+}
+
+/// QEMU opens PATH.in and PATH.out, and where these are not there PATH itself.
+fn pipe(host: &Host, path: &str) -> There {
+    let is = |end: &str| host.paths.get(&format!("{path}{end}")).map(|kind| *kind == PathKind::Special);
+    match (is(".in"), is(".out"), is("")) {
+        (Some(true), Some(true), _) | (_, _, Some(true)) => There::Yes,
+        (Some(_), Some(_), Some(false)) => There::No,
+        _ => There::Unknown,
+    }
+}
+
+/// A memory device or an option ROM of another size fails when its state is loaded.
+fn size(instance: &Instance<'_>, path: &HostPath) -> Option<Verdict> {
+    if !matches!(path.what.as_str(), "memory device" | "option ROM" | "firmware") {
+        return None;
+    }
+    let of = |host: &Host| host.path_details.get(&path.path)?.size;
+    let (here, there) = (of(instance.source())?, of(instance.destination())?);
+    (here != there).then(|| {
+        let host = name(instance.destination());
+        Verdict::fail(format!("{} ({}) has {here} bytes, and {there} on {host}", path.path, path.what))
+    })
 }

@@ -16,8 +16,9 @@ check! {
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let off = |value: &str| matches!(value, "off" | "false" | "no");
-    let by_override = instance.guest.overrides.iter().find(|(_, name, value)| name == "enable-migration" && off(value));
-    let by_argument = instance.guest.qemu_args.iter().any(|arg| arg.contains("enable-migration=off"));
+    let by_override =
+        instance.guest.arguments.overrides.iter().find(|(_, name, value)| name == "enable-migration" && off(value));
+    let by_argument = instance.guest.arguments.migration_off;
     vec![match by_override {
         Some((alias, _, _)) => Verdict::fail(format!("enable-migration is off for {alias}")),
         None if by_argument => Verdict::fail("enable-migration is off in an argument of QEMU"),

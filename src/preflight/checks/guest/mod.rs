@@ -4,7 +4,7 @@
 mod prelude {
     pub(super) use crate::model::finding::Severity;
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{Instance, bytes, missing, name, version};
+    pub(super) use crate::preflight::context::{Instance, bytes, is_loopback, missing, name, version};
 }
 
 checks! {
@@ -26,6 +26,10 @@ checks! {
     machine_type,
     machine_version,
     guest_cpu,
+    device_models,
+    qemu_arguments,
+    foreign_devices,
+    secrets,
     invtsc,
     disk_storage,
     copy_target,
@@ -33,10 +37,12 @@ checks! {
     lock_manager,
     cdrom_media,
     host_paths,
+    libvirt_files,
     guest_networks,
     graphics_listen,
     tpm_state,
     shared_directory,
+    shared_memory,
     guest_memory,
     hugepages,
     numa_nodes,

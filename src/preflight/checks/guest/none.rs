@@ -13,16 +13,6 @@ check! {
     /// virsh detach-device DOMAIN FILE --live, with the hostdev element in FILE; attach another on the destination.
     "local-devices": Error, Instance(|on| none(&on.guest.local_hostdevs, "host devices of type")), rechecked;
 
-    /// The guest shares memory with other guests.
-    ///
-    /// # Meaning
-    /// A shared-memory device belongs to all its peers; libvirt migrates only the master role.
-    /// # Check by hand
-    /// virsh dumpxml DOMAIN, element shmem.
-    /// # Fix
-    /// virsh detach-device DOMAIN FILE --live, with the shmem element in FILE.
-    "shared-memory": Error, Instance(|on| none(&on.guest.shmem, "shared memory:")), rechecked;
-
     /// The guest is confidential.
     ///
     /// # Meaning

@@ -8,6 +8,7 @@ mod prelude {
 }
 
 checks! {
+    libvirt_connection,
     versions,
     kernel_differs,
     same_host,

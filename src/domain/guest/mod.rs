@@ -1,10 +1,25 @@
 //! What a guest needs of its host besides host devices.
 
+mod arguments;
+mod cpu;
+mod disk;
+mod endpoint;
+mod nic;
+mod paths;
+
+pub use arguments::Arguments;
+pub use cpu::GuestCpu;
+pub use disk::{Disk, Image, Server};
+pub use endpoint::{Endpoint, Graphics};
+pub use nic::Nic;
+pub use paths::{HostPath, Need};
+
 use std::collections::BTreeSet;
 
 use roxmltree::Node;
 
 use super::xml::{self, XmlError};
+use crate::model::pci::PciAddress;
 
 /// What a definition asks of the host it runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,10 +50,20 @@ pub struct Guest {
     pub disks: Vec<Disk>,
     /// Interfaces that are no host devices.
     pub interfaces: Vec<Nic>,
-    /// Addresses graphics servers listen on.
-    pub listens: Vec<String>,
-    /// Files, sockets and devices of the host it uses besides disks: what for, and the path.
-    pub paths: Vec<(String, String)>,
+    /// NVMe disks that it has as PCI functions of the host.
+    pub nvme: Vec<PciAddress>,
+    /// Graphics servers.
+    pub graphics: Vec<Graphics>,
+    /// Addresses and ports of character devices and random sources.
+    pub endpoints: Vec<Endpoint>,
+    /// Files, sockets and devices of the host it uses besides disks.
+    pub paths: Vec<HostPath>,
+    /// Models of interfaces for which QEMU loads an option ROM of its own.
+    pub roms: BTreeSet<String>,
+    /// Secrets that libvirt needs for disks and TPMs, by UUID or usage.
+    pub secrets: BTreeSet<String>,
+    /// Kinds and models of devices, as the domain capabilities list them: `video`, `virtio`.
+    pub models: BTreeSet<(String, String)>,
     /// Host devices that are neither PCI nor mediated: `usb`, `scsi`, ….
     pub local_hostdevs: Vec<String>,
     /// Host devices without an explicit guest address, by alias or position.
@@ -49,66 +74,18 @@ pub struct Guest {
     pub tpm: Option<String>,
     /// Drivers of shared directories (`virtiofs`, `path`).
     pub filesystems: Vec<String>,
-    /// Shared-memory devices.
-    pub shmem: Vec<String>,
-    /// Overridden QEMU properties as `(alias, property, value)`.
-    pub overrides: Vec<(String, String, String)>,
-    /// Arguments handed to QEMU past libvirt.
-    pub qemu_args: Vec<String>,
+    /// Shared-memory devices: name, and whether the guest has the master's role.
+    pub shmem: Vec<(String, bool)>,
+    /// What reaches QEMU past libvirt.
+    pub arguments: Arguments,
 }
 
-/// What the guest wants of the CPU.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GuestCpu {
-    /// `custom`, `host-model`, `host-passthrough`, `maximum`.
-    pub mode: Option<String>,
-    /// Model.
-    pub model: Option<String>,
-    /// Required features.
-    pub required: BTreeSet<String>,
-    /// Whether a TSC frequency is fixed.
-    pub tsc_frequency: bool,
+impl Guest {
+    /// PCI functions of the host that it has by other ways than `<hostdev>` and `<interface>`: QEMU arguments, NVMe disks.
+    pub fn other_devices(&self) -> impl Iterator<Item = PciAddress> {
+        self.arguments.host_devices.iter().filter_map(|(_, address)| *address).chain(self.nvme.iter().copied())
+    }
 }
-
-/// A disk.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Disk {
-    /// `vda`.
-    pub target: String,
-    /// `disk`, `cdrom`, `floppy`, `lun`.
-    pub device: String,
-    /// `file`, `block`, `network`, `volume`, …
-    pub kind: String,
-    /// Format of the image: `raw`, `qcow2`, …
-    pub format: Option<String>,
-    /// Path, volume or remote name; none for an empty drive.
-    pub source: Option<String>,
-    /// Storage pool of a volume.
-    pub pool: Option<String>,
-    /// Cache mode.
-    pub cache: Option<String>,
-    /// Whether writes are thrown away.
-    pub transient: bool,
-    /// Whether it is read-only.
-    pub readonly: bool,
-    /// Whether libvirt drops a missing medium instead of refusing the migration.
-    pub may_be_missing: bool,
-}
-
-/// An interface that is no host device.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Nic {
-    /// `bridge`, `network`, `direct`, `vhostuser`, `vdpa`, …
-    pub kind: String,
-    /// Bridge, network, host interface or socket.
-    pub source: Option<String>,
-    /// MAC address.
-    pub mac: Option<String>,
-    /// MTU.
-    pub mtu: Option<u32>,
-}
-
-const QEMU: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 
 /// Reads a definition.
 pub fn read(text: &str) -> Result<Guest, XmlError> {
@@ -125,24 +102,22 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         cpus: sets(root, "cputune", "cpuset"),
         hugepages: hugepages(root),
         hard_limit: xml::child(root, "memtune").and_then(|tune| xml::child(tune, "hard_limit")).and_then(size),
-        cpu: cpu(root),
+        cpu: cpu::read(root),
+        paths: paths::read(root),
+        secrets: secrets(root),
+        arguments: arguments::read(root),
         launch_security: attribute(root, "launchSecurity", "type"),
         ..Guest::default()
     };
-    for (what, name) in [("loader", "loader"), ("NVRAM", "nvram"), ("kernel", "kernel"), ("initrd", "initrd")] {
-        if let Some(path) = os.and_then(|os| xml::text_of(os, name)) {
-            guest.paths.push((what.to_owned(), path.to_owned()));
-        }
-    }
     if let Some(vcpu) = xml::child(root, "vcpu").and_then(|vcpu| vcpu.attribute("cpuset")) {
         guest.cpus.extend(numbers(vcpu));
     }
     for device in xml::devices(&document) {
         add_device(&mut guest, device);
     }
-    for node in root.children().filter(|node| node.tag_name().namespace() == Some(QEMU)) {
-        add_qemu(&mut guest, node);
-    }
+    let named: Vec<HostPath> = guest.arguments.paths.drain(..).collect();
+    guest.paths.extend(named);
+    guest.viommu = guest.viommu.or_else(|| guest.arguments.viommu.clone());
     Ok(guest)
 }
 
@@ -186,20 +161,13 @@ fn hugepages(root: Node<'_, '_>) -> Vec<u64> {
     if sizes.is_empty() { vec![0] } else { sizes }
 }
 
-fn cpu(root: Node<'_, '_>) -> GuestCpu {
-    let Some(cpu) = xml::child(root, "cpu") else { return GuestCpu::default() };
-    let features = cpu.children().filter(|feature| xml::is(*feature, "feature"));
-    GuestCpu {
-        mode: cpu.attribute("mode").map(str::to_owned),
-        model: xml::text_of(cpu, "model").map(str::to_owned),
-        required: features
-            .filter(|feature| matches!(feature.attribute("policy"), Some("require" | "force") | None))
-            .filter_map(|feature| feature.attribute("name").map(str::to_owned))
-            .collect(),
-        tsc_frequency: xml::child(root, "clock").is_some_and(|clock| {
-            clock.children().any(|timer| timer.attribute("name") == Some("tsc") && timer.has_attribute("frequency"))
-        }),
-    }
+/// `<secret>` elements of disks, and the `secret` of a TPM's state.
+fn secrets(root: Node<'_, '_>) -> BTreeSet<String> {
+    let secrets = root.descendants().filter(|node| xml::is(*node, "secret") || node.has_attribute("secret"));
+    secrets
+        .filter_map(|node| ["uuid", "usage", "secret"].into_iter().find_map(|name| node.attribute(name)))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
@@ -207,90 +175,54 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
         return;
     }
     let kind = device.attribute("type").unwrap_or_default().to_owned();
-    match device.tag_name().name() {
+    let name = device.tag_name().name();
+    let model = device.attribute("model").map(str::to_owned);
+    match name {
         "emulator" => guest.emulator = device.text().map(|text| text.trim().to_owned()),
-        "disk" => guest.disks.push(disk(device, kind)),
-        "interface" if kind != "hostdev" => guest.interfaces.push(nic(device, kind)),
+        "disk" => {
+            if kind == "nvme" {
+                guest.nvme.extend(xml::source_address(device).and_then(xml::address));
+            }
+            guest.disks.push(disk::read(device, kind));
+        }
+        "interface" if kind != "hostdev" => {
+            let rom = xml::child(device, "rom");
+            let own = rom.is_none_or(|rom| rom.attribute("enabled") != Some("no") && !rom.has_attribute("file"));
+            guest.roms.extend(attribute(device, "model", "type").filter(|_| own));
+            guest.interfaces.push(nic::read(device, kind));
+        }
         "hostdev" if !matches!(kind.as_str(), "pci" | "mdev") => guest.local_hostdevs.push(kind),
         "hostdev" | "interface" if kind != "mdev" && !device.children().any(|child| xml::is(child, "address")) => {
-            let name = attribute(device, "alias", "name");
-            guest.unaddressed.push(name.unwrap_or_else(|| device.tag_name().name().to_owned()));
+            guest.unaddressed.push(attribute(device, "alias", "name").unwrap_or_else(|| name.to_owned()));
         }
-        "graphics" => guest.listens.extend(listens(device)),
-        "iommu" => guest.viommu = device.attribute("model").map(str::to_owned),
-        "tpm" => guest.tpm = attribute(device, "backend", "type"),
+        "graphics" => {
+            guest.models.insert((name.to_owned(), kind));
+            guest.graphics.push(endpoint::graphics(device));
+        }
+        "video" => guest.models.extend(attribute(device, "model", "type").map(|model| (name.to_owned(), model))),
+        "iommu" => guest.viommu = model,
+        "tpm" => {
+            guest.models.extend(model.map(|model| (name.to_owned(), model)));
+            guest.tpm = attribute(device, "backend", "type");
+        }
         "filesystem" => {
             guest.filesystems.push(attribute(device, "driver", "type").unwrap_or_else(|| "path".to_owned()));
-            let path = attribute(device, "source", "dir");
-            guest.paths.extend(path.map(|path| ("shared directory".to_owned(), path)));
         }
-        "shmem" => guest.shmem.push(device.attribute("name").unwrap_or_default().to_owned()),
-        name @ ("serial" | "console" | "parallel" | "channel") => {
-            // libvirt makes the sockets of channels itself, in its own directory.
-            if matches!(kind.as_str(), "file" | "dev" | "pipe") {
-                let path = attribute(device, "source", "path");
-                guest.paths.extend(path.map(|path| (name.to_owned(), path)));
-            }
+        "shmem" => guest.shmem.push((
+            device.attribute("name").unwrap_or_default().to_owned(),
+            device.attribute("role") == Some("master"),
+        )),
+        "serial" | "console" | "parallel" | "channel" => {
+            guest.endpoints.extend(endpoint::character(device, name, &kind));
         }
         "rng" => {
-            let backend = xml::child(device, "backend").filter(|backend| backend.attribute("model") == Some("random"));
-            let path = backend.and_then(|backend| backend.text()).map(|path| path.trim().to_owned());
-            guest.paths.extend(path.map(|path| ("random source".to_owned(), path)));
+            guest.models.extend(model.map(|model| (name.to_owned(), model)));
+            if let Some(backend) = xml::child(device, "backend") {
+                let kind = backend.attribute("type").unwrap_or_default();
+                guest.endpoints.extend(endpoint::character(backend, "random source", kind));
+            }
         }
         _ => {}
-    }
-}
-
-fn disk(device: Node<'_, '_>, kind: String) -> Disk {
-    let source = xml::child(device, "source");
-    let named = |name: &str| source.and_then(|source| source.attribute(name)).map(str::to_owned);
-    Disk {
-        target: attribute(device, "target", "dev").unwrap_or_default(),
-        device: device.attribute("device").unwrap_or("disk").to_owned(),
-        source: ["file", "dev", "dir", "name", "volume", "path"].into_iter().find_map(named),
-        pool: named("pool"),
-        format: attribute(device, "driver", "type"),
-        cache: attribute(device, "driver", "cache"),
-        transient: xml::child(device, "transient").is_some(),
-        readonly: xml::child(device, "readonly").is_some(),
-        may_be_missing: source.is_some_and(|s| matches!(s.attribute("startupPolicy"), Some("optional" | "requisite"))),
-        kind,
-    }
-}
-
-fn nic(device: Node<'_, '_>, kind: String) -> Nic {
-    let source = xml::child(device, "source");
-    let named = |name: &str| source.and_then(|source| source.attribute(name)).map(str::to_owned);
-    Nic {
-        source: ["bridge", "network", "dev", "path", "name"].into_iter().find_map(named),
-        mac: attribute(device, "mac", "address"),
-        mtu: attribute(device, "mtu", "size").and_then(|mtu| mtu.parse().ok()),
-        kind,
-    }
-}
-
-fn listens(graphics: Node<'_, '_>) -> Vec<String> {
-    let children = graphics.children().filter(|listen| xml::is(*listen, "listen"));
-    let mut all: Vec<String> = children
-        .filter(|listen| listen.attribute("type") == Some("address"))
-        .filter_map(|listen| listen.attribute("address").map(str::to_owned))
-        .collect();
-    all.extend(graphics.attribute("listen").map(str::to_owned).filter(|address| !all.contains(address)));
-    all
-}
-
-fn add_qemu(guest: &mut Guest, node: Node<'_, '_>) {
-    let text = |node: Node<'_, '_>, name: &str| node.attribute(name).unwrap_or_default().to_owned();
-    for element in node.descendants().filter(|element| element.tag_name().namespace() == Some(QEMU)) {
-        match element.tag_name().name() {
-            "arg" => guest.qemu_args.push(text(element, "value")),
-            "property" => {
-                let device = element.ancestors().find(|above| above.tag_name().name() == "device");
-                let alias = device.map(|device| text(device, "alias")).unwrap_or_default();
-                guest.overrides.push((alias, text(element, "name"), text(element, "value")));
-            }
-            _ => {}
-        }
     }
 }
 
@@ -361,15 +293,16 @@ mod tests {
         .unwrap();
         assert_eq!((guest.memory, guest.hard_limit), (Some(4 << 30), Some(5_000_000)));
         assert_eq!(guest.hugepages, [2 << 20]);
-        assert_eq!(guest.cpu.required, BTreeSet::from(["invtsc".to_owned()]));
+        assert_eq!(guest.cpu.required().collect::<Vec<_>>(), ["invtsc"]);
+        assert_eq!(guest.cpu.disabled(), BTreeSet::from(["x2apic"]));
         assert_eq!(guest.disks[0].source.as_deref(), Some("/i.iso"));
         assert!(guest.disks[0].readonly);
         assert_eq!(guest.interfaces[0].source.as_deref(), Some("br0"));
         assert_eq!((guest.local_hostdevs.len(), guest.unaddressed.len()), (1, 1));
-        assert_eq!(guest.listens, ["10.0.0.1"]);
-        assert_eq!(guest.paths, [("serial".to_owned(), "/log".to_owned())]);
+        assert_eq!(guest.graphics[0].addresses, ["10.0.0.1"]);
+        assert_eq!(guest.paths.iter().map(|path| path.path.as_str()).collect::<Vec<_>>(), ["/log"]);
         assert_eq!((guest.tpm.as_deref(), guest.viommu.as_deref()), (Some("emulator"), Some("intel")));
-        assert_eq!(guest.overrides, [("hostdev0".into(), "enable-migration".into(), "off".into())]);
+        assert_eq!(guest.arguments.overrides, [("hostdev0".into(), "enable-migration".into(), "off".into())]);
     }
 
     #[test]

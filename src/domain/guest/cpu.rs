@@ -1,0 +1,66 @@
+//! The CPU of a guest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roxmltree::Node;
+
+use crate::domain::xml;
+
+/// What the guest wants of the CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GuestCpu {
+    /// `custom`, `host-model`, `host-passthrough`, `maximum`.
+    pub mode: Option<String>,
+    /// How libvirt checks it when the guest starts: `none`, `partial`, `full`.
+    pub check: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Policy of each feature that the definition names: `require`, `disable`, …
+    pub features: BTreeMap<String, String>,
+    /// Whether a TSC frequency is fixed.
+    pub tsc_frequency: bool,
+    /// The element as it stands; libvirt compares it with a host.
+    pub xml: String,
+}
+
+impl GuestCpu {
+    /// Features that the guest has for certain.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.with(&["require", "force"])
+    }
+
+    /// Features of the model that the guest does without.
+    pub fn disabled(&self) -> BTreeSet<&str> {
+        self.with(&["disable", "forbid"]).collect()
+    }
+
+    /// The element as libvirt of another host is asked about it: that the host must not have more than the guest holds when
+    /// the guest starts, not when it arrives.
+    pub fn for_another_host(&self) -> String {
+        self.xml.replacen("match='strict'", "match='exact'", 1).replacen("match=\"strict\"", "match=\"exact\"", 1)
+    }
+
+    fn with<'a>(&'a self, policies: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.features.iter().filter(|(_, policy)| policies.contains(&policy.as_str())).map(|(name, _)| name.as_str())
+    }
+}
+
+/// Reads the `<cpu>` of a domain, and what `<clock>` says of its TSC.
+pub(super) fn read(root: Node<'_, '_>) -> GuestCpu {
+    let Some(cpu) = xml::child(root, "cpu") else { return GuestCpu::default() };
+    let features = cpu.children().filter(|feature| xml::is(*feature, "feature"));
+    let policy = |feature: Node<'_, '_>| {
+        let policy = feature.attribute("policy").unwrap_or("require");
+        Some((feature.attribute("name")?.to_owned(), policy.to_owned()))
+    };
+    GuestCpu {
+        mode: cpu.attribute("mode").map(str::to_owned),
+        check: cpu.attribute("check").map(str::to_owned),
+        model: xml::text_of(cpu, "model").map(str::to_owned),
+        features: features.filter_map(policy).collect(),
+        tsc_frequency: xml::child(root, "clock").is_some_and(|clock| {
+            clock.children().any(|timer| timer.attribute("name") == Some("tsc") && timer.has_attribute("frequency"))
+        }),
+        xml: root.document().input_text()[cpu.range()].to_owned(),
+    }
+}

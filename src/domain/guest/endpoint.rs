@@ -1,0 +1,101 @@
+//! Addresses and ports of the host that a guest listens on or connects to.
+
+use roxmltree::Node;
+
+use crate::domain::xml;
+
+/// Where a console or a character device meets the host's network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The device: `vnc`, `serial`, `random source`, …
+    pub what: String,
+    /// Whether it listens.
+    pub listens: bool,
+    /// Address or host name.
+    pub host: Option<String>,
+    /// Port that the definition fixes.
+    pub port: Option<u16>,
+}
+
+/// A graphics server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Graphics {
+    /// `vnc`, `spice`.
+    pub kind: String,
+    /// Addresses it listens on by its own definition.
+    pub addresses: Vec<String>,
+    /// libvirt networks whose address on the host it listens on.
+    pub networks: Vec<String>,
+    /// Ports that the definition fixes.
+    pub ports: Vec<u16>,
+    /// Ports that it has now, fixed or not.
+    pub taken: Vec<u16>,
+    /// Whether libvirt chooses a port for it.
+    pub autoport: bool,
+}
+
+/// Reads a `<graphics>`.
+pub(super) fn graphics(device: Node<'_, '_>) -> Graphics {
+    let port = |name: &str| device.attribute(name).and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    let listens: Vec<_> = device.children().filter(|listen| xml::is(*listen, "listen")).collect();
+    let with = |kind: &str, name: &str| -> Vec<String> {
+        let these = listens.iter().filter(|listen| listen.attribute("type") == Some(kind));
+        these.filter_map(|listen| listen.attribute(name).map(str::to_owned)).collect()
+    };
+    let networks = with("network", "network");
+    let mut addresses = with("address", "address");
+    // libvirt fills the attribute in with the address that a network has on this host.
+    if networks.is_empty() {
+        addresses.extend(device.attribute("listen").map(str::to_owned).filter(|address| !addresses.contains(address)));
+    }
+    let autoport = device.attribute("autoport") == Some("yes");
+    let now: Vec<u16> = ["port", "tlsPort", "websocket"].into_iter().filter_map(port).collect();
+    let unlistened = ["socket", "none"].iter().any(|kind| listens.iter().any(|l| l.attribute("type") == Some(kind)));
+    Graphics {
+        kind: device.attribute("type").unwrap_or_default().to_owned(),
+        addresses,
+        networks,
+        ports: if autoport { Vec::new() } else { now.clone() },
+        taken: now,
+        autoport: autoport && !unlistened,
+    }
+}
+
+/// Reads the `<source>` elements of a character device.
+pub(super) fn character(device: Node<'_, '_>, what: &str, kind: &str) -> Vec<Endpoint> {
+    if !matches!(kind, "tcp" | "udp") {
+        return Vec::new();
+    }
+    let sources = device.children().filter(|source| xml::is(*source, "source"));
+    sources
+        .map(|source| Endpoint {
+            what: what.to_owned(),
+            listens: source.attribute("mode") == Some("bind"),
+            host: source.attribute("host").map(str::to_owned),
+            port: source.attribute("service").and_then(|port| port.parse().ok()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+
+    #[test]
+    fn a_listen_network_is_no_address_of_the_source() {
+        let guest = read(
+            "<domain><devices><graphics type='vnc' port='5901' autoport='yes' listen='10.89.0.1'>\
+             <listen type='network' network='mgmt' address='10.89.0.1'/></graphics>\
+             <graphics type='vnc' port='5999' autoport='no' websocket='5777' listen='10.0.0.1'>\
+             <listen type='address' address='10.0.0.1'/></graphics>\
+             <serial type='tcp'><source mode='bind' host='10.77.0.1' service='4777'/></serial></devices></domain>",
+        )
+        .unwrap();
+        let [auto, fixed] = &guest.graphics[..] else { panic!("two graphics") };
+        assert_eq!((auto.addresses.len(), &auto.networks[..]), (0, &["mgmt".to_owned()][..]));
+        assert_eq!((&auto.ports[..], auto.autoport), (&[][..], true));
+        assert_eq!((&fixed.addresses[..], &fixed.ports[..]), (&["10.0.0.1".to_owned()][..], &[5999, 5777][..]));
+        let serial = &guest.endpoints[0];
+        assert!(serial.listens && serial.host.as_deref() == Some("10.77.0.1") && serial.port == Some(4777));
+    }
+}

@@ -1,0 +1,113 @@
+//! What libvirt and QEMU themselves need of the destination is there.
+
+use super::prelude::*;
+use crate::model::snapshot::Host;
+use crate::model::snapshot::host::PathKind;
+
+check! {
+    /// The destination lacks a folder, socket or file that libvirt or QEMU needs to start the guest.
+    ///
+    /// # Meaning
+    /// libvirt writes into its own folders when a guest arrives, connects to virtlogd and, where qemu.conf says so, to
+    /// virtlockd, and opens /dev/net/tun for an interface; QEMU loads an option ROM for each network interface, which must have
+    /// the same size on both hosts, because it is part of the guest's memory. A hook may refuse a guest: whether it does
+    /// cannot be known beforehand.
+    /// # Check by hand
+    /// On the destination: df and df -i of the folder; ls -l of the file or socket on both hosts.
+    /// # Fix
+    /// Install the package that the file belongs to (dpkg -S FILE, rpm -qf FILE, on the source), or start the service:
+    /// systemctl enable --now virtlogd.socket.
+    "libvirt-files": Error, Instance(run), rechecked
+}
+
+/// Folders that libvirt writes when a guest arrives.
+const FOLDERS: &[&str] = &["/etc/libvirt/qemu", "/run/libvirt/qemu", "/var/lib/libvirt/qemu", "/var/log/libvirt/qemu"];
+
+/// libvirt's name of a network interface's model, where QEMU's option ROM has another.
+const ROMS: &[(&str, &str)] =
+    &[("virtio", "virtio"), ("virtio-transitional", "virtio"), ("virtio-non-transitional", "virtio")];
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let host = instance.destination();
+    let mut verdicts: Vec<_> = FOLDERS.iter().filter_map(|folder| cannot_write(host, folder)).collect();
+    verdicts.extend(sockets(host));
+    if instance.guest.interfaces.iter().any(|nic| matches!(nic.kind.as_str(), "bridge" | "network" | "ethernet")) {
+        verdicts.extend(
+            absent(host, "/dev/net/tun")
+                .then(|| Verdict::fail(format!("{} has no /dev/net/tun", name(host))).remedy("modprobe tun, there")),
+        );
+    }
+    verdicts.extend(roms(instance));
+    verdicts.extend(["/etc/libvirt/hooks/qemu", "/etc/libvirt/hooks/qemu.d"].iter().find_map(|hook| {
+        let there = matches!(host.paths.get(*hook), Some(PathKind::File | PathKind::Directory));
+        there.then(|| {
+            Verdict::fail(format!("{} runs {hook}, which may refuse the guest", name(host))).weighing(Severity::Info)
+        })
+    }));
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::pass());
+    }
+    verdicts
+}
+
+/// Whether a path is certainly not there, or is no device or socket.
+fn absent(host: &Host, path: &str) -> bool {
+    host.paths.get(path).is_some_and(|kind| *kind != PathKind::Special)
+}
+
+fn cannot_write(host: &Host, folder: &str) -> Option<Verdict> {
+    let details = host.path_details.get(folder)?;
+    let why = if details.read_only == Some(true) {
+        "is mounted read-only"
+    } else if details.free_inodes == Some(0) {
+        "has no free inodes"
+    } else if details.free_bytes == Some(0) {
+        "is full"
+    } else {
+        return None;
+    };
+    Some(Verdict::fail(format!("libvirt cannot write {folder} on {}: the file system {why}", name(host))))
+}
+
+fn sockets(host: &Host) -> Vec<Verdict> {
+    let needed = [
+        (host.log_handler.as_deref() == Some("logd"), "/run/libvirt/virtlogd-sock", "virtlogd"),
+        (host.lock_manager.as_deref() == Some("lockd"), "/run/libvirt/virtlockd-sock", "virtlockd"),
+    ];
+    needed
+        .into_iter()
+        .filter(|(wanted, socket, _)| *wanted && absent(host, socket))
+        .map(|(_, _, service)| {
+            Verdict::fail(format!("{} does not listen on {}", service, name(host)))
+                .remedy(format!("systemctl enable --now {service}.socket, on {}", name(host)))
+        })
+        .collect()
+}
+
+/// Option ROMs of the guest's interfaces that are not there, or have another size.
+fn roms(instance: &Instance<'_>) -> Vec<Verdict> {
+    let (source, host) = (instance.source(), instance.destination());
+    let mut verdicts = Vec::new();
+    for model in &instance.guest.roms {
+        let file = ROMS.iter().find(|(libvirt, _)| libvirt == model).map_or(model.as_str(), |(_, rom)| rom);
+        let path = format!("/usr/lib/ipxe/qemu/efi-{file}.rom");
+        if source.paths.get(&path) != Some(&PathKind::File) {
+            continue; // another distribution's folder
+        }
+        let size = |host: &Host| host.path_details.get(&path).and_then(|details| details.size);
+        match (host.paths.get(&path), size(source), size(host)) {
+            (Some(PathKind::Absent | PathKind::Nowhere), _, _) => {
+                verdicts.push(Verdict::fail(format!("{} lacks {path}, the option ROM of {model}", name(host))));
+            }
+            // QEMU's memory for it is the next power of two.
+            (_, Some(here), Some(there)) if here.next_power_of_two() != there.next_power_of_two() => {
+                verdicts.push(Verdict::fail(format!(
+                    "{path}, the option ROM of {model}, has {here} bytes, and {there} on {}",
+                    name(host)
+                )));
+            }
+            _ => {}
+        }
+    }
+    verdicts
+}
