@@ -152,12 +152,12 @@ fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result
                 entries.push(marked.entry());
             }
             if entries.is_empty() {
-                context.printer.note("No migration waits.");
+                context.printer.note("No unfinished migrations.");
             }
         }
         Err(why) if entries.is_empty() => {
             context.printer.note(&format!(
-                "No migration waits by this machine's journals; whether its guests carry a mark is not known: {}",
+                "No unfinished migrations in this host's journal. Guests could not be checked for migration locks: {}",
                 printable(&why)
             ));
         }
@@ -187,7 +187,7 @@ fn entry(journal: &Listed, directory: &std::path::Path) -> Entry {
 fn line(entry: &Entry) -> String {
     let name = |host: &Option<journal::Host>| host.as_ref().map_or("?", |host| host.name.as_str()).to_owned();
     let mut text = format!(
-        "{}  {} from {} to {}; last record: {}",
+        "{}  {}  {} -> {}  last record: {}",
         entry.id,
         entry.instance.as_ref().map_or("?", |instance| instance.name.as_str()),
         name(&entry.source),
@@ -198,7 +198,7 @@ fn line(entry: &Entry) -> String {
         let _ = write!(text, ", {touched}");
     }
     if entry.under_way {
-        text += "; under way";
+        text += "; in progress";
     }
     if let Some(trouble) = &entry.trouble {
         let _ = write!(text, "; {trouble}");

@@ -236,7 +236,7 @@ fn local(daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Sna
         (None, None) => {
             libvirt::without(
                 &mut snapshot,
-                "libvirt was not asked, because the tree below --root is another machine's",
+                "libvirt was not contacted, because the tree below --root is another machine's",
             );
         }
         (None, Some(uri)) => match crate::libvirt::open(uri) {

@@ -136,15 +136,15 @@ fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
 fn what_stays_open_is_told_with_the_place_and_the_losses() {
     let begun =
         [perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }, judged(lost())];
-    // Unattended a lost state is left for the operator.
+    // Unattended a lost state needs the operator's decision.
     let mut left = bench(None, Some(MIGRATED));
     journal(&left, plan(false), &begun);
     let recovered = recover(&mut left, AUTO);
     assert_eq!((recovered.row, recovered.outcome, recovered.closed), ("26", Outcome::Incomplete, false));
     assert_eq!(
         recovered.receipt.summary,
-        "vm runs on b, but the state of its devices is lost, and the migration is not finished: it is \
-         left for the operator"
+        "vm runs on b, but the state of its devices is lost, and the migration is not finished: it \
+         needs your decision"
     );
     // A destination that does not answer is no place, but what is known of the guest is not forgotten.
     left.destination.0.lock().unwrap().silent = true;

@@ -107,7 +107,7 @@ impl Finish<'_, '_> {
                 };
                 return Ok(Next::open(
                     outcome,
-                    words::left_alone(&self.ground.state, situation, "it is left for the operator"),
+                    words::left_alone(&self.ground.state, situation, "it needs your decision"),
                 ));
             }
             self.record_choice(&decision)?;

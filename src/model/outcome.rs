@@ -31,7 +31,7 @@ impl Outcome {
             Outcome::Findings,
             "Findings: bad configuration, incompatible, or a deliberate refusal (warnings count with --strict).",
         ),
-        (Outcome::Usage, "Wrong usage, pvm.yaml is wrong, or pvm would have to ask and cannot."),
+        (Outcome::Usage, "Wrong usage, pvm.yaml is wrong, or confirmation is required and stdin is not a terminal."),
         (
             Outcome::Unknown,
             "Could not find out (unreadable, unreachable, no libvirt; a verdict unknown). Nothing was changed.",

@@ -15,8 +15,8 @@ pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
     for step in steps {
         let span = config.device_specs[step.index].span();
         let place = format!("{}:{}", config.sources.file(span.file).name, config.sources.line(span));
-        let verdict = step.miss.map_or("wins", crate::nova::config::matching::Miss::as_str);
-        let _ = writeln!(text, "  spec {} ({}): {verdict}", step.index, printable(&place));
+        let verdict = step.miss.map_or("matches", crate::nova::config::matching::Miss::as_str);
+        let _ = writeln!(text, "  device_spec {} ({}): {verdict}", step.index, printable(&place));
     }
     if steps.last().is_none_or(|step| step.miss.is_some()) {
         text.push_str("  no device_spec matches: Nova does not manage this device\n");
@@ -28,13 +28,13 @@ pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
 /// Devices that are named for one spec; the rest is counted.
 const MOST_NAMED: usize = 8;
 
-/// Which spec wins which devices of the host.
+/// Which devices of the host each spec is the first to match.
 pub fn winners(winners: &[(PciAddress, Option<usize>)], config: &ParsedConfig) -> String {
     let mut text = String::new();
     for (index, spec) in config.device_specs.iter().enumerate() {
         let won: Vec<_> = winners.iter().filter(|(_, winner)| *winner == Some(index)).collect();
         let place = format!("{}:{}", config.sources.file(spec.span().file).name, config.sources.line(spec.span()));
-        let _ = write!(text, "spec {index} ({}) wins {}", printable(&place), plural(won.len()));
+        let _ = write!(text, "device_spec {index} ({}) matches {}", printable(&place), plural(won.len()));
         for (i, (address, _)) in won.iter().take(MOST_NAMED).enumerate() {
             let _ = write!(text, "{} {address}", if i == 0 { ":" } else { "" });
         }

@@ -43,9 +43,9 @@ pub fn summary(diagnostics: &[Diagnostic], config: &ParsedConfig) -> String {
     let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     let mut text = String::new();
     let verdict = match config.nova_accepts_with(diagnostics) {
-        Some(true) => "Nova takes this configuration",
+        Some(true) => "Nova accepts this configuration",
         Some(false) => "Nova refuses this configuration",
-        None => "whether Nova takes this configuration is not known",
+        None => "whether Nova accepts this configuration is unknown",
     };
     let _ = write!(
         text,

@@ -82,7 +82,7 @@ pub fn render(snapshot: &Snapshot, view: View) -> String {
         } else {
             table.set_content_arrangement(ContentArrangement::Dynamic);
             table.set_width(u16::try_from(view.width).unwrap_or(80));
-            table.set_header(["DEVICE", "IDS", "DRIVER", "DECLARED", "MIGRATES", "NODE", "USED BY"]);
+            table.set_header(["DEVICE", "IDS", "DRIVER", "TAGGED", "PROBED", "NODE", "IN USE BY"]);
             for group in groups(&shown) {
                 add_group(&mut table, &group, view.pf.is_some());
             }
@@ -120,11 +120,11 @@ fn wide(table: &mut Table, shown: &[&Device]) {
         "GROUP",
         "NODE",
         "MSI-X",
-        "DECLARED",
-        "MIGRATES",
+        "TAGGED",
+        "PROBED",
         "FLAGS",
         "STATE",
-        "USED BY",
+        "IN USE BY",
     ]);
     let word = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), |t| printable(t).into_owned());
     let number = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
@@ -271,15 +271,16 @@ fn cells(device: &Device) -> [String; 7] {
     ]
 }
 
-/// What the device answers, and whether it was asked.
+/// What the device answers, and how it was probed.
 fn migrates(device: &Device) -> String {
     let how = match device.migration.asked.get("supported").map(String::as_str) {
         Some("driver-table") => "inferred",
-        _ => "asked",
+        Some(how) => how,
+        None => "probed",
     };
     match device.migration.supported {
-        Some(Supported::Yes) => format!("yes, {how}"),
-        Some(Supported::No) => format!("no, {how}"),
+        Some(Supported::Yes) => format!("yes ({})", printable(how)),
+        Some(Supported::No) => format!("no ({})", printable(how)),
         None if device.why_unknown("migration.supported").is_some() => "unknown".to_owned(),
         // Nobody asks a device that is neither a VF nor given to VFIO.
         None => "-".to_owned(),
@@ -323,17 +324,17 @@ fn summary(snapshot: &Snapshot) -> String {
         let why = snapshot.why_unknown("facts").map(|why| format!(", because {}", printable(why)));
         let _ = write!(
             text,
-            "\nOnly libvirt was asked{}: what it does not tell is unknown.\n\
-             Install pvm on that host; then ssh HOST pvm inventory tells the rest.",
+            "\nThese facts come from libvirt alone{}; what it does not report is unknown.\n\
+             Install pvm on that host; then ssh HOST pvm inventory reports the rest.",
             why.unwrap_or_default()
         );
     }
     if let Some(why) = snapshot.why_unknown("domains") {
-        let _ = write!(text, "\nWho uses which device is unknown: {}.", printable(why));
+        let _ = write!(text, "\nDevice users unknown: {}.", printable(why));
     }
     let unasked = vfs().find_map(|d| d.why_unknown("migration.supported").map(|why| (d.address, why)));
     if let Some((address, why)) = unasked {
-        let _ = write!(text, "\n{address} could not be asked: {}.", printable(why));
+        let _ = write!(text, "\n{address} not probed: {}.", printable(why));
     }
     text
 }

@@ -43,7 +43,7 @@ impl Reporter {
             Shown::Nothing
         } else if io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            // The clock runs on while the daemon is silent, as it is during switch-over.
+            // The clock runs on while the daemon is silent, as it is during switchover.
             bar.enable_steady_tick(Duration::from_millis(200));
             bar.set_style(style("{spinner} {elapsed_precise} {msg}"));
             Shown::Bar(bar)
@@ -67,7 +67,7 @@ impl Reporter {
             Shown::Bar(bar) => show_bar(bar, event),
             Shown::Lines { last } => {
                 if let What::Progress(_) = event.what {
-                    // Switch-over and short migrations need no numbers.
+                    // Switchover and short migrations need no numbers.
                     if event.time.since(last.unwrap_or(begun)) < LINE_EVERY_MS {
                         return Ok(());
                     }
@@ -128,7 +128,7 @@ fn line(event: &Event) -> Option<String> {
             Phase::Recheck => "checking again".into(),
             Phase::Detach => "unplugging ports".into(),
             Phase::Perform => "migrating".into(),
-            Phase::Verify => "asking both hosts".into(),
+            Phase::Verify => "verifying on both hosts".into(),
             Phase::Attach => "plugging ports in".into(),
             Phase::Cleanup => "cleaning up".into(),
             Phase::Undo => "undoing".into(),
@@ -139,7 +139,7 @@ fn line(event: &Event) -> Option<String> {
             format!("no answer from libvirt for {} s", progress.silent_ms / 1000)
         }
         What::Progress(_) => "waiting for the daemon".into(),
-        What::Switched => "switch-over: the guest stands still on the source".into(),
+        What::Switched => "switchover: guest paused on the source".into(),
         What::Stopping { why } => format!("{why}: aborting the migration, then undoing"),
         What::Note { message } => message.clone(),
         What::Undoing { step } => format!("undoing: {step}"),

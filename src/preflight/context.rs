@@ -139,7 +139,7 @@ pub fn version(text: &str) -> Option<(u64, u64, u64)> {
 /// A fact of a host that nobody could read.
 pub fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
     let why = host.why_unknown(fact).map_or(String::new(), |why| format!(": {why}"));
-    Verdict::unknown(format!("{} does not tell {what}{why}", name(host)))
+    Verdict::unknown(format!("{} does not report {what}{why}", name(host)))
         .remedy(format!("on {}: pvm inventory -o json, as root", name(host)))
 }
 

@@ -13,8 +13,8 @@ pub fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option
     let link = terms.link();
     let source = match state {
         Some(0) => link.words.clone(),
-        Some(_) => format!("{}, device state as the devices say", link.words),
-        None => format!("{}, size of the device state unknown", link.words),
+        Some(_) => format!("{}, device state size as the devices report it", link.words),
+        None => format!("{}, device state not included: its size is not reported", link.words),
     };
     Some(Estimate {
         bytes,
@@ -22,7 +22,7 @@ pub fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option
         seconds: (link.milliseconds(bytes) / 100) as f64 / 10.0,
         downtime_ms: terms.link_at_switchover().milliseconds(state.unwrap_or(0)),
         source,
-        error: "up to 3 times more or less, and longer when the guest writes much memory".to_owned(),
+        error: "could be 3x off, longer with a high dirty rate".to_owned(),
     })
 }
 

@@ -38,7 +38,7 @@ pub struct Terms {
     pub downtime: Downtime,
     /// Limit of the bandwidth in MiB per second.
     pub bandwidth: Option<u64>,
-    /// Bandwidth that can be counted on at switch-over, in MiB per second.
+    /// Bandwidth that can be counted on at switchover, in MiB per second.
     pub switchover_bandwidth: Option<u64>,
     /// Disks that are copied, by target name.
     pub copies: BTreeMap<String, Copied>,
@@ -108,7 +108,7 @@ impl Terms {
         }
     }
 
-    /// Over which the rest goes: the limit of the bandwidth ends at switch-over.
+    /// Over which the rest goes: the limit of the bandwidth ends at switchover.
     pub fn link_at_switchover(&self) -> Link {
         Link::of(self.switchover_bandwidth, "--switchover-bandwidth")
     }
@@ -121,7 +121,7 @@ impl Terms {
             return None;
         }
         let limit = |ms, why| Some(DowntimeLimit { ms, why });
-        let default = format!("QEMU's limit stays, {DEFAULT_DOWNTIME_MS} ms unless it was changed");
+        let default = format!("{DEFAULT_DOWNTIME_MS} ms (QEMU default, unless it was changed)");
         if !devices {
             return limit(None, format!("{default}: no device moves with its state"));
         }

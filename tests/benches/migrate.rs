@@ -23,7 +23,7 @@ use harness::{Said, TwoHosts};
 struct Times {
     /// From the program's start to its end.
     total: f64,
-    /// The guest stood still, as the destination's libvirt counts.
+    /// The downtime, as the destination's libvirt counts.
     downtime: f64,
 }
 
@@ -60,8 +60,8 @@ fn main() {
     println!("{pairs} pairs, milliseconds{:>25} {:>9} {:>9}", "quartile", "median", "quartile");
     report("virsh migrate --live --p2p, total", peer.iter().map(|times| times.total));
     report("pvm migrate, total", pvm.iter().map(|times| times.total));
-    report("virsh, guest stood still", peer.iter().map(|times| times.downtime));
-    report("pvm, guest stood still", pvm.iter().map(|times| times.downtime));
+    report("virsh, downtime", peer.iter().map(|times| times.downtime));
+    report("pvm, downtime", pvm.iter().map(|times| times.downtime));
     report("pvm adds before libvirt's call", added.iter().map(|added| added.before));
     report("pvm adds after libvirt's call", added.iter().map(|added| added.after));
     report("ratio of totals within a pair", pvm.iter().zip(peer).map(|(pvm, peer)| pvm.total / peer.total));

@@ -33,7 +33,7 @@ fn what_waits_is_listed_and_every_other_command_says_so() {
     // Whether there is a libvirt on this machine to ask for marks is not the point here.
     let (code, list, said) = pvm(dir.path(), &["recover", "-c", "test:///default"]);
     assert_eq!((code, list.as_str()), (0, ""));
-    assert!(said.starts_with("No migration waits"), "{said}");
+    assert!(said.starts_with("No unfinished migrations"), "{said}");
     assert_eq!(pvm(dir.path(), &["-q", "recover"]), (0, String::new(), String::new()));
     migration(dir.path(), "a-1").append(&Entry::Recheck).unwrap();
     migration(dir.path(), "b-2").append(&Entry::Done { receipt: Receipt::default() }).unwrap();
@@ -47,12 +47,12 @@ fn what_waits_is_listed_and_every_other_command_says_so() {
         (
             0,
             vec![
-                "a-1  web\\u{1b}1 from cmp-a to cmp-b; last record: recheck",
-                "c-3  web\\u{1b}1 from cmp-a to cmp-b; last record: plan"
+                "a-1  web\\u{1b}1  cmp-a -> cmp-b  last record: recheck",
+                "c-3  web\\u{1b}1  cmp-a -> cmp-b  last record: plan"
             ]
         )
     );
-    assert!(list.lines().nth(1).unwrap().ends_with("; under way"), "{list}");
+    assert!(list.lines().nth(1).unwrap().ends_with("; in progress"), "{list}");
 
     let (_, document, _) = pvm(dir.path(), &["recover", "-o", "json"]);
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();

@@ -51,7 +51,7 @@ fn peer_to_peer(planned: &Planned) -> Option<String> {
     Some(way::peer_to_peer(&order.source.name, &to.name, &to.uri).words(&order.source_label, &to.uri))
 }
 
-/// Says on stderr what is going to be done.
+/// Prints on stderr what is going to be done.
 pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
     if args.diff
         && let Some(after) = planned.plan.as_ref().and_then(|plan| plan.destination_xml.as_ref())
@@ -59,12 +59,14 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
         context.printer.note(diff(planned.facts.xml(), after).trim_end());
     }
     let Some(order) = &planned.order else { return };
-    let head = format!("{} moves from {} to {}", order.instance.name, order.source_label, order.destination.name);
+    // Without --yes the confirmation is still to come.
+    let what = if args.yes { "Migrating" } else { "Plan for" };
+    let head = format!("{what} {}: {} -> {}", order.instance.name, order.source_label, order.destination.name);
     let mut text = printable(&head).into_owned();
     for moved in &order.map {
         let how = match moved.action {
             Action::Migrate => "with its state",
-            Action::Reattach => "a port: unplugged before, plugged in afterwards, without network meanwhile",
+            Action::Reattach => "port: unplugged before and plugged in afterwards, no network in between",
         };
         text = format!("{text}\n  {} -> {}  {how}", moved.source, moved.destination);
     }

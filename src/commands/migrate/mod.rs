@@ -73,7 +73,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         return Ok(outcome);
     }
     let Sides::Live { source, destination, guest } = &sides else {
-        return Err(Stop::usage("a snapshot is no host that runs: migrate takes one only with --dry-run"));
+        return Err(Stop::usage("a snapshot is not a live host; only --dry-run works with snapshots"));
     };
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
     let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
@@ -207,7 +207,7 @@ fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order
 
 fn confirmed(context: &Context) -> Result<bool, Stop> {
     if !io::stdin().is_terminal() {
-        return Err(Stop::usage("would have to ask whether to go on: add --yes"));
+        return Err(Stop::usage("confirmation required, but stdin is not a terminal; use --yes"));
     }
     context.printer.ask("Go on? [y/N] ");
     let mut answer = String::new();

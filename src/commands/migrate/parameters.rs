@@ -13,7 +13,7 @@ use crate::plan::document::Plan;
 use crate::preflight::Downtime;
 use crate::preflight::context::version;
 
-/// Least versions for the bandwidth at switch-over: libvirt's parameter, and the QEMU behind it.
+/// Least versions for the bandwidth at switchover: libvirt's parameter, and the QEMU behind it.
 const SWITCHOVER: [(&str, (u64, u64, u64)); 2] = [("libvirt", (11, 1, 0)), ("QEMU", (8, 2, 0))];
 
 /// As options and settings say. The limit of the pause is in the options only where it is fixed.
@@ -93,17 +93,17 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let raised = options.raise_downtime && limit.is_none_or(|ms| ms < LONGEST_RAISED_MS);
     let raised = if raised { format!("; {RAISED}") } else { String::new() };
     let pause = match (limit, why) {
-        (Some(ms), Some(why)) => Some(format!("Longest pause: {ms} ms, {why}{raised}.")),
-        (Some(ms), None) => Some(format!("Longest pause: {ms} ms{raised}.")),
-        (None, Some(why)) => Some(format!("Longest pause: {why}{raised}.")),
-        (None, None) => options.raise_downtime.then(|| format!("Longest pause: the hypervisor's limit{raised}.")),
+        (Some(ms), Some(why)) => Some(format!("Max downtime: {ms} ms, {why}{raised}.")),
+        (Some(ms), None) => Some(format!("Max downtime: {ms} ms{raised}.")),
+        (None, Some(why)) => Some(format!("Max downtime: {why}{raised}.")),
+        (None, None) => options.raise_downtime.then(|| format!("Max downtime: the hypervisor's limit{raised}.")),
     };
     let others = [
         options.bandwidth.map(|mebibytes| format!("Bandwidth: {mebibytes} MiB/s.")),
-        options.switchover_bandwidth.map(|mebibytes| format!("Bandwidth at switch-over: {mebibytes} MiB/s.")),
-        options.timeout.map(|time| format!("Aborted and undone after {} ms.", time.as_millis())),
-        options.parallel.map(|connections| format!("Connections: {connections}.")),
-        options.require_proof.then(|| "A device state that nothing proves is a failure.".to_owned()),
+        options.switchover_bandwidth.map(|mebibytes| format!("Switchover bandwidth: {mebibytes} MiB/s.")),
+        options.timeout.map(|time| format!("Timeout: {} ms, then aborted and rolled back.", time.as_millis())),
+        options.parallel.map(|connections| format!("Parallel connections: {connections}.")),
+        options.require_proof.then(|| "Fails if nothing proves that the device state was loaded.".to_owned()),
     ];
     let copies = options.copy_disks.iter().map(|(disk, path)| format!("Disk {disk} is copied: {path}."));
     pause.into_iter().chain(others.into_iter().flatten()).chain(copies).collect()

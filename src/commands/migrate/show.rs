@@ -63,9 +63,9 @@ fn in_numbers(receipt: &Receipt) -> String {
     let mut parts = Vec::new();
     if let Some(total) = receipt.total_ms {
         let phases: Vec<_> = receipt.phases.iter().map(|(phase, ms)| format!("{phase} {}", time(*ms))).collect();
-        parts.push(format!("{} in all ({})", time(total), phases.join(", ")));
+        parts.push(format!("total {} ({})", time(total), phases.join(", ")));
     }
-    parts.extend(receipt.downtime_ms.map(|ms| format!("it stood still for {}", time(ms))));
+    parts.extend(receipt.downtime_ms.map(|ms| format!("downtime {}", time(ms))));
     parts.extend(receipt.memory_bytes.map(|n| format!("memory {}", bytes(n))));
     parts.extend(receipt.vfio_bytes.filter(|n| *n > 0).map(|n| format!("device state {}", bytes(n))));
     let verdict = receipt.verdict.as_ref().filter(|verdict| **verdict != Verdict::NothingToProve);

@@ -69,11 +69,11 @@ impl Signals {
     /// From here on they are for the attempt with this id, which hears of them by `sender`.
     pub(super) fn begin(&self, id: &str, direct: bool, sender: Sender<Note>) {
         let rest = if direct {
-            "libvirt ends the migration by itself, or leaves the guest paused if it is past switch-over"
+            "libvirt aborts the migration, or leaves the guest paused if it is past switchover"
         } else {
-            "libvirt goes on with the migration by itself"
+            "libvirt continues the migration in the background"
         };
-        let leaving = format!("pvm: left at once: {rest}; to see and finish it: pvm recover {id}");
+        let leaving = format!("pvm: detached: {rest}; to follow or abort it: pvm recover {id}");
         *self.lock() = Some(Attempt { sender, asked: false, leaving, ended: None });
     }
 

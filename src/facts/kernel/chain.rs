@@ -1,5 +1,5 @@
 //! What a device's migration rests on, link by link: the firmware, the kernel's module, the PF, the bound driver, the device's
-//! own answer, QEMU. The first link that does not hold is where to begin mending.
+//! own answer, QEMU. The first link that does not hold is where to begin.
 
 use serde_json::Value;
 

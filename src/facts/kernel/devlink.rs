@@ -231,7 +231,7 @@ fn refused(device: &Device, error: &io::Error) -> String {
     let driver = device.driver.as_deref().unwrap_or("the driver");
     match error.kind() {
         io::ErrorKind::PermissionDenied => "only root may ask devlink for it: run pvm as root".to_owned(),
-        io::ErrorKind::Unsupported => format!("{driver} does not tell devlink"),
+        io::ErrorKind::Unsupported => format!("{driver} does not report it through devlink"),
         _ => format!("devlink on {}: {error}", device.address),
     }
 }
@@ -373,7 +373,7 @@ mod tests {
         pf.driver = Some("ice".to_owned());
         let no = |errno: rustix::io::Errno| io::Error::from(errno);
         card(&mut pf, &[], Err(no(rustix::io::Errno::OPNOTSUPP)), Err(no(rustix::io::Errno::PERM)));
-        assert_eq!(pf.why_unknown("firmware"), Some("ice does not tell devlink"));
+        assert_eq!(pf.why_unknown("firmware"), Some("ice does not report it through devlink"));
         assert!(pf.why_unknown("devlink.eswitch_mode").unwrap().contains("only root"));
     }
 

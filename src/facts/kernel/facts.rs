@@ -59,11 +59,11 @@ pub fn read(tree: &Tree) -> Host {
         ("mounts", host.mounts.is_none(), "proc/self/mountinfo cannot be read"),
         ("interfaces", host.interfaces.is_none(), "sys/class/net cannot be read"),
         ("addresses", host.addresses.is_none(), "proc/net/fib_trie cannot be read"),
-        ("networks", true, "libvirt was not asked"),
-        ("pools", true, "libvirt was not asked"),
-        ("libvirt", true, "libvirt was not asked"),
-        ("qemu", true, "libvirt was not asked"),
-        ("machine_types", true, "libvirt was not asked"),
+        ("networks", true, "libvirt was not contacted"),
+        ("pools", true, "libvirt was not contacted"),
+        ("libvirt", true, "libvirt was not contacted"),
+        ("qemu", true, "libvirt was not contacted"),
+        ("machine_types", true, "libvirt was not contacted"),
     ] {
         if missing {
             host.unknown.push(Unknown::new(fact, why));

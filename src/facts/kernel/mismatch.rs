@@ -1,5 +1,5 @@
 //! Where what is declared, what is bound and what the device says do not fit together: findings with the first broken link
-//! and the commands to mend it. pvm itself changes nothing.
+//! and the commands to fix it. pvm itself changes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -165,13 +165,13 @@ fn details(device: &mut Device, host: &Host) {
 
 fn why_not_asked(device: &Device, host: &Host, probe: Probe) -> String {
     if probe == Probe::None {
-        return "it was not asked (--probe none)".to_owned();
+        return "probing is off (--probe none)".to_owned();
     }
     let Some(driver) = &device.driver else {
-        return "no driver is bound; a device can be asked only while a VFIO driver is".to_owned();
+        return "no driver is bound (probing needs a VFIO driver)".to_owned();
     };
     if device.vfio_dev.is_none() && !driver.replace('-', "_").ends_with("vfio_pci") {
-        return format!("it is bound to {driver}; a device can be asked only while a VFIO driver is");
+        return format!("bound to {driver} (probing needs a VFIO driver)");
     }
     let active = format!(
         "pvm inventory --probe active --pf {} asks it, and resets it",

@@ -182,7 +182,7 @@ fn read_domain(daemon: &dyn Hypervisor, info: &DomainInfo) -> Domain {
 fn ask_qemu(found: &mut Domain, daemon: &dyn Hypervisor) {
     if found.job.as_deref() != Some("none") {
         for fact in ["blocked_reasons", "qemu"] {
-            found.unknown.push(Unknown::new(fact, "a job is under way, so the domain's QEMU was not asked"));
+            found.unknown.push(Unknown::new(fact, "a job is running, so the domain's QEMU was not queried"));
         }
         return;
     }

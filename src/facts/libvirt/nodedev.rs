@@ -8,7 +8,7 @@ use crate::model::pci::{PciAddress, PciId};
 use crate::model::snapshot::device::{DevType, Device, Sriov, Vpd};
 use crate::model::snapshot::{SCHEMA, Snapshot, Unknown, Via};
 
-const WHY: &str = "libvirt does not tell it; install pvm on that host, so that pvm inventory can be asked there";
+const WHY: &str = "libvirt does not report it; install pvm on that host, so that pvm inventory can read it there";
 /// Facts of a device that only its host's kernel has.
 const MISSING: &[&str] = &[
     "subsystem_vendor_id",

@@ -18,7 +18,7 @@ pub fn here(root: &Path, uri: Option<&str>, domain: &str, since: Timestamp, now:
     let mut evidence = collect::collect(root, domain, since, now);
     let daemon = match uri {
         Some(uri) => libvirt::open(uri).map_err(|e| e.to_string()),
-        None => Err("libvirt was not asked, because the tree below --root is another machine's".to_owned()),
+        None => Err("libvirt was not contacted, because the tree below --root is another machine's".to_owned()),
     };
     let mut unknown = |fact: &str, why: String| evidence.unknown.push(Unknown::new(fact, why));
     match daemon {

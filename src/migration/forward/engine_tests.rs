@@ -218,7 +218,7 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
     });
     bench.world.hears = Box::new(|_| {});
     assert_eq!((aborts(&bench.hosts[0]), told.iter().count()), (1, 1), "{ended:?}");
-    assert_eq!(ended.receipt.summary, "vm stays on a, all was undone: the time limit ran out");
+    assert_eq!(ended.receipt.summary, "vm stays on a, all was undone: timed out");
 
     // It meets no switch-over.
     let mut bench = endless();

@@ -84,7 +84,7 @@ impl Stopped {
     const fn why(self) -> &'static str {
         match self {
             Self::Operator => "interrupted",
-            Self::Timeout => "the time limit ran out",
+            Self::Timeout => "timed out",
         }
     }
 

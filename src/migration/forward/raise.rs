@@ -8,7 +8,7 @@ use crate::libvirt::Hypervisor;
 /// It is raised to this at most, in milliseconds; one that is not below it stands.
 pub const LONGEST_RAISED_MS: u64 = 10_000;
 /// The same in words, for plans.
-pub const RAISED: &str = "raised while there is no progress, up to 10 s";
+pub const RAISED: &str = "raised if pre-copy does not converge, up to 10 s";
 
 /// How often the running job is asked how long the pause would be. Single answers are ten times too high (QEMU 11.1.3 in
 /// the lab, where little was sent just before).

@@ -100,7 +100,7 @@ fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic 
         .remedy(remedy)
 }
 
-/// A `#` or `;` where JSON goes on, or behind its end.
+/// A `#` or `;` where JSON goes on, or after its end.
 fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(Diagnostic, Option<Node>)> {
     let rest = &mapped.text[error.offset..];
     if !rest.starts_with(['#', ';']) {
@@ -173,7 +173,7 @@ fn python(
     }
     let len = word.map_or(1, |word| word.len());
     let found = if comma {
-        "no comma behind the last member"
+        "no comma after the last member"
     } else if word.is_some() {
         "true, false and null are lower case"
     } else {
@@ -209,7 +209,7 @@ fn python(
         }
         return Some((diagnostic.remedy(format!("{} = {}", def.name, meant.text.replace('\n', "\n  "))), Some(node)));
     }
-    let remedy = "text in double quotes; true, false, null in lower case; no comma behind the last member";
+    let remedy = "text in double quotes; true, false, null in lower case; no comma after the last member";
     Some((diagnostic.remedy(remedy), None))
 }
 

@@ -9,7 +9,7 @@ lint! {
     /// An earlier device_spec takes all or some of the devices this one is for.
     ///
     /// # Meaning
-    /// Nova walks the list from the top; the first spec that matches a device wins and all its tags apply. There is no
+    /// Nova walks the list from the top; the first spec that matches a device applies, with all its tags. There is no
     /// ranking by how exact a spec is. A spec whose devices an earlier one matches too never counts for them.
     /// # Check by hand
     /// pvm check-config --host HOST --trace ADDRESS shows the walk for one device.
@@ -36,7 +36,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         };
         let mut diagnostic = Diagnostic::new(&RULE, message)
             .at(spec.span(), if fully { "never reached" } else { "reached for the others only" })
-            .also(specs[earlier].span(), "the first that matches wins")
+            .also(specs[earlier].span(), "the first match applies")
             .remedy(match (same, fully) {
                 (true, true) => "remove one of them: their tags are the same",
                 (true, false) => "nothing to do: their tags are the same",

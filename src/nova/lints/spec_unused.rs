@@ -36,8 +36,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         found.push(match lost {
             Some((device, winner)) => {
                 Diagnostic::new(&RULE, "earlier device_specs take every device of this one on this host")
-                    .at(spec.span(), "wins no device")
-                    .also(subject.config.device_specs[winner].span(), format!("wins {}", device.address))
+                    .at(spec.span(), "applies to no device")
+                    .also(subject.config.device_specs[winner].span(), format!("applies to {}", device.address))
                     .remedy("put this one above the other, or remove it")
             }
             None => Diagnostic::new(&RULE, "this device_spec matches no device of this host")

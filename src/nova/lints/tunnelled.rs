@@ -23,14 +23,11 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         option_span(subject, &TUNNELLED).filter(|_| subject.config.is_on(&TUNNELLED) && uses_migration(subject))
     {
         found.push(
-            Diagnostic::new(
-                &RULE,
-                "tunnelled migration makes the guest stand still longer, while its devices' state goes over",
-            )
-            .at(span, "on")
-            .remedy(
-                "live_migration_tunnelled = false; live_migration_with_native_tls = true encrypts without a tunnel",
-            ),
+            Diagnostic::new(&RULE, "tunnelled migration lengthens the downtime, while the device state is transferred")
+                .at(span, "on")
+                .remedy(
+                    "live_migration_tunnelled = false; live_migration_with_native_tls = true encrypts without a tunnel",
+                ),
         );
     }
 }

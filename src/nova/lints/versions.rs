@@ -5,7 +5,7 @@ use crate::model::finding::Severity;
 use crate::text::Diagnostic;
 
 lint! {
-    /// A live_migratable tag, yes or no, demands libvirt 10.0.0 and QEMU 8.2.2.
+    /// A live_migratable tag, yes or no, requires libvirt 10.0.0 and QEMU 8.2.2.
     ///
     /// # Meaning
     /// nova-compute refuses to start on a host with an older libvirt or QEMU as soon as one device_spec has
@@ -32,9 +32,9 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let too_old = subject.host.is_some_and(|h| old(&h.host.libvirt, [10, 0, 0]) || old(&h.host.qemu, [8, 2, 2]));
     let mut diagnostic = Diagnostic::new(
         &RULE,
-        "live_migratable demands libvirt 10.0.0 and QEMU 8.2.2 on this host, whatever its value",
+        "live_migratable requires libvirt >= 10.0.0 and QEMU >= 8.2.2 on this host, whatever its value",
     )
-    .at(member.key.span.to(member.value.span), if too_old { "this host is older" } else { "the first one" })
+    .at(member.key.span.to(member.value.span), if too_old { "this host is older" } else { "first used here" })
     .note("with older ones nova-compute does not start; the kernel needs variant drivers, 5.18 or later")
     .remedy("check with: virsh version");
     if too_old {

@@ -67,7 +67,7 @@ pub struct Ini {
 /// A file with more errors is no configuration.
 const MOST_ERRORS: usize = 50;
 
-/// Splits a file as oslo.config does, but goes on behind an error.
+/// Splits a file as oslo.config does, but goes on after an error.
 pub fn parse(id: FileId, file: &SourceFile) -> Ini {
     let mut reader =
         Reader { id, file, ini: Ini::default(), section: Section::None, open: None, after_error: false, line: 0 };
@@ -94,7 +94,7 @@ struct Reader<'a> {
     ini: Ini,
     section: Section,
     open: Option<(Spanned<String>, MappedText)>,
-    /// Continuation lines behind a line that was refused say nothing new.
+    /// Continuation lines after a line that was refused say nothing new.
     after_error: bool,
     line: usize,
 }
@@ -157,9 +157,9 @@ impl Reader<'_> {
             let known = matches!(name.to_lowercase().as_str(), "pci" | "default" | "filter_scheduler" | "libvirt");
             let remedy = if known { format!("[{name}]") } else { "end the line with ]".to_owned() };
             let shown = close.map_or(span, |i| Span::new(self.id, span.start + i + 1, span.end));
-            let found = if close.is_some() { "behind the bracket" } else { "no closing bracket" };
+            let found = if close.is_some() { "after the bracket" } else { "no closing bracket" };
             self.refuse("a section header must end with ]", shown, found, "Invalid section (must end with ])", |d| {
-                d.note("there are no comments behind a header").remedy(remedy)
+                d.note("there are no comments after a header").remedy(remedy)
             });
             // What follows is read as the section that was meant, where that is plain.
             self.section = if known || close.is_some() {

@@ -55,7 +55,7 @@ fn signals_and_limits_end_it_before_switch_over_and_leave_nothing() {
     let mut running = start(&hosts, SLOW, &["--timeout", "1s"]);
     let said = running.ended();
     said_so(&said, 4, Some("host-a.test"));
-    assert!(said.stdout.contains("the time limit ran out"), "{said:#?}");
+    assert!(said.stdout.contains("timed out"), "{said:#?}");
     life = hosts.survived(Row::of("--timeout runs out", "perform").exit(said.code), "a", &life);
 
     // While it is planned there is nothing to undo: pvm just ends.

@@ -24,7 +24,7 @@ fn a_guest_moves_there_and_back_and_goes_on_counting() {
     let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(0);
     assert_eq!(said.stdout, "demo runs on host-b.\n");
     // It has no devices, but its pause may grow all the same.
-    said.complains("Longest pause: QEMU's limit stays").complains(pvm::migration::forward::RAISED);
+    said.complains("Max downtime: 300 ms (QEMU default").complains(pvm::migration::forward::RAISED);
     let between = hosts.life("b", "demo", Some(&before));
     assert_eq!(hosts.virsh("a", &["list", "--all", "--name"]).trim(), "");
 
@@ -56,7 +56,7 @@ fn a_name_that_turns_text_round_is_shown_as_what_it_is() {
     let said = hosts.run("a", &["migrate", "demo", host, "--yes"]).ends(0);
     assert_eq!(said.stdout, format!("demo runs on {shown}.\n"));
     assert!(!said.stderr.contains(host), "{said:#?}");
-    said.complains(&format!("demo moves from host-a.test to {shown}"));
+    said.complains(&format!("Migrating demo: host-a.test -> {shown}"));
     hosts.life("b", "demo", Some(&before));
 }
 
@@ -99,7 +99,7 @@ fn what_cannot_be_done_is_refused_in_one_sentence_and_changes_nothing() {
         (&["nothing", "host-b", "--yes"], 3, "host-a.test has no guest \"nothing\""),
         (&["demo", "qemu+tcp://host-b:1/system", "--yes"], 3, "Connection refused"),
         (&["demo", "qemu+tcp://nowhere.test/system", "--yes"], 3, "cannot connect to qemu+tcp://nowhere.test/system"),
-        (&["demo", "host-b"], 2, "would have to ask whether to go on: add --yes"),
+        (&["demo", "host-b"], 2, "confirmation required, but stdin is not a terminal; use --yes"),
         (&["demo", "qemu+ext:///system?command=true", "--yes"], 1, "the scheme \"qemu+ext\" is not one of"),
         (&["demo", "host-b", "--root", "/nowhere", "--yes"], 2, "does not go with --root"),
     ];

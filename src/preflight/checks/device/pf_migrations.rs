@@ -41,7 +41,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
             .count();
         if busy + mine > MOST {
             verdicts.push(Verdict::fail(format!(
-                "{busy} migrations are under way on the PF {} of {}, with this guest's {mine} it would be more than {MOST}",
+                "{busy} migrations are running on the PF {} of {}, with this guest's {mine} it would be more than {MOST}",
                 pf.address,
                 name(&snapshot.host)
             )));

@@ -5,7 +5,7 @@ use crate::model::snapshot::Supported;
 use crate::plan::codes::PROBED_MIGRATABLE;
 
 check! {
-    /// A device says that it cannot migrate, or was not asked.
+    /// A device reports that it cannot migrate, or was not probed.
     ///
     /// # Meaning
     /// A variant driver's name proves nothing: mlx5 decides at bind whether a VF can migrate (devlink's migratable,
@@ -42,7 +42,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         Verdict::answer(
             pair::probed(&device.pair),
             || format!("a device cannot migrate: source {}, destination {}", word(s), word(d)),
-            || format!("{} on {} was not asked whether it can migrate{why}", guilty.address, name(host)),
+            || format!("{} on {} was not probed for migration support{why}", guilty.address, name(host)),
         )
         .facts(&word(s), &word(d))
         .remedy(if refused && pair::is_mlx5(guilty) {

@@ -33,8 +33,8 @@ fn judge(disk: &str, copied: &Copied, destination: &str) -> Verdict {
     let refused = |why: String| Verdict::fail(why).about(&disk);
     let (source, target) = match (&copied.source, &copied.target) {
         (Ok(source), Ok(target)) => (source, target),
-        (Err(why), _) => return refused(format!("the source does not tell what {path} is: {why}")),
-        (_, Err(why)) => return refused(format!("{destination} does not tell what {path} is: {why}")),
+        (Err(why), _) => return refused(format!("the source does not report what {path} is: {why}")),
+        (_, Err(why)) => return refused(format!("{destination} does not report what {path} is: {why}")),
     };
     if source.kind != Kind::File {
         return refused(format!("{path} on the source is {}", what(source)));
@@ -139,8 +139,8 @@ mod tests {
         assert!(target(|t| t.identity = Some((1, 2))).contains("the source's own file"));
         assert!(target(|t| t.kind = Kind::Absent).contains("b has no /d to copy onto"));
         assert!(target(|t| t.kind = Kind::Other).contains("no regular file"));
-        assert!(said(&Copied { target: Err("no channel".into()), ..raw() }).contains("b does not tell"));
-        assert!(said(&Copied { source: Err("no channel".into()), ..raw() }).contains("the source does not tell"));
+        assert!(said(&Copied { target: Err("no channel".into()), ..raw() }).contains("b does not report"));
+        assert!(said(&Copied { source: Err("no channel".into()), ..raw() }).contains("the source does not report"));
         assert!(said(&Copied { format: None, ..raw() }).contains("its format is unknown"));
         assert!(said(&Copied { format: Some("vmdk".into()), ..raw() }).contains("vmdk"));
     }

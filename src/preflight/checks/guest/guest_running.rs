@@ -20,7 +20,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         match state {
             "paused" if instance.domain.io_error => Verdict::fail("an I/O error of a disk has paused the guest")
                 .remedy(format!(
-                    "virsh domblkerror {name}; mend the disk, then virsh resume {name}",
+                    "virsh domblkerror {name}; fix the disk, then virsh resume {name}",
                     name = instance.domain.name
                 )),
             "running" | "paused" => Verdict::pass(),

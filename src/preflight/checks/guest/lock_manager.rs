@@ -7,7 +7,7 @@ check! {
     /// Nothing keeps a guest from writing to its disks from two hosts.
     ///
     /// # Meaning
-    /// When the answer at switch-over is lost, a guest may run on both hosts. Only a lock manager (virtlockd, sanlock)
+    /// When the answer at switchover is lost, a guest may run on both hosts. Only a lock manager (virtlockd, sanlock)
     /// or the storage itself then keeps its disks whole.
     /// # Check by hand
     /// grep lock_manager /etc/libvirt/qemu.conf.

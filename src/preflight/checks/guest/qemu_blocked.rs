@@ -23,7 +23,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         Some(reasons) if reasons.is_empty() => vec![Verdict::pass()],
         Some(reasons) => reasons.iter().map(|reason| Verdict::fail(format!("QEMU: {reason}"))).collect(),
         None => vec![
-            Verdict::unknown("QEMU was not asked whether the guest can migrate")
+            Verdict::unknown("QEMU was not queried for migration blockers")
                 .remedy("virsh qemu-monitor-command DOMAIN '{\"execute\": \"query-migrate\"}'"),
         ],
     }

@@ -3,7 +3,7 @@
 use super::prelude::*;
 
 check! {
-    /// Other migrations are under way on a host.
+    /// Other migrations are running on a host.
     ///
     /// # Meaning
     /// Migrations share the network and the limits of PFs; each of them takes longer and pauses its guest longer.
@@ -18,7 +18,13 @@ fn run(hosts: Hosts<'_>) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = [&hosts.source.host, &hosts.destination.host]
         .into_iter()
         .filter(|host| host.jobs.is_some_and(|jobs| jobs > 0))
-        .map(|host| Verdict::fail(format!("{} migrations are under way on {}", host.jobs.unwrap_or(0), name(host))))
+        .map(|host| {
+            let (count, host) = (host.jobs.unwrap_or(0), name(host));
+            Verdict::fail(match count {
+                1 => format!("1 other migration is running on {host}"),
+                _ => format!("{count} other migrations are running on {host}"),
+            })
+        })
         .collect();
     if verdicts.is_empty() {
         verdicts.push(Verdict::pass());
