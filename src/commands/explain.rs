@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Context, OrStop as _, Stop};
+use super::{Context, OrStop as _, Stop, migrate};
 use crate::cli::explain::Explain;
 use crate::model::finding::Rule;
 use crate::model::outcome::Outcome;
@@ -10,9 +10,9 @@ use crate::output::text::folded;
 use crate::text::near_miss::near_miss;
 use crate::{facts, nova, preflight};
 
-/// Every rule pvm knows, by code: those of the rooms, of the lints and of the checks.
+/// Every rule pvm knows, by code: those of the rooms, of `migrate`, of the lints and of the checks.
 pub fn rules() -> Vec<&'static Rule> {
-    let declared = [nova::RULES, facts::RULES].concat().concat();
+    let declared = [nova::RULES, facts::RULES, &[migrate::RULES]].concat().concat();
     let lints = nova::lints::LINTS.iter().map(|lint| lint.rule);
     let checks = preflight::checks().map(|check| &check.rule);
     let mut all: Vec<_> = declared.into_iter().chain(lints).chain(checks).collect();

@@ -121,7 +121,13 @@ pub fn take(
     mut pause: impl FnMut(Duration),
 ) -> Result<std::result::Result<(), String>> {
     let (id, namespace) = (&mark.id, request_namespace(&mark.id));
-    host.set_metadata(uuid, REQUEST_PREFIX, &namespace, Some(&mark.element()))?;
+    if let Err(e) = host.set_metadata(uuid, REQUEST_PREFIX, &namespace, Some(&mark.element())) {
+        // A migration under way keeps libvirt from writing: whose it is can be read.
+        return match obstacle(host, uuid, |other| other == id || known(other)) {
+            Ok(Some(why)) => Ok(Err(why)),
+            Ok(None) | Err(_) => Err(e),
+        };
+    }
     let mut waited = Duration::ZERO;
     let refused = loop {
         // In this order: a request is taken back only once the mark is there.

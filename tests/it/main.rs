@@ -24,6 +24,7 @@ mod tree;
 
 mod binary;
 mod check_config;
+mod claims;
 mod config_properties;
 mod contributing;
 mod generated;

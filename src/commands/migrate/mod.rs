@@ -42,6 +42,8 @@ use sides::Sides;
 use signals::Signals;
 use wanted::Wanted;
 
+pub use usable::RULES;
+
 /// How often a plan is made again because somebody else took a device of it.
 const MOST_PLANS: usize = 3;
 

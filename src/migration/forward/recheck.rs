@@ -20,6 +20,11 @@ pub(super) fn recheck(ground: &mut Ground<'_>, order: &Order) -> Result<(), Fail
     let Some(fresh) = source.domain(uuid).map_err(unknown)? else {
         return refused("the guest is gone from the source".into());
     };
+    // First: what else is not as planned may be the other migration's doing.
+    let known = |id: &str| order.known_marks.iter().any(|known| known == id);
+    if let Some(why) = mark::obstacle(source.as_ref(), uuid, known).map_err(unknown)? {
+        return refused(format!("the guest {why}"));
+    }
     let as_planned = match fresh.state {
         libvirt::State::Running(_) => !order.paused,
         libvirt::State::Paused(PauseReason::User) => order.paused,
@@ -36,11 +41,7 @@ pub(super) fn recheck(ground: &mut Ground<'_>, order: &Order) -> Result<(), Fail
     {
         return refused(format!("a guest with this UUID is {} on the destination", there.state));
     }
-    let known = |id: &str| order.known_marks.iter().any(|known| known == id);
-    match mark::obstacle(source.as_ref(), uuid, known).map_err(unknown)? {
-        Some(why) => refused(format!("the guest {why}")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn host(ground: &mut Ground<'_>, side: Side) -> Result<std::sync::Arc<dyn Hypervisor>, Failed> {

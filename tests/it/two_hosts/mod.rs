@@ -14,6 +14,8 @@ mod options;
 mod predictions;
 // The hook that ends pvm at a record is not in release builds.
 #[cfg(debug_assertions)]
+mod attacked;
+#[cfg(debug_assertions)]
 mod recover;
 #[cfg(debug_assertions)]
 mod table;

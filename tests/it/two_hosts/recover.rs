@@ -18,7 +18,7 @@ fn other(host: &str) -> &'static str {
 }
 
 /// The journal of the last migration from this host: its id, and the name of its last record.
-fn last_journal(hosts: &TwoHosts, host: &str) -> Option<(String, String)> {
+pub(super) fn last_journal(hosts: &TwoHosts, host: &str) -> Option<(String, String)> {
     let (name, text) = hosts.journals(host).pop()?;
     // A journal in which nothing stands yet.
     let record: serde_json::Value = serde_json::from_str(text.lines().next_back().unwrap_or("{}")).unwrap();
@@ -27,7 +27,7 @@ fn last_journal(hosts: &TwoHosts, host: &str) -> Option<(String, String)> {
 
 /// Waits until the daemon says this about the guest.
 #[track_caller]
-fn wait_for(hosts: &TwoHosts, host: &str, state: &str) {
+pub(super) fn wait_for(hosts: &TwoHosts, host: &str, state: &str) {
     wait_until(&format!("the guest on {host} is {state}"), || {
         hosts.told(host, &["domstate", "demo", "--reason"]).stdout.trim() == state
     });
@@ -105,7 +105,7 @@ fn send(pid: rustix::process::Pid, signal: Signal) {
 }
 
 /// Makes a split: the destination's daemon stands still until the source has given up on it.
-fn split(hosts: &TwoHosts) -> String {
+pub(super) fn split(hosts: &TwoHosts) -> String {
     let destination = daemon(hosts, "b");
     let id = at_switch_over(hosts, &[], || {
         send(destination, Signal::STOP);
