@@ -19,7 +19,7 @@ mod program;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harness::{Life, Said, TwoHosts};
@@ -71,9 +71,23 @@ enum Fault {
     NetworkCut,
     /// pvm is killed, and the network cut.
     PvmKilledNetworkCut,
+    PvmStopped,
+    InterruptedTwice,
+    Terminated,
+    HungUp,
+    SourceQemuStopped,
+    DestinationQemuStopped,
+    /// The disk of the journals is full for a while.
+    DiskFull,
+    /// The name of the destination leads to another host for a while.
+    NameSwapped,
+    /// Nobody is there to read what pvm says.
+    ReaderDead,
+    /// A pvm of another machine wants the same.
+    TwoOperators,
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 22] = [
     Fault::None,
     Fault::PvmKilledAtRecord,
     Fault::PvmKilled,
@@ -86,7 +100,20 @@ const FAULTS: [Fault; 12] = [
     Fault::SourceDaemonSilent,
     Fault::NetworkCut,
     Fault::PvmKilledNetworkCut,
+    Fault::PvmStopped,
+    Fault::InterruptedTwice,
+    Fault::Terminated,
+    Fault::HungUp,
+    Fault::SourceQemuStopped,
+    Fault::DestinationQemuStopped,
+    Fault::DiskFull,
+    Fault::NameSwapped,
+    Fault::ReaderDead,
+    Fault::TwoOperators,
 ];
+
+/// The state directory of the machine that pvm is started on, and that of a second one.
+const MACHINES: [&str; 2] = ["/var/lib/pvm", "/var/lib/pvm-2"];
 
 const RECORDS: [&str; 10] = [
     "plan",
@@ -130,6 +157,11 @@ fn main() {
     let migrations = number("SOAK_MIGRATIONS").unwrap_or(300);
     println!("SOAK_SEED={seed} SOAK_MIGRATIONS={migrations}");
     let hosts = TwoHosts::up_with(IMPATIENT, IMPATIENT);
+    for host in ["a", "b"] {
+        // A disk that can be filled.
+        let disk = "mkdir -p /var/lib/pvm && mount -t tmpfs -o size=32m tmpfs /var/lib/pvm";
+        hosts.command("exec", &[host, "sh", "-c", disk]);
+    }
     let life = hosts.guest("a", "demo", &[]);
     let first = life.counter;
     // Xorshift stays at zero for ever.
@@ -179,15 +211,32 @@ impl Soak {
         }
         let (out, err) = (self.hosts.path("soak.out"), self.hosts.path("soak.err"));
         pvm.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
+        if fault == Fault::ReaderDead {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            pvm.stdout(writer.try_clone().unwrap()).stderr(writer);
+        }
         let mut pvm = pvm.spawn().unwrap();
+        let second = (fault == Fault::TwoOperators).then(|| self.second_operator(from, to));
         self.strike(fault, &mut pvm, from, to);
         let code = ended(&mut pvm);
         let read = |path| fs::read_to_string(path).unwrap();
         let said = Said { code, stdout: read(&out), stderr: read(&err) };
-        let (recoveries, decisions) = self.recover(from, &said);
+        let second = second.map(|mut second| {
+            ended(&mut second);
+            Said::of(&second.wait_with_output().unwrap())
+        });
+        let (mut recoveries, mut decisions) = self.recover(from, MACHINES[0], &said);
+        if let Some(second) = &second {
+            let more = self.recover(from, MACHINES[1], second);
+            (recoveries, decisions) = (recoveries + more.0, decisions + more.1);
+        }
         self.on = if self.hosts.virsh(from, &["list", "--name"]).trim() == "demo" { from } else { to };
         self.life = self.hosts.whole(self.on, &self.life);
-        self.truthful(&said, from, to, recoveries);
+        match &second {
+            Some(second) => self.one_of_two(&said, second, to, recoveries),
+            None => self.truthful(&said, from, to, recoveries),
+        }
 
         tally.all += 1;
         tally.moved += u32::from(self.on == to);
@@ -207,9 +256,47 @@ impl Soak {
         match said.code {
             Some(0) => assert!(self.on == to && recoveries == 0, "it said that the guest moved: {said:#?}"),
             Some(1 | 4 | 130) => assert!(self.on == from && recoveries == 0, "it said that all is undone: {said:#?}"),
+            // Without room for its last record it is not finished, wherever the guest is.
+            Some(5) if said.stderr.contains("No space left") || said.stdout.contains("No space left") => {}
             Some(3 | 6) | None => {}
             _ => panic!("an exit code that nothing here can lead to: {said:#?}"),
         }
+    }
+
+    /// Of two machines one at most says that it moved the guest, and if none needed recovery that is so.
+    fn one_of_two(&self, one: &Said, other: &Said, to: &str, recoveries: usize) {
+        let moved = [one, other].iter().filter(|said| said.code == Some(0)).count();
+        assert!(moved <= 1, "both say that they moved it: {one:#?} {other:#?}");
+        let known = [one, other].iter().all(|said| matches!(said.code, Some(0 | 1 | 3 | 4 | 6)));
+        assert!(known, "an exit code that nothing here can lead to: {one:#?} {other:#?}");
+        assert!(recoveries > 0 || (moved == 1) == (self.on == to), "{one:#?} {other:#?}");
+    }
+
+    /// A pvm of another machine, a moment later.
+    fn second_operator(&mut self, from: &str, to: &str) -> Child {
+        std::thread::sleep(self.random.time(1500));
+        let destination = format!("host-{to}");
+        let migrate = ["migrate", "demo", &destination, "--yes", "--bandwidth", "8MiB"];
+        let mut pvm = self.of_machine(from, MACHINES[1], &migrate);
+        pvm.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// `pvm` with the state directory of one of the machines.
+    fn of_machine(&self, host: &str, machine: &str, args: &[&str]) -> Command {
+        let mut pvm = Command::new(harness::script());
+        let directory = self.hosts.path("");
+        pvm.args(["exec", directory.to_str().unwrap(), host, "env", &format!("STATE_DIRECTORY={machine}")]);
+        pvm.arg(program::PVM).args(args).stdin(Stdio::null());
+        pvm
+    }
+
+    /// Stops the guest's QEMU on a host, if it has one, for a while.
+    fn stop_qemu(&self, host: &str, lasts: Duration) {
+        let stop = format!(
+            "p=$(cat /run/libvirt/qemu/demo.pid) && kill -STOP $p && {{ sleep {}; kill -CONT $p; }}; true",
+            lasts.as_secs_f32()
+        );
+        self.hosts.command("exec", &[host, "sh", "-c", &stop]);
     }
 
     fn strike(&mut self, fault: Fault, pvm: &mut Child, from: &str, to: &str) {
@@ -217,7 +304,7 @@ impl Soak {
         let lasts = self.random.time(5000);
         let host = |command: &str, args: &[&str]| drop(self.hosts.command(command, args));
         match fault {
-            Fault::None | Fault::PvmKilledAtRecord | Fault::Timeout => {}
+            Fault::None | Fault::PvmKilledAtRecord | Fault::Timeout | Fault::ReaderDead | Fault::TwoOperators => {}
             Fault::PvmKilled | Fault::PvmKilledNetworkCut => {
                 std::thread::sleep(wait);
                 signal(pvm, rustix::process::Signal::KILL);
@@ -230,6 +317,45 @@ impl Soak {
             Fault::Interrupted => {
                 std::thread::sleep(wait);
                 signal(pvm, rustix::process::Signal::INT);
+            }
+            Fault::Terminated | Fault::HungUp | Fault::InterruptedTwice => {
+                std::thread::sleep(wait);
+                let first = match fault {
+                    Fault::Terminated => rustix::process::Signal::TERM,
+                    Fault::HungUp => rustix::process::Signal::HUP,
+                    _ => rustix::process::Signal::INT,
+                };
+                signal(pvm, first);
+                if fault == Fault::InterruptedTwice {
+                    std::thread::sleep(lasts / 5);
+                    signal(pvm, first);
+                }
+            }
+            Fault::PvmStopped => {
+                std::thread::sleep(wait);
+                signal(pvm, rustix::process::Signal::STOP);
+                std::thread::sleep(lasts);
+                signal(pvm, rustix::process::Signal::CONT);
+            }
+            Fault::SourceQemuStopped | Fault::DestinationQemuStopped => {
+                std::thread::sleep(wait);
+                self.stop_qemu(if fault == Fault::SourceQemuStopped { from } else { to }, lasts);
+            }
+            Fault::DiskFull => {
+                std::thread::sleep(wait);
+                let fill = "cat /dev/zero >/var/lib/pvm/filling 2>/dev/null; true";
+                host("exec", &[from, "sh", "-c", fill]);
+                std::thread::sleep(lasts);
+                host("exec", &[from, "rm", "/var/lib/pvm/filling"]);
+            }
+            Fault::NameSwapped => {
+                std::thread::sleep(wait);
+                let names = self.hosts.path(&format!("host-{from}/etc/hosts"));
+                let right = fs::read_to_string(&names).unwrap();
+                let (own, other) = if from == "a" { ("10.77.0.1", "10.77.0.2") } else { ("10.77.0.2", "10.77.0.1") };
+                fs::write(&names, right.replace(other, own)).unwrap();
+                std::thread::sleep(lasts);
+                fs::write(&names, right).unwrap();
             }
             Fault::DestinationQemuKilled => {
                 // Far from switch-over: past it the guest itself would be killed.
@@ -276,22 +402,29 @@ impl Soak {
     }
 
     /// `pvm recover` until nothing waits; decides where the table asks for it. How often, and how many decisions.
-    fn recover(&mut self, from: &str, said: &Said) -> (usize, usize) {
+    fn recover(&mut self, from: &str, machine: &str, said: &Said) -> (usize, usize) {
         let (mut recoveries, mut decisions) = (0, 0);
         let mut story = vec![format!("{said:#?}")];
+        let run = |soak: &Self, args: &[&str]| Said::of(&soak.of_machine(from, machine, args).output().unwrap());
         loop {
-            let listed = self.hosts.run(from, &["recover", "-o", "json"]);
+            let listed = run(self, &["recover", "-o", "json"]);
             let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
-            let Some(id) = listed["migrations"][0]["id"].as_str().map(str::to_owned) else { break };
+            // The other machine's are for the other machine.
+            let own = listed["migrations"].as_array().unwrap().iter().filter_map(|one| one["id"].as_str());
+            let own = own.filter(|id| {
+                let look = format!("test ! -e {machine}/migrations/{id}.ndjson || echo here");
+                self.hosts.command("exec", &[from, "sh", "-c", &look]).contains("here")
+            });
+            let Some(id) = own.map(str::to_owned).next() else { break };
             assert!(recoveries < MOST_RECOVERIES, "it does not come to an end: {story:#?}");
             recoveries += 1;
-            let said = self.hosts.run(from, &["recover", &id]);
+            let said = run(self, &["recover", &id]);
             story.push(format!("{said:#?}"));
             let words = format!("{}{}", said.stdout, said.stderr);
             if said.code == Some(6) && words.contains("--keep") {
                 let keep = if words.contains("--keep dst") { self.random.of(&["src", "dst"]) } else { "src" };
                 decisions += 1;
-                story.push(format!("{:#?}", self.hosts.run(from, &["recover", &id, "--keep", keep])));
+                story.push(format!("{:#?}", run(self, &["recover", &id, "--keep", keep])));
             }
         }
         (recoveries, decisions)
