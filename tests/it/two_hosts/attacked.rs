@@ -254,7 +254,7 @@ fn a_reader_that_stands_still_stops_no_migration() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut both = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     // A page is left of what a pipe holds: less than what is told of a migration.
-    both.write_all(&[b'\n'; 15 * 4096]).unwrap();
+    both.write_all(&vec![b'\n'; 15 * 4096]).unwrap();
     let mut reader = fs::File::open(&pipe).unwrap();
     let args = ["migrate", "demo", "host-b", "--yes", "-o", "ndjson", "--bandwidth", "2MiB"];
     let written = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
