@@ -5,6 +5,7 @@
 
 pub mod element;
 pub mod guest;
+pub mod owners;
 pub mod read;
 pub mod rewrite;
 mod xml;

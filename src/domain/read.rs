@@ -4,20 +4,10 @@ use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
 
+use super::owners::{NOVA_NAMESPACE, Owner, metadata};
 use super::xml::{self, XmlError};
 use crate::model::snapshot::domain::NovaMetadata;
 use crate::model::snapshot::{Hostdev, HostdevKind};
-
-/// Nova's namespace without its version (`nova/virt/libvirt/config.py`, `NOVA_NS`).
-const NOVA_NAMESPACE: &str = "http://openstack.org/xmlns/libvirt/nova/";
-
-/// Namespaces in `<metadata>` by which management systems mark the guests they run.
-const OWNERS: &[(&str, &str)] = &[
-    (NOVA_NAMESPACE, "nova"),
-    ("http://ovirt.org/vm/", "ovirt"),
-    ("http://kubevirt.io", "kubevirt"),
-    ("http://opennebula.org/xmlns/libvirt/", "opennebula"),
-];
 
 /// What a definition says about the guest as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,7 +16,7 @@ pub struct Described {
     pub name: String,
     /// UUID in lower case, empty when the definition has none.
     pub uuid: String,
-    /// Management system that runs it, by its metadata.
+    /// Management system that runs it, by the marks that it leaves in definitions.
     pub owner: Option<&'static str>,
     /// Nova's metadata.
     pub nova: Option<NovaMetadata>,
@@ -42,24 +32,9 @@ pub fn read(text: &str) -> Result<Described, XmlError> {
     Ok(Described {
         name: xml::text_of(root, "name").unwrap_or_default().to_owned(),
         uuid: xml::text_of(root, "uuid").unwrap_or_default().to_ascii_lowercase(),
-        owner: owner(&document),
+        owner: Owner::of(&document).map(|owner| owner.word),
         nova: nova(&document),
         hostdevs: xml::devices(&document).filter_map(|device| hostdev(device, iommufd)).collect(),
-    })
-}
-
-fn metadata<'a, 'i: 'a>(document: &'a Document<'i>) -> impl Iterator<Item = Node<'a, 'i>> + 'a {
-    document
-        .root_element()
-        .children()
-        .filter(|node| xml::is(*node, "metadata"))
-        .flat_map(|metadata| metadata.children().filter(Node::is_element))
-}
-
-fn owner(document: &Document<'_>) -> Option<&'static str> {
-    metadata(document).find_map(|element| {
-        let namespace = element.tag_name().namespace()?;
-        OWNERS.iter().find(|(prefix, _)| namespace.starts_with(prefix)).map(|(_, owner)| *owner)
     })
 }
 
@@ -216,18 +191,5 @@ mod tests {
         assert_eq!(nova.extra_specs.unwrap()["pci_passthrough:alias"], "cx7:2");
         let older = GUEST.replace("nova:extraSpecs", "nova:other");
         assert_eq!(read(&older).unwrap().nova.unwrap().extra_specs, None);
-    }
-
-    #[test]
-    fn knows_other_owners_and_none() {
-        let guest = |metadata: &str| format!("<domain><metadata>{metadata}</metadata></domain>");
-        for (metadata, owner) in [
-            ("<v:vm xmlns:v='http://ovirt.org/vm/1.0'/>", Some("ovirt")),
-            ("<kubevirt xmlns='http://kubevirt.io'/>", Some("kubevirt")),
-            ("<one:vm xmlns:one='http://opennebula.org/xmlns/libvirt/1.0'/>", Some("opennebula")),
-            ("<nova/>", None),
-        ] {
-            assert_eq!(read(&guest(metadata)).unwrap().owner, owner, "{metadata}");
-        }
     }
 }

@@ -8,6 +8,7 @@ use super::text::{folded, printable};
 use super::{Printer, StdoutError};
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::format::Format;
+use crate::preflight::report::Estimate;
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 
 /// Several destinations in one document.
@@ -70,19 +71,18 @@ fn render(text: &mut String, report: &Report) {
         guest(text, instance);
     }
     if !report.capacity.is_empty() {
-        text.push_str("\nFree matching VFs:\n");
+        text.push_str("\nroom for devices that guests hold:\n");
         for kind in &report.capacity {
-            let mut line = printable(&kind.kind).into_owned();
-            let ways = [
-                (&report.destination, kind.to_destination, kind.source_used, &report.source),
-                (&report.source, kind.to_source, kind.destination_used, &report.destination),
-            ];
-            for (at, (host, room, used, other)) in ways.into_iter().filter(|way| way.2 > 0).enumerate() {
-                let (host, other) = (printable(host), printable(other));
-                let mark = if at == 0 { ':' } else { ';' };
-                let _ = write!(line, "{mark} {host} has room for {room} of the {used} in use on {other}");
-            }
-            let _ = writeln!(text, "{}", folded("  ", &line, "      "));
+            let _ = writeln!(
+                text,
+                "  {}: {} of {} to {}, {} of {} back",
+                printable(&kind.kind),
+                kind.to_destination,
+                kind.source_used,
+                printable(&report.destination),
+                kind.to_source,
+                kind.destination_used
+            );
         }
     }
 }
@@ -98,14 +98,24 @@ fn guest(text: &mut String, instance: &InstanceReport) {
         let _ = writeln!(text, "{}", folded("  Nova would take ", &pairs.join(", "), "      "));
     }
     if let Some(estimate) = instance.estimate.as_ref().filter(|_| !instance.map.is_empty()) {
-        let seconds = if estimate.seconds < 1.0 { "under 1 s".into() } else { format!("{:.0} s", estimate.seconds) };
-        let line = format!(
-            "Estimate: {seconds}, downtime {} ms ({}; {})",
-            estimate.downtime_ms, estimate.source, estimate.error
-        );
-        let _ = writeln!(text, "{}", folded("  ", &line, "      "));
+        let _ = writeln!(text, "{}", folded("  ", &expected(estimate), "      "));
     }
     rows(text, &instance.checks);
+}
+
+/// What is expected of a migration. A downtime that nobody can tell is never a number.
+fn expected(estimate: &Estimate) -> String {
+    let Estimate { source, error, .. } = estimate;
+    let time = if estimate.seconds < 1.0 { "under 1 s".to_owned() } else { format!("{:.0} s", estimate.seconds) };
+    match estimate.downtime_ms {
+        Some(ms) => format!("Estimate: {time}, downtime {ms} ms ({source}; {error})"),
+        None => {
+            let link = source.trim_end_matches(" assumed");
+            format!(
+                "Estimate: {time}, downtime unknown (device state size not reported). Assumes {link}; {error}."
+            )
+        }
+    }
 }
 
 /// Whether Nova's claim pairs a device with another one than pvm's map.
@@ -136,7 +146,7 @@ fn map_line(entry: &DeviceMove) -> String {
     line
 }
 
-/// What forbids comes first. A remedy that several rows in a row share is printed once, after the last of them.
+/// What forbids comes first. A remedy that several rows in a row share is said once, behind the last of them.
 fn rows(text: &mut String, rows: &[Row]) {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| match row.result {

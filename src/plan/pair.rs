@@ -383,12 +383,14 @@ pub fn physical_network(device: &Device) -> Option<&Value> {
 
 /// Whether a migration of the device is under way.
 pub fn is_migrating(device: &Device) -> bool {
-    device.claimed_by.is_some()
-        || device
-            .migration
-            .state
-            .as_deref()
-            .is_some_and(|state| matches!(state, "STOP_COPY" | "RESUMING" | "PRE_COPY" | "PRE_COPY_P2P"))
+    device.claimed_by.is_some() || device.migration.state.as_deref().is_some_and(is_migrating_state)
+}
+
+/// Whether a VFIO state word is one of a migration under way. The kernel writes `PRE_COPY_P2P`, QEMU `pre-copy-p2p`, and from
+/// 11.0 on `pre-copy-p2p-prepare`.
+fn is_migrating_state(state: &str) -> bool {
+    let state = state.to_ascii_uppercase().replace('-', "_");
+    matches!(state.as_str(), "STOP_COPY" | "RESUMING") || state.starts_with("PRE_COPY")
 }
 
 /// Whether it is a network function.
@@ -440,6 +442,17 @@ pub fn vf_admin_differences(s: &VfAdmin, d: &VfAdmin) -> Vec<(&'static str, Stri
 mod tests {
     use super::*;
     use crate::model::snapshot::device::Migration;
+
+    #[test]
+    fn every_word_of_a_migration_under_way_is_known() {
+        let migrating = |state: &str| {
+            let migration = Migration { state: Some(state.to_owned()), ..Migration::default() };
+            is_migrating(&Device { migration, ..Device::default() })
+        };
+        let busy = ["STOP_COPY", "RESUMING", "PRE_COPY", "PRE_COPY_P2P", "pre-copy-p2p", "pre-copy-p2p-prepare"];
+        assert!(busy.into_iter().all(migrating));
+        assert!(!["RUNNING", "RUNNING_P2P", "STOP", "ERROR", "running-p2p"].into_iter().any(migrating));
+    }
 
     #[test]
     fn vendor_facts_of_vf_and_pf_must_be_equal_and_known() {

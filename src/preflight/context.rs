@@ -12,6 +12,17 @@ use crate::plan::{InstancePlan, Role};
 use super::terms::Terms;
 use super::verdict::Verdict;
 
+/// Who tracks the pages of a guest's memory that a device writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracking {
+    /// The device itself.
+    Device,
+    /// The IOMMU, through iommufd.
+    Iommu,
+    /// Neither of them.
+    Nobody,
+}
+
 /// Two hosts.
 #[derive(Debug, Clone, Copy)]
 pub struct Hosts<'a> {
@@ -114,6 +125,29 @@ impl<'a> Instance<'a> {
         let own = format!("{} {}{virt}", text(&self.guest.emulator), text(&self.guest.machine));
         let same_kind = || capabilities.iter().find(|(name, _)| name.ends_with(&virt)).map(|(_, xml)| xml);
         capabilities.get(&own).or_else(same_kind).map(String::as_str)
+    }
+
+    /// Whether the running guest's QEMU was asked, and names no reason against a migration.
+    pub fn qemu_blocks_nothing(&self) -> bool {
+        self.domain.is_active() && self.domain.blocked_reasons.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether the guest's definition forces QEMU to migrate this device (`enable-migration=on`).
+    pub fn forces_migration(&self, held: &Held<'_>) -> bool {
+        let alias = held.hostdev.alias.as_deref().unwrap_or_default();
+        self.guest.arguments.overrides.iter().any(|(of, name, value)| {
+            of == alias && name == "enable-migration" && matches!(value.as_str(), "on" | "true" | "yes")
+        })
+    }
+
+    /// Who tracks the pages that this device of the guest writes; `None` when nobody could say.
+    pub fn tracking(&self, held: &Held<'_>) -> Option<Tracking> {
+        match held.device?.migration.dirty_tracking.as_deref()? {
+            "device" => Some(Tracking::Device),
+            // The IOMMU's tracking is within reach of a guest that opens its devices by iommufd only.
+            "iommu" if held.hostdev.iommufd => Some(Tracking::Iommu),
+            _ => Some(Tracking::Nobody),
+        }
     }
 
     /// Whether it holds a PCI function of the host.

@@ -12,9 +12,8 @@ pub fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option
     let bytes = memory.saturating_add(state.unwrap_or(0));
     let link = terms.link();
     let source = match state {
-        Some(0) => link.words.clone(),
+        Some(0) | None => link.words.clone(),
         Some(_) => format!("{}, device state size as the devices report it", link.words),
-        None => format!("{}, device state not included: its size is not reported", link.words),
     };
     Some(Estimate {
         bytes,

@@ -76,8 +76,9 @@ pub struct Estimate {
     pub bytes: u64,
     /// At the assumed rate, without memory written again meanwhile.
     pub seconds: f64,
-    /// For the state that moves while the guest is paused.
-    pub downtime_ms: u64,
+    /// For the state that moves while the guest is paused; `None` (`null`) when a device does not report its size.
+    #[serde(default)]
+    pub downtime_ms: Option<u64>,
     /// What it rests on.
     pub source: String,
     /// How far off it may be, as a factor either way.

@@ -74,3 +74,18 @@ fn many_guests_and_a_guest_with_ten_thousand_devices_end() {
     source.domains = vec![small; 500];
     assert_eq!(report_on(&source).instances.len(), 500);
 }
+
+#[test]
+fn a_downtime_that_nobody_can_tell_is_null_and_never_a_number() {
+    let estimate = |state: Option<u64>| {
+        let (mut source, destination) = pair();
+        for device in &mut source.devices {
+            device.migration.state_size = state;
+        }
+        let report = run(&source, &destination, &Question::default());
+        serde_json::to_value(report.instances[0].estimate.as_ref().unwrap()).unwrap()["downtime_ms"].clone()
+    };
+    assert!(estimate(None).is_null());
+    assert_eq!(estimate(Some(1 << 30)), 2 * 858 + 1);
+    assert_eq!(estimate(Some(0)), 0);
+}

@@ -40,6 +40,10 @@ pub struct Terms {
     pub bandwidth: Option<u64>,
     /// Bandwidth that can be counted on at switchover, in MiB per second.
     pub switchover_bandwidth: Option<u64>,
+    /// Whether the data is encrypted by QEMU.
+    pub tls: bool,
+    /// Number of connections, where there are several (multifd).
+    pub parallel: Option<u32>,
     /// Disks that are copied, by target name.
     pub copies: BTreeMap<String, Copied>,
 }

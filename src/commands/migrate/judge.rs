@@ -4,6 +4,7 @@ use super::plan::Planned;
 use super::usable;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
+use crate::domain::owners::Owner;
 use crate::migration::order::Order;
 use crate::model::device_move::Action;
 use crate::model::finding::Severity;
@@ -92,13 +93,9 @@ fn sentence(row: &Row) -> String {
 /// A guest that somebody else runs is theirs to move.
 fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> Result<(), Stop> {
     let (name, uuid) = (&planned.facts.domain().name, &planned.facts.domain().uuid);
-    let (who, command) = match owner {
-        "nova" => ("Nova", format!("openstack server migrate --live-migration {uuid}")),
-        "ovirt" => ("oVirt", "the engine's Migrate action".to_owned()),
-        "kubevirt" => ("KubeVirt", format!("virtctl migrate {name}")),
-        "opennebula" => ("OpenNebula", format!("onevm migrate --live {name} HOST")),
-        "pacemaker" => ("Pacemaker", "pcs resource move RESOURCE".to_owned()),
-        other => (other, "its own tools".to_owned()),
+    let (who, command) = match Owner::of_word(owner) {
+        Some(known) => (known.name, known.command(name, uuid)),
+        None => (owner, "its own tools".to_owned()),
     };
     match &args.bypass_owner {
         Some(given) if given.eq_ignore_ascii_case(uuid) => Ok(()),

@@ -171,6 +171,8 @@ fn judge(facts: &Facts, wanted: &Wanted) -> Report {
         downtime: wanted.downtime,
         bandwidth: wanted.options.bandwidth,
         switchover_bandwidth: wanted.options.switchover_bandwidth,
+        tls: wanted.options.tls,
+        parallel: wanted.options.parallel,
         copies: facts.copies.clone(),
     };
     let (domains, wishes, excluded) = (Some(vec![facts.guest]), wanted.wishes(), facts.excluded.clone());

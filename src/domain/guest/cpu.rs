@@ -19,6 +19,8 @@ pub struct GuestCpu {
     pub features: BTreeMap<String, String>,
     /// Whether a TSC frequency is fixed.
     pub tsc_frequency: bool,
+    /// Threads per core.
+    pub threads: Option<u32>,
     /// The element as it stands; libvirt compares it with a host.
     pub xml: String,
 }
@@ -58,6 +60,7 @@ pub(super) fn read(root: Node<'_, '_>) -> GuestCpu {
         check: cpu.attribute("check").map(str::to_owned),
         model: xml::text_of(cpu, "model").map(str::to_owned),
         features: features.filter_map(policy).collect(),
+        threads: xml::child(cpu, "topology").and_then(|t| t.attribute("threads")).and_then(|n| n.parse().ok()),
         tsc_frequency: xml::child(root, "clock").is_some_and(|clock| {
             clock.children().any(|timer| timer.attribute("name") == Some("tsc") && timer.has_attribute("frequency"))
         }),

@@ -7,6 +7,7 @@ use super::drivers;
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::device::{DevType, Device, Firmware, Link, Supported};
 use crate::model::snapshot::{Domain, Host, Snapshot};
+use crate::model::vfio_drivers;
 
 /// VFs of NVIDIA GPUs stay on the vendor's driver, which brings its own VFIO part.
 pub(super) const VGPU: &str = "nvidia";
@@ -120,9 +121,15 @@ fn module(device: &Device, host: &Host) -> Link {
             link("module", None, why)
         }
         (Some(known), Some(_)) => {
-            link("module", Some(false), format!("this kernel has no {} ({} is off)", known.name, known.option))
+            let stock = host.kernel.as_deref().and_then(vfio_drivers::distribution_without);
+            let stock = stock.map_or(String::new(), |distribution| format!("; {}", distribution.sentence()));
+            let text = format!("this kernel has no {} ({} is off){stock}", known.name, known.option);
+            link("module", Some(false), text)
         }
-        (None, Some(_)) => link("module", Some(false), "this kernel has no variant driver for it"),
+        (None, Some(_)) => {
+            let (vendor, product) = (device.vendor_id.unwrap_or_default(), device.product_id.unwrap_or_default());
+            link("module", Some(false), vfio_drivers::why_none(vendor.0, product.0))
+        }
     }
 }
 
@@ -130,7 +137,7 @@ fn module(device: &Device, host: &Host) -> Link {
 fn parent(device: &Device, pf: Option<&Device>) -> Link {
     let Some(pf) = pf else { return link("pf", None, "its PF is not known") };
     let known = effective(device).and_then(drivers::known);
-    let wanted = known.map_or(&[][..], |known| known.pf_drivers);
+    let wanted = known.map_or_else(Vec::new, |known| known.pf_drivers(device.product_id.map(|id| id.0)));
     let is_mlx5 = known.is_some_and(|known| known.name == MLX5);
     match &pf.driver {
         Some(bound) if wanted.contains(&bound.as_str()) => {

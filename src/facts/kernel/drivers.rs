@@ -1,87 +1,7 @@
-//! VFIO drivers: the table of those in the kernel, and which of them libvirt would choose for a device.
+//! VFIO drivers: their names, and which of them libvirt would choose for a device.
 
 use crate::model::snapshot::host::VfioAlias;
-
-/// What is known of one in-tree VFIO driver. A name proves nothing: the table says what a driver can do at best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownDriver {
-    /// Its name with underscores, which is its module's.
-    pub name: &'static str,
-    /// Whether it implements migration at all.
-    pub migrates: bool,
-    /// Drivers that its PF must be bound to, one of them.
-    pub pf_drivers: &'static [&'static str],
-    /// The kernel's build option.
-    pub option: &'static str,
-    /// Vendor, and devices as far as they are few.
-    pub ids: (u16, &'static [u16]),
-}
-
-/// In-tree VFIO drivers, from the kernel's `drivers/vfio/pci/`.
-pub const KNOWN: &[KnownDriver] = &[
-    KnownDriver {
-        name: "mlx5_vfio_pci",
-        migrates: true,
-        pf_drivers: &["mlx5_core"],
-        option: "CONFIG_MLX5_VFIO_PCI",
-        ids: (0x15b3, &[0x101e]),
-    },
-    KnownDriver {
-        name: "hisi_acc_vfio_pci",
-        migrates: true,
-        pf_drivers: &["hisi_sec2", "hisi_hpre", "hisi_zip"],
-        option: "CONFIG_HISI_ACC_VFIO_PCI",
-        ids: (0x19e5, &[0xa251, 0xa256, 0xa259]),
-    },
-    KnownDriver {
-        name: "pds_vfio_pci",
-        migrates: true,
-        pf_drivers: &["pds_core"],
-        option: "CONFIG_PDS_VFIO_PCI",
-        ids: (0x1dd8, &[0x1003]),
-    },
-    KnownDriver {
-        name: "virtio_vfio_pci",
-        migrates: true,
-        pf_drivers: &["virtio-pci"],
-        option: "CONFIG_VIRTIO_VFIO_PCI",
-        ids: (0x1af4, &[0x1041, 0x1042]),
-    },
-    KnownDriver {
-        name: "qat_vfio_pci",
-        migrates: true,
-        pf_drivers: &["4xxx", "420xx"],
-        option: "CONFIG_QAT_VFIO_PCI",
-        ids: (0x8086, &[0x4941, 0x4943, 0x4945]),
-    },
-    KnownDriver {
-        name: "xe_vfio_pci",
-        migrates: true,
-        pf_drivers: &["xe"],
-        option: "CONFIG_XE_VFIO_PCI",
-        ids: (0x8086, &[]),
-    },
-    KnownDriver {
-        name: "nvgrace_gpu_vfio_pci",
-        migrates: false,
-        pf_drivers: &[],
-        option: "CONFIG_NVGRACE_GPU_VFIO_PCI",
-        ids: (0x10de, &[0x2342, 0x2345, 0x2348, 0x2941, 0x31c2]),
-    },
-    KnownDriver {
-        name: "ism_vfio_pci",
-        migrates: false,
-        pf_drivers: &[],
-        option: "CONFIG_ISM_VFIO_PCI",
-        ids: (0x1014, &[]),
-    },
-    KnownDriver { name: "vfio_pci", migrates: false, pf_drivers: &[], option: "CONFIG_VFIO_PCI", ids: (0, &[]) },
-];
-
-/// The driver that the kernel has for a device with these ids, if it was built.
-pub fn for_ids(vendor: u16, device: u16) -> Option<&'static KnownDriver> {
-    KNOWN.iter().find(|known| known.ids.0 == vendor && known.ids.1.contains(&device))
-}
+pub use crate::model::vfio_drivers::{for_ids, known};
 
 /// Whether a driver's name is that of a VFIO driver.
 pub fn is_vfio(driver: &str) -> bool {
@@ -91,12 +11,6 @@ pub fn is_vfio(driver: &str) -> bool {
 /// The name under which a module registers its driver: the same, but for one.
 pub fn driver_of(module: &str) -> &str {
     if module == "xe_vfio_pci" { "xe-vfio-pci" } else { module }
-}
-
-/// The table's entry for a driver; `-` and `_` are the same (`xe-vfio-pci` is module `xe_vfio_pci`).
-pub fn known(driver: &str) -> Option<&'static KnownDriver> {
-    let name = driver.replace('-', "_");
-    KNOWN.iter().find(|k| k.name == name)
 }
 
 /// Whether this is the driver without device knowledge.

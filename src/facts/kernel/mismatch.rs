@@ -191,7 +191,10 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
                 let _ = write!(text, "use a kernel built with {}, then: modprobe {}", known.option, known.name);
             }
             None => {
-                text.push_str("remove live_migratable from its device_spec, or install the vendor's variant driver");
+                text.push_str(
+                    "remove live_migratable from its device_spec: unplug the device before a migration, and plug another \
+                     one on the destination",
+                );
             }
         },
         "firmware" => {
@@ -219,8 +222,9 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
             );
         }
         "pf" => {
-            let wanted = variant.and_then(drivers::known).map_or(&[][..], |known| known.pf_drivers);
-            match (pf, wanted) {
+            let product = device.product_id.map(|id| id.0);
+            let wanted = variant.and_then(drivers::known).map_or_else(Vec::new, |known| known.pf_drivers(product));
+            match (pf, wanted.as_slice()) {
                 (Some(pf), [driver]) => {
                     let module = driver.replace('-', "_");
                     let _ = write!(text, "modprobe {module}\necho {} > /sys/bus/pci/drivers/{driver}/bind", pf.address);

@@ -46,7 +46,7 @@ pub struct Domain {
     /// Devices of the running QEMU that libvirt does not know: plugged in past it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub foreign_devices: Vec<String>,
-    /// Who runs it: `nova`, `ovirt`, `kubevirt`, `opennebula`, `pacemaker`.
+    /// Who runs it: `nova`, `ovirt`, `kubevirt`, `opennebula`, `cloudstack`, …
     pub owner: Option<String>,
     /// Nova's metadata.
     pub nova: Option<NovaMetadata>,

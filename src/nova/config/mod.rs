@@ -316,6 +316,7 @@ impl ParsedConfig {
             let default = match def.kind {
                 Kind::Boolean(value) => Json::Bool(value),
                 Kind::Integer(value, _) => Json::from(value),
+                Kind::Choice(words) => Json::from(words[0]),
                 Kind::Multi | Kind::Text => Json::Null,
             };
             let Some(assignment) = def.effective(&self.files) else {
@@ -501,6 +502,10 @@ fn read_value(def: &OptionDef, text: &MappedText) -> Result<Json, Box<Diagnostic
                     format!("{} = {least}", def.name),
                 )
             }),
-        Kind::Multi | Kind::Text => Ok(Json::String(text.text.clone())),
+        Kind::Choice(words) if !words.contains(&text.text.as_str()) => {
+            let lines: Vec<String> = words.iter().map(|word| format!("{} = {word}", def.name)).collect();
+            Err(refuse(format!("{} must be {}", def.name, words.join(" or ")), lines.join(", or ")))
+        }
+        Kind::Multi | Kind::Text | Kind::Choice(_) => Ok(Json::String(text.text.clone())),
     }
 }

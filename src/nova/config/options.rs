@@ -24,6 +24,8 @@ pub enum Kind {
     Boolean(bool),
     /// A whole number, with Nova's default and the least it accepts; the last one wins.
     Integer(i64, i64),
+    /// One of these words in exactly this case, the first of which is Nova's default; the last one wins.
+    Choice(&'static [&'static str]),
     /// Any text; the last one wins.
     Text,
 }
@@ -57,14 +59,39 @@ pub const DOWNTIME: OptionDef =
 /// `[libvirt] live_migration_tunnelled`.
 pub const TUNNELLED: OptionDef =
     single("libvirt", "live_migration_tunnelled", Kind::Boolean(false), &[("libvirt", "live_migration_tunnelled")]);
+/// `[libvirt] live_migration_timeout_action`.
+pub const TIMEOUT_ACTION: OptionDef = single(
+    "libvirt",
+    "live_migration_timeout_action",
+    Kind::Choice(&["abort", "force_complete"]),
+    &[("libvirt", "live_migration_timeout_action")],
+);
+/// `[libvirt] live_migration_parallel_connections`.
+pub const PARALLEL_CONNECTIONS: OptionDef = single(
+    "libvirt",
+    "live_migration_parallel_connections",
+    Kind::Integer(1, 1),
+    &[("libvirt", "live_migration_parallel_connections")],
+);
 /// `[DEFAULT] host`: `$host` in values.
 pub const HOST: OptionDef = single("DEFAULT", "host", Kind::Text, &[("DEFAULT", "host")]);
 /// `[DEFAULT] my_ip`: `$my_ip` in values.
 pub const MY_IP: OptionDef = single("DEFAULT", "my_ip", Kind::Text, &[("DEFAULT", "my_ip")]);
 
 /// Every option whose lines may be shown.
-pub const KNOWN: [&OptionDef; 9] =
-    [&DEVICE_SPEC, &ALIAS, &REPORT_IN_PLACEMENT, &PCI_IN_PLACEMENT, &POST_COPY, &DOWNTIME, &TUNNELLED, &HOST, &MY_IP];
+pub const KNOWN: [&OptionDef; 11] = [
+    &DEVICE_SPEC,
+    &ALIAS,
+    &REPORT_IN_PLACEMENT,
+    &PCI_IN_PLACEMENT,
+    &POST_COPY,
+    &DOWNTIME,
+    &TUNNELLED,
+    &TIMEOUT_ACTION,
+    &PARALLEL_CONNECTIONS,
+    &HOST,
+    &MY_IP,
+];
 
 const fn single(
     group: &'static str,

@@ -47,7 +47,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The three numbers of a version.
-fn numbers(text: &str) -> Option<[u32; 3]> {
+pub(super) fn numbers(text: &str) -> Option<[u32; 3]> {
     let mut parts = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
     let mut next = || parts.next().and_then(|part| part.parse().ok());
     Some([next()?, next()?, next().unwrap_or(0)])

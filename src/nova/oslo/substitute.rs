@@ -211,6 +211,7 @@ impl Substitution<'_> {
                 Ok(if value { "True" } else { "False" }.to_owned())
             }
             (Kind::Integer(default, _), None) => Ok(default.to_string()),
+            (Kind::Choice(words), None) => Ok(words[0].to_owned()),
             (_, Some(text)) => Ok(text),
             (_, None) if def.name == "host" => self.machine.hostname.clone().ok_or_else(unknown),
             (_, None) => self.machine.address.clone().ok_or_else(unknown),

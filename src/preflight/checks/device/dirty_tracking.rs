@@ -21,12 +21,8 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         return Vec::new();
     }
     let instance = device.instance;
-    let alias = device.held.hostdev.alias.as_deref().unwrap_or_default();
-    let forced = instance.guest.arguments.overrides.iter().any(|(of, name, value)| {
-        of == alias && name == "enable-migration" && matches!(value.as_str(), "on" | "true" | "yes")
-    });
-    // QEMU itself has answered for the running guest when it blocks nothing.
-    let answered = instance.domain.is_active() && instance.domain.blocked_reasons.as_ref().is_some_and(Vec::is_empty);
+    let forced = instance.forces_migration(device.held);
+    let answered = instance.qemu_blocks_nothing();
     let source = device.pair.source;
     let verdict = match source.migration.dirty_tracking.as_deref() {
         Some("none") if !forced => {

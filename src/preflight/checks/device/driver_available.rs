@@ -1,6 +1,7 @@
 //! libvirt finds the variant driver.
 
 use super::prelude::*;
+use crate::model::vfio_drivers;
 
 check! {
     /// The destination's libvirt would bind plain vfio-pci.
@@ -28,8 +29,12 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let verdict = match target.candidate_driver.as_deref() {
         Some(candidate) if pair::same_module(candidate, &wanted) => Verdict::pass(),
         Some(candidate) => {
-            Verdict::fail(format!("{} would bind {} to {candidate}, not {wanted}", name(host), target.address))
-                .remedy(format!("install the module {wanted} on {}", name(host)))
+            Verdict::fail(format!("{} would bind {} to {candidate}, not {wanted}", name(host), target.address)).remedy(
+                match host.kernel.as_deref().and_then(vfio_drivers::distribution_without) {
+                    Some(stock) => format!("on {}: {}", name(host), stock.sentence()),
+                    None => format!("install the module {wanted} on {}", name(host)),
+                },
+            )
         }
         None => Verdict::unknown(format!("which driver {} would bind {} to is not known", name(host), target.address)),
     };

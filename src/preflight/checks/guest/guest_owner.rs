@@ -1,29 +1,33 @@
 //! Whose guest it is.
 
 use super::prelude::*;
+use crate::domain::owners::Owner;
 
 check! {
     /// The guest belongs to a management system.
     ///
     /// # Meaning
-    /// A guest of Nova, oVirt, KubeVirt, OpenNebula or Pacemaker is theirs: when it moves behind their back they may
-    /// start it a second time on the source. pvm migrate refuses without --bypass-owner=UUID.
+    /// A guest of Nova, oVirt, KubeVirt (Harvester), OpenNebula, CloudStack, Virtuozzo, ironcore or Pacemaker is
+    /// theirs: when it moves without their knowledge they may start it a second time on the source, or report it as
+    /// stopped. They are recognised by the metadata, SMBIOS entries, machine type or name that they give their guests.
+    /// pvm migrate refuses without --bypass-owner=UUID.
     /// # Check by hand
-    /// virsh dumpxml DOMAIN, element metadata.
+    /// virsh dumpxml DOMAIN, elements metadata and sysinfo.
     /// # Fix
     /// openstack server migrate --live-migration, or the owner's own command.
     "guest-owner": Info, Instance(run)
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let Some(owner) = instance.domain.owner.as_deref() else { return Vec::new() };
-    let uuid = &instance.domain.uuid;
-    let command = match owner {
-        "nova" => format!("openstack server migrate --live-migration {uuid}"),
-        "ovirt" => "the engine's web interface or REST API".to_owned(),
-        "kubevirt" => format!("virtctl migrate {}", instance.domain.name),
-        "opennebula" => format!("onevm migrate --live {} HOST", instance.domain.name),
-        _ => "pcs resource move RESOURCE".to_owned(),
+    let domain = instance.domain;
+    // A snapshot of an older pvm has no word for those that leave no metadata.
+    let marked = || domain.xml.as_deref().and_then(Owner::of_definition);
+    let (name, command) = match domain.owner.as_deref().map(|word| (word, Owner::of_word(word))) {
+        Some((word, None)) => (word, "its own tools".to_owned()),
+        known => match known.and_then(|(_, owner)| owner).or_else(marked) {
+            Some(owner) => (owner.word, owner.command(&domain.name, &domain.uuid)),
+            None => return Vec::new(),
+        },
     };
-    vec![Verdict::fail(format!("the guest belongs to {owner}")).remedy(command)]
+    vec![Verdict::fail(format!("the guest belongs to {name}")).remedy(command)]
 }

@@ -4,7 +4,7 @@
 mod prelude {
     pub(super) use crate::model::finding::Severity;
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{Instance, bytes, is_loopback, missing, name, version};
+    pub(super) use crate::preflight::context::{Instance, Tracking, bytes, is_loopback, missing, name, version};
 }
 
 checks! {
@@ -55,6 +55,7 @@ checks! {
     kvm_available,
     running_qemu,
     guest_owner,
+    libvirt_guest_faults,
     destination_owned_by_nova,
     nova_stored_request,
     alias_migratable,

@@ -7,7 +7,8 @@ check! {
     ///
     /// # Meaning
     /// The running QEMU knows every reason why it cannot migrate, and tells them without any effect: a device without
-    /// migration, several devices without peer-to-peer, a vIOMMU, ... libvirt asks the same.
+    /// migration, several devices without peer-to-peer, a vIOMMU, ... libvirt asks the same. An nvme disk blocks up to QEMU
+    /// 11.0; from 11.1 on it migrates, but for what QEMU then names.
     /// # Check by hand
     /// virsh qemu-monitor-command DOMAIN '{"execute": "query-migrate"}', blocked-reasons.
     /// # Fix
