@@ -42,6 +42,16 @@ pub struct Pair<'a> {
     pub destination_pf: Option<&'a Device>,
     /// Whether both QEMUs can do without pre-copy on the source alone: see [`SOURCE_ASKS`].
     pub source_asks: Answer,
+    /// What a difference of the vGPU manager's releases means: see [`vgpu_releases`].
+    pub vgpu_releases: Answer,
+}
+
+/// Whether two releases of NVIDIA's vGPU manager take over each other's state: only the same release does, but from RHEL 9.6 on
+/// different ones may, if ECC is set alike on both GPUs and neither GSP nor unified memory forbids it, which no host tells
+/// (NVIDIA's notes as KubeVirt's VEP 109 quotes them, 2026-11-28).
+fn vgpu_releases(hosts: [&Snapshot; 2]) -> Answer {
+    let may = hosts.iter().all(|host| host.host.enterprise_linux().is_some_and(|release| release >= (9, 6)));
+    if may { Answer::Unknown } else { Answer::No }
 }
 
 /// From this QEMU on the source asks the destination by itself whether it has all initial data, unless the machine type
@@ -66,6 +76,7 @@ impl<'a> Pair<'a> {
                 Some(false) => Answer::No,
                 None => Answer::Unknown,
             }));
+        let vgpu_releases = vgpu_releases([source.0, destination.0]);
         let (source, destination) = (End::of(source.0, source.1), End::of(destination.0, destination.1));
         Self {
             source: source.device,
@@ -73,6 +84,7 @@ impl<'a> Pair<'a> {
             source_pf: source.pf,
             destination_pf: destination.pf,
             source_asks,
+            vgpu_releases,
         }
     }
 
@@ -136,8 +148,8 @@ pair_rules! {
     capabilities: CAPABILITY_LIST;
     /// The parameter-set id of the card: another one is another card. Only NVIDIA cards have it.
     psid: FIRMWARE_PSID;
-    /// Facts that only one vendor has must be equal on both hosts.
-    vendor: VENDOR_FACTS;
+    /// Facts that only one vendor has must be equal on both hosts, but for releases that may differ.
+    vendor: VENDOR_FACTS, vgpu_releases;
 }
 
 /// Whether two devices of one host give every rule the same facts.
@@ -217,7 +229,7 @@ mod facts {
 /// What each rule answers, from the facts of the source and of the destination.
 mod compare {
     use super::facts::{Driver, Identity, Vendor};
-    use super::{Answer, Supported, all, effective, equal, is_precopy_alone, phases, vendor_pairs};
+    use super::{Answer, Supported, VGPU_MANAGER, all, effective, equal, is_precopy_alone, phases, vendor_pairs};
     use crate::model::pci::PciId;
     use crate::model::snapshot::device::{Bar, Capability, Msix};
 
@@ -280,8 +292,11 @@ mod compare {
         if is_mlx5 { equal(s.as_ref(), d.as_ref()) } else { Answer::Yes }
     }
 
-    pub(super) fn vendor(s: Vendor<'_>, d: Vendor<'_>) -> Answer {
-        all(vendor_pairs(s, d).into_values().map(|(s, d)| equal(s, d)))
+    pub(super) fn vendor(s: Vendor<'_>, d: Vendor<'_>, vgpu_releases: Answer) -> Answer {
+        all(vendor_pairs(s, d).into_iter().map(|(key, (s, d))| match equal(s, d) {
+            Answer::No if key == VGPU_MANAGER => vgpu_releases,
+            answer => answer,
+        }))
     }
 }
 
@@ -366,12 +381,15 @@ fn vendor_pairs<'a>(
     facts
 }
 
+/// The release of NVIDIA's vGPU manager among the vendor's facts.
+const VGPU_MANAGER: &str = "vgpu_manager";
+
 /// What a driver compares itself when it loads a state, by the names of the snapshot's vendor facts.
 fn compared_by(driver: Option<&str>) -> &'static [&'static str] {
     match driver {
         Some("qat_vfio_pci") => &["cfg_services"],
         Some("hisi_acc_vfio_pci") => &["pf_q_num", "vfs"],
-        Some("nvidia") => &["vgpu_type", "vgpu_manager"],
+        Some("nvidia") => &["vgpu_type", VGPU_MANAGER],
         _ => &[],
     }
 }
@@ -455,6 +473,29 @@ mod tests {
     }
 
     #[test]
+    fn releases_of_the_vgpu_manager_may_differ_from_rhel_9_6_on() {
+        let vgpu = |release: &str| Device {
+            vendor: [("vgpu_type", "558"), (VGPU_MANAGER, release)].map(|(k, v)| (k.to_owned(), Value::from(v))).into(),
+            driver: Some("nvidia".to_owned()),
+            ..Device::default()
+        };
+        let host = |kernel: &str| {
+            let host = crate::model::snapshot::Host { kernel: Some(kernel.to_owned()), ..Default::default() };
+            Snapshot { host, ..Snapshot::default() }
+        };
+        let (old, new) = (vgpu("550.90.05"), vgpu("570.10.01"));
+        let compare = |kernels: [&str; 2], target: &Device| {
+            let [source, destination] = kernels.map(host);
+            vendor(&Pair::new((&source, &old), (&destination, target)))
+        };
+        let (early, late) = ("5.14.0-503.el9_5.x86_64", "5.14.0-570.el9_6.x86_64");
+        assert_eq!(compare([late, late], &new), Answer::Unknown, "ECC is not known");
+        assert_eq!(compare([early, late], &new), Answer::No);
+        assert_eq!(compare(["6.8.0-45-generic", late], &new), Answer::No);
+        assert_eq!(compare([early, early], &old), Answer::Yes);
+    }
+
+    #[test]
     fn vendor_facts_of_vf_and_pf_must_be_equal_and_known() {
         let with = |facts: &[(&str, &str)]| Device {
             vendor: facts.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect(),
@@ -463,7 +504,14 @@ mod tests {
         };
         let (vf, sym, dc) = (with(&[]), with(&[("cfg_services", "sym")]), with(&[("cfg_services", "dc")]));
         let compare = |source_pf, destination_pf| {
-            let pair = Pair { source: &vf, destination: &vf, source_pf, destination_pf, source_asks: Answer::No };
+            let pair = Pair {
+                source: &vf,
+                destination: &vf,
+                source_pf,
+                destination_pf,
+                source_asks: Answer::No,
+                vgpu_releases: Answer::No,
+            };
             vendor(&pair)
         };
         assert_eq!(compare(Some(&sym), Some(&sym)), Answer::Yes);
@@ -471,8 +519,14 @@ mod tests {
         assert_eq!(compare(Some(&sym), Some(&vf)), Answer::Unknown);
         assert_eq!(compare(None, None), Answer::Unknown, "QAT compares it, so not knowing is no yes");
         let mlx5 = Device { migration: Migration::default(), ..Device::default() };
-        let pair =
-            Pair { source: &mlx5, destination: &sym, source_pf: None, destination_pf: None, source_asks: Answer::No };
+        let pair = Pair {
+            source: &mlx5,
+            destination: &sym,
+            source_pf: None,
+            destination_pf: None,
+            source_asks: Answer::No,
+            vgpu_releases: Answer::No,
+        };
         assert_eq!(vendor(&pair), Answer::Yes, "only the destination says something that nobody compares");
     }
 }

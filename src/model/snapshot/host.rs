@@ -105,6 +105,14 @@ impl Host {
         self.unknown.iter().find(|u| u.fact == fact).map(|u| u.why.as_str())
     }
 
+    /// The release of RHEL or of a rebuild of it (`el9_6` in the kernel's release is 9.6); `None` for other systems.
+    pub fn enterprise_linux(&self) -> Option<(u32, u32)> {
+        self.kernel.as_deref()?.split('.').find_map(|part| {
+            let mut numbers = part.strip_prefix("el")?.split('_').map(str::parse::<u32>);
+            Some((numbers.next()?.ok()?, numbers.next().and_then(Result::ok).unwrap_or(0)))
+        })
+    }
+
     /// The file system that `path` is on; `None` when the mounts are not known.
     pub fn mount_of(&self, path: &str) -> Option<&Mount> {
         let holds = |mount: &&Mount| {
@@ -257,4 +265,24 @@ pub struct Bridge {
     pub name: String,
     /// Bytes.
     pub mtu: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enterprise_linux_is_told_by_the_kernel() {
+        for (kernel, release) in [
+            ("5.14.0-503.el9.x86_64", Some((9, 0))),
+            ("5.14.0-570.12.1.el9_6.x86_64", Some((9, 6))),
+            ("6.12.0-211.el10_2.x86_64", Some((10, 2))),
+            ("6.12.57+deb13-amd64", None),
+            ("6.8.0-45-generic", None),
+            ("6.1.elx", None),
+        ] {
+            let host = Host { kernel: Some(kernel.to_owned()), ..Host::default() };
+            assert_eq!(host.enterprise_linux(), release, "{kernel}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The same VFIO variant driver.
 
 use super::prelude::*;
+use crate::model::vfio_drivers;
 use crate::plan::codes::VARIANT_DRIVER;
 
 check! {
@@ -42,17 +43,29 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         )
         .facts(&s, &d)
         .remedy(if s == "vfio_pci" {
-            format!(
-                "the guest must be started with its device bound to a variant driver: {}",
-                rebind(device.pair.source, address)
-            )
+            rebind(device.pair.source, address)
         } else {
             format!("on {}: driverctl set-override {target} {s}", name(device.instance.destination()))
         }),
     ]
 }
 
+/// What to do about a guest's device without a state: nothing binds a driver that no kernel has.
 fn rebind(device: &Device, address: crate::model::pci::PciAddress) -> String {
-    let driver = device.candidate_driver.as_deref().unwrap_or("DRIVER");
-    format!("driverctl set-override {address} {driver}")
+    let start = |driver: &str| {
+        format!(
+            "the guest must be started with its device bound to a variant driver: driverctl set-override {address} {driver}"
+        )
+    };
+    if let Some(driver) = device.candidate_driver.as_deref().filter(|driver| !pair::same_module(driver, "vfio-pci")) {
+        return start(driver);
+    }
+    let Some((vendor, product)) = device.vendor_id.zip(device.product_id) else { return start("DRIVER") };
+    match vfio_drivers::for_ids(vendor.0, product.0) {
+        Some(known) => format!("use a kernel built with {}; {}", known.option, start(known.name)),
+        None => format!(
+            "{}: unplug {address} before the migration, and plug another one on the destination",
+            vfio_drivers::why_none(vendor.0, product.0)
+        ),
+    }
 }

@@ -10,7 +10,8 @@ check! {
     ///
     /// # Meaning
     /// Some devices take over only the state of a device that is set up alike: the vGPU type, the services of a QAT
-    /// device, the queue pairs of a HiSilicon accelerator.
+    /// device, the queue pairs of a HiSilicon accelerator. NVIDIA allows different releases of the vGPU manager from RHEL
+    /// 9.6 on only, if ECC is set alike on both GPUs and neither GSP nor unified memory forbids it, which is not known here.
     /// # Check by hand
     /// NVIDIA: cat /sys/bus/pci/devices/VF/nvidia/current_vgpu_type and /sys/module/nvidia/version; QAT: cat
     /// /sys/bus/pci/devices/PF/qat/cfg_services; HiSilicon: cat /sys/module/DRIVER/parameters/pf_q_num and
@@ -39,6 +40,9 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     vec![Verdict::answer(
         pair::vendor(&device.pair),
         || format!("{target} is set up otherwise: {}", differing.join(", ")),
-        || format!("not known: {}", missing.join(", ")),
+        || match (missing.is_empty(), differing.is_empty()) {
+            (true, false) => format!("{target} may refuse the state: {}", differing.join(", ")),
+            _ => format!("not known: {}", missing.join(", ")),
+        },
     )]
 }

@@ -1,7 +1,6 @@
 //! What an old machine type lacks.
 
 use super::prelude::*;
-use crate::model::snapshot::Host;
 
 check! {
     /// The machine type is older than what the device's state would like.
@@ -23,7 +22,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         return Vec::new();
     }
     let Some(machine) = instance.guest.machine.as_deref() else { return Vec::new() };
-    let enterprise = [instance.source(), instance.destination()].into_iter().find(|host| is_enterprise_linux(host));
+    // The QEMU of RHEL and its rebuilds has multifd switched off for VFIO since November 2025.
+    let enterprise =
+        [instance.source(), instance.destination()].into_iter().find(|host| host.enterprise_linux().is_some());
     // Machine types of distributions have numbers of their own.
     let of = machine.rsplit('-').next().and_then(version);
     let Some(of) = of.or(enterprise.map(|_| (u64::MAX, 0, 0))) else { return Vec::new() };
@@ -47,14 +48,4 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         Verdict::pass()
     };
     vec![verdict]
-}
-
-/// Whether a host runs RHEL or a rebuild of it, by its kernel's release: their QEMU has multifd switched off for VFIO since
-/// November 2025.
-fn is_enterprise_linux(host: &Host) -> bool {
-    host.kernel.as_deref().is_some_and(|release| {
-        let mut parts = release.split(['.', '_']);
-        parts
-            .any(|part| part.strip_prefix("el").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())))
-    })
 }
