@@ -26,6 +26,7 @@ struct Fault {
     concerns: fn(&Instance<'_>) -> &'static [Side],
     /// What happens.
     text: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table, and for its test"))]
     origin: Origin,
 }
 
