@@ -71,18 +71,19 @@ fn render(text: &mut String, report: &Report) {
         guest(text, instance);
     }
     if !report.capacity.is_empty() {
-        text.push_str("\nroom for devices that guests hold:\n");
+        text.push_str("\nFree matching VFs:\n");
         for kind in &report.capacity {
-            let _ = writeln!(
-                text,
-                "  {}: {} of {} to {}, {} of {} back",
-                printable(&kind.kind),
-                kind.to_destination,
-                kind.source_used,
-                printable(&report.destination),
-                kind.to_source,
-                kind.destination_used
-            );
+            let mut line = printable(&kind.kind).into_owned();
+            let ways = [
+                (&report.destination, kind.to_destination, kind.source_used, &report.source),
+                (&report.source, kind.to_source, kind.destination_used, &report.destination),
+            ];
+            for (at, (host, room, used, other)) in ways.into_iter().filter(|way| way.2 > 0).enumerate() {
+                let (host, other) = (printable(host), printable(other));
+                let mark = if at == 0 { ':' } else { ';' };
+                let _ = write!(line, "{mark} {host} has room for {room} of the {used} in use on {other}");
+            }
+            let _ = writeln!(text, "{}", folded("  ", &line, "      "));
         }
     }
 }
@@ -107,15 +108,11 @@ fn guest(text: &mut String, instance: &InstanceReport) {
 fn expected(estimate: &Estimate) -> String {
     let Estimate { source, error, .. } = estimate;
     let time = if estimate.seconds < 1.0 { "under 1 s".to_owned() } else { format!("{:.0} s", estimate.seconds) };
-    match estimate.downtime_ms {
-        Some(ms) => format!("Estimate: {time}, downtime {ms} ms ({source}; {error})"),
-        None => {
-            let link = source.trim_end_matches(" assumed");
-            format!(
-                "Estimate: {time}, downtime unknown (device state size not reported). Assumes {link}; {error}."
-            )
-        }
+    if let Some(ms) = estimate.downtime_ms {
+        return format!("Estimate: {time}, downtime {ms} ms ({source}; {error})");
     }
+    let link = source.trim_end_matches(" assumed");
+    format!("Estimate: {time}, downtime unknown (device state size not reported). Assumes {link}; {error}.")
 }
 
 /// Whether Nova's claim pairs a device with another one than pvm's map.
@@ -146,7 +143,7 @@ fn map_line(entry: &DeviceMove) -> String {
     line
 }
 
-/// What forbids comes first. A remedy that several rows in a row share is said once, behind the last of them.
+/// What forbids comes first. A remedy that several rows in a row share is printed once, after the last of them.
 fn rows(text: &mut String, rows: &[Row]) {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| match row.result {

@@ -19,7 +19,7 @@ pub fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option
         bytes,
         #[expect(clippy::cast_precision_loss, reason = "tenths of a second")]
         seconds: (link.milliseconds(bytes) / 100) as f64 / 10.0,
-        downtime_ms: terms.link_at_switchover().milliseconds(state.unwrap_or(0)),
+        downtime_ms: state.map(|state| terms.link_at_switchover().milliseconds(state)),
         source,
         error: "could be 3x off, longer with a high dirty rate".to_owned(),
     })
