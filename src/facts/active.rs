@@ -73,12 +73,12 @@ pub fn probe(snapshot: &mut Snapshot, only: Option<PciAddress>) {
 fn ask(host: Option<&str>, device: &mut Device) -> Result<(), String> {
     free(device)?;
     // A migration's lock on the device is known by the same UUID.
-    let host = host.ok_or("it was not asked, because libvirt did not say the host's UUID")?;
-    let directory = journal::state_directory().map_err(|e| format!("it was not asked: {e}"))?;
+    let host = host.ok_or("libvirt did not report the host's UUID")?;
+    let directory = journal::state_directory().map_err(|e| e.to_string())?;
     let _claim = Lock::take(directory, &Subject::Device(host.to_owned(), device.address), "probing")
-        .map_err(|e| format!("it was not asked: {e}"))?;
+        .map_err(|e| e.to_string())?;
     let way = Way { address: device.address, group: device.iommu_group, cdev: device.cdev.as_deref() };
-    let answer = vfio::ask(way).map_err(|e| format!("it was not asked: {e}"))?;
+    let answer = vfio::ask(way).map_err(|e| e.to_string())?;
     let migration = &mut device.migration;
     let mut say = |fact: &str| {
         migration.asked.insert(fact.to_owned(), "ioctl".to_owned());
@@ -103,19 +103,19 @@ fn ask(host: Option<&str>, device: &mut Device) -> Result<(), String> {
 /// Opening a device that somebody uses, or is about to use, would do harm; not knowing is no permission.
 fn free(device: &Device) -> Result<(), String> {
     let Some(users) = &device.used_by else {
-        let why = device.why_unknown("used_by").unwrap_or("libvirt did not say");
-        return Err(format!("it was not asked, because its users are unknown: {why}"));
+        let why = device.why_unknown("used_by").unwrap_or("not reported by libvirt");
+        return Err(format!("its users are unknown: {why}"));
     };
     if let Some(user) = users.iter().find(|user| user.state != "shutoff" || user.autostart) {
-        return Err(format!("it was not asked, because {} uses it", user.name));
+        return Err(format!("in use by {}", user.name));
     }
     match &device.open_by {
         Some(holders) if holders.is_empty() => {}
-        Some(holders) => return Err(format!("it was not asked, because {} has it open", holders.join(", "))),
-        None => return Err("it was not asked, because only root sees who has it open: run pvm as root".to_owned()),
+        Some(holders) => return Err(format!("opened by {}", holders.join(", "))),
+        None => return Err("only root can see which process has it open; run pvm as root".to_owned()),
     }
     match &device.claimed_by {
-        Some(id) => Err(format!("it was not asked, because migration {id} has claimed it")),
+        Some(id) => Err(format!("claimed by migration {id}")),
         None => Ok(()),
     }
 }

@@ -114,7 +114,7 @@ impl Halted {
     /// In words, behind the name of the source.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Qemu => "QEMU was told to cancel at the moment of switch-over and waits for libvirt",
+            Self::Qemu => "QEMU was told to cancel during switchover and waits for libvirt",
             Self::Daemon => "QEMU has cancelled and runs the guest, but libvirt waits for it to stop",
         }
     }

@@ -187,7 +187,7 @@ fn a_mark_that_stays_is_no_ignorance_of_the_place() {
         recovered
             .receipt
             .summary
-            .starts_with("vm runs on b, but the migration is not finished: pvm's mark is still in the guest"),
+            .starts_with("vm runs on b, but the migration is not finished: pvm's migration lock is still in the guest"),
         "{}",
         recovered.receipt.summary
     );

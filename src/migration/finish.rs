@@ -242,7 +242,7 @@ impl Finish<'_, '_> {
                 return Next::Again;
             }
             let outcome = if place.is_some() { Outcome::Incomplete } else { Outcome::Unknown };
-            return Next::open(outcome, format!("pvm's mark is still in the guest: {why}"));
+            return Next::open(outcome, format!("pvm's migration lock is still in the guest: {why}"));
         }
         let outcome = closing;
         let receipt = self.receipt(outcome, place, runs, self.closing_words(outcome, place, words));

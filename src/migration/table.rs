@@ -1,7 +1,7 @@
 //! The decision table, as data. The first row from the top that fits is taken.
 //!
 //! libvirt's promise has two holes. An answer lost at the end lets the source resume a guest that already runs on the
-//! destination (a split); a daemon restarted or a client that died just before that answer leaves the source paused for ever.
+//! destination (a split); a daemon restarted or a client that died just before that answer leaves the source paused forever.
 //! In both libvirt waits for somebody to decide. The table decides what follows from what the hosts say, and asks for the
 //! rest. "Does not answer" is never taken for "does not have it".
 //!
@@ -223,7 +223,7 @@ pub const TABLE: &[Row] = &[
         job: &[Job::Out],
         action: Action::ReleaseClaims,
         exit: Exit::Ends(Outcome::Fine),
-        words: "Nothing had been touched; the migration under way is somebody else's. Only the claimed devices are given back.",
+        words: "Nothing had been touched; the migration that is running is somebody else's. Only the claimed devices are given back.",
         ..BASE
     },
     Row {
@@ -235,7 +235,7 @@ pub const TABLE: &[Row] = &[
         condition: Condition::PortsThere,
         action: Action::WaitForUnplug,
         exit: Exit::Ends(Outcome::Incomplete),
-        words: "The guest was asked to let go of a port and still has it; it may yet obey. The record stays open.",
+        words: "The guest was asked to unplug a port and still has it; it may yet do so. The record stays open.",
         ..BASE
     },
     Row {
@@ -247,7 +247,7 @@ pub const TABLE: &[Row] = &[
         action: Action::ReattachOnSource,
         exit: Exit::Ends(Outcome::Fine),
         auto: true,
-        words: "The guest runs on the source without a port that was unplugged for the move. The port is plugged in again.",
+        words: "The guest runs on the source without a port that was unplugged for the migration. The port is plugged in again.",
         ..BASE
     },
     Row {
@@ -260,7 +260,7 @@ pub const TABLE: &[Row] = &[
         action: Action::EndCancelled,
         exit: Exit::Again,
         auto: true,
-        words: "The migration was aborted at the moment of switch-over. QEMU runs the guest again, but libvirt still waits for it to stop. It is stopped for a moment; libvirt then ends the job and lets it run.",
+        words: "The migration was aborted during switchover. QEMU runs the guest again, but libvirt still waits for it to stop. It is stopped for a moment; libvirt then ends the job and lets it run.",
         ..BASE
     },
     Row {
@@ -272,7 +272,7 @@ pub const TABLE: &[Row] = &[
         action: Action::Follow,
         exit: Exit::Again,
         auto: true,
-        words: "The migration is alive: libvirt goes on with it. It is followed to its end (--abort ends it).",
+        words: "libvirt is still migrating the guest. pvm waits for it (--abort cancels it).",
         ..BASE
     },
     Row {
@@ -285,7 +285,7 @@ pub const TABLE: &[Row] = &[
         action: Action::EndCancelled,
         exit: Exit::Again,
         auto: true,
-        words: "The migration was aborted at the moment of switch-over and QEMU waits for a word of libvirt that will not come. The destination has nothing. QEMU is told to go on with cancelling; the guest then runs on the source.",
+        words: "The migration was aborted during switchover and QEMU waits for libvirt, which will not answer. The destination has nothing. QEMU is told to go on with cancelling; the guest then runs on the source.",
         ..BASE
     },
     Row {
@@ -297,7 +297,7 @@ pub const TABLE: &[Row] = &[
         action: Action::WaitForSwitchover,
         exit: Exit::Again,
         auto: true,
-        words: "The guest is being switched over. That is waited for and never aborted.",
+        words: "The guest is in switchover. pvm waits for its end and never aborts it.",
         ..BASE
     },
     Row {

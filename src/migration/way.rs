@@ -61,13 +61,13 @@ impl PeerToPeer {
     pub fn words(&self, source: &str, uri: &str) -> String {
         match self {
             Self::Impossible => {
-                format!("peer to peer cannot work: under {uri} the daemon of {source} finds itself; use --direct")
+                format!("peer to peer cannot work: {uri} is libvirtd on {source} itself; use --direct")
             }
             Self::Worked(when) => format!("peer to peer worked on {when}"),
             Self::Failed(when, why) => format!("peer to peer failed on {when}: {why}"),
             Self::Unknown => format!(
-                "whether peer to peer works is not known: the daemon of {source} opens {uri} as its own user; if it cannot, \
-                 that is seen before anything moves, and --direct has pvm connect to both hosts"
+                "peer to peer from {source} to {uri} is untested: if libvirtd on {source} cannot connect, the migration fails \
+                 before any data moves; then use --direct"
             ),
         }
     }

@@ -207,7 +207,7 @@ fn answer(device: &Device) -> Link {
     match device.migration.supported {
         Some(Supported::Yes) => link("probe", Some(true), format!("the device can migrate ({rung})")),
         Some(Supported::No) => link("probe", Some(false), format!("the device cannot migrate ({rung})")),
-        None => link("probe", None, device.why_unknown("migration.supported").unwrap_or("it was not asked")),
+        None => link("probe", None, device.why_unknown("migration.supported").unwrap_or("not probed")),
     }
 }
 
@@ -218,7 +218,7 @@ fn monitor(device: &Device, domains: &[Domain]) -> Option<Link> {
         .filter(|d| d.is_active())
         .find_map(|domain| Some((domain, domain.hostdevs.iter().find(|h| h.source == Some(device.address))?)))?;
     Some(match &domain.blocked_reasons {
-        None => link("qemu", None, format!("the QEMU of {} was not asked", domain.name)),
+        None => link("qemu", None, format!("the QEMU of {} was not queried", domain.name)),
         Some(reasons) => match reasons.iter().find(|reason| hostdev.own_reason(reason).is_some()) {
             Some(reason) => link("qemu", Some(false), format!("the QEMU of {} says: {reason}", domain.name)),
             None => match domain.reason_of_nobody() {

@@ -153,7 +153,7 @@ fn a_lost_state_comes_before_a_journal_that_stays_open() {
     assert_eq!(ending.receipt.runs_on.as_deref(), Some("b"));
     assert_eq!(
         ending.receipt.summary,
-        "vm runs on b, but the state of its devices is lost, and the migration is not finished: pvm's mark is still in the \
+        "vm runs on b, but the state of its devices is lost, and the migration is not finished: pvm's migration lock is still in the \
          guest: set_metadata: scripted; see: pvm recover m-1"
     );
     assert!(!bench.recorded().is_closed());
