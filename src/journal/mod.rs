@@ -35,4 +35,4 @@ pub use mark::Mark;
 pub use record::{Entry, Host, Keep, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
 pub use state::{Last, PortState, State};
 pub use store::{Journal, JournalError, Listed, Store, machine, new_id, now, state_directory};
-pub use text::{Parsed, Trouble, parse};
+pub use text::{Parsed, Trouble, checksum, parse};

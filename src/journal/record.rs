@@ -256,6 +256,10 @@ pub struct PerformIntent {
     pub attempt: u32,
     /// Its limit of the pause in milliseconds, which the migration may change: as virDomainMigrateGetMaxDowntime says.
     pub max_downtime_ms: Option<u64>,
+    /// The checksum of its definition on the source, which tells that one from a definition that somebody makes later. None
+    /// for a transient guest, and in journals of pvm 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
 }
 
 /// One of the two hosts.

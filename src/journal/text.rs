@@ -108,7 +108,7 @@ fn split_sum(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The first 16 hexadecimal digits of SHA-256: enough against accidents, which is all it is for.
-fn checksum(bytes: &[u8]) -> String {
+pub fn checksum(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes).iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -155,6 +155,7 @@ pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u
         reason: info.state.reason().to_owned(),
         attempt,
         max_downtime_ms,
+        definition: None,
     }
 }
 

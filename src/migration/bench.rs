@@ -104,6 +104,7 @@ pub(super) fn perform() -> Entry {
         reason: BOOTED.reason().into(),
         attempt: 1,
         max_downtime_ms: Some(300),
+        definition: None,
     })
 }
 

@@ -4,7 +4,8 @@ use super::bench::{
     ASKED, AUTO, BOOTED, HELD, MIGRATED, PORT, VF, address, bench, journal, keep, names, perform, plan, receipt,
     recover, unplugged,
 };
-use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
+use super::look::definition;
+use crate::journal::{Entry, Keep, Mark, PerformIntent, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::State as Now;
 use crate::libvirt::scripted::OFF;
 use crate::model::options::Options;
@@ -250,6 +251,26 @@ fn row_29_a_guest_that_is_switched_off_there_runs_nowhere() {
     assert_eq!(recover(&mut bench, AUTO).receipt.summary, "vm is on b, switched off");
     assert_eq!(bench.source.calls(), ["undefine"]);
     assert_eq!(receipt(&bench).runs_on, None);
+}
+
+/// S5: somebody who defines the guest on the source again while the record is open means it.
+#[test]
+fn row_29_a_definition_made_anew_is_left() {
+    for (is_same, calls) in [(true, &["undefine"][..]), (false, &[])] {
+        let mut bench = bench(Some(OFF), Some(MIGRATED));
+        bench.source.0.lock().unwrap().persistent = true;
+        let recorded = definition(&bench.source, "u").unwrap();
+        let Entry::PerformIntent(intent) = perform() else { panic!() };
+        let intent = Entry::PerformIntent(PerformIntent { definition: Some(recorded), ..intent });
+        journal(&bench, plan(true), &[intent, Entry::Switched, Entry::Cleanup]);
+        if !is_same {
+            bench.source.0.lock().unwrap().devices.push("0000:81:00.1".into());
+        }
+        let recovered = recover(&mut bench, AUTO);
+        assert_eq!((recovered.outcome, recovered.closed), (Outcome::Fine, true));
+        assert_eq!(bench.source.calls(), calls);
+        assert_eq!(bench.said.iter().any(|line| line.contains("defined anew on a")), !is_same, "{:?}", bench.said);
+    }
 }
 
 #[test]

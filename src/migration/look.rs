@@ -3,6 +3,7 @@
 use super::answer::{Job, Seen};
 use super::mark::{self, Found};
 use crate::domain::read;
+use crate::journal::checksum;
 use crate::libvirt::{DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, State};
 use crate::model::pci::PciAddress;
 
@@ -44,6 +45,11 @@ fn present(host: &dyn Hypervisor, uuid: &str) -> Result<Option<Seen>, Hypervisor
     let which = if state.is_active() { DomainXml::Live } else { DomainXml::Inactive };
     let devices = devices(&host.xml(uuid, which)?, uuid)?;
     Ok(Some(Seen::Present { state, id, job, incoming, lock, devices }))
+}
+
+/// The checksum of the guest's definition there: what is recorded of it, and compared before it is removed.
+pub fn definition(host: &dyn Hypervisor, uuid: &str) -> Result<String, HypervisorError> {
+    host.xml(uuid, DomainXml::Inactive).map(|xml| checksum(xml.as_bytes()))
 }
 
 /// Host addresses of the PCI devices in a definition.

@@ -8,12 +8,13 @@ use super::follow::Follow;
 use super::recheck::{mark_phase, still_locked};
 use super::{Forward, Note, Stopped};
 use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
-use crate::journal::{Entry, Side};
+use crate::journal::{Entry, PerformIntent, Side};
 use crate::libvirt::{DomainXml, Failure, Happened, Hypervisor, HypervisorError, MigrateRequest, SecretXml, Way};
 use crate::migration::answer::perform_intent;
 use crate::migration::downtime;
 use crate::migration::ending::Failed;
 use crate::migration::event::{Phase, milliseconds, moment};
+use crate::migration::look::definition;
 use crate::migration::order::Order;
 use crate::migration::way::NAMES_DIRECT;
 use crate::model::causes::sentence;
@@ -69,7 +70,9 @@ impl Forward<'_, '_> {
         let now = source.domain(&uuid).map_err(|e| Failed::of(Outcome::Undone, e))?;
         let now = now.ok_or_else(|| undone("the guest is gone from the source"))?;
         still_locked(self.ground, self.order).map_err(|failed| Failed { outcome: Outcome::Undone, ..failed })?;
-        let intent = Entry::PerformIntent(perform_intent(&now, 1, limit_before));
+        let definition = self.order.persistent.then(|| definition(source.as_ref(), &uuid)).transpose();
+        let definition = definition.map_err(|e| Failed::of(Outcome::Undone, e))?;
+        let intent = Entry::PerformIntent(PerformIntent { definition, ..perform_intent(&now, 1, limit_before) });
         self.ground.record(&intent).map_err(|e| undone(sentence(&e)))?;
         if let Some(limit) = chosen
             && let Err(e) = source.set_max_downtime(&uuid, limit)

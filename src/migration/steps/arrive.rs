@@ -5,6 +5,7 @@ use crate::journal::{Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::libvirt::{Affect, State};
 use crate::migration::answer::Seen;
 use crate::migration::ground::Ground;
+use crate::migration::look::definition;
 use crate::migration::port::{self, Plugged};
 use crate::model::outcome::Outcome;
 use crate::proof::{self, Question, Verdict};
@@ -161,9 +162,18 @@ fn undefine_source(ground: &mut Ground<'_>) -> Result<(), String> {
     let host = ground.name(Side::Source).to_owned();
     match ground.look(Side::Source) {
         Seen::Unreachable(why) => Err(format!("{host} does not answer, its old definition may be there: {why}")),
-        Seen::Present { state, .. } if !state.is_active() => ground
-            .call(Side::Source, |source, uuid| source.undefine(uuid))
-            .map_err(|why| format!("its old definition is still on {host}: {why}")),
+        Seen::Present { state, .. } if !state.is_active() => {
+            let recorded = ground.state.perform.as_ref().and_then(|(_, intent)| intent.definition.clone());
+            let left = |why| format!("its old definition is still on {host}: {why}");
+            let there = ground.call(Side::Source, |source, uuid| definition(source, uuid)).map_err(left)?;
+            if recorded.is_some_and(|recorded| recorded != there) {
+                let guest = &ground.state.plan.instance.name;
+                let line = format!("{guest} was defined anew on {host} since: that definition is left as it is");
+                ground.note(&line);
+                return Ok(());
+            }
+            ground.call(Side::Source, |source, uuid| source.undefine(uuid)).map_err(left)
+        }
         Seen::Present { .. } | Seen::Absent => Ok(()),
     }
 }
