@@ -2,6 +2,7 @@
 # make test      every test that needs no hardware (as root: with two real libvirt hosts)
 # make faults    as root: the tests that injure a migration, and their table of fault, phase and outcome
 # make soak      as root: SOAK_MIGRATIONS=300 to and fro with random faults (SOAK_SEED=N: the same ones again)
+# make tournament  as root, Debian 12: SEED=0-9 CASES=10: generated guests and hosts, predicted and then tried (tests/tournament/README.md)
 # make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario);
 #                GENERATION=bookworm|trixie|mixed: what the hosts are made of
 # make install   PREFIX=/usr/local DESTDIR=
@@ -13,7 +14,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: build demo test faults soak lab lab-all install
+.PHONY: build demo test faults soak tournament lab lab-all install
 
 build:
 	$(CARGO) build --release --locked
@@ -36,6 +37,12 @@ soak:
 	$(CARGO) test --locked --test soak
 
 GENERATION ?= trixie
+SEED ?= 0
+CASES ?= 10
+tournament: build
+	tests/two-hosts/two-hosts install
+	tests/tournament/tournament --pvm "$(BIN)" run $(SEED) --cases $(CASES)
+
 lab lab-all: export PVM_LAB_GENERATION = $(GENERATION)
 
 lab: build

@@ -53,23 +53,6 @@ def cmd_batch(player: Player, args: argparse.Namespace, keep: Keep) -> int:
     return concluded(player, args, keep)
 
 
-def cmd_core(player: Player, args: argparse.Namespace, keep: Keep) -> int:
-    """Plays the cases of core.txt, all of which must agree or be `unknown` where the list says so."""
-    wrong = []
-    for line in (Path(__file__).resolve().parent.parent / "core.txt").read_text().splitlines():
-        case, _, allowed = line.partition("#")[0].strip().partition(" ")
-        if not case:
-            continue
-        seed, index = map(int, case.split("/"))
-        row = player.play(player.case(seed, index))
-        keep.row(row)
-        if row["verdict"] not in ["agree", *allowed.split(",")]:
-            wrong.append(row["case"])
-    print(table(keep.rows))
-    print(f"{len(keep.rows) - len(wrong)} passed, {len(wrong)} failed{': ' + ', '.join(wrong) if wrong else ''}")
-    return 1 if wrong else 0
-
-
 def cmd_one(player: Player, args: argparse.Namespace, keep: Keep) -> int:
     """Plays one case and prints everything."""
     seed, index = map(int, args.case.split("/"))
@@ -105,7 +88,6 @@ def main() -> int:
     for name, function, words in (
         ("run", cmd_run, ("seed",)),
         ("batch", cmd_batch, ("seed",)),
-        ("core", cmd_core, ()),
         ("one", cmd_one, ("case",)),
     ):
         command = commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
