@@ -65,6 +65,7 @@ pub struct Global {
 }
 
 /// The subcommands.
+#[allow(rustdoc::broken_intra_doc_links, reason = "help is read in a terminal, where [pci] is what it says")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Validate [pci] device_spec and alias exactly as Nova does, and warn about mistakes Nova silently accepts

@@ -8,7 +8,7 @@ use crate::model::causes;
 use crate::model::outcome::Outcome;
 
 /// Why a command ends before its end, and with which outcome. There is no conversion from errors that do not know whether
-/// something had been changed: see [`OrStop`].
+/// something had been changed: see `OrStop`.
 #[derive(Debug)]
 pub struct Stop {
     /// How the run ends.

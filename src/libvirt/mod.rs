@@ -251,7 +251,7 @@ pub trait Hypervisor: Debug + Send + Sync {
     fn watch(&self, uuid: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>>;
 }
 
-/// Opens a connection to the daemon at `uri`. Every call over it ends: see [`bounded`].
+/// Opens a connection to the daemon at `uri`. Every call over it ends: see `bounded`.
 #[cfg(feature = "libvirt")]
 pub fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
     let connected = |uri: &str| Ok(Box::new(adapter::Libvirt::open(uri)?) as Box<dyn Hypervisor>);

@@ -26,7 +26,7 @@ impl std::fmt::Display for Severity {
 
 /// One kind of finding: a lint, a check, a mismatch or an error, as `pvm explain` lists it.
 ///
-/// Each rule is declared in the file that applies it, by one of the macros [`rules!`], `check!` and `lint!`, with its page as
+/// Each rule is declared in the file that applies it, by one of the macros `rules!`, `check!` and `lint!`, with its page as
 /// a doc comment: one sentence that says what is wrong when it fires, then the three [`HEADINGS`]. A page that lacks one of
 /// them does not compile.
 #[derive(Debug, PartialEq, Eq)]

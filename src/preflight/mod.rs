@@ -1,6 +1,6 @@
 //! Preflight: can this guest move there, every reason if not, and what to do about each.
 //!
-//! A check is a rule with a function from facts to verdicts; [`checks`] says how one is added. Checks never read anything but
+//! A check is a rule with a function from facts to verdicts; [`mod@checks`] says how one is added. Checks never read anything but
 //! two snapshots and a plan made from them.
 
 /// Declares the check of a file, or several of one shape, apart by `;`: page, code (a literal, or the name of one that the
