@@ -85,7 +85,10 @@ pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
         Some(name) => Some(facts::gather(&hosts.parse(name)?, &hosts.options)?),
         None => None,
     };
-    let config = load(inputs, snapshot.as_ref());
+    let mut config = load(inputs, snapshot.as_ref());
+    if !paths.is_empty() {
+        config.refuse_nothing();
+    }
     let matcher = Matcher::new(&config.device_specs);
     let subject = lints::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() };
     let found = find(&subject);

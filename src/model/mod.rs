@@ -4,6 +4,7 @@ pub mod causes;
 pub mod device_move;
 pub mod finding;
 pub mod format;
+pub mod functions;
 pub mod identity;
 pub mod known;
 pub mod options;

@@ -18,6 +18,7 @@ pub const RULES: &[&[&Rule]] = &[
     config::RULES,
     config::json_error::RULES,
     config::yaml::RULES,
+    config::shapes::RULES,
     config::device_spec::RULES,
     config::alias::RULES,
     config::compare::RULES,

@@ -124,7 +124,7 @@ fn a_driver_that_never_migrates_is_named() {
 }
 
 #[test]
-fn the_first_broken_link_is_the_one_to_mend() {
+fn the_first_broken_link_is_the_one_to_fix() {
     for driver in DRIVERS.iter().filter(|d| d.migrates) {
         let name = driver.name;
         let expect = |snapshot: &Value, link: &str, commands: &[&str]| {
@@ -138,7 +138,7 @@ fn the_first_broken_link_is_the_one_to_mend() {
         expect(&inventory(driver, Some("vfio-pci"), Some(driver.parent), Some(false), false), "module", &[]);
         // The PF is in other hands.
         let other = inventory(driver, Some(name), Some("vfio-pci"), Some(false), true);
-        expect(&other, "pf", &["0000:04:00.0", driver.parent]);
+        expect(&other, "pf", &["modprobe", "VFs", "0000:04:00.0/driver/unbind", "drivers_probe"]);
         expect(&inventory(driver, Some(name), None, Some(false), true), "pf", &["bind"]);
         // The module is there and plain vfio-pci is bound.
         let plain = inventory(driver, Some("vfio-pci"), Some(driver.parent), Some(false), true);
@@ -238,4 +238,39 @@ fn hisilicon_tells_what_its_vfs_share() {
     let more = format!("sys/module/hisi_zip/parameters/pf_q_num = 256\n{PF}/uacce/hisi_zip-3/isolate = 0\n");
     let snapshot = inventory_with(zip, Some(zip.name), Some(zip.parent), Some(true), true, "", &more);
     assert_eq!(snapshot["devices"][0]["vendor"], serde_json::json!({"isolate": 0, "pf_q_num": 256, "vfs": 1}));
+}
+
+/// The remedy of the one finding with a code, of one VF and what the manifest adds.
+fn remedy_of(code: &str, pf: &'static str, more: &str) -> String {
+    let driver = &DRIVERS[0];
+    let snapshot = inventory_with(driver, Some(driver.name), Some(pf), Some(true), true, "", more);
+    let found: Vec<&Value> =
+        snapshot["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == code).collect();
+    assert_eq!(found.len(), 1, "{code}: {found:#?}");
+    found[0]["remedy"].as_str().unwrap().to_owned()
+}
+
+/// A function of the VF's IOMMU group that the host drives.
+fn neighbour(class: &str, driver: &str) -> String {
+    let group = "sys/kernel/iommu_groups/1/devices";
+    let at = "sys/devices/pci0000:00/0000:00:17.0";
+    format!(
+        "{at}/vendor = 0x8086\n{at}/device = 0xa282\n{at}/uevent = DRIVER={driver}\\nPCI_CLASS={class}\\nPCI_ID=8086:A282\\nPCI_SLOT_NAME=0000:00:17.0\n\
+         {at}/driver -> ../../../bus/pci/drivers/{driver}\n{at}/iommu_group -> ../../../kernel/iommu_groups/1\n\
+         sys/bus/pci/drivers/{driver}/0000:00:17.0 -> ../../../../devices/pci0000:00/0000:00:17.0\n\
+         sys/bus/pci/devices/0000:00:17.0 -> ../../../devices/pci0000:00/0000:00:17.0\n\
+         {group}/0000:00:17.0 -> ../../../../devices/pci0000:00/0000:00:17.0\n"
+    )
+}
+
+#[test]
+fn a_split_group_never_costs_the_host_a_device_it_needs() {
+    for (class, driver, why) in
+        [("10601", "ahci", "storage controller"), ("30000", "i915", "display"), ("C0330", "xhci_hcd", "may be in use")]
+    {
+        let remedy = remedy_of("iommu-group-split", "mlx5_core", &neighbour(class, driver));
+        assert!(remedy.contains(why) && remedy.contains("ACS") && !remedy.contains("unbind"), "{driver}: {remedy}");
+    }
+    let remedy = remedy_of("iommu-group-split", "mlx5_core", &neighbour("40300", "snd_hda_intel"));
+    assert_eq!(remedy, "echo 0000:00:17.0 > /sys/bus/pci/devices/0000:00:17.0/driver/unbind");
 }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::chain;
 use super::drivers;
 use crate::model::finding::{Finding, rules};
+use crate::model::functions;
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot::device::{DevType, Device, Supported};
@@ -75,8 +76,9 @@ rules! {
     /// # Check by hand
     /// ls /sys/bus/pci/devices/ADDRESS/iommu_group/devices
     /// # Fix
-    /// Bind the other devices of the group to vfio-pci. Usually ACS is missing on a PCIe switch or root port between
-    /// them; look into the settings of the firmware.
+    /// Usually ACS is missing on a PCIe switch or root port between them: enable it in the settings of the firmware, or
+    /// put the card into another slot. Other VFs and idle functions of the group may be unbound from their drivers; a
+    /// PF, a disk controller, a display or an interface in use may not: the host needs it.
     GROUP_SPLIT = "iommu-group-split", Warning;
 
     /// A guest uses a device that no device_spec covers.
@@ -117,6 +119,9 @@ pub fn find(snapshot: &Snapshot) -> Vec<Finding> {
 
 fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
     let at = device.address;
+    if device.dev_type == DevType::Pf && device.declared == Declared::Yes {
+        return Some(declared_pf(snapshot, device));
+    }
     let has_specs = !snapshot.config.device_specs.is_empty();
     let broken = chain::broken(device);
     let plain = device.driver.as_deref().is_some_and(drivers::is_plain);
@@ -130,7 +135,10 @@ fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
         let text = format!("{at} is declared live_migratable and cannot migrate: {}", link.found);
         return Some(Finding::new(&DECLARED_CANNOT, text).remedy(remedy(snapshot, device, &link.link)));
     }
-    if unmanaged && device.vfio_dev.is_none() && !device.driver.as_deref().is_some_and(drivers::is_vfio) {
+    // A PF that a pattern of its VFs takes along stays with the host.
+    let pf_with_vfs = device.dev_type == DevType::Pf && device.sriov.as_ref().is_some_and(|s| s.num > 0);
+    if unmanaged && !pf_with_vfs && device.vfio_dev.is_none() && !device.driver.as_deref().is_some_and(drivers::is_vfio)
+    {
         if device.driver.as_deref() == Some(chain::VGPU) {
             let link = device.migration.chain.iter().find(|link| link.link == "driver");
             let found = link.map_or("bound to nvidia", |link| link.found.as_str());
@@ -225,10 +233,7 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
             let product = device.product_id.map(|id| id.0);
             let wanted = variant.and_then(drivers::known).map_or_else(Vec::new, |known| known.pf_drivers(product));
             match (pf, wanted.as_slice()) {
-                (Some(pf), [driver]) => {
-                    let module = driver.replace('-', "_");
-                    let _ = write!(text, "modprobe {module}\necho {} > /sys/bus/pci/drivers/{driver}/bind", pf.address);
-                }
+                (Some(pf), [driver]) => text.push_str(&bind_pf(pf, driver)),
                 (Some(pf), [_, ..]) => {
                     let _ = write!(text, "bind {} to its own driver: {}", pf.address, wanted.join(" or "));
                 }
@@ -242,6 +247,51 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
             None => text.push_str("remove live_migratable from its device_spec: no driver on this host can migrate it"),
         },
     }
+    text
+}
+
+/// A PF under a device_spec that declares it: either its id was written for that of its VFs, or a pattern takes it along.
+fn declared_pf(snapshot: &Snapshot, pf: &Device) -> Finding {
+    let at = pf.address;
+    if let (Some(vfs), Some(own)) = (functions::other_id_of_vfs(snapshot, pf), pf.product_id) {
+        let text = format!("{at} is declared live_migratable: {}", functions::told(own, vfs));
+        return Finding::new(&DECLARED_CANNOT, text)
+            .remedy(format!("\"product_id\": \"{vfs}\" in its device_spec, the other keys as they are"));
+    }
+    let text = format!("{at} is declared live_migratable and is a PF, and a PF has no migration state");
+    Finding::new(&DECLARED_CANNOT, text).remedy(
+        "write the address of its device_spec so that it matches the VFs only; a guest that has the PF moves cold",
+    )
+}
+
+/// Giving a PF back to its own driver, from what is bound now.
+fn bind_pf(pf: &Device, driver: &str) -> String {
+    let at = pf.address;
+    let mut text = String::new();
+    if let Some(bound) = &pf.driver {
+        let users: Vec<&str> = pf.used_by.iter().flatten().map(|user| user.name.as_str()).collect();
+        let holders = pf.open_by.iter().flatten().map(String::as_str);
+        let users: Vec<&str> = users.into_iter().chain(holders).collect();
+        if !users.is_empty() {
+            let _ = writeln!(text, "stop {} first: it uses the PF", users.join(", "));
+        }
+        let _ = writeln!(
+            text,
+            "# all VFs of {at} vanish when {bound} lets it go, and have to be created again: no guest may use one"
+        );
+    }
+    let _ = writeln!(text, "modprobe {}", driver.replace('-', "_"));
+    if pf.driver.is_none() && pf.driver_override.is_none() {
+        let _ = write!(text, "echo {at} > /sys/bus/pci/drivers/{driver}/bind");
+        return text;
+    }
+    if pf.driver_override.is_some() {
+        let _ = writeln!(text, "echo > /sys/bus/pci/devices/{at}/driver_override");
+    }
+    if pf.driver.is_some() {
+        let _ = writeln!(text, "{}", unbind(pf));
+    }
+    let _ = write!(text, "echo {at} > /sys/bus/pci/drivers_probe");
     text
 }
 
@@ -304,21 +354,84 @@ fn split_groups(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
     for (group, members) in groups {
         let vfio = members.iter().find(|d| d.vfio_dev.is_some() || d.driver.as_deref().is_some_and(drivers::is_vfio));
-        let other = members.iter().find(|d| {
-            let bridge = d.class.as_deref().is_some_and(|class| class.starts_with("06"));
-            d.vfio_dev.is_none() && !bridge && d.driver.as_deref().is_some_and(|name| !drivers::is_vfio(name))
-        });
-        if let (Some(vfio), Some(other)) = (vfio, other) {
+        let others: Vec<&Device> = members
+            .iter()
+            .copied()
+            .filter(|d| {
+                let bridge = d.class.as_deref().is_some_and(|class| class.starts_with("06"));
+                d.vfio_dev.is_none() && !bridge && d.driver.as_deref().is_some_and(|name| !drivers::is_vfio(name))
+            })
+            .collect();
+        if let (Some(vfio), Some(other)) = (vfio, others.first()) {
             let bound = other.driver.as_deref().unwrap_or_default();
+            let more = if others.len() > 1 {
+                format!(" ({} more not bound to VFIO)", others.len() - 1)
+            } else {
+                String::new()
+            };
             let text = format!(
-                "IOMMU group {group} is split: {} is bound to VFIO and {} to {bound}; no guest can get it",
+                "IOMMU group {group} is split: {} is bound to VFIO and {} to {bound}{more}; no guest can get it",
                 vfio.address, other.address
             );
-            let remedy = format!("echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", other.address);
-            found.push(Finding::new(&GROUP_SPLIT, text).device(&vfio.address).remedy(remedy));
+            found.push(Finding::new(&GROUP_SPLIT, text).device(&vfio.address).remedy(unite(&members, &others)));
         }
     }
     found
+}
+
+/// What makes a group whole: unbinding where the host loses nothing by it, else isolation by the hardware.
+fn unite(members: &[&Device], others: &[&Device]) -> String {
+    let mut text = String::new();
+    for (device, why) in others.iter().filter_map(|device| Some((device, needed(device)?))) {
+        let _ = writeln!(text, "{} must stay with the host: {why}", device.address);
+    }
+    if text.is_empty() {
+        let commands: Vec<String> = others.iter().map(|device| unbind(device)).collect();
+        return commands.join("\n");
+    }
+    if members.iter().any(|d| others.iter().any(|pf| d.parent_addr == Some(pf.address))) {
+        text.push_str("VFs that share a group with their own PF cannot be given to guests in this slot\n");
+    }
+    text.push_str(
+        "enable ACS in the firmware's settings or on the PCIe switch, or put the card into another slot: its functions then \
+         have groups of their own",
+    );
+    text
+}
+
+/// Why the host cannot do without a function's driver; `None` for other VFs and for functions that serve nothing.
+fn needed(device: &Device) -> Option<String> {
+    let driver = device.driver.as_deref().unwrap_or_default();
+    let users: Vec<&str> = device.used_by.iter().flatten().map(|user| user.name.as_str()).collect();
+    if !users.is_empty() {
+        return Some(format!("{} uses it", users.join(", ")));
+    }
+    if device.open_by.as_ref().is_some_and(|processes| !processes.is_empty()) {
+        return Some("a process has it open".to_owned());
+    }
+    if device.dev_type == DevType::Pf {
+        let num = device.sriov.as_ref().map_or(0, |s| s.num);
+        return Some(format!("it is a PF with {num} VFs, bound to {driver}"));
+    }
+    if let Some(name) = device.netdev.as_deref().filter(|_| device.link.as_deref() != Some("down")) {
+        return Some(format!("its interface {name} is up and may have an address or a route"));
+    }
+    if device.parent_addr.is_some() {
+        return None;
+    }
+    let class = device.class.as_deref().unwrap_or_default();
+    match class.get(..2) {
+        // Sound, crypto and other accelerators, and a network function without an interface.
+        Some("04" | "0b" | "10" | "12") => None,
+        Some("02") => None,
+        Some("01") => Some(format!("it is a storage controller, bound to {driver}, and may hold the system's disks")),
+        Some("03") => Some(format!("it is a display, bound to {driver}")),
+        _ => Some(format!("it is a function of class {class}, bound to {driver}, which may be in use")),
+    }
+}
+
+fn unbind(device: &Device) -> String {
+    format!("echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", device.address)
 }
 
 /// One note for all devices of Nova's guests.

@@ -17,6 +17,7 @@ pub mod options;
 pub mod placement_names;
 pub mod request;
 pub mod request_report;
+pub mod shapes;
 pub mod trace;
 pub mod yaml;
 
@@ -27,7 +28,7 @@ pub use machine::{Devices, NoHost, PciLookup};
 pub use matching::{Matcher, View};
 pub use request::{Request, RequestError, requests};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value as Json;
 
@@ -172,7 +173,8 @@ pub struct OptionValue {
 pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> ParsedConfig {
     let mut config = ParsedConfig::default();
     let mut trees: BTreeMap<FileId, (Vec<Node>, Vec<Node>)> = BTreeMap::new();
-    for input in inputs {
+    let mut inputs: VecDeque<Input> = inputs.into();
+    while let Some(input) = inputs.pop_front() {
         let (text, invalid_at) = decode(input.bytes);
         // Neither UTF-8 nor any other text: what its lines are not says nothing.
         let binary = invalid_at.is_some() && text.contains('\0');
@@ -205,6 +207,15 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
                 let yaml = yaml::parse(id, file);
                 trees.insert(id, (yaml.device_specs, yaml.aliases));
                 config.visible.extend(yaml.visible);
+                if yaml.inner.is_empty() && !yaml.recognised && yaml.options.diagnostics.is_empty() {
+                    config.diagnostics.push(shapes::nothing(id, file, &yaml.similar));
+                }
+                for inner in yaml.inner.into_iter().rev() {
+                    // Blank lines before it keep the numbers of its lines those of the file around it.
+                    let text = "\n".repeat(inner.line) + &inner.text;
+                    let name = format!("{} ({})", file.name, inner.name);
+                    inputs.push_front(Input { name, bytes: text.into_bytes() });
+                }
                 yaml.options
             }
         };
@@ -230,13 +241,27 @@ impl ParsedConfig {
         self.options.get(&format!("{}.{}", def.group, def.name)).is_some_and(|o| o.value == Json::Bool(true))
     }
 
+    /// Says of files named by a person that nothing in any of them is an option that pvm reads.
+    pub fn refuse_nothing(&mut self) {
+        if self.files.is_empty() || !self.diagnostics.is_empty() || self.files.iter().any(shapes::has_options) {
+            return;
+        }
+        let read = !self.spec_entries.is_empty() || !self.alias_entries.is_empty();
+        if let Some((id, file)) = self.sources.iter().next().filter(|_| !read)
+            && Format::guess(&file.name, &file.text) == Format::Ini
+        {
+            self.diagnostics.push(shapes::nothing(id, file, &[]));
+        }
+    }
+
     /// Whether Nova would start with these files; `None` when that cannot be said.
     pub fn nova_accepts(&self) -> Option<bool> {
         let Refusals { files, device_specs, aliases } = &self.refusals;
         if files.is_some() || device_specs.is_some() || aliases.is_some() {
             return Some(false);
         }
-        let unknown = |d: &Diagnostic| [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX].contains(&d.rule);
+        let unknown =
+            |d: &Diagnostic| [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX, &shapes::NOTHING_RECOGNISED].contains(&d.rule);
         if self.files.is_empty() || self.diagnostics.iter().any(unknown) { None } else { Some(true) }
     }
 

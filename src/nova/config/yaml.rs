@@ -1,10 +1,10 @@
 //! YAML as a front end for the same rules. Nova reads none; pvm takes `device_spec` and `alias` at the top or under `pci`,
-//! and the other options it knows under their groups. All use of the YAML library is in this file.
+//! the other options it knows under their groups, and the shapes that deployment tools have ([`shapes`]). All use of the YAML library is in this file.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as At;
 
-use super::options;
+use super::{options, shapes};
 use crate::model::finding::rules;
 use crate::nova::oslo::ini::{Assignment, End, Ini};
 use crate::nova::python::node::{Member, Node, Value};
@@ -39,6 +39,12 @@ pub struct Yaml {
     pub aliases: Vec<Node>,
     /// What may be shown of the file.
     pub visible: Vec<Span>,
+    /// Files of Nova's own form inside, as a `ConfigMap` carries them.
+    pub inner: Vec<shapes::Inner>,
+    /// Whether anything was found that pvm reads.
+    pub recognised: bool,
+    /// Keys that look like what is looked for, with their places.
+    pub similar: Vec<(String, Span)>,
 }
 
 /// Reads one file.
@@ -77,31 +83,100 @@ fn read_top(yaml: &mut Yaml, raw: &At<Raw>, id: FileId, file: &SourceFile) {
         yaml.options.diagnostics.push(
             Diagnostic::new(&YAML_SYNTAX, "the file is no mapping with device_spec or alias in it")
                 .at(Span::new(id, 0, 0), "")
-                .remedy("pci:\n  device_spec:\n    - {vendor_id: \"15b3\", product_id: \"101e\"}"),
+                .remedy("pci:\n  device_spec:\n    - {vendor_id: …, product_id: …}"),
         );
         return;
     };
     for (key, value) in members {
-        match (key.value.as_str(), &value.value) {
-            ("device_spec" | "alias", _) => read_option(yaml, "pci", key, value, id, file),
-            (group, Raw::Map(inner)) if group == "pci" || options::KNOWN.iter().any(|def| def.group == group) => {
+        if matches!(key.value.as_str(), "device_spec" | "alias") {
+            read_option(yaml, ("pci", &key.value), key, value, id, file, false);
+        }
+    }
+    walk(yaml, raw, id, file, &mut Vec::new());
+}
+
+/// Looks for options wherever deployment tools put them: groups of Nova, variables of known names, nova.conf inside.
+fn walk<'r>(yaml: &mut Yaml, raw: &'r At<Raw>, id: FileId, file: &SourceFile, path: &mut Vec<&'r str>) {
+    let members = match &raw.value {
+        Raw::Map(members) => members,
+        Raw::Seq(items) => {
+            for item in items {
+                walk(yaml, item, id, file, path);
+            }
+            return;
+        }
+        _ => return,
+    };
+    let grouped = path.is_empty() || members.iter().any(|(key, _)| key.value == "pci");
+    for (key, value) in members {
+        let name = key.value.as_str();
+        path.push(name);
+        match &value.value {
+            Raw::Map(inner) if grouped && (name == "pci" || options::KNOWN.iter().any(|def| def.group == name)) => {
+                yaml.recognised |= name == "pci";
                 for (key, value) in inner {
-                    let known = options::KNOWN.iter().any(|def| def.names.contains(&(group, key.value.as_str())));
-                    if known || group == "pci" {
-                        read_option(yaml, group, key, value, id, file);
+                    let option = key.value.as_str();
+                    let known = options::KNOWN.iter().any(|def| def.names.contains(&(name, option)));
+                    if known || name == "pci" {
+                        read_option(yaml, (name, option), key, value, id, file, path.len() > 1);
                     }
                 }
             }
-            _ => {}
+            Raw::Text(text) if yaml.inner.len() < shapes::MOST_INNER && shapes::is_nova_conf(name, text) => {
+                let place = span(value, id, file);
+                yaml.inner.push(shapes::Inner {
+                    name: name.to_owned(),
+                    line: file.position(place.start).line,
+                    text: text.clone(),
+                });
+            }
+            _ => match shapes::option(name) {
+                Some(option) => read_option(yaml, ("pci", option), key, value, id, file, true),
+                None => {
+                    let already = path.len() == 1 && matches!(name, "device_spec" | "alias");
+                    if !already && shapes::looks_like_pci(name) && yaml.similar.len() < shapes::MOST_SIMILAR {
+                        yaml.similar.push((path.join("."), span(key, id, file)));
+                    }
+                    walk(yaml, value, id, file, path);
+                }
+            },
         }
+        path.pop();
     }
 }
 
-fn read_option(yaml: &mut Yaml, group: &str, key: &At<String>, value: &At<Raw>, id: FileId, file: &SourceFile) {
+/// Reads one option, named by group and key. Deployment tools write JSON text too, which Nova gets as it is (`as_text`).
+fn read_option(
+    yaml: &mut Yaml,
+    (group, option): (&str, &str),
+    key: &At<String>,
+    value: &At<Raw>,
+    id: FileId,
+    file: &SourceFile,
+    as_text: bool,
+) {
+    yaml.recognised = true;
     let key_span = span(key, id, file);
+    // OpenStack-Helm: {type: multistring, values: […]}; Puppet: {value: …}.
+    let (value, as_text) = match &value.value {
+        Raw::Map(members)
+            if members
+                .iter()
+                .any(|(k, v)| k.value == "type" && matches!(&v.value, Raw::Text(t) if t.starts_with("multi"))) =>
+        {
+            members.iter().find(|(k, _)| k.value == "values").map_or((value, true), |(_, inner)| (inner, true))
+        }
+        Raw::Map(members) if members.len() == 1 && members[0].0.value == "value" => (&members[0].1, true),
+        _ => (value, as_text),
+    };
     let node = node(value, id, file);
     yaml.visible.push(key_span.to(node.span));
-    if !matches!(key.value.as_str(), "device_spec" | "alias") {
+    let multi = match (group, option) {
+        ("pci", "device_spec" | "passthrough_whitelist") => Some(false),
+        ("pci", "alias") => Some(true),
+        _ => None,
+    };
+    let Some(is_alias) = multi else {
         let mut text = MappedText::new(id, node.span.start);
         let plain = match &node.value {
             Value::String(text) => text.clone(),
@@ -110,33 +185,49 @@ fn read_option(yaml: &mut Yaml, group: &str, key: &At<String>, value: &At<Raw>, 
             _ => String::new(),
         };
         text.push_replaced(&plain, node.span.start..node.span.end);
-        yaml.options.assignments.push(Assignment {
-            section: Spanned::new(group.to_owned(), key_span),
-            key: Spanned::new(key.value.clone(), key_span),
-            value: text,
-            ended_by: End::Next,
-        });
+        yaml.options.assignments.push(assignment((group, option), key_span, text));
         return;
-    }
+    };
     let nodes = match node.value {
         Value::Array(items) => items,
         Value::Null => Vec::new(),
         _ => vec![node],
     };
     for node in nodes {
-        if matches!(node.value, Value::String(_)) {
-            yaml.options.diagnostics.push(
+        match (&node.value, is_alias) {
+            (Value::String(text), _) if as_text => {
+                if text.trim().is_empty() {
+                    continue;
+                }
+                let mapped = shapes::mapped(text, node.span, file);
+                match crate::nova::python::json::parse(&mapped).map(|node| node.value) {
+                    // The tools write one line for each member.
+                    Ok(Value::Array(items)) if is_alias => yaml.aliases.extend(items),
+                    _ => yaml.options.assignments.push(assignment((group, option), key_span, mapped)),
+                }
+            }
+            (Value::String(_), _) => yaml.options.diagnostics.push(
                 Diagnostic::new(&YAML_SYNTAX, format!("an entry of {} is text, not a mapping", key.value))
                     .at(node.span, "text")
-                    .remedy("write it as YAML, without the quotes around it: - {vendor_id: \"15b3\"}"),
-            );
-        } else if key.value == "alias" {
-            yaml.aliases.push(node);
-        } else if let Value::Array(items) = node.value {
-            yaml.device_specs.extend(items);
-        } else {
-            yaml.device_specs.push(node);
+                    .remedy("write it as YAML, without the quotes around it: - {vendor_id: …, product_id: …}"),
+            ),
+            (_, true) => yaml.aliases.push(node),
+            (Value::Array(_), false) => {
+                if let Value::Array(items) = node.value {
+                    yaml.device_specs.extend(items);
+                }
+            }
+            (_, false) => yaml.device_specs.push(node),
         }
+    }
+}
+
+fn assignment((group, option): (&str, &str), key: Span, value: MappedText) -> Assignment {
+    Assignment {
+        section: Spanned::new(group.to_owned(), key),
+        key: Spanned::new(option.to_owned(), key),
+        value,
+        ended_by: End::Next,
     }
 }
 

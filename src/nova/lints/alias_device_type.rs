@@ -1,6 +1,7 @@
 //! An alias whose ids and device_type do not fit.
 
 use super::Subject;
+use crate::model::functions;
 use crate::model::snapshot::DevType;
 use crate::text::Diagnostic;
 
@@ -16,26 +17,6 @@ lint! {
     /// The product_id of the kind of function that device_type names.
     "alias-device-type": Warning, run
 }
-
-/// Product ids of well-known SR-IOV devices: vendor, PF, its VFs.
-const PAIRS: [(&str, &str, &str); 16] = [
-    ("15b3", "1013", "1014"),
-    ("15b3", "1015", "1016"),
-    ("15b3", "1017", "1018"),
-    ("15b3", "1019", "101a"),
-    ("15b3", "101d", "101e"),
-    ("15b3", "1021", "101e"),
-    ("15b3", "a2d6", "101e"),
-    ("15b3", "a2dc", "101e"),
-    ("8086", "1572", "154c"),
-    ("8086", "1583", "154c"),
-    ("8086", "1592", "1889"),
-    ("8086", "1593", "1889"),
-    ("8086", "0435", "0443"),
-    ("8086", "37c8", "37c9"),
-    ("8086", "4940", "4941"),
-    ("19e5", "a250", "a251"),
-];
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for alias in &subject.config.aliases {
@@ -67,7 +48,7 @@ fn kind(
     vendor: &str,
     product: &str,
     wanted: &str,
-) -> Option<(&'static str, &'static str, Option<&'static str>)> {
+) -> Option<(&'static str, &'static str, Option<String>)> {
     if let Some(host) = subject.host {
         let mut of_ids = host.devices.iter().filter(|d| {
             d.vendor_id.is_some_and(|id| id.to_string() == vendor)
@@ -78,12 +59,10 @@ fn kind(
         return (!fits(first.dev_type) && !of_ids.any(|d| fits(d.dev_type)))
             .then(|| (first.dev_type.as_str(), " on this host", None));
     }
-    let known = |pick: fn(&(&str, &'static str, &'static str)) -> &'static str| {
-        PAIRS.iter().find(|pair| pair.0 == vendor && pick(pair) == product)
-    };
-    match (known(|p| p.1), known(|p| p.2)) {
-        (Some(pair), _) if wanted == "type-VF" => Some(("type-PF", "", Some(pair.2))),
-        (None, Some(_)) if wanted == "type-PF" => Some(("type-VF", "", None)),
+    let (vendor, product) = (u16::from_str_radix(vendor, 16).ok()?, u16::from_str_radix(product, 16).ok()?);
+    match functions::vf_of(vendor, product) {
+        Some(vf) if wanted == "type-VF" => Some(("type-PF", "", Some(format!("{vf:04x}")))),
+        None if wanted == "type-PF" && functions::is_vf(vendor, product) => Some(("type-VF", "", None)),
         _ => None,
     }
 }

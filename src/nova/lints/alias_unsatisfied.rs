@@ -1,6 +1,6 @@
 //! An alias that wants migratable devices where none is declared.
 
-use super::{Subject, serves};
+use super::{Subject, serves, spec_pf_id};
 use crate::model::snapshot::Declared;
 use crate::text::Diagnostic;
 
@@ -28,6 +28,11 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         if specs.iter().any(|spec| serves(spec, &alias.spec) && spec.declared() == Declared::Yes) {
+            continue;
+        }
+        let ids = alias.spec.get("vendor_id").zip(alias.spec.get("product_id"));
+        if ids.is_some_and(|(vendor, product)| spec_pf_id::meant_for(subject, vendor, product)) {
+            // The spec is there, with the id of the PF.
             continue;
         }
         let mut diagnostic = Diagnostic::new(

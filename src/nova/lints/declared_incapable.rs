@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::model::finding::Severity;
-use crate::model::snapshot::{Declared, Supported};
+use crate::model::snapshot::{Declared, Device, Supported};
 use crate::text::Diagnostic;
 
 lint! {
@@ -30,29 +30,51 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let cannot: Vec<_> = devices.iter().filter(|d| d.migration.supported == Some(Supported::No)).collect();
         if let Some(first) = cannot.first() {
             let others = if cannot.len() > 1 { format!(" and {} more", cannot.len() - 1) } else { String::new() };
-            found.push(
-                Diagnostic::new(&RULE, format!("{}{others} cannot migrate, although this says yes", first.address))
-                    .at(span, "declared")
-                    .device(&first.address)
-                    .remedy("\"live_migratable\": \"no\", or bind the variant driver that can"),
-            );
+            let why = reason(first).map(|why| format!(": {why}")).unwrap_or_default();
+            let text = format!("{}{others} cannot migrate, although this says yes{why}", first.address);
+            let remedy =
+                remedy(subject, first).unwrap_or("\"live_migratable\": \"no\", or bind the variant driver that can");
+            found.push(Diagnostic::new(&RULE, text).at(span, "declared").device(&first.address).remedy(remedy));
         }
-        let plain = |d: &&&crate::model::snapshot::Device| {
-            d.migration.supported.is_none() && d.driver.is_some() && !d.has_variant_driver() && d.parent_addr.is_some()
+        let plain = |d: &&&Device| {
+            // VFs of NVIDIA GPUs belong to the vendor's driver, which needs a vGPU type and no other driver.
+            let fine = d.driver.as_deref() == Some("nvidia") && reason(d).is_none();
+            let open = d.migration.supported.is_none() && d.driver.is_some() && d.parent_addr.is_some();
+            open && !d.has_variant_driver() && !fine
         };
         let plain: Vec<_> = devices.iter().filter(plain).collect();
         if let Some(first) = plain.first() {
             let others = if plain.len() > 1 { format!(" and {} more", plain.len() - 1) } else { String::new() };
+            let why = reason(first).unwrap_or("no variant driver is bound");
+            let text = format!("{}{others} is declared live-migratable, but cannot migrate now: {why}", first.address);
+            let default = match first.candidate_driver.as_deref() {
+                Some("vfio_pci" | "vfio-pci") => {
+                    "\"live_migratable\": \"no\": this kernel has no variant driver for it"
+                }
+                _ => "bind the variant driver before guests start (driverctl set-override ADDRESS DRIVER)",
+            };
             found.push(
-                Diagnostic::new(
-                    &RULE,
-                    format!("{}{others} is declared live-migratable, but no variant driver is bound", first.address),
-                )
-                .severity(Severity::Warning)
-                .at(span, format!("bound to {}", first.driver.as_deref().unwrap_or("nothing")))
-                .device(&first.address)
-                .remedy("bind the variant driver before guests start (driverctl set-override ADDRESS DRIVER)"),
+                Diagnostic::new(&RULE, text)
+                    .severity(Severity::Warning)
+                    .at(span, format!("bound to {}", first.driver.as_deref().unwrap_or("nothing")))
+                    .device(&first.address)
+                    .remedy(remedy(subject, first).unwrap_or(default)),
             );
         }
     }
+}
+
+/// The first link of the device's chain that does not hold, as the inventory tells it.
+fn reason(device: &Device) -> Option<&str> {
+    let broken = device.migration.chain.iter().find(|link| link.holds == Some(false));
+    broken.map(|link| link.found.as_str()).filter(|found| !found.is_empty())
+}
+
+/// What the inventory of the host says to do about a device.
+fn remedy<'a>(subject: &Subject<'a>, device: &Device) -> Option<&'a str> {
+    const SAME: [&str; 3] = ["declared-cannot", "unmanaged-not-bound", "plain-vfio-bound"];
+    let address = device.address.to_string();
+    let findings = &subject.host?.findings;
+    let same = findings.iter().find(|f| SAME.contains(&f.code.as_str()) && f.device.as_deref() == Some(&*address));
+    same.and_then(|finding| finding.remedy.as_deref())
 }

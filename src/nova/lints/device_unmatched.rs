@@ -1,6 +1,6 @@
 //! Devices of the host that no spec matches.
 
-use super::Subject;
+use super::{Subject, spec_pf_id};
 use crate::text::Diagnostic;
 
 lint! {
@@ -26,6 +26,9 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
     for ((vendor, product), devices) in by_kind {
         let (Some(vendor), Some(product), Some(first)) = (vendor, product, devices.first()) else { continue };
+        if spec_pf_id::meant_for(subject, &vendor.to_string(), &product.to_string()) {
+            continue;
+        }
         let others = if devices.len() > 1 { format!(" and {} more", devices.len() - 1) } else { String::new() };
         found.push(
             Diagnostic::new(&RULE, format!("no device_spec matches {}{others} ({vendor}:{product})", first.address))

@@ -102,6 +102,7 @@ lints! {
     regex_prefix,
     regex_upper_case,
     shadowed_spec,
+    spec_pf_id,
     spec_unused,
     trait_blank,
     tunnelled,

@@ -27,6 +27,9 @@ const NAMES: [&str; 4] = ["device_spec", "alias", "report_in_placement", "passth
 const MEANT: [&str; 6] =
     ["dev_spec", "device_specs", "devspec", "whitelist", "pci_whitelist", "pci_passthrough_whitelist"];
 
+/// Names that people write for `alias`: the old one, and plurals.
+const MEANT_ALIAS: [&str; 4] = ["pci_alias", "aliases", "pci_aliases", "device_alias"];
+
 fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for assignment in subject.config.files.iter().flat_map(|file| &file.assignments) {
         let section = options::normal_section(&assignment.section.value);
@@ -59,7 +62,13 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 fn unknown(assignment: &Assignment) -> Diagnostic {
     let key = assignment.key.value.as_str();
-    let near = if MEANT.contains(&key) { Some("device_spec") } else { near_miss(key, &NAMES) };
+    let near = if MEANT.contains(&key) {
+        Some("device_spec")
+    } else if MEANT_ALIAS.contains(&key) {
+        Some("alias")
+    } else {
+        near_miss(key, &NAMES)
+    };
     let near = near.or_else(|| KNOWN.iter().find(|def| def.name == key).map(|def| def.name));
     let home = KNOWN.iter().find(|def| Some(def.name) == near).map_or("pci", |def| def.group);
     let diagnostic = Diagnostic::new(&RULE, format!("Nova has no option '{key}' in [pci] and ignores it"));
