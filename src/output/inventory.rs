@@ -73,7 +73,14 @@ pub fn render(snapshot: &Snapshot, view: View) -> String {
     let shown = shown(snapshot, view);
     let mut text = String::new();
     if shown.is_empty() {
-        let _ = writeln!(text, "No SR-IOV device and no device that a device_spec matches (--all shows every device).");
+        let count = |kind: DevType| snapshot.devices.iter().filter(|device| device.dev_type == kind).count();
+        let (pfs, vfs) = (count(DevType::Pf), count(DevType::Vf));
+        if pfs + vfs > 0 && view.pf.is_none() && !snapshot.config.device_specs.is_empty() {
+            let _ = writeln!(text, "No device_spec matches any of the {pfs} PFs and {vfs} VFs (--all shows them).");
+        } else {
+            let _ =
+                writeln!(text, "No SR-IOV device and no device that a device_spec matches (--all shows every device).");
+        }
     } else {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);

@@ -237,7 +237,7 @@ fn check_text(key: &str, text: &str, refuse: &mut dyn FnMut(String, &str, String
                 if hex {
                     format!("\"{key}\": \"{:0>4}\"", digits.to_lowercase())
                 } else {
-                    format!("\"{key}\": \"15b3\"")
+                    format!("\"{key}\": \"…\", four hex digits in double quotes")
                 },
                 format!("{} does not match '^([\\\\da-fA-F]{{4}})$'", words::repr(text)),
             );
@@ -346,10 +346,15 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
             } else {
                 ("", "fields set.")
             };
+            let remedy = if entry.spec.get("resource_class").is_some() {
+                "[filter_scheduler] pci_in_placement = True in this file too, or \"vendor_id\": \"…\", \"product_id\": \"…\""
+            } else {
+                "\"vendor_id\": \"…\", \"product_id\": \"…\" of the devices that the alias is for"
+            };
             diagnostics.push(
                 Diagnostic::new(&ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
                     .at(entry.name.span, "ids missing")
-                    .remedy("\"vendor_id\": \"15b3\", \"product_id\": \"101e\"")
+                    .remedy(remedy)
                     .nova(
                         "PciInvalidAlias",
                         format!("The PCI alias(es) {name} does not have vendor_id and product_id {nova}"),

@@ -165,7 +165,7 @@ impl DeviceSpec {
             diagnostics.push(
                 Diagnostic::new(&SPEC_SHAPE, format!("a device_spec is an object, not {}", node.kind()))
                     .at(node.span, node.kind())
-                    .remedy("{\"vendor_id\": \"15b3\", \"product_id\": \"101e\"}")
+                    .remedy("{\"vendor_id\": …, \"product_id\": …}")
                     .nova(
                         "PciConfigInvalidSpec",
                         format!(
@@ -256,7 +256,7 @@ fn id(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> IdPattern {
         return refuse(
             format!("{key} must be text, not {}", member.value.kind()),
             member.value.kind().to_owned(),
-            format!("put it in double quotes: \"{key}\": \"15b3\""),
+            format!("put it in double quotes: \"{key}\": \"…\""),
             class,
             if key == "vendor_id" {
                 "the value has no attribute 'strip'".to_owned()

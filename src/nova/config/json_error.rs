@@ -91,6 +91,9 @@ fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic 
         }
         "Expecting ',' delimiter" => "put a comma between the members, and close every bracket".to_owned(),
         "Expecting ':' delimiter" => "write \"name\": value".to_owned(),
+        "Extra data" if def.name == "alias" => {
+            "write one object for each option: an alias = … line for each alias".to_owned()
+        }
         "Extra data" => "write one object, or a list of objects, for each option".to_owned(),
         "Unterminated string starting at" => "close the text with a double quote".to_owned(),
         _ => "names and text in double quotes; true, false, null in lower case".to_owned(),

@@ -20,7 +20,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut by_kind: std::collections::BTreeMap<_, Vec<_>> = std::collections::BTreeMap::new();
     for (device, winner) in subject.matched() {
         let candidate = device.parent_addr.is_some() || device.has_variant_driver();
-        if winner.is_none() && candidate {
+        // Beyond domain ffff Nova skips a device whatever the specs say.
+        if winner.is_none() && candidate && device.address.domain <= 0xffff {
             by_kind.entry((device.vendor_id, device.product_id)).or_default().push(device);
         }
     }

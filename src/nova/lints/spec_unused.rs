@@ -1,6 +1,7 @@
 //! A spec that no device of the host falls under.
 
 use super::Subject;
+use crate::model::snapshot::{Device, Snapshot};
 use crate::nova::config::View;
 use crate::text::Diagnostic;
 
@@ -25,7 +26,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         if matched.iter().any(|(_, winner)| *winner == Some(i)) {
             continue;
         }
-        let fits = |device: &crate::model::snapshot::Device| {
+        let fits = |device: &Device| {
             let parent = device.parent_addr.and_then(|address| host.device(address));
             subject.matcher.miss(i, &View::of(device, parent)).is_none()
         };
@@ -40,9 +41,37 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                     .also(subject.config.device_specs[winner].span(), format!("applies to {}", device.address))
                     .remedy("put this one above the other, or remove it")
             }
-            None => Diagnostic::new(&RULE, "this device_spec matches no device of this host")
-                .at(spec.span(), "no such device")
-                .remedy("compare it with: lspci -D -nn"),
+            None => nothing(subject, host, i),
         });
     }
+}
+
+/// Why a spec matches nothing, as a trace of the devices would say it.
+fn nothing(subject: &Subject<'_>, host: &Snapshot, index: usize) -> Diagnostic {
+    let spec = &subject.config.device_specs[index];
+    let diagnostic = Diagnostic::new(&RULE, "this device_spec matches no device of this host");
+    if let Some(name) = spec.devname.as_ref().and_then(|name| name.as_str()) {
+        let interfaces = || host.devices.iter().filter_map(|device| device.netdev.as_deref());
+        if !interfaces().any(|other| other == name) {
+            let near: Vec<&str> = interfaces().filter(|other| other.starts_with(name)).take(4).collect();
+            let there = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
+            return diagnostic
+                .at(spec.span(), format!("no interface {name} on this host{there}"))
+                .remedy("compare it with: ip -br link");
+        }
+    }
+    let has = |device: &Device| {
+        (spec.vendor_id.is_any() || spec.vendor_id.id == device.vendor_id)
+            && (spec.product_id.is_any() || spec.product_id.id == device.product_id)
+    };
+    let mut same = host.devices.iter().filter(|device| has(device)).peekable();
+    if let Some(first) = same.peek().map(|device| device.address)
+        && !(spec.vendor_id.is_any() && spec.product_id.is_any())
+        && same.all(|device| device.address.domain > 0xffff)
+    {
+        return diagnostic.at(spec.span(), format!("Nova skips {first}: its PCI domain is beyond ffff")).remedy(
+            "no device_spec can name it; switch off the controller that opens the domain (Intel VMD) for this slot",
+        );
+    }
+    diagnostic.at(spec.span(), "no such device").remedy("compare it with: lspci -D -nn")
 }
