@@ -422,8 +422,7 @@ fn needed(device: &Device) -> Option<String> {
     let class = device.class.as_deref().unwrap_or_default();
     match class.get(..2) {
         // Sound, crypto and other accelerators, and a network function without an interface.
-        Some("04" | "0b" | "10" | "12") => None,
-        Some("02") => None,
+        Some("02" | "04" | "0b" | "10" | "12") => None,
         Some("01") => Some(format!("it is a storage controller, bound to {driver}, and may hold the system's disks")),
         Some("03") => Some(format!("it is a display, bound to {driver}")),
         _ => Some(format!("it is a function of class {class}, bound to {driver}, which may be in use")),

@@ -64,7 +64,7 @@ pub struct Inner {
 
 /// The option that a variable of a deployment tool holds.
 pub fn option(key: &str) -> Option<&'static str> {
-    let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     if DEVICE_SPEC.contains(&plain.as_str()) {
         Some("device_spec")
     } else {
@@ -76,7 +76,8 @@ pub fn option(key: &str) -> Option<&'static str> {
 pub fn is_nova_conf(key: &str, text: &str) -> bool {
     let header = |line: &str| line.starts_with('[') && line.trim_end().ends_with(']') && !line.contains(['{', '"']);
     let has_header = text.lines().any(header);
-    has_header && text.contains('=') && (key.ends_with(".conf") || key.ends_with(".ini") || text.lines().count() > 1)
+    let named = [".conf", ".ini"].iter().any(|end| key.ends_with(end));
+    has_header && text.contains('=') && (named || text.lines().count() > 1)
 }
 
 /// Whether a key looks like what is looked for.

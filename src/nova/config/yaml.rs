@@ -130,16 +130,17 @@ fn walk<'r>(yaml: &mut Yaml, raw: &'r At<Raw>, id: FileId, file: &SourceFile, pa
                     text: text.clone(),
                 });
             }
-            _ => match shapes::option(name) {
-                Some(option) => read_option(yaml, ("pci", option), key, value, id, file, true),
-                None => {
+            _ => {
+                if let Some(option) = shapes::option(name) {
+                    read_option(yaml, ("pci", option), key, value, id, file, true);
+                } else {
                     let already = path.len() == 1 && matches!(name, "device_spec" | "alias");
                     if !already && shapes::looks_like_pci(name) && yaml.similar.len() < shapes::MOST_SIMILAR {
                         yaml.similar.push((path.join("."), span(key, id, file)));
                     }
                     walk(yaml, value, id, file, path);
                 }
-            },
+            }
         }
         path.pop();
     }
