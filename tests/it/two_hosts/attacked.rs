@@ -192,6 +192,8 @@ fn of_two_machines_at_the_same_instant_exactly_one_goes_on_and_the_other_says_wh
         match loser.code {
             Some(1) if words.contains(&id) => says_who += 1,
             Some(3) if says_where => {}
+            // On a busy machine one may look for the first time when the other has long begun.
+            Some(1) if words.contains("[guest-job]") && loser.stdout.is_empty() => {}
             _ => panic!("{slow:?}: it does not say who: {said:#?}"),
         }
         let performed = ["pvm", "pvm-2"].map(|state| performed(&hosts, from, state));
