@@ -233,10 +233,7 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
             let product = device.product_id.map(|id| id.0);
             let wanted = variant.and_then(drivers::known).map_or_else(Vec::new, |known| known.pf_drivers(product));
             match (pf, wanted.as_slice()) {
-                (Some(pf), [driver]) => text.push_str(&bind_pf(pf, driver)),
-                (Some(pf), [_, ..]) => {
-                    let _ = write!(text, "bind {} to its own driver: {}", pf.address, wanted.join(" or "));
-                }
+                (Some(pf), [_, ..]) => text.push_str(&bind_pf(pf, &wanted)),
                 _ => text.push_str("bind the PF to its own driver"),
             }
         }
@@ -264,8 +261,8 @@ fn declared_pf(snapshot: &Snapshot, pf: &Device) -> Finding {
     )
 }
 
-/// Giving a PF back to its own driver, from what is bound now.
-fn bind_pf(pf: &Device, driver: &str) -> String {
+/// Giving a PF back to its own driver, from what is bound now. Where several drivers serve its kind, the kernel chooses.
+fn bind_pf(pf: &Device, drivers: &[&str]) -> String {
     let at = pf.address;
     let mut text = String::new();
     if let Some(bound) = &pf.driver {
@@ -280,10 +277,18 @@ fn bind_pf(pf: &Device, driver: &str) -> String {
             "# all VFs of {at} vanish when {bound} lets it go, and have to be created again: no guest may use one"
         );
     }
-    let _ = writeln!(text, "modprobe {}", driver.replace('-', "_"));
-    if pf.driver.is_none() && pf.driver_override.is_none() {
-        let _ = write!(text, "echo {at} > /sys/bus/pci/drivers/{driver}/bind");
-        return text;
+    if let [driver] = drivers {
+        let _ = writeln!(text, "modprobe {}", driver.replace('-', "_"));
+        if pf.driver.is_none() && pf.driver_override.is_none() {
+            let _ = write!(text, "echo {at} > /sys/bus/pci/drivers/{driver}/bind");
+            return text;
+        }
+    } else {
+        let _ = writeln!(
+            text,
+            "# the PF's id decides which of {} is loaded and bound\nmodprobe \"$(cat /sys/bus/pci/devices/{at}/modalias)\"",
+            drivers.join(", ")
+        );
     }
     if pf.driver_override.is_some() {
         let _ = writeln!(text, "echo > /sys/bus/pci/devices/{at}/driver_override");
