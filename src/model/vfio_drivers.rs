@@ -53,11 +53,11 @@ pub const KNOWN: &[KnownDriver] = &[
         migrates: true,
         option: "CONFIG_HISI_ACC_VFIO_PCI",
         vendor: 0x19e5,
-        families: &[Family {
-            devices: &[0xa251, 0xa256, 0xa259],
-            pf_drivers: &["hisi_sec2", "hisi_hpre", "hisi_zip"],
-            first: (5, 18, 0),
-        }],
+        families: &[
+            Family { devices: &[0xa251], pf_drivers: &["hisi_zip"], first: (5, 18, 0) },
+            Family { devices: &[0xa256], pf_drivers: &["hisi_sec2"], first: (5, 18, 0) },
+            Family { devices: &[0xa259], pf_drivers: &["hisi_hpre"], first: (5, 18, 0) },
+        ],
         origin: read("drivers/vfio/pci/hisilicon/hisi_acc_vfio_pci.c"),
     },
     KnownDriver {
