@@ -42,7 +42,7 @@ pub struct Pair<'a> {
     pub destination_pf: Option<&'a Device>,
     /// Whether both QEMUs can do without pre-copy on the source alone: see [`SOURCE_ASKS`].
     pub source_asks: Answer,
-    /// What a difference of the vGPU manager's releases means: see [`vgpu_releases`].
+    /// What a difference of the vGPU manager's releases means: the function of that name says it.
     pub vgpu_releases: Answer,
 }
 
