@@ -36,7 +36,7 @@ fn limits_reach_the_hypervisor_and_one_it_does_not_know_is_refused_before_the_st
     // A guest without devices keeps the hypervisor's limit; one that is named is set.
     let limit = || hosts.virsh("a", &["migrate-getmaxdowntime", "demo"]).trim().to_owned();
     assert_eq!(limit(), "300");
-    hosts.run("a", &["migrate", "demo", "host-b", "--dry-run"]).ends(0);
+    hosts.run("a", &["migrate", "demo", "host-b", "--dry-run"]).ends(3);
     let mut slow =
         hosts.pvm("a", &["migrate", "demo", "host-b", "--yes", "--max-downtime", "1700ms", "--bandwidth", "1MiB"]);
     let mut slow = slow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -30,7 +30,13 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         return vec![host_cpu(instance)];
     }
     let Some(model) = &cpu.model else { return Vec::new() };
-    if let Some(answer) = destination.cpu_comparisons.get(&cpu.xml) {
+    let Some(xml) = instance.capabilities() else {
+        return vec![missing(destination, "domain_capabilities", "which CPU models it can run")];
+    };
+    let usable = usable(xml, model);
+    // libvirt's comparison does not ask whether this QEMU has a model of that name.
+    let compared = destination.cpu_comparisons.get(&cpu.xml).filter(|_| !matches!(usable, Model::Unknown));
+    if let Some(answer) = compared {
         return vec![match answer.runs {
             Some(true) => Verdict::pass(),
             // libvirt then starts QEMU with the names alone, and does not look which features the guest really gets.
@@ -43,12 +49,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             )),
         }];
     }
-    let Some(xml) = instance.capabilities() else {
-        return vec![missing(destination, "domain_capabilities", "which CPU models it can run")];
-    };
     let same_cpu = source.cpu.model.is_some() && source.cpu.model == destination.cpu.model;
     vec![
-        match usable(xml, model) {
+        match usable {
             Model::Unknown => Verdict::fail(format!("{} does not know the CPU model {model}", name(destination))),
             Model::Runs => required(instance, xml, same_cpu),
             Model::Lacks(missing) => {
