@@ -45,13 +45,18 @@ pub fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
     }
 }
 
-/// Removes it, and the request for it, if they are this migration's.
+/// Removes it, and the request for it, if they are this migration's; and requests that came along from another host.
 pub fn remove(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<()> {
     if matches!(read(host, uuid)?, Found::Mark(mark) if mark.id == id) {
         host.set_metadata(uuid, PREFIX, NAMESPACE, None)?;
     }
-    if requests(host, uuid)?.iter().any(|request| request.id == id) {
-        host.set_metadata(uuid, REQUEST_PREFIX, &request_namespace(id), None)?;
+    let left = requests(host, uuid)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let here = host.host_uuid().ok();
+    for request in left.iter().filter(|request| request.id == id || came_along(request, here.as_deref())) {
+        host.set_metadata(uuid, REQUEST_PREFIX, &request_namespace(&request.id), None)?;
     }
     Ok(())
 }
@@ -86,6 +91,12 @@ const BETWEEN: Duration = Duration::from_millis(100);
 
 fn request_namespace(id: &str) -> String {
     format!("{REQUEST}{id}")
+}
+
+/// Whether a request was made on another host than this one. Its migration was refused there or found the guest gone: libvirt
+/// lets nobody take a request back while it migrates the guest, so that the request travels with it.
+fn came_along(request: &Mark, here: Option<&str>) -> bool {
+    request.source.uuid.as_deref().zip(here).is_some_and(|(there, here)| !there.eq_ignore_ascii_case(here))
 }
 
 /// The requests for the lock that a running guest carries.
@@ -128,10 +139,12 @@ pub fn take(
             Ok(None) | Err(_) => Err(e),
         };
     }
+    let here = host.host_uuid().ok();
+    let is_rival = |request: &Mark| request.id != *id && !known(&request.id) && !came_along(request, here.as_deref());
     let mut waited = Duration::ZERO;
     let refused = loop {
         // In this order: a request is taken back only once the mark is there.
-        let others: Vec<_> = requests(host, uuid)?.into_iter().filter(|r| r.id != *id && !known(&r.id)).collect();
+        let others: Vec<_> = requests(host, uuid)?.into_iter().filter(is_rival).collect();
         if let Some(why) = obstacle(host, uuid, |other| other == id || known(other))? {
             break Some(why);
         }

@@ -60,7 +60,8 @@ fn one_that_hangs_in_a_migration_holds_up_neither_recovery_nor_other_guests() {
     assert!(inventory.stdout.contains("its QEMU does not answer"), "{}", inventory.stderr);
     ends_in_time(&hosts, &["preflight", "local", "host-b", "--instance", "third"]);
     let dry = ends_in_time(&hosts, &["migrate", "third", "host-b", "--dry-run", "--allow", "all"]);
-    assert!(matches!(dry.code, Some(0 | 1)) && dry.stdout.contains("third"), "{dry:#?}");
+    // By libvirt alone it is not known whether host b has the guest's kernel.
+    assert!(matches!(dry.code, Some(0 | 1 | 3)) && dry.stdout.contains("third"), "{dry:#?}");
 
     hosts.command("signal", &["a", "demo", "CONT"]);
 }
