@@ -34,7 +34,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
 
 fn medium(instance: &Instance<'_>, disk: &Disk, path: &str) -> Option<Verdict> {
     let (source, host) = (instance.source(), instance.destination());
-    let eject = format!("virsh change-media {} {} --eject", instance.domain.name, disk.target);
+    let eject = format!("virsh change-media {} {} --eject", quoted(&instance.domain.name), quoted(&disk.target));
     match host.paths.get(path) {
         Some(PathKind::Absent | PathKind::Nowhere) if disk.may_be_missing && disk.bus.as_deref() != Some("usb") => {
             let message = format!("{} lacks {path}: the drive {} will be empty", name(host), disk.target);

@@ -20,8 +20,8 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![if devices.is_empty() {
         Verdict::pass()
     } else {
-        let ids: Vec<_> = devices.iter().map(|id| format!("device_del {id}")).collect();
+        let removal = format!("device_del {}", devices[0]);
         Verdict::fail(format!("libvirt does not know these devices of the guest: {}", devices.join(", ")))
-            .remedy(format!("virsh qemu-monitor-command {} --hmp '{}'", instance.domain.name, ids[0]))
+            .remedy(format!("virsh qemu-monitor-command {} --hmp {}", quoted(&instance.domain.name), quoted(&removal)))
     }]
 }

@@ -15,11 +15,11 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let guest = &instance.domain.name;
+    let guest = quoted(&instance.domain.name);
     let mirrored = instance.guest.disks.iter().find_map(|disk| Some((&disk.target, disk.mirror.as_ref()?)));
     vec![match (instance.domain.job.as_deref(), mirrored) {
         (_, Some((target, job))) => Verdict::fail(format!("the block job {job} is running on disk {target}"))
-            .remedy(format!("virsh blockjob {guest} {target} --abort, or --pivot once it is ready")),
+            .remedy(format!("virsh blockjob {guest} {} --abort, or --pivot once it is ready", quoted(target))),
         (Some("none"), None) => Verdict::pass(),
         (Some(job), None) => Verdict::fail(format!("the job {job} is running on the guest")),
         (None, None) => Verdict::unknown("cannot tell whether a job is running on the guest"),

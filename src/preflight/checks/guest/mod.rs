@@ -3,6 +3,7 @@
 /// What the files of these checks use.
 mod prelude {
     pub(super) use crate::model::finding::Severity;
+    pub(super) use crate::model::paste::quoted;
     pub(super) use crate::preflight::Verdict;
     pub(super) use crate::preflight::context::{Instance, Tracking, bytes, is_loopback, missing, name, version};
 }
