@@ -4,6 +4,7 @@ use super::{Next, is_done};
 use crate::journal::{Entry, JournalError, Port, PortState, Side, Step, now};
 use crate::libvirt::{Affect, State};
 use crate::migration::answer::Seen;
+use crate::migration::event::Phase;
 use crate::migration::ground::Ground;
 use crate::migration::look::definition;
 use crate::migration::port::{self, Plugged};
@@ -122,6 +123,7 @@ fn plug_in(ground: &mut Ground<'_>, port: &Port, affect: Affect) -> Result<Plugg
 
 /// Removes what the move leaves over, and closes.
 pub(super) fn clean_up(ground: &mut Ground<'_>) -> Result<Next, JournalError> {
+    ground.enter(Phase::Cleanup);
     ground.note_down(&Entry::Cleanup)?;
     let (guest, host) = (ground.state.plan.instance.name.clone(), ground.name(Side::Destination).to_owned());
     let place = Some(Side::Destination);
