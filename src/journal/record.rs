@@ -137,6 +137,12 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Whether it need not be on disk before the next record is: it announces no change to a host, and what it says can be
+    /// seen again.
+    pub const fn waits_for_the_next(&self) -> bool {
+        matches!(self, Self::Claim { .. } | Self::Recheck | Self::PerformReturned { .. } | Self::Verify { .. })
+    }
+
     /// The record's name, as in the file.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -303,8 +303,8 @@ fn ids_in(directory: &Path) -> Result<Vec<String>, JournalError> {
 fn put_away(path: &Path, closed: &Path) -> Option<PathBuf> {
     let to = closed.join(path.file_name()?);
     make_directory(closed).ok()?;
+    // Where this does not reach the disk, the journal lies where it was.
     fs::rename(path, &to).ok()?;
-    sync_directory(closed).ok()?;
     Some(to)
 }
 
@@ -374,8 +374,8 @@ impl Journal {
         &self.path
     }
 
-    /// Writes a record. It is on disk when this returns; on an error nothing of it is left, the change it announces must not
-    /// be made, and the next record may be tried.
+    /// Writes a record. One that announces a change is on disk when this returns, with all before it; on an error nothing of
+    /// it is left, the change it announces must not be made, and the next record may be tried.
     pub fn append(&mut self, entry: &Entry) -> Result<Record, JournalError> {
         fault::point("before", entry.name());
         let time = now();
@@ -396,7 +396,8 @@ impl Journal {
             self.cut()?;
         }
         let line = text::line(self.seq + 1, time, entry)?;
-        if let Err(e) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+        let on_disk = |file: &File| if entry.waits_for_the_next() { Ok(()) } else { file.sync_data() };
+        if let Err(e) = self.file.write_all(line.as_bytes()).and_then(|()| on_disk(&self.file)) {
             // Best effort: a torn line at the end is dropped by every reader, and cut by the next writer.
             let _ = self.cut();
             return Err(e);

@@ -32,8 +32,9 @@ pub(super) struct Libvirt {
     /// Handles by UUID: names on this side of the wire, so that a domain need not be looked up before each call about it.
     /// The daemon finds it by the UUID again, and says so when it is gone.
     handles: Mutex<HashMap<String, Arc<Domain>>>,
-    /// They do not change while a daemon runs.
+    /// These do not change while a daemon runs.
     capabilities: OnceLock<String>,
+    hostname: OnceLock<String>,
 }
 
 impl Libvirt {
@@ -71,6 +72,7 @@ impl Libvirt {
             listeners,
             handles: Mutex::default(),
             capabilities: OnceLock::new(),
+            hostname: OnceLock::new(),
         })
     }
 
@@ -202,7 +204,11 @@ impl Hypervisor for Libvirt {
     }
 
     fn hostname(&self) -> Result<String> {
-        self.ask("its host name", Connect::hostname)
+        if let Some(known) = self.hostname.get() {
+            return Ok(known.clone());
+        }
+        let read = self.ask("its host name", Connect::hostname)?;
+        Ok(self.hostname.get_or_init(|| read).clone())
     }
 
     fn libvirt_version(&self) -> Result<u64> {

@@ -299,18 +299,16 @@ impl Drop for Bounded {
     }
 }
 
-/// What is watched ends in a worker as well.
+/// What is watched ends in a worker, for which nobody waits.
 #[derive(Debug)]
-struct BoundedWatch {
-    watch: Option<Box<dyn Watch>>,
-    limit: Duration,
-}
+struct BoundedWatch(Option<Box<dyn Watch>>);
 
 impl Watch for BoundedWatch {}
 
 impl Drop for BoundedWatch {
     fn drop(&mut self) {
-        let_go(self.watch.take(), self.limit);
+        let watch = self.0.take();
+        in_worker(Box::new(move || drop(watch)));
     }
 }
 
@@ -522,9 +520,8 @@ impl Hypervisor for Bounded {
     }
 
     fn watch(&self, uuid: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>> {
-        let (uuid, limit) = (uuid.to_owned(), self.limits.sign);
-        let about = uuid.clone();
-        let watch = self.call_on(self.first(), "watch", About::Guest(&about), move |h| h.watch(&uuid, to))?;
-        Ok(Box::new(BoundedWatch { watch: Some(watch), limit }))
+        let owned = uuid.to_owned();
+        let watch = self.call_on(self.first(), "watch", About::Guest(uuid), move |h| h.watch(&owned, to))?;
+        Ok(Box::new(BoundedWatch(Some(watch))))
     }
 }

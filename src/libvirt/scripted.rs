@@ -142,7 +142,8 @@ impl Hypervisor for Scripted {
         let requests = host.requests.iter().fold(String::new(), |xml, (namespace, element)| {
             xml + &element.replacen("<migration", &format!("<migration xmlns='{namespace}'"), 1)
         });
-        let metadata = format!("<metadata>{requests}</metadata>");
+        let mark = host.mark.as_deref().unwrap_or_default().replacen("<migration", "<migration xmlns='urn:pvm:migration:1'", 1);
+        let metadata = format!("<metadata>{mark}{requests}</metadata>");
         Ok(format!("<domain type='kvm'><name>vm</name>{metadata}<devices>{devices}</devices></domain>"))
     }
     fn job(&self, _: &str) -> Result<Option<LibvirtJob>> {

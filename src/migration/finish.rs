@@ -148,7 +148,7 @@ impl Finish<'_, '_> {
         let mut before = None;
         let (mut agreed, mut waited) = (Duration::ZERO, Duration::ZERO);
         while waited < PATIENCE {
-            let seen = (self.ground.look(Side::Source), self.ground.look(Side::Destination));
+            let seen = self.ground.look_at_both();
             let situation = Situation::of(&self.ground.state, &seen.0, &seen.1);
             self.take_in(situation);
             let same_connections = self.attempt.is_some() && !self.ground.has_reconnected();

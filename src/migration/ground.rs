@@ -9,6 +9,7 @@ use super::look::look;
 use crate::journal::record::VERSION;
 use crate::journal::{self, Entry, Journal, JournalError, Record, Side, State, Step};
 use crate::libvirt::{Hypervisor, HypervisorError};
+use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::time::Timestamp;
 use crate::proof::Received;
@@ -132,10 +133,19 @@ impl<'a> Ground<'a> {
 
     /// Looks at one host. A connection that does not answer is given up.
     pub fn look(&mut self, side: Side) -> Seen {
-        let seen = match self.host(side) {
-            Ok(host) => look(host.as_ref(), &self.state.plan.instance.uuid),
-            Err(why) => Seen::Unreachable(why),
-        };
+        let seen = seen(self.host(side), &self.state.plan.instance.uuid);
+        self.looked(side, seen)
+    }
+
+    /// Looks at the source and at the destination, at the same time.
+    pub fn look_at_both(&mut self) -> (Seen, Seen) {
+        let (source, destination) = (self.host(Side::Source), self.host(Side::Destination));
+        let uuid = &self.state.plan.instance.uuid;
+        let (source, destination) = both(|| seen(source, uuid), || seen(destination, uuid));
+        (self.looked(Side::Source, source), self.looked(Side::Destination, destination))
+    }
+
+    fn looked(&mut self, side: Side, seen: Seen) -> Seen {
         if matches!(seen, Seen::Unreachable(_)) {
             self.give_up(side);
         }
@@ -206,4 +216,8 @@ impl<'a> Ground<'a> {
             self.world.say(&format!("  {message}"));
         }
     }
+}
+
+fn seen(host: Result<Arc<dyn Hypervisor>, String>, uuid: &str) -> Seen {
+    host.map_or_else(Seen::Unreachable, |host| look(host.as_ref(), uuid))
 }

@@ -47,15 +47,15 @@ pub fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
 
 /// Removes it, and the request for it, if they are this migration's; and requests that came along from another host.
 pub fn remove(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<()> {
-    if matches!(read(host, uuid)?, Found::Mark(mark) if mark.id == id) {
+    let (mark, requests) = elements(host, uuid)?;
+    if matches!(mark, Found::Mark(mark) if mark.id == id) {
         host.set_metadata(uuid, PREFIX, NAMESPACE, None)?;
     }
-    let left = requests(host, uuid)?;
-    if left.is_empty() {
+    if requests.is_empty() {
         return Ok(());
     }
     let here = host.host_uuid().ok();
-    for request in left.iter().filter(|request| request.id == id || came_along(request, here.as_deref())) {
+    for request in requests.iter().filter(|request| request.id == id || came_along(request, here.as_deref())) {
         host.set_metadata(uuid, REQUEST_PREFIX, &request_namespace(&request.id), None)?;
     }
     Ok(())
@@ -72,12 +72,19 @@ fn held_by(mark: &Mark) -> String {
 
 /// What keeps the guest from being migrated: the mark of a migration that `is_own` does not know.
 pub fn obstacle(host: &dyn Hypervisor, uuid: &str, is_own: impl Fn(&str) -> bool) -> Result<Option<String>> {
-    Ok(match read(host, uuid)? {
-        Found::None => None,
-        Found::Mark(mark) if is_own(&mark.id) => None,
-        Found::Mark(mark) => Some(held_by(&mark)),
-        Found::Unreadable => Some(UNREADABLE.to_owned()),
-    })
+    Ok(read(host, uuid)?.obstacle(is_own))
+}
+
+impl Found {
+    /// What keeps the guest from being migrated.
+    pub fn obstacle(&self, is_own: impl Fn(&str) -> bool) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Mark(mark) if is_own(&mark.id) => None,
+            Self::Mark(mark) => Some(held_by(mark)),
+            Self::Unreadable => Some(UNREADABLE.to_owned()),
+        }
+    }
 }
 
 /// The prefix of a request.
@@ -99,11 +106,11 @@ fn came_along(request: &Mark, here: Option<&str>) -> bool {
     request.source.uuid.as_deref().zip(here).is_some_and(|(there, here)| !there.eq_ignore_ascii_case(here))
 }
 
-/// The requests for the lock that a running guest carries.
-fn requests(host: &dyn Hypervisor, uuid: &str) -> Result<Vec<Mark>> {
+/// The mark and the requests for the lock that a running guest carries, at one moment.
+fn elements(host: &dyn Hypervisor, uuid: &str) -> Result<(Found, Vec<Mark>)> {
     let xml = match host.xml(uuid, DomainXml::Live) {
         Ok(xml) => xml,
-        Err(e) if e.failure == Failure::Absent => return Ok(Vec::new()),
+        Err(e) if e.failure == Failure::Absent => return Ok((Found::None, Vec::new())),
         Err(e) => return Err(e),
     };
     let unreadable = |message: String| HypervisorError {
@@ -113,9 +120,20 @@ fn requests(host: &dyn Hypervisor, uuid: &str) -> Result<Vec<Mark>> {
     };
     let document = roxmltree::Document::parse(&xml).map_err(|e| unreadable(e.to_string()))?;
     let metadata = document.root_element().children().find(|node| node.has_tag_name("metadata"));
-    let elements = metadata.into_iter().flat_map(|metadata| metadata.children());
-    let asked = elements.filter(|node| node.tag_name().namespace().is_some_and(|name| name.starts_with(REQUEST)));
-    asked.map(|node| Mark::of(node).ok_or_else(|| unreadable("a request for the lock cannot be read".into()))).collect()
+    let (mut found, mut requests) = (Found::None, Vec::new());
+    for node in metadata.into_iter().flat_map(|metadata| metadata.children()) {
+        match node.tag_name().namespace() {
+            Some(NAMESPACE) => {
+                found = Mark::of(node).map_or(Found::Unreadable, |mark| Found::Mark(Box::new(mark)));
+            }
+            Some(name) if name.starts_with(REQUEST) => {
+                let request = Mark::of(node);
+                requests.push(request.ok_or_else(|| unreadable("a request for the lock cannot be read".into()))?);
+            }
+            _ => {}
+        }
+    }
+    Ok((found, requests))
 }
 
 /// Takes the migration lock of a running guest for `mark`. `Err` of the inner result says who keeps it from that.
@@ -123,7 +141,8 @@ fn requests(host: &dyn Hypervisor, uuid: &str) -> Result<Vec<Mark>> {
 /// libvirt has no compare-and-swap, but each migration can write an element of its own: Burns' and Lamport's one-bit
 /// algorithm. Each announces itself, then looks; whoever sees one with a lower id takes its announcement back and gives way,
 /// whoever sees only higher ones waits until they have. So the mark is only ever written by one, however slow a disk or
-/// a daemon is: no clock decides. `known` are marks of this machine's closed migrations, which hold nothing.
+/// a daemon is: no clock decides. `known` are marks of this machine's closed migrations, which hold nothing. A pvm of before
+/// this protocol only looks and writes: [`holds`] is asked again before the first unplug and before libvirt's call.
 pub fn take(
     host: &dyn Hypervisor,
     uuid: &str,
@@ -143,11 +162,12 @@ pub fn take(
     let is_rival = |request: &Mark| request.id != *id && !known(&request.id) && !came_along(request, here.as_deref());
     let mut waited = Duration::ZERO;
     let refused = loop {
-        // In this order: a request is taken back only once the mark is there.
-        let others: Vec<_> = requests(host, uuid)?.into_iter().filter(is_rival).collect();
-        if let Some(why) = obstacle(host, uuid, |other| other == id || known(other))? {
+        // Both of one moment: a request is taken back only once the mark is there.
+        let (mark, requests) = elements(host, uuid)?;
+        if let Some(why) = mark.obstacle(|other| other == id || known(other)) {
             break Some(why);
         }
+        let others: Vec<_> = requests.into_iter().filter(is_rival).collect();
         let Some(other) = others.iter().min_by(|a, b| a.id.cmp(&b.id)) else { break None };
         if other.id < *id || waited >= PATIENCE {
             break Some(held_by(other));
@@ -159,11 +179,7 @@ pub fn take(
         host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element()))?;
     }
     host.set_metadata(uuid, REQUEST_PREFIX, &namespace, None)?;
-    match refused {
-        Some(why) => Ok(Err(why)),
-        // A pvm of before this protocol only looks and writes.
-        None => holds(host, uuid, id),
-    }
+    Ok(refused.map_or(Ok(()), Err))
 }
 
 /// Whether the guest still carries this migration's mark; who has it instead.

@@ -1,5 +1,6 @@
 //! The vocabulary that every room shares: PCI names, the snapshot of a host, findings, outcomes and times. It uses no other room.
 
+pub mod both;
 pub mod causes;
 pub mod device_move;
 pub mod finding;

@@ -74,7 +74,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         }
         return Ok(outcome);
     }
-    let Sides::Live { source, destination, guest } = &sides else {
+    let Sides::Live { source, destination, guest, mark } = &sides else {
         return Err(Stop::usage("a snapshot is not a live host; only --dry-run works with snapshots"));
     };
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
@@ -82,8 +82,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let mut closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
     closed.extend(store.closed_ids().or_stop(Outcome::Unknown)?);
     // Whether one of these has ended is asked once nobody else can be at work on the guest.
-    let known = |id: &str| store.knows(id);
-    if let Some(why) = mark::obstacle(source.hypervisor.as_ref(), &guest.uuid, known).or_stop(Outcome::Unknown)? {
+    if let Some(why) = mark.obstacle(|id| store.knows(id)) {
         return Err(Stop::refused(format!("{} {why}", guest.name)));
     }
     let mut tried = false;
@@ -143,6 +142,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         // From here on the outcome is fixed, whatever becomes of the printing.
         signals.ended(ending.outcome);
         show::result(context, events, order, &ending);
+        sides.close();
         return Ok(ending.outcome);
     }
     let message = format!("the devices {} would get are taken again and again by others", guest.name);
@@ -189,8 +189,12 @@ fn lock(directory: &Path, order: &Order) -> Result<Locked, Stop> {
 /// A migration that waits for `pvm recover` comes first, also one whose journal only the guest's mark ties to it.
 fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order) -> Result<(), Stop> {
     let Instance { name, uuid } = &order.instance;
+    let open: Vec<_> = journals.iter().filter(|listed| !listed.is_closed()).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
     let marked = mark::read(source, uuid).or_stop(Outcome::Unknown)?;
-    for listed in journals.iter().filter(|listed| !listed.is_closed()) {
+    for listed in open {
         let id = &listed.id;
         let is_of_guest = listed.state().is_some_and(|state| state.plan.instance.uuid == *uuid);
         let message = if is_of_guest {

@@ -114,7 +114,7 @@ pub(super) fn make(
 
 fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Facts, Stop> {
     let (asked, live, name) = match sides {
-        Sides::Live { source, destination, guest } => {
+        Sides::Live { source, destination, guest, .. } => {
             ([&source.host, &destination.host], Some([source, destination]), guest.uuid.as_str())
         }
         Sides::Saved { source, destination } => ([source, destination], None, wanted.instance.as_str()),
@@ -229,7 +229,7 @@ fn flags(domain: &Domain, options: &Options) -> Vec<String> {
 
 /// The plan in the terms of two connections; none without them.
 fn order(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<Order>, Stop> {
-    let Sides::Live { source, destination, guest } = sides else { return Ok(None) };
+    let Sides::Live { source, destination, guest, .. } = sides else { return Ok(None) };
     let DomainInfo { persistent, autostart, state, .. } = guest;
     Ok(Some(Order {
         id: plan.id.clone(),

@@ -11,6 +11,8 @@ use crate::facts::reference::check_uri;
 use crate::journal;
 use crate::libvirt::{self, DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError, PauseReason, State};
 use crate::migration::lookup::{self, LookupError};
+use crate::migration::mark;
+use crate::model::both::both;
 use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 
@@ -48,6 +50,8 @@ pub(super) enum Sides {
         destination: Side,
         /// The guest.
         guest: DomainInfo,
+        /// What it said of a migration when it was found.
+        mark: mark::Found,
     },
     /// At least one saved snapshot: good for a plan only.
     Saved {
@@ -59,6 +63,13 @@ pub(super) enum Sides {
 }
 
 impl Sides {
+    /// Takes leave of both daemons at the same time.
+    pub(super) fn close(self) {
+        if let Self::Live { source, destination, .. } = self {
+            both(|| drop(source), || drop(destination));
+        }
+    }
+
     /// Whether devices matter to the plan: the guest holds some, or asks for some by the operator's or its flavor's word; also
     /// where that is not known.
     pub(super) fn need_devices(&self, wanted: &Wanted) -> bool {
@@ -83,18 +94,26 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
     if matches!(from, HostRef::Snapshot(_)) || matches!(to, HostRef::Snapshot(_)) {
         return Ok(Sides::Saved { source: from, destination: to });
     }
-    let (source, destination) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| connect(hosts, to, &wanted.destination));
-        let source = connect(hosts, from, &wanted.from);
-        (source, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (source, destination) = (source?, destination?);
+    let (destination, reached) = both(
+        || connect(hosts, to, &wanted.destination)?.identified(),
+        || {
+            let source = connect(hosts, from, &wanted.from)?;
+            let name = source.name()?;
+            let (source, guest) = both(|| source.clone().identified(), || source.find(&name, &wanted.instance));
+            Ok::<_, Stop>((source?, guest))
+        },
+    );
+    let ((source, guest), destination) = (reached?, destination?);
     tell_apart(&source, &destination)?;
-    let guest = find(&source, &wanted.instance)?;
-    if source.hypervisor.job(&guest.uuid).or_stop(Outcome::Unknown)?.is_some() {
+    let guest = guest?;
+    let (there, (mark, job)) = both(
+        || destination.hypervisor.domain(&guest.uuid),
+        || both(|| mark::read(source.hypervisor.as_ref(), &guest.uuid), || source.hypervisor.job(&guest.uuid)),
+    );
+    if job.or_stop(Outcome::Unknown)?.is_some() {
         return Err(Stop::refused(format!("another job runs on {}", guest.name)));
     }
-    if let Some(there) = destination.hypervisor.domain(&guest.uuid).or_stop(Outcome::Unknown)?
+    if let Some(there) = there.or_stop(Outcome::Unknown)?
         && there.state.is_active()
     {
         let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
@@ -109,7 +128,8 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
         );
         return Err(Stop::refused(message));
     }
-    Ok(Sides::Live { source, destination, guest })
+    let mark = mark.or_stop(Outcome::Unknown)?;
+    Ok(Sides::Live { source, destination, guest, mark })
 }
 
 /// Two hosts that cannot be told apart are not migrated between: every later "does not know the guest" could be the other's.
@@ -134,19 +154,49 @@ fn tell_apart(source: &Side, destination: &Side) -> Result<(), Stop> {
     }
 }
 
-/// Connects. The host's UUID tells it under every name.
-fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<Side, Stop> {
+/// A host whose daemon was reached.
+#[derive(Debug, Clone)]
+struct Reached {
+    host: HostRef,
+    word: String,
+    hypervisor: Arc<dyn Hypervisor>,
+}
+
+fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<Reached, Stop> {
     let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
     // The journal will name it, and recovery opens no other kind.
     check_uri(&uri).map_err(|e| Stop::refused(e.to_string()))?;
-    let hypervisor: Arc<dyn Hypervisor> = Arc::from(libvirt::open(&uri).map_err(|e| unreached(word, &e))?);
-    let name = match host {
-        HostRef::Local => hypervisor.hostname().or_stop(Outcome::Unknown)?,
-        _ => host.label(),
-    };
-    let uuid = hypervisor.host_uuid().or_stop(Outcome::Unknown)?;
-    Ok(Side { host, word: word.to_owned(), name, uuid, hypervisor })
+    let hypervisor = Arc::from(libvirt::open(&uri).map_err(|e| unreached(word, &e))?);
+    Ok(Reached { host, word: word.to_owned(), hypervisor })
+}
+
+impl Reached {
+    fn name(&self) -> Result<String, Stop> {
+        match self.host {
+            HostRef::Local => self.hypervisor.hostname().or_stop(Outcome::Unknown),
+            _ => Ok(self.host.label()),
+        }
+    }
+
+    /// The host's UUID tells it under every name.
+    fn identified(self) -> Result<Side, Stop> {
+        let (name, uuid) = (self.name()?, self.hypervisor.host_uuid().or_stop(Outcome::Unknown)?);
+        Ok(Side { host: self.host, word: self.word, name, uuid, hypervisor: self.hypervisor })
+    }
+
+    fn find(&self, name: &str, wanted: &str) -> Result<DomainInfo, Stop> {
+        let guest = lookup::find(self.hypervisor.as_ref(), name, wanted).map_err(|e| match e {
+            LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
+            LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
+        })?;
+        match guest.state {
+            State::Running(_) | State::Paused(PauseReason::User) => Ok(guest),
+            state => {
+                Err(Stop::refused(format!("{} on {name} is {state}: only a running guest migrates", guest.name)))
+            }
+        }
+    }
 }
 
 fn unreached(word: &str, error: &HypervisorError) -> Stop {
@@ -155,19 +205,5 @@ fn unreached(word: &str, error: &HypervisorError) -> Stop {
         // A host that was named by its URI is in the sentence already.
         _ if word.contains("://") => Stop::unknown(error.to_string()),
         _ => Stop::unknown(format!("{word}: {error}")),
-    }
-}
-
-fn find(source: &Side, wanted: &str) -> Result<DomainInfo, Stop> {
-    let guest = lookup::find(source.hypervisor.as_ref(), &source.name, wanted).map_err(|e| match e {
-        LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
-        LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
-    })?;
-    match guest.state {
-        State::Running(_) | State::Paused(PauseReason::User) => Ok(guest),
-        state => {
-            let message = format!("{} on {} is {state}: only a running guest migrates", guest.name, source.name);
-            Err(Stop::refused(message))
-        }
     }
 }

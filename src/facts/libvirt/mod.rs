@@ -10,14 +10,15 @@ use serde_json::Value;
 
 use crate::domain;
 use crate::libvirt::{DomainInfo, DomainXml, Hypervisor, HypervisorError, PauseReason, State};
+use crate::model::both::both;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::UsedBy;
 use crate::model::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 
 /// Adds what the daemon says. A call that fails leaves its facts unknown; it does not hide the others.
 pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
-    about(&mut snapshot.host, daemon);
-    match domains(daemon) {
+    let (found, ()) = both(|| domains(daemon), || about(&mut snapshot.host, daemon));
+    match found {
         Ok(found) => {
             snapshot.domains = found;
             let jobs = snapshot.domains.iter().filter(|d| d.job.as_deref().is_some_and(|j| j.starts_with("migration")));
@@ -59,8 +60,9 @@ fn about(host: &mut Host, daemon: &dyn Hypervisor) {
     }
 }
 
-/// Guests that are asked at once: one whose QEMU hangs does not keep the others waiting. A daemon reads no more of one client.
-const READERS: usize = 4;
+/// Guests that are asked at once: one whose QEMU hangs does not keep the others waiting. With the questions about the host
+/// beside them a daemon reads no more of one client.
+const READERS: usize = 3;
 
 /// Its domains, by name.
 fn domains(daemon: &dyn Hypervisor) -> Result<Vec<Domain>, HypervisorError> {

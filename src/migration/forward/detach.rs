@@ -23,7 +23,7 @@ impl Forward<'_, '_> {
     pub(super) fn detach(&mut self, port: &Port) -> Result<(), Failed> {
         still_locked(self.ground, self.order)?;
         self.announce(&Entry::UnplugRequested { port: port.clone() })?;
-        let source = self.source()?;
+        let source = self.host(Side::Source)?;
         if let Err(e) = source.detach_device(&self.order.instance.uuid, &port.source_xml, Affect::Live) {
             return Err(match e.failure {
                 // The request may have arrived.

@@ -29,6 +29,7 @@ use super::order::Order;
 use super::taken;
 use crate::journal::{Entry, Side};
 use crate::libvirt::{self, Happened, Hypervisor, Job, Watch};
+use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 
@@ -131,8 +132,15 @@ impl Forward<'_, '_> {
         self.announce(&Entry::Claim { map: self.order.map.clone() })?;
         self.heed_stop()?;
         self.ground.enter(Phase::Recheck);
-        recheck::recheck(self.ground, self.order)?;
-        self.listen()?;
+        let (sender, receiver) = mpsc::channel();
+        let (source, destination) = (self.host(Side::Source)?, self.host(Side::Destination)?);
+        let (watch, rechecked) = both(
+            || source.watch(&self.order.instance.uuid, sender),
+            || recheck::recheck(source.as_ref(), destination.as_ref(), self.order),
+        );
+        rechecked?;
+        self.watch = Some(watch.map_err(|e| Failed::of(Outcome::Unknown, e))?);
+        self.listen(receiver);
         self.announce(&Entry::Recheck)?;
         recheck::mark(self.ground, self.order)?;
         for port in &self.order.ports {
@@ -150,9 +158,9 @@ impl Forward<'_, '_> {
         self.ground.record(entry).map_err(|e| Failed::new(Outcome::Unknown, sentence(&e)))
     }
 
-    /// The source, which this process is connected to.
-    fn source(&mut self) -> Result<Arc<dyn Hypervisor>, Failed> {
-        self.ground.host(Side::Source).map_err(|why| Failed::new(Outcome::Unknown, why))
+    /// A host, which this process is connected to.
+    fn host(&mut self, side: Side) -> Result<Arc<dyn Hypervisor>, Failed> {
+        self.ground.host(side).map_err(|why| Failed::new(Outcome::Unknown, why))
     }
 
     /// Ends here when somebody has asked for the end.
@@ -173,21 +181,16 @@ impl Forward<'_, '_> {
         self.ground.clock.as_ref().map_or(Duration::ZERO, super::event::Clock::elapsed)
     }
 
-    /// Listens to the source's daemon: to switch-over, to devices the guest lets go of, to the job's end.
-    fn listen(&mut self) -> Result<(), Failed> {
-        let (sender, receiver) = mpsc::channel();
-        let source = self.source()?;
-        let uuid = &self.order.instance.uuid;
-        self.watch = Some(source.watch(uuid, sender).map_err(|e| Failed::of(Outcome::Unknown, e))?);
+    /// Passes on what the source's daemon tells: switch-over, devices the guest lets go of, the job's end.
+    fn listen(&self, told: Receiver<Happened>) {
         let line = self.line.sender();
         // Ends when the watch is dropped, which drops the last sender.
         std::thread::spawn(move || {
-            for happened in receiver {
+            for happened in told {
                 if line.send(Note::Happened(happened)).is_err() {
                     return;
                 }
             }
         });
-        Ok(())
     }
 }

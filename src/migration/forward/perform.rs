@@ -17,6 +17,7 @@ use crate::migration::event::{Phase, milliseconds, moment};
 use crate::migration::look::definition;
 use crate::migration::order::Order;
 use crate::migration::way::NAMES_DIRECT;
+use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 
@@ -58,20 +59,26 @@ impl Forward<'_, '_> {
     /// Tells libvirt to migrate and follows it to its end.
     pub(super) fn perform(&mut self) -> Result<(), Failed> {
         mark_phase(self.ground, self.order, Phase::Perform);
-        let (source, uuid) = (self.source()?, self.order.instance.uuid.clone());
+        let (source, uuid) = (self.host(Side::Source)?, self.order.instance.uuid.clone());
         let chosen = self.order.options.max_downtime.map(milliseconds);
+        let failed = |e| Failed::of(Outcome::Undone, e);
+        let ((limit, definition), (request, now)) = both(
+            || {
+                let definition = self.order.persistent.then(|| definition(source.as_ref(), &uuid)).transpose();
+                (source.max_downtime(&uuid), definition)
+            },
+            || (request(source.as_ref(), self.order), source.domain(&uuid)),
+        );
         // What could not be set back is not set.
-        let limit_before = match (source.max_downtime(&uuid), chosen) {
+        let limit_before = match (limit, chosen) {
             (Ok(limit), _) => Some(limit),
             (Err(_), None) => None,
             (Err(e), Some(_)) => return Err(undone(format!("the limit of the pause cannot be read: {e}"))),
         };
-        let request = request(source.as_ref(), self.order)?;
-        let now = source.domain(&uuid).map_err(|e| Failed::of(Outcome::Undone, e))?;
-        let now = now.ok_or_else(|| undone("the guest is gone from the source"))?;
+        let (request, definition) = (request?, definition.map_err(failed)?);
+        let now = now.map_err(failed)?.ok_or_else(|| undone("the guest is gone from the source"))?;
+        // Last, right before the call.
         still_locked(self.ground, self.order).map_err(|failed| Failed { outcome: Outcome::Undone, ..failed })?;
-        let definition = self.order.persistent.then(|| definition(source.as_ref(), &uuid)).transpose();
-        let definition = definition.map_err(|e| Failed::of(Outcome::Undone, e))?;
         let intent = Entry::PerformIntent(PerformIntent { definition, ..perform_intent(&now, 1, limit_before) });
         self.ground.record(&intent).map_err(|e| undone(sentence(&e)))?;
         if let Some(limit) = chosen

@@ -8,21 +8,23 @@ use crate::migration::event::Phase;
 use crate::migration::ground::Ground;
 use crate::migration::mark;
 use crate::migration::order::Order;
+use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 
-/// Whether the plan still holds.
-pub(super) fn recheck(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed> {
+/// Whether the plan still holds. Both hosts are asked at the same time.
+pub(super) fn recheck(source: &dyn Hypervisor, destination: &dyn Hypervisor, order: &Order) -> Result<(), Failed> {
     let unknown = |e| Failed::of(Outcome::Unknown, e);
     let refused = |why: String| Err(Failed::new(Outcome::Findings, why));
     let uuid = &order.instance.uuid;
-    let (source, destination) = (host(ground, Side::Source)?, host(ground, Side::Destination)?);
-    let Some(fresh) = source.domain(uuid).map_err(unknown)? else {
+    let (there, fresh) = both(|| destination.domain(uuid), || source.domain(uuid));
+    let Some(fresh) = fresh.map_err(unknown)? else {
         return refused("the guest is gone from the source".into());
     };
     // First: what else is not as planned may be the other migration's doing.
     let known = |id: &str| order.known_marks.iter().any(|known| known == id);
-    if let Some(why) = mark::obstacle(source.as_ref(), uuid, known).map_err(unknown)? {
+    let (job, marked) = both(|| source.job(uuid), || mark::obstacle(source, uuid, known));
+    if let Some(why) = marked.map_err(unknown)? {
         return refused(format!("the guest {why}"));
     }
     let as_planned = match fresh.state {
@@ -33,10 +35,10 @@ pub(super) fn recheck(ground: &mut Ground<'_>, order: &Order) -> Result<(), Fail
     if !as_planned {
         return refused(format!("the guest is {} now", fresh.state));
     }
-    if source.job(uuid).map_err(unknown)?.is_some() {
+    if job.map_err(unknown)?.is_some() {
         return refused("another job runs on the guest".into());
     }
-    if let Some(there) = destination.domain(uuid).map_err(unknown)?
+    if let Some(there) = there.map_err(unknown)?
         && there.state.is_active()
     {
         return refused(format!("a guest with this UUID is {} on the destination", there.state));
