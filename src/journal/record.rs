@@ -69,6 +69,9 @@ pub enum Entry {
         error: Option<String>,
         /// Bytes of device state the source sent.
         vfio_bytes: Option<u64>,
+        /// Whether the source's daemon did not reach the destination's, so that nothing moved.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        peer_unreached: bool,
     },
     /// The proof was made. A verdict once recorded is not computed again: logs rotate.
     Verify {
@@ -266,6 +269,9 @@ pub struct PerformIntent {
     /// for a transient guest, and in journals of pvm 0.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
+    /// Whether its autostart is about to be taken off, so that a source that reboots does not start a second copy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub autostart_off: bool,
 }
 
 /// One of the two hosts.
@@ -330,6 +336,8 @@ pub enum Step {
     UndefineDestination,
     /// Take the mark off the guest.
     RemoveMark,
+    /// Let the guest start with the source again.
+    RestoreAutostart,
     /// Give the claimed devices back.
     ReleaseClaims,
 }
@@ -348,7 +356,7 @@ pub struct Receipt {
     pub phases: Vec<(String, u64)>,
     /// From the first record to the last, in milliseconds.
     pub total_ms: Option<u64>,
-    /// How long the guest stood still, as libvirt reports it.
+    /// The downtime, as libvirt reports it.
     pub downtime_ms: Option<u64>,
     /// Bytes of memory sent.
     pub memory_bytes: Option<u64>,

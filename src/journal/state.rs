@@ -131,6 +131,8 @@ pub struct State {
     pub switched: Option<Timestamp>,
     /// What libvirt's call came to: an error, or success.
     pub returned: Option<Result<(), String>>,
+    /// Whether the source's daemon did not reach the destination's.
+    pub peer_unreached: bool,
     /// Bytes of device state the source sent.
     pub vfio_bytes: Option<u64>,
     /// The verdict on the destination.
@@ -177,6 +179,7 @@ impl State {
             perform: None,
             switched: None,
             returned: None,
+            peer_unreached: false,
             vfio_bytes: None,
             verdict: None,
             source_verdict: None,
@@ -187,6 +190,11 @@ impl State {
             destination_is_dead: false,
             receipt: None,
         }
+    }
+
+    /// Whether the autostart of the guest was about to be taken off on the source.
+    pub fn has_no_autostart(&self) -> bool {
+        self.perform.as_ref().is_some_and(|(_, intent)| intent.autostart_off)
     }
 
     /// Whether it is over.
@@ -268,8 +276,8 @@ impl State {
                 self.switched = Some(record.time);
                 self.last = Last::Switched;
             }
-            Entry::PerformReturned { error, vfio_bytes } => {
-                self.vfio_bytes = *vfio_bytes;
+            Entry::PerformReturned { error, vfio_bytes, peer_unreached } => {
+                (self.vfio_bytes, self.peer_unreached) = (*vfio_bytes, *peer_unreached);
                 self.last = if error.is_some() { Last::Failed } else { Last::Returned };
                 self.returned = Some(error.clone().map_or(Ok(()), Err));
             }
@@ -368,7 +376,7 @@ mod tests {
             Entry::UnplugRequested { port },
             Entry::Detached { source },
             Entry::PerformIntent(PerformIntent::default()),
-            Entry::PerformReturned { error: Some("in use".into()), vfio_bytes: None },
+            Entry::PerformReturned { error: Some("in use".into()), vfio_bytes: None, peer_unreached: false },
             Entry::Reclaim { map: map.clone() },
         ]);
         assert_eq!((state.last, state.map), (Last::Failed, map));
@@ -396,7 +404,7 @@ mod tests {
     fn a_second_try_starts_afresh() {
         let state = state(&[
             Entry::PerformIntent(PerformIntent { attempt: 1, ..PerformIntent::default() }),
-            Entry::PerformReturned { error: Some("in use".into()), vfio_bytes: None },
+            Entry::PerformReturned { error: Some("in use".into()), vfio_bytes: None, peer_unreached: false },
             Entry::PerformIntent(PerformIntent { attempt: 2, ..PerformIntent::default() }),
         ]);
         assert_eq!((state.last, state.returned), (Last::PerformIntent, None));

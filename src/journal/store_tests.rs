@@ -150,7 +150,7 @@ fn a_full_disk_is_an_error_that_names_the_file_and_leaves_whole_records() {
     };
     let store = Store::at(dir);
     let mut journal = store.create(plan("a-1")).unwrap();
-    let long = Entry::PerformReturned { error: Some("x".repeat(2000)), vfio_bytes: None };
+    let long = Entry::PerformReturned { error: Some("x".repeat(2000)), vfio_bytes: None, peer_unreached: false };
     let error = journal.append(&long).unwrap_err();
     assert!(error.to_string().contains("a-1.ndjson"), "{error}");
     // What still fits is still written: an undo can be recorded.

@@ -21,7 +21,7 @@ pub fn line(seq: u64, time: Timestamp, entry: &Entry) -> Result<String, serde_js
 pub struct Parsed {
     /// The records up to the end, or up to the trouble.
     pub records: Vec<Record>,
-    /// Length of the part that is whole: what is behind it is a torn line.
+    /// Length of the part that is whole: what comes after it is a torn line.
     pub whole: usize,
     /// Whether a torn last line was dropped. Its effect had not begun.
     pub torn: bool,
@@ -148,7 +148,11 @@ mod tests {
             Entry::PerformIntent(PerformIntent { domain_id: Some(3), ..PerformIntent::default() }),
             Entry::Reclaim { map },
             Entry::Switched,
-            Entry::PerformReturned { error: Some("operation failed".into()), vfio_bytes: Some(262_336) },
+            Entry::PerformReturned {
+                error: Some("operation failed".into()),
+                vfio_bytes: Some(262_336),
+                peer_unreached: false,
+            },
             Entry::Verify { side: Side::Destination, verdict: Verdict::Lost { why: "reset".into() } },
             Entry::Verify { side: Side::Source, verdict: Verdict::Verified },
             Entry::Proof { verdict: Verdict::not_verified("no answer") },

@@ -17,8 +17,11 @@ pub(crate) const OFF: Now = Now::ShutOff { migrated: false };
 #[derive(Debug, Default)]
 pub(crate) struct Has {
     pub(crate) silent: bool,
+    /// Whether its daemon answers and the guest's QEMU does not.
+    pub(crate) hung: bool,
     pub(crate) state: Option<Now>,
     pub(crate) persistent: bool,
+    pub(crate) autostart: bool,
     pub(crate) job: Option<u64>,
     pub(crate) devices: Vec<String>,
     pub(crate) calls: Vec<String>,
@@ -122,7 +125,7 @@ impl Hypervisor for Scripted {
             id: state.is_active().then_some(3),
             state,
             persistent: host.persistent,
-            autostart: false,
+            autostart: host.autostart,
         }))
     }
     fn xml(&self, _: &str, _: DomainXml) -> Result<String> {
@@ -142,11 +145,18 @@ impl Hypervisor for Scripted {
         let requests = host.requests.iter().fold(String::new(), |xml, (namespace, element)| {
             xml + &element.replacen("<migration", &format!("<migration xmlns='{namespace}'"), 1)
         });
-        let mark = host.mark.as_deref().unwrap_or_default().replacen("<migration", "<migration xmlns='urn:pvm:migration:1'", 1);
+        let mark = host.mark.as_deref().unwrap_or_default().replacen(
+            "<migration",
+            "<migration xmlns='urn:pvm:migration:1'",
+            1,
+        );
         let metadata = format!("<metadata>{mark}{requests}</metadata>");
         Ok(format!("<domain type='kvm'><name>vm</name>{metadata}<devices>{devices}</devices></domain>"))
     }
     fn job(&self, _: &str) -> Result<Option<LibvirtJob>> {
+        if self.0.lock().unwrap().hung {
+            return refused("job", Failure::QemuSilent);
+        }
         let operation = self.0.lock().unwrap().job;
         if operation == Some(4) {
             return refused("job", Failure::Unsupported);
@@ -183,7 +193,8 @@ impl Hypervisor for Scripted {
         Ok(())
     }
     fn set_autostart(&self, _: &str, autostart: bool) -> Result<()> {
-        self.told(format!("autostart {autostart}"), |_| {})
+        self.answers("autostart")?;
+        self.told(format!("autostart {autostart}"), |host| host.autostart = autostart)
     }
     fn attach_device(&self, _: &str, xml: &str, affect: Affect) -> Result<()> {
         // The tests' ports are elements, or just an address.

@@ -20,7 +20,7 @@ pub enum Action {
     Follow,
     /// Wait for the switch-over to end, then ask the table again.
     WaitForSwitchover,
-    /// End a cancelled migration that waits for ever, then ask the table again.
+    /// End a cancelled migration that would never end by itself, then ask the table again.
     EndCancelled,
     /// Prove, plug in, clean up, close.
     Finish,

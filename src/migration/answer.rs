@@ -1,7 +1,7 @@
 //! What a host's daemon answers for the guest, in the words of the decision table. Pure: libvirt's answers in, columns out.
 
 use crate::journal::{Action, PerformIntent, State, Step};
-use crate::libvirt::{DomainInfo, PauseReason, RunReason, State as Now};
+use crate::libvirt::{DomainInfo, Failure, HypervisorError, PauseReason, RunReason, State as Now};
 use crate::model::pci::PciAddress;
 
 /// One cell of the columns S and D.
@@ -27,11 +27,11 @@ pub enum Answer {
     RunOther,
     /// Runs, but not the run that was being migrated: its host started it anew since.
     StartedAnew,
-    /// Stands still for a migration.
+    /// Paused for a migration.
     PausedMigration,
-    /// Stands still because recovery suspended it.
+    /// Paused because recovery suspended it.
     PausedByPvm,
-    /// Stands still for another reason.
+    /// Paused for another reason.
     PausedOther,
     /// Crashed, going down, suspended by the guest.
     Other,
@@ -105,11 +105,33 @@ impl Job {
     }
 }
 
+/// That a host did not say where the guest is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// Why.
+    pub why: String,
+    /// Whether its daemon answers all the same: then the host is not dead, whatever the operator says.
+    pub daemon_answers: bool,
+}
+
+impl From<HypervisorError> for Silence {
+    fn from(error: HypervisorError) -> Self {
+        let daemon_answers = !matches!(error.failure, Failure::ConnectionLost | Failure::DaemonSilent);
+        Self { why: error.to_string(), daemon_answers }
+    }
+}
+
+impl From<String> for Silence {
+    fn from(why: String) -> Self {
+        Self { why, daemon_answers: false }
+    }
+}
+
 /// What one host was seen to say about the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// It did not answer; why.
-    Unreachable(String),
+    /// It did not answer.
+    Unreachable(Silence),
     /// It says that it does not know the guest.
     Absent,
     /// It has it.
@@ -156,6 +178,7 @@ pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u
         attempt,
         max_downtime_ms,
         definition: None,
+        autostart_off: false,
     }
 }
 
@@ -239,7 +262,7 @@ fn is_locked_as_expected(lock: Option<&str>, journal: &State) -> bool {
 /// A host that is said to be dead counts as one without the guest, as long as it does not speak for itself.
 fn without_domain(seen: &Seen, is_dead: bool) -> Answer {
     match seen {
-        Seen::Unreachable(_) if !is_dead => Answer::Unreachable,
+        Seen::Unreachable(silence) if !is_dead || silence.daemon_answers => Answer::Unreachable,
         Seen::Unreachable(_) | Seen::Absent | Seen::Present { .. } => Answer::Absent,
     }
 }
@@ -341,10 +364,11 @@ mod tests {
     #[test]
     fn no_answer_is_not_absence() {
         let journal = journal(None, &[]);
-        assert_eq!(source(&Seen::Unreachable("cut".into()), &journal), Answer::Unreachable);
-        assert_eq!(destination(&Seen::Unreachable("cut".into()), &journal), Answer::Unreachable);
+        let silent = Seen::Unreachable("cut".to_owned().into());
+        assert_eq!(source(&silent, &journal), Answer::Unreachable);
+        assert_eq!(destination(&silent, &journal), Answer::Unreachable);
         assert_eq!(source(&Seen::Absent, &journal), Answer::Absent);
-        assert_eq!(Seen::Unreachable(String::new()).job(), Job::Unknown);
+        assert_eq!(silent.job(), Job::Unknown);
     }
 
     #[test]
@@ -352,10 +376,14 @@ mod tests {
         let dead = |source_is_dead, destination_is_dead| {
             journal(None, &[Entry::Decision { keep: None, source_is_dead, destination_is_dead }])
         };
-        let silent = Seen::Unreachable(String::new());
+        let silent = Seen::Unreachable(String::new().into());
         assert_eq!(source(&silent, &dead(true, false)), Answer::Absent);
         assert_eq!(destination(&silent, &dead(true, false)), Answer::Unreachable);
         assert_eq!(destination(&silent, &dead(false, true)), Answer::Absent);
+        // A host whose daemon answers is not dead, whatever its guest's QEMU does.
+        let hung = Seen::Unreachable(Silence { why: String::new(), daemon_answers: true });
+        assert_eq!(source(&hung, &dead(true, true)), Answer::Unreachable);
+        assert_eq!(destination(&hung, &dead(true, true)), Answer::Unreachable);
         // A host that answers after all is believed.
         assert_eq!(source(&seen(BOOTED, 3, &[]), &dead(true, false)), Answer::RunUnchanged);
     }

@@ -105,6 +105,7 @@ pub(super) fn perform() -> Entry {
         attempt: 1,
         max_downtime_ms: Some(300),
         definition: None,
+        autostart_off: false,
     })
 }
 

@@ -1,7 +1,7 @@
 //! A cancelled migration that does not come to its end by itself.
 //!
 //! An abort that meets the switch-over can be lost twice (seen with QEMU 7.2 and libvirt 9.0). QEMU notes the abort just
-//! before it pauses for libvirt, and then waits for a word that libvirt has no more reason to say: the guest stands still.
+//! before it pauses for libvirt, and then waits for a word that libvirt has no more reason to say: the guest stays paused.
 //! Or QEMU cancels so fast that libvirt finds the guest running again where it waits for it to stop: the job never ends. In
 //! both the data stream is broken, so the destination has no complete guest and can never run it.
 
@@ -16,7 +16,7 @@ use crate::libvirt::{Hypervisor, HypervisorError, PauseReason, State};
 /// Who waits for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Halted {
-    /// QEMU is cancelling and waits for libvirt; the guest stands still.
+    /// QEMU is cancelling and waits for libvirt; the guest stays paused.
     Qemu,
     /// QEMU has cancelled and runs the guest; libvirt waits for it to stop.
     Daemon,
@@ -111,7 +111,7 @@ impl Halted {
         }
     }
 
-    /// In words, behind the name of the source.
+    /// In words, after the name of the source.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Qemu => "QEMU was told to cancel during switchover and waits for libvirt",

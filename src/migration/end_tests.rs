@@ -98,7 +98,11 @@ fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
     ] {
         let begun = || {
             let mut begun = unplugged();
-            begun.extend([perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }]);
+            begun.extend([
+                perform(),
+                Entry::Switched,
+                Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false },
+            ]);
             begun
         };
         // Row 29: only left-overs are to be removed.
@@ -122,7 +126,7 @@ fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
         entries.push(Entry::Proof { verdict: verdict.clone() });
         entries.extend(more.iter().cloned());
         // The phase is that of the perform still: a port that is in is only remembered.
-        entries.push(Entry::PerformReturned { error: None, vfio_bytes: Some(9) });
+        entries.push(Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false });
         journal(&moved_on, plan, &entries);
         let recovered = recover(&mut moved_on, ASKED);
         assert_eq!((recovered.row, recovered.closed), ("24", true));
@@ -135,8 +139,12 @@ fn whatever_row_ends_it_the_last_line_and_the_exit_code_tell_what_is_lost() {
 
 #[test]
 fn what_stays_open_is_told_with_the_place_and_the_losses() {
-    let begun =
-        [perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }, judged(lost())];
+    let begun = [
+        perform(),
+        Entry::Switched,
+        Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false },
+        judged(lost()),
+    ];
     // Unattended a lost state needs the operator's decision.
     let mut left = bench(None, Some(MIGRATED));
     journal(&left, plan(false), &begun);
@@ -180,7 +188,7 @@ fn a_mark_that_stays_is_no_ignorance_of_the_place() {
         destination.mark = Some(mark.element());
         destination.refuses.push("set_metadata");
     }
-    let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
+    let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false };
     journal(&bench, plan(false), &[Entry::MarkIntent, perform(), Entry::Switched, returned]);
     let recovered = recover(&mut bench, AUTO);
     assert_eq!((recovered.outcome, recovered.closed), (Outcome::Incomplete, false));

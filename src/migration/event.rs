@@ -144,7 +144,7 @@ pub enum What {
     Progress(Progress),
     /// The CPUs on the source have stopped: the point of no return.
     Switched,
-    /// Somebody or a limit asked for the end; the job is being aborted.
+    /// Somebody or a limit asked for the end, which comes as soon as what is under way allows.
     Stopping {
         /// Why.
         why: String,
@@ -167,6 +167,9 @@ pub enum What {
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
+
+/// The answer to a wish to stop after switch-over.
+pub const TOO_LATE: &str = "too late to stop: the guest is being switched over, which goes on";
 
 /// How far the data is, as libvirt counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

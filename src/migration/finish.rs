@@ -11,7 +11,7 @@ use super::ending::{Attempt, Ending, Told, last_words, unrecorded};
 use super::event::Phase;
 use super::ground::Ground;
 use super::situation::{Decision, Situation, decide};
-use super::steps::{Next, carry_out};
+use super::steps::{Next, carry_out, make};
 use super::{mark, words};
 use crate::journal::{Entry, JournalError, Keep, Receipt, Side, Step, now};
 use crate::libvirt::Job as LibvirtJob;
@@ -176,21 +176,27 @@ impl Finish<'_, '_> {
         }
     }
 
-    /// A host is taken for dead on the operator's word, as long as it does not answer.
+    /// A host is taken for dead on the operator's word, as long as its daemon does not speak for itself.
     fn take_word_of_death(&mut self, source: &Seen, destination: &Seen) -> Result<(), JournalError> {
-        let silent = |seen: &Seen| matches!(seen, Seen::Unreachable(_));
-        let state = &self.ground.state;
-        let source_is_dead = self.orders.source_is_dead && silent(source) && !state.source_is_dead;
-        let destination_is_dead = self.orders.destination_is_dead && silent(destination) && !state.destination_is_dead;
-        for (said, seen, side) in [
-            (self.orders.source_is_dead, source, Side::Source),
-            (self.orders.destination_is_dead, destination, Side::Destination),
-        ] {
-            if said && !silent(seen) {
-                let line = format!("  {} is not dead: it answers.", self.ground.name(side));
+        let mut is_dead = |said: bool, seen: &Seen, side| {
+            let dead = said && matches!(seen, Seen::Unreachable(silence) if !silence.daemon_answers);
+            if said && !dead {
+                let what = match seen {
+                    Seen::Unreachable(silence) => {
+                        format!("its libvirt daemon answers, only not for the guest ({})", silence.why)
+                    }
+                    Seen::Absent | Seen::Present { .. } => "it answers".to_owned(),
+                };
+                let line = format!("  {} is not dead: {what}.", self.ground.name(side));
                 self.ground.world.say(&line);
             }
-        }
+            dead
+        };
+        let source_is_dead = is_dead(self.orders.source_is_dead, source, Side::Source);
+        let destination_is_dead = is_dead(self.orders.destination_is_dead, destination, Side::Destination);
+        let state = &self.ground.state;
+        let source_is_dead = source_is_dead && !state.source_is_dead;
+        let destination_is_dead = destination_is_dead && !state.destination_is_dead;
         if source_is_dead || destination_is_dead {
             self.ground.record(&Entry::Decision { keep: None, source_is_dead, destination_is_dead })?;
         }
@@ -226,6 +232,11 @@ impl Finish<'_, '_> {
     /// Ends with a receipt: nothing is left to do. `words` say it where neither host's name and the losses do.
     fn close(&mut self, outcome: Outcome, place: Option<Side>, runs: Option<Side>, words: Option<String>) -> Next {
         let closing = self.closing_outcome(outcome, place, runs);
+        if place != Some(Side::Destination)
+            && let Err(why) = self.restore_autostart()
+        {
+            return Next::open(unrecorded(closing), format!("its autostart may not be as it was: {why}"));
+        }
         // From here on a guest without the mark may still be the run that was being migrated. Without this record the mark
         // stays: recovery would take a guest that lacks it for one that was started anew.
         if self.ground.state.marked
@@ -256,6 +267,18 @@ impl Finish<'_, '_> {
             Ok(()) => Next::Closed { outcome, receipt: Box::new(receipt) },
             Err(error) => Next::open(unrecorded(outcome), sentence(&error)),
         }
+    }
+
+    /// Lets a guest that did not move start with the source again, where it is still defined.
+    fn restore_autostart(&mut self) -> Result<(), String> {
+        if !self.ground.state.has_no_autostart() || self.ground.is_dead(Side::Source) {
+            return Ok(());
+        }
+        let there = self.ground.call(Side::Source, |host, uuid| host.domain(uuid))?;
+        if !there.is_some_and(|guest| guest.persistent && !guest.autostart) {
+            return Ok(());
+        }
+        make(self.ground, Some("-"), Step::RestoreAutostart).unwrap_or_else(|error| Err(sentence(&error)))
     }
 
     /// How it ends, with what the guest has lost. A state that is only not proved counts after a late failure, and on the

@@ -18,7 +18,11 @@ fn row_9_a_guest_that_moved_is_proved_completed_and_cleaned_up_after() {
     let mut bench = bench(Some(OFF), Some(MIGRATED));
     bench.source.0.lock().unwrap().persistent = true;
     let mut entries = unplugged();
-    entries.extend([perform(), Entry::Switched, Entry::PerformReturned { error: None, vfio_bytes: Some(9) }]);
+    entries.extend([
+        perform(),
+        Entry::Switched,
+        Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false },
+    ]);
     journal(&bench, Plan { autostart: true, ..plan(true) }, &entries);
     let recovered = recover(&mut bench, AUTO);
     assert_eq!((recovered.outcome, recovered.row, recovered.closed), (Outcome::Fine, "27", true));
@@ -272,10 +276,28 @@ fn silence_changes_nothing_until_the_operator_says_that_the_host_is_dead() {
 }
 
 #[test]
+fn a_host_whose_daemon_answers_is_not_dead_whatever_the_operator_says() {
+    for (source, orders) in
+        [(true, Orders { source_is_dead: true, ..ASKED }), (false, Orders { destination_is_dead: true, ..ASKED })]
+    {
+        let mut bench = bench(Some(CANCELED), Some(MIGRATED));
+        // Only the guest's QEMU hangs there: it may run on.
+        let hung = if source { &bench.source } else { &bench.destination };
+        hung.0.lock().unwrap().hung = true;
+        journal(&bench, plan(false), &[perform()]);
+        let recovered = recover(&mut bench, orders);
+        assert!(!recovered.closed && !names(&bench).contains(&"decision"), "{recovered:#?}");
+        assert!(bench.source.calls().is_empty() && bench.destination.calls().is_empty());
+        let said = bench.said.join("\n");
+        assert!(said.contains("is not dead: its libvirt daemon answers, only not for the guest"), "{said}");
+    }
+}
+
+#[test]
 fn row_19_the_proof_is_kept_for_the_day_the_source_is_known_to_be_dead() {
     let mut bench = bench(None, Some(MIGRATED));
     bench.source.0.lock().unwrap().silent = true;
-    let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
+    let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false };
     journal(&bench, plan(true), &[perform(), Entry::Switched, returned]);
     let recovered = recover(&mut bench, ASKED);
     assert_eq!((recovered.row, recovered.outcome), ("19", Outcome::Undecided));
@@ -306,7 +328,7 @@ fn row_27_a_port_whose_device_is_taken_gets_another_of_its_network_or_is_named()
         let port = Port { destination_xml: element("2"), planned, alternatives, ..port };
         let gone = Entry::Detached { source: port.source };
         let verdict = Entry::Verify { side: Side::Destination, verdict: Verdict::Verified };
-        let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9) };
+        let returned = Entry::PerformReturned { error: None, vfio_bytes: Some(9), peer_unreached: false };
         let begun = [Entry::UnplugRequested { port }, gone, perform(), Entry::Switched, returned, verdict];
         journal(&bench, plan(false), &begun);
         let recovered = recover(&mut bench, AUTO);
@@ -343,7 +365,7 @@ fn row_22_only_a_complete_copy_is_started_on_the_destination() {
     assert!(waiting.destination.calls().is_empty());
 
     let mut complete = bench(None, Some(HELD));
-    let returned = Entry::PerformReturned { error: Some("lost".into()), vfio_bytes: Some(9) };
+    let returned = Entry::PerformReturned { error: Some("lost".into()), vfio_bytes: Some(9), peer_unreached: false };
     journal(&complete, plan(false), &[perform(), Entry::Switched, returned]);
     assert!(recover(&mut complete, keep(Keep::Dst)).closed);
     assert_eq!(complete.destination.calls(), ["resume"]);

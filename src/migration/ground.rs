@@ -219,5 +219,5 @@ impl<'a> Ground<'a> {
 }
 
 fn seen(host: Result<Arc<dyn Hypervisor>, String>, uuid: &str) -> Seen {
-    host.map_or_else(Seen::Unreachable, |host| look(host.as_ref(), uuid))
+    host.map_or_else(|why| Seen::Unreachable(why.into()), |host| look(host.as_ref(), uuid))
 }

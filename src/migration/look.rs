@@ -1,6 +1,6 @@
 //! Asks one host for the guest, in the terms of the decision table.
 
-use super::answer::{Job, Seen};
+use super::answer::{Job, Seen, Silence};
 use super::mark::{self, Found};
 use crate::domain::read;
 use crate::journal::checksum;
@@ -13,8 +13,10 @@ pub fn look(host: &dyn Hypervisor, uuid: &str) -> Seen {
         Ok(Some(seen)) => seen,
         Ok(None) => Seen::Absent,
         // It went away between two questions. The next look will see it gone.
-        Err(e) if e.failure == Failure::Absent => Seen::Unreachable("the guest changed while it was asked for".into()),
-        Err(e) => Seen::Unreachable(e.to_string()),
+        Err(e) if e.failure == Failure::Absent => {
+            Seen::Unreachable(Silence { why: "the guest changed while it was asked for".into(), daemon_answers: true })
+        }
+        Err(e) => Seen::Unreachable(e.into()),
     }
 }
 

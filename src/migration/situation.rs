@@ -42,7 +42,7 @@ impl Situation {
             destination: answer::destination(destination, journal),
             job: match source {
                 // A source that is dead has no job.
-                Seen::Unreachable(_) if journal.source_is_dead => Job::None,
+                Seen::Unreachable(silence) if journal.source_is_dead && !silence.daemon_answers => Job::None,
                 Seen::Unreachable(_) | Seen::Absent | Seen::Present { .. } => source.job(),
             },
             ports_there: answer::ports_there(source, journal),

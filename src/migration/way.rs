@@ -41,7 +41,7 @@ pub fn peer_to_peer(
     for state in earlier.iter().rev().filter(between) {
         match &state.returned {
             Some(Ok(())) => return PeerToPeer::Worked(state.touched),
-            Some(Err(why)) if why.contains(NAMES_DIRECT) => {
+            Some(Err(why)) if state.peer_unreached => {
                 return PeerToPeer::Failed(state.touched, why.clone());
             }
             // It got there, and ended for another reason.
@@ -52,9 +52,6 @@ pub fn peer_to_peer(
     }
     PeerToPeer::Unknown
 }
-
-/// What the error of a call says that did not reach the destination's daemon.
-pub(super) const NAMES_DIRECT: &str = "--direct has pvm connect to both hosts";
 
 impl PeerToPeer {
     /// One sentence for the operator.
@@ -78,10 +75,10 @@ mod tests {
     use super::*;
     use crate::journal::{Entry, Host, Plan, Record};
 
-    fn journal(direct: bool, time: i64, error: Option<&str>) -> State {
+    fn journal(direct: bool, time: i64, error: Option<&str>, peer_unreached: bool) -> State {
         let host = |name: &str| Host { name: name.into(), uri: format!("qemu+ssh://{name}/system"), ..Host::default() };
         let plan = Plan { source: host("a"), destination: host("b"), direct, ..Plan::default() };
-        let returned = Entry::PerformReturned { error: error.map(str::to_owned), vfio_bytes: None };
+        let returned = Entry::PerformReturned { error: error.map(str::to_owned), vfio_bytes: None, peer_unreached };
         let records: Vec<Record> = [Entry::Plan(Box::new(plan)), returned]
             .into_iter()
             .zip(1..)
@@ -94,12 +91,15 @@ mod tests {
     fn the_last_word_between_the_two_counts() {
         let ask = |earlier: &[State]| peer_to_peer(false, "a", "b", "qemu+ssh://b/system", earlier);
         assert_eq!(ask(&[]), PeerToPeer::Unknown);
-        let failed = format!("Cannot recv data: Host key verification failed.; {NAMES_DIRECT}");
-        let failed = [journal(false, 1, None), journal(false, 2, Some(&failed))];
+        let why = Some("Cannot recv data: Host key verification failed.");
+        let failed = [journal(false, 1, None, false), journal(false, 2, why, true)];
         assert!(matches!(ask(&failed), PeerToPeer::Failed(Timestamp(2), _)));
         assert_eq!(ask(&failed[..1]), PeerToPeer::Worked(Timestamp(1)));
         // What says nothing of the way: the other way, a guest that could not be started, other hosts.
-        assert_eq!(ask(&[journal(true, 3, None), journal(false, 4, Some("no space"))]), PeerToPeer::Unknown);
+        assert_eq!(
+            ask(&[journal(true, 3, None, false), journal(false, 4, Some("no space"), false)]),
+            PeerToPeer::Unknown
+        );
         assert_eq!(peer_to_peer(false, "b", "a", "qemu+ssh://a/system", &failed), PeerToPeer::Unknown);
     }
 

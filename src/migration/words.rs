@@ -18,8 +18,10 @@ pub fn explain(
 ) -> Vec<String> {
     let plan = &journal.plan;
     let host = |name: &str, seen: &Seen, answer: Answer| match seen {
-        Seen::Unreachable(why) if answer == Answer::Absent => format!("  {name}: dead, as you said ({why})"),
-        Seen::Unreachable(why) => format!("  {name}: does not answer ({why})"),
+        Seen::Unreachable(silence) if answer == Answer::Absent => {
+            format!("  {name}: dead, as you said ({})", silence.why)
+        }
+        Seen::Unreachable(silence) => format!("  {name}: does not answer ({})", silence.why),
         Seen::Absent => format!("  {name}: {}", answer.words()),
         Seen::Present { state, .. } => format!("  {name}: {}: {state}", answer.words()),
     };

@@ -6,7 +6,10 @@ use std::thread::JoinHandle;
 
 use super::StdoutError;
 use super::progress::Reporter;
-use crate::migration::event::{Event, What};
+use crate::journal::now;
+use crate::migration::event::{Event, Phase, TOO_LATE, What};
+use crate::migration::forward::Stopped;
+use crate::model::time::Timestamp;
 
 /// What waits to be shown. Of progress only the latest waits, so that what can pile up is the few events of a migration's
 /// phases, and none of those is dropped.
@@ -14,6 +17,9 @@ use crate::migration::event::{Event, What};
 struct Waiting {
     events: VecDeque<Event>,
     ended: bool,
+    /// Where the migration is, as far as it was sent.
+    phase: Option<Phase>,
+    switched: bool,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +38,25 @@ impl Queue {
         if matches!(event.what, What::Progress(_)) {
             waiting.events.retain(|event| !matches!(event.what, What::Progress(_)));
         }
+        waiting.phase = Some(event.phase);
+        waiting.switched |= event.what == What::Switched;
         waiting.events.push_back(event);
         self.changed.notify_one();
+    }
+
+    /// Answers the operator's wish to stop at once, whatever the migration is waiting for. Whether the wish is not too late.
+    fn wish_to_stop(&self, id: &str, time: Timestamp) -> bool {
+        let (phase, switched) = {
+            let waiting = self.lock();
+            (waiting.phase.unwrap_or(Phase::Plan), waiting.switched)
+        };
+        let what = if switched {
+            What::Note { message: TOO_LATE.into() }
+        } else {
+            What::Stopping { why: Stopped::Operator.why().into() }
+        };
+        self.push(Event { time, id: id.to_owned(), phase, what });
+        !switched
     }
 
     /// The next event, waited for; none when all are shown and no more come.
@@ -81,6 +104,12 @@ impl Events {
         self.queue.push(event);
     }
 
+    /// What answers a wish to stop the migration with this id, in whichever thread it is heard: whether it is not too late.
+    pub fn wish_to_stop(&self, id: &str) -> impl Fn() -> bool + Send + 'static {
+        let (queue, id) = (Arc::clone(&self.queue), id.to_owned());
+        move || queue.wish_to_stop(&id, now())
+    }
+
     /// Waits until all is shown. An error is that of the last event.
     pub fn finish(self) -> Result<(), StdoutError> {
         self.queue.lock().ended = true;
@@ -95,8 +124,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::migration::event::{Phase, Progress};
-    use crate::model::time::Timestamp;
+    use crate::migration::event::Progress;
 
     fn event(what: What) -> Event {
         Event { time: Timestamp(0), id: "m-1".into(), phase: Phase::Perform, what }
@@ -138,6 +166,24 @@ mod tests {
             assert!(matches!(seen.remove(0), What::Progress(_)));
         }
         assert_eq!(seen, [note("first"), progress(1999), What::Switched, note("second")]);
+    }
+
+    #[test]
+    fn a_wish_to_stop_is_answered_at_once_by_where_the_migration_is() {
+        let (to_reader, read) = mpsc::channel();
+        let show = |to_reader: &mut mpsc::Sender<What>, event: &Event| {
+            to_reader.send(event.what.clone()).unwrap();
+            Ok(())
+        };
+        let events = Events::to(to_reader, show, drop);
+        let wish = events.wish_to_stop("m-1");
+        assert!(wish(), "nobody has sent anything yet, and nobody waits for the engine");
+        events.send(event(What::Switched));
+        assert!(!wish());
+        events.finish().unwrap();
+        let stopping = What::Stopping { why: "interrupted".into() };
+        let late = What::Note { message: TOO_LATE.into() };
+        assert_eq!(read.into_iter().collect::<Vec<_>>(), [stopping, What::Switched, late]);
     }
 
     #[test]

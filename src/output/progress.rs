@@ -140,7 +140,10 @@ fn line(event: &Event) -> Option<String> {
         }
         What::Progress(_) => "waiting for the daemon".into(),
         What::Switched => "switchover: guest paused on the source".into(),
-        What::Stopping { why } => format!("{why}: aborting the migration, then undoing"),
+        What::Stopping { why } if event.phase == Phase::Perform => {
+            format!("{why}: aborting the migration, then undoing")
+        }
+        What::Stopping { why } => format!("{why}: stopping before libvirt migrates, then undoing"),
         What::Note { message } => message.clone(),
         What::Undoing { step } => format!("undoing: {step}"),
         What::Result(_) => return None,

@@ -42,7 +42,7 @@ pub mod verdict;
 pub use report::{InstanceReport, Report};
 pub use run::{Question, guests, run};
 pub use terms::{Downtime, DowntimeLimit, Terms};
-pub use verdict::{CheckResult, Compatibility, Row, Verdict};
+pub use verdict::{CheckResult, Compatibility, Row, Verdict, worst};
 
 use crate::model::finding::Rule;
 use context::{DevicePair, Hosts, Instance};

@@ -8,11 +8,14 @@ use std::path::Path;
 
 use super::evidence::{self, Evidence, KernelLine, SCHEMA};
 use crate::model::pci::PciAddress;
+use crate::model::regular::read_regular_text;
 use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
 
 /// libvirt rotates a log at 2 MiB; what does not fit is not needed to judge one start.
 const MOST_LOG: u64 = 4 << 20;
+/// The largest log that a kernel can keep has fewer.
+const MOST_RECORDS: usize = 1 << 20;
 /// More lines of the kernel than this are not one migration's.
 const MOST_KERNEL_LINES: usize = 2000;
 /// `O_NONBLOCK | O_NOFOLLOW` without the C library's names, by way of rustix.
@@ -93,12 +96,13 @@ fn read_kernel(root: &Path, since: Timestamp, now: Timestamp) -> Result<Vec<Kern
 
 fn uptime_ms(root: &Path) -> Result<i64, String> {
     let path = root.join("proc/uptime");
-    #[expect(clippy::disallowed_methods, reason = "the edge that reads evidence")]
-    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = read_regular_text(&path, 200).map_err(|e| format!("{}: {e}", path.display()))?;
     let (seconds, rest) = text.split_once('.').unwrap_or((&text, "0"));
     let hundredths = rest.split_whitespace().next().unwrap_or("0");
     let number = |text: &str| text.trim().parse::<i64>().map_err(|e| format!("{}: {e}", path.display()));
-    Ok(number(seconds)? * 1000 + number(hundredths)? * 10)
+    let milliseconds = number(seconds)?.checked_mul(1000);
+    let whole = number(hundredths)?.checked_mul(10).and_then(|rest| milliseconds?.checked_add(rest));
+    whole.ok_or_else(|| format!("{}: it is too large", path.display()))
 }
 
 /// The records of the kernel's log. The device gives one per read and says "again" at the end; a fixture is a plain file.
@@ -106,25 +110,25 @@ fn read_records(path: &Path) -> io::Result<Vec<String>> {
     let mut file = open(path)?;
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
-        let mut text = String::new();
-        file.take(MOST_LOG).read_to_string(&mut text)?;
-        return Ok(text.lines().map(str::to_owned).collect());
+        return Ok(read_regular_text(path, MOST_LOG)?.lines().map(str::to_owned).collect());
     }
     if !kind.is_char_device() {
         return Err(io::Error::other("not a character device"));
     }
     let mut records = Vec::new();
     let mut buffer = [0; 8192];
-    loop {
+    // Another device under this name may have no end.
+    while records.len() < MOST_RECORDS {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(records),
             Ok(length) => records.push(String::from_utf8_lossy(&buffer[..length]).into_owned()),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(records),
-            // The record was overwritten before it was read: the next read goes on behind it.
+            // The record was overwritten before it was read: the next read goes on after it.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
             Err(e) => return Err(e),
         }
     }
+    Err(io::Error::other(format!("it has more than {MOST_RECORDS} records")))
 }
 
 /// The virtual functions of every physical function that an error names.

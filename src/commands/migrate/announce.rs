@@ -1,7 +1,7 @@
 //! What is said of a plan: as the result of `--dry-run`, and before it is executed.
 
-use super::parameters;
 use super::plan::Planned;
+use super::{judge, parameters};
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, OrStop as _, Stop, way};
 use crate::model::device_move::Action;
@@ -36,7 +36,7 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Resu
         // Without a map there is no plan; the report says why.
         output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
     }
-    Ok(match planned.instance().verdict {
+    Ok(match judge::verdict(args, planned) {
         Compatibility::Warnings if args.strict => Outcome::Findings,
         Compatibility::Compatible | Compatibility::Warnings => Outcome::Fine,
         Compatibility::Unknown => Outcome::Unknown,

@@ -10,7 +10,7 @@ use crate::model::device_move::Action;
 use crate::model::finding::Severity;
 use crate::model::outcome::Outcome;
 use crate::output::text::printable;
-use crate::preflight::{self, CheckResult, Row};
+use crate::preflight::{self, CheckResult, Compatibility, Row};
 
 /// What a row means for a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,32 @@ enum Weight {
     Stops(Outcome),
 }
 
+/// Refuses an `--allow` that names no check.
+pub(super) fn allows_checks(args: &Migrate) -> Result<(), Stop> {
+    let is_known = |code: &str| code == "all" || usable::CODES.contains(&code) || preflight::is_check(code);
+    match args.allow.iter().find(|code| !is_known(code)) {
+        Some(code) => Err(Stop::usage(format!("--allow: unknown check '{code}'; pvm explain lists them"))),
+        None => Ok(()),
+    }
+}
+
+/// The verdict on the plan without what `--allow` names.
+pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
+    // Without a map there is nothing to allow.
+    if args.allow.is_empty() || planned.plan.is_none() {
+        return planned.instance().verdict;
+    }
+    let named = |row: &Row| args.allow.contains(&row.code);
+    let rows = planned.report.checks.iter().chain(&planned.instance().checks).filter(|row| match row.result {
+        CheckResult::Unknown => !named(row) && !args.allow.iter().any(|code| code == "all"),
+        _ => !(named(row) && preflight::may_fail(&row.code)),
+    });
+    preflight::worst(rows)
+}
+
 /// The order, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
 /// whole report first.
 pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> Result<&'a Order, Stop> {
-    let is_known = |code: &str| code == "all" || usable::CODES.contains(&code) || preflight::is_check(code);
-    if let Some(code) = args.allow.iter().find(|code| !is_known(code)) {
-        return Err(Stop::usage(format!("--allow: unknown check '{code}'; pvm explain lists them")));
-    }
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     let mut stops = None;
     for row in rows {

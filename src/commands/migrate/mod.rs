@@ -56,6 +56,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root"));
     }
     let hosts = Hosts::new(context)?;
+    judge::allows_checks(args)?;
     let wanted = Wanted::of(args, &hosts.options.settings.defaults)?;
     let sides = sides::open(&hosts, &wanted)?;
     let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
@@ -259,7 +260,8 @@ fn perform(
     journal: &mut Journal,
 ) -> Ending {
     let line = Line::new();
-    signals.begin(&order.id, order.options.direct, line.sender());
+    let answer = Box::new(world.events.wish_to_stop(&order.id));
+    signals.begin(&order.id, order.options.direct, line.sender(), answer);
     let state = State::begun(order.journal_plan(), journal::now());
     let mut ground = Ground::new(world, journal, state).connected(
         Arc::clone(&source.hypervisor),

@@ -192,9 +192,7 @@ impl Reached {
         })?;
         match guest.state {
             State::Running(_) | State::Paused(PauseReason::User) => Ok(guest),
-            state => {
-                Err(Stop::refused(format!("{} on {name} is {state}: only a running guest migrates", guest.name)))
-            }
+            state => Err(Stop::refused(format!("{} on {name} is {state}: only a running guest migrates", guest.name))),
         }
     }
 }

@@ -12,15 +12,19 @@ use crate::model::outcome::Outcome;
 use crate::output::Printer;
 
 /// Hears signals for all attempts of one run. While none is under way, they do what they do without pvm: they end it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Signals {
     attempt: Arc<Mutex<Option<Attempt>>>,
 }
 
+/// What answers a wish to end an attempt.
+type Answer = Box<dyn Fn() -> bool + Send>;
+
 /// The attempt under way.
-#[derive(Debug)]
 struct Attempt {
     sender: Sender<Note>,
+    /// Answers the wish to end it at once; `false` when it comes too late.
+    answer: Answer,
     /// Whether it was asked to end.
     asked: bool,
     /// What to say when pvm leaves it alone.
@@ -66,15 +70,15 @@ impl Signals {
         Ok(signals)
     }
 
-    /// From here on they are for the attempt with this id, which hears of them by `sender`.
-    pub(super) fn begin(&self, id: &str, direct: bool, sender: Sender<Note>) {
+    /// From here on they are for the attempt with this id, which hears of them by `sender` what is not too late by `answer`.
+    pub(super) fn begin(&self, id: &str, direct: bool, sender: Sender<Note>, answer: Answer) {
         let rest = if direct {
             "libvirt aborts the migration, or leaves the guest paused if it is past switchover"
         } else {
             "libvirt continues the migration in the background"
         };
         let leaving = format!("pvm: detached: {rest}; to follow or abort it: pvm recover {id}");
-        *self.lock() = Some(Attempt { sender, asked: false, leaving, ended: None });
+        *self.lock() = Some(Attempt { sender, answer, asked: false, leaving, ended: None });
     }
 
     /// The attempt has ended like this, and only that is still to be printed: a signal then keeps the exit code.
@@ -109,8 +113,10 @@ impl Signals {
             return Heard::Leave(attempt.leaving.clone());
         }
         attempt.asked = true;
-        // Where nobody listens any more, the run is at its end.
-        let _ = attempt.sender.send(Note::Stop);
+        if (attempt.answer)() {
+            // Where nobody listens any more, the run is at its end.
+            let _ = attempt.sender.send(Note::Stop);
+        }
         Heard::Passed
     }
 
@@ -143,7 +149,7 @@ mod tests {
         let signals = Signals::hear(&printer).unwrap();
         for signal in [SIGINT, SIGTERM] {
             let (sender, receiver) = mpsc::channel();
-            signals.begin("m-1", false, sender);
+            signals.begin("m-1", false, sender, Box::new(|| true));
             for signal in [SIGHUP, signal] {
                 signal_hook::low_level::raise(signal).unwrap();
             }
@@ -159,16 +165,19 @@ mod tests {
             assert_eq!(signals.heard(signal), Heard::NothingRuns, "before the first");
         }
         let ((to_first, first), (to_second, second)) = (mpsc::channel(), mpsc::channel());
-        signals.begin("m-1", false, to_first);
+        signals.begin("m-1", false, to_first, Box::new(|| true));
         assert_eq!(signals.heard(SIGHUP), Heard::Passed);
         assert!(signals.may_try_again());
         assert_eq!(signals.heard(SIGINT), Heard::NothingRuns, "while it is planned again");
-        signals.begin("m-2", false, to_second);
+        signals.begin("m-2", false, to_second, Box::new(|| true));
         assert_eq!(signals.heard(SIGINT), Heard::Passed);
         assert!(!signals.may_try_again(), "what was asked for is not forgotten");
         let Heard::Leave(words) = signals.heard(SIGTERM) else { panic!("the second one leaves") };
         assert!(words.ends_with("pvm recover m-2"), "{words}");
         assert_eq!((first.try_iter().count(), second.try_iter().count()), (0, 1));
+        let (to_third, third) = mpsc::channel();
+        signals.begin("m-3", false, to_third, Box::new(|| false));
+        assert_eq!((signals.heard(SIGINT), third.try_iter().count()), (Heard::Passed, 0), "too late, which was said");
         signals.ended(Outcome::Incomplete);
         for signal in [SIGHUP, SIGINT] {
             assert_eq!(signals.heard(signal), Heard::Ended(Outcome::Incomplete), "its end is known");

@@ -293,3 +293,45 @@ fn a_wish_to_stop_that_comes_after_libvirts_call_hides_no_error() {
         (Outcome::Undone, "vm stays on a, all was undone: no room")
     );
 }
+
+#[test]
+fn autostart_is_off_on_the_source_while_libvirt_migrates_and_is_where_the_guest_ends_up() {
+    let order = Order { persistent: true, autostart: true, ..order() };
+    let defined = |bench: &Bench| {
+        let mut source = bench.hosts[0].0.lock().unwrap();
+        (source.persistent, source.autostart) = (true, true);
+    };
+    let mut moves = bench();
+    defined(&moves);
+    let ended = moves.migrate(&order, |_| {});
+    assert_eq!(ended.outcome, Outcome::Fine, "{ended:#?}");
+    assert_eq!(moves.hosts[0].calls(), ["autostart false"]);
+    assert_eq!(moves.hosts[1].calls(), ["autostart true"]);
+
+    let mut stays = bench_that_stays();
+    defined(&stays);
+    let ended = stays.migrate(&order, |_| {});
+    assert_eq!((ended.outcome, ended.closed), (Outcome::Undone, true), "{ended:#?}");
+    assert_eq!(stays.hosts[0].calls(), ["autostart false", "autostart true"]);
+    let recorded = stays.recorded();
+    assert!(recorded.has_no_autostart() && recorded.has_begun(&journal::Step::RestoreAutostart), "{recorded:#?}");
+
+    // One that cannot be taken off moves nothing; one that cannot be given back keeps the record open.
+    let mut refused = bench();
+    defined(&refused);
+    refused.hosts[0].0.lock().unwrap().refuses = vec!["autostart"];
+    let ended = refused.migrate(&order, |_| {});
+    assert_eq!((ended.outcome, ended.closed), (Outcome::Undone, true), "{ended:#?}");
+    assert_eq!(refused.hosts[0].state(), Some(Now::Running(RunReason::Other(1))));
+
+    let mut lost = bench_that_stays();
+    defined(&lost);
+    let source = lost.hosts[0].clone();
+    let ended = lost.migrate(&order, move |event| {
+        if event.phase == Phase::Verify {
+            source.0.lock().unwrap().refuses = vec!["autostart"];
+        }
+    });
+    assert_eq!((ended.outcome, ended.closed), (Outcome::Incomplete, false), "{ended:#?}");
+    assert!(ended.receipt.summary.contains("its autostart may not be as it was"), "{ended:#?}");
+}

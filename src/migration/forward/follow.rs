@@ -16,7 +16,7 @@ use crate::model::causes::sentence;
 
 /// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
 const POLL: Duration = Duration::from_millis(250);
-/// A switch-over or an abort that takes no longer needs no look whether it waits for ever.
+/// A switch-over or an abort that takes no longer than this is not looked at.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two such looks.
 const BETWEEN: Duration = Duration::from_secs(3);
@@ -189,7 +189,10 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
         if self.forward.switched_over() {
             self.forward.too_late();
         } else if self.forward.stop(by) {
-            self.forward.ground.tell(What::Stopping { why: by.why().into() });
+            // The operator was answered when the signal came.
+            if by == Stopped::Timeout {
+                self.forward.ground.tell(What::Stopping { why: by.why().into() });
+            }
             self.ask_to_abort(false);
         }
     }
@@ -240,7 +243,7 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
         }
     }
 
-    /// Looks now and then, once the job should be near its end, whether it is cancelled and waits for ever.
+    /// Looks now and then, once the job should be near its end, whether it is cancelled and would never end by itself.
     fn look_for_cancelled(&mut self) {
         if !self.forward.switched_over() && self.forward.stopped.is_none() {
             return;

@@ -42,7 +42,7 @@ pub enum Note {
     Returned(libvirt::Result<()>),
     /// A question to the source, asked aside, is answered.
     Answered(follow::Answered),
-    /// The operator asked for the end.
+    /// The operator asked for the end, which was acknowledged where it was heard.
     Stop,
 }
 
@@ -82,7 +82,8 @@ pub enum Stopped {
 }
 
 impl Stopped {
-    const fn why(self) -> &'static str {
+    /// Why it ends.
+    pub const fn why(self) -> &'static str {
         match self {
             Self::Operator => "interrupted",
             Self::Timeout => "timed out",

@@ -13,10 +13,9 @@ use crate::libvirt::{DomainXml, Failure, Happened, Hypervisor, HypervisorError, 
 use crate::migration::answer::perform_intent;
 use crate::migration::downtime;
 use crate::migration::ending::Failed;
-use crate::migration::event::{Phase, milliseconds, moment};
+use crate::migration::event::{Phase, TOO_LATE, milliseconds, moment};
 use crate::migration::look::definition;
 use crate::migration::order::Order;
-use crate::migration::way::NAMES_DIRECT;
 use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
@@ -62,12 +61,12 @@ impl Forward<'_, '_> {
         let (source, uuid) = (self.host(Side::Source)?, self.order.instance.uuid.clone());
         let chosen = self.order.options.max_downtime.map(milliseconds);
         let failed = |e| Failed::of(Outcome::Undone, e);
-        let ((limit, definition), (request, now)) = both(
+        let ((limit, definition), (now, request)) = both(
             || {
                 let definition = self.order.persistent.then(|| definition(source.as_ref(), &uuid)).transpose();
                 (source.max_downtime(&uuid), definition)
             },
-            || (request(source.as_ref(), self.order), source.domain(&uuid)),
+            || (source.domain(&uuid), request(source.as_ref(), self.order)),
         );
         // What could not be set back is not set.
         let limit_before = match (limit, chosen) {
@@ -79,15 +78,22 @@ impl Forward<'_, '_> {
         let now = now.map_err(failed)?.ok_or_else(|| undone("the guest is gone from the source"))?;
         // Last, right before the call.
         still_locked(self.ground, self.order).map_err(|failed| Failed { outcome: Outcome::Undone, ..failed })?;
-        let intent = Entry::PerformIntent(PerformIntent { definition, ..perform_intent(&now, 1, limit_before) });
-        self.ground.record(&intent).map_err(|e| undone(sentence(&e)))?;
+        let autostart_off = now.autostart;
+        let intent = PerformIntent { definition, autostart_off, ..perform_intent(&now, 1, limit_before) };
+        self.ground.record(&Entry::PerformIntent(intent)).map_err(|e| undone(sentence(&e)))?;
+        // A source that reboots in the midst would start a second copy.
+        if autostart_off && let Err(e) = source.set_autostart(&uuid, false) {
+            let failed = Failed::of(Outcome::Undone, e);
+            self.returned(Some(failed.why.clone()), false);
+            return Err(failed);
+        }
         if let Some(limit) = chosen
             && let Err(e) = source.set_max_downtime(&uuid, limit)
         {
             // It may have been set all the same.
             self.restore_limit(limit_before);
             let failed = Failed::of(Outcome::Undone, e);
-            self.returned(Some(failed.why.clone()));
+            self.returned(Some(failed.why.clone()), false);
             return Err(failed);
         }
         let (returned, moved) = self.call_and_follow(&source, request, limit_before)?;
@@ -97,17 +103,18 @@ impl Forward<'_, '_> {
         self.last_numbers();
         let error = match returned {
             Ok(()) => {
-                self.returned(None);
+                self.returned(None, false);
                 return Ok(());
             }
             Err(error) => error,
         };
-        let why = if moved {
-            error.message.clone()
+        let peer_unreached = !moved && error.failure == Failure::PeerUnreached;
+        let why = if peer_unreached {
+            way_round(self.ground.name(Side::Source), self.order, &error)
         } else {
-            before_anything_moved(self.ground.name(Side::Source), self.order, &error)
+            error.message.clone()
         };
-        self.returned(Some(why.clone()));
+        self.returned(Some(why.clone()), peer_unreached);
         Err(match self.stopped {
             Some(stopped) => stopped.failed(),
             None => Failed { outcome: Outcome::Undone, why, error: Some(error) },
@@ -143,10 +150,10 @@ impl Forward<'_, '_> {
     }
 
     /// Records what libvirt's call came to.
-    fn returned(&mut self, error: Option<String>) {
+    fn returned(&mut self, error: Option<String>, peer_unreached: bool) {
         let vfio_bytes = self.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
         // What it came to is asked of the hosts in any case.
-        let _ = self.ground.note_down(&Entry::PerformReturned { error, vfio_bytes });
+        let _ = self.ground.note_down(&Entry::PerformReturned { error, vfio_bytes, peer_unreached });
     }
 
     /// Gives the guest the limit of the pause back that it had before.
@@ -194,7 +201,7 @@ impl Forward<'_, '_> {
     /// Takes a wish to stop back that came too late.
     pub(super) fn too_late(&mut self) {
         self.stopped = None;
-        self.ground.note("too late to stop: the guest is being switched over, which goes on");
+        self.ground.note(TOO_LATE);
     }
 
     /// Takes a wish to stop in; `false` when there was one.
@@ -203,14 +210,10 @@ impl Forward<'_, '_> {
     }
 }
 
-/// libvirt's error when nothing has moved, with the way round if it may be that the source's daemon does not reach the
-/// destination's.
-fn before_anything_moved(source: &str, order: &Order, error: &HypervisorError) -> String {
-    if error.failure != Failure::PeerUnreached {
-        return error.message.clone();
-    }
+/// The error of a source's daemon that did not reach the destination's, with the way round.
+fn way_round(source: &str, order: &Order, error: &HypervisorError) -> String {
     format!(
-        "{}; the daemon of {source} opens {} as its own user: where it cannot, {NAMES_DIRECT}",
+        "{}; the daemon of {source} opens {} as its own user: where it cannot, --direct has pvm connect to both hosts",
         error.message, order.destination_uri
     )
 }

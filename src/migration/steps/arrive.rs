@@ -139,8 +139,8 @@ pub(super) fn clean_up(ground: &mut Ground<'_>) -> Result<Next, JournalError> {
             let words = Some(format!("the move is over, but {host} does not have {guest} any more"));
             return Ok(Next::Close { outcome: Outcome::Fine, place: None, runs: None, words });
         }
-        Seen::Unreachable(why) => {
-            return Ok(Next::open(Outcome::Incomplete, format!("{host} does not answer: {why}")));
+        Seen::Unreachable(silence) => {
+            return Ok(Next::open(Outcome::Incomplete, format!("{host} does not answer: {}", silence.why)));
         }
     };
     let left = undefine_source(ground).and_then(|()| carry_autostart_over(ground));
@@ -163,7 +163,9 @@ fn undefine_source(ground: &mut Ground<'_>) -> Result<(), String> {
     }
     let host = ground.name(Side::Source).to_owned();
     match ground.look(Side::Source) {
-        Seen::Unreachable(why) => Err(format!("{host} does not answer, its old definition may be there: {why}")),
+        Seen::Unreachable(silence) => {
+            Err(format!("{host} does not answer, its old definition may be there: {}", silence.why))
+        }
         Seen::Present { state, .. } if !state.is_active() => {
             let recorded = ground.state.perform.as_ref().and_then(|(_, intent)| intent.definition.clone());
             let left = |why| format!("its old definition is still on {host}: {why}");
@@ -181,8 +183,9 @@ fn undefine_source(ground: &mut Ground<'_>) -> Result<(), String> {
 }
 
 fn carry_autostart_over(ground: &mut Ground<'_>) -> Result<(), String> {
-    let plan = &ground.state.plan;
-    if !(plan.autostart && plan.persist_destination) {
+    let state = &ground.state;
+    let starts = state.plan.autostart || state.has_no_autostart();
+    if !(starts && state.plan.persist_destination) {
         return Ok(());
     }
     ground

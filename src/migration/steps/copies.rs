@@ -37,7 +37,7 @@ pub(super) fn destroy(
     then_again(ground, row, step)
 }
 
-/// Ends a cancelled migration that waits for ever, if it still does.
+/// Ends a cancelled migration that would never end by itself, if it is still there.
 pub(super) fn end_cancelled(
     ground: &mut Ground<'_>,
     row: &str,

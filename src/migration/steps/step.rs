@@ -25,6 +25,7 @@ const fn side(step: &Step) -> Side {
         | Step::DestroySource
         | Step::UndefineSource
         | Step::RemoveMark
+        | Step::RestoreAutostart
         | Step::ReleaseClaims => Side::Source,
     }
 }
@@ -45,6 +46,7 @@ fn call(step: &Step, state: &State, host: &dyn Hypervisor) -> Result<(), Hypervi
         Step::ResumeSource | Step::ResumeDestination => host.resume(uuid),
         Step::DestroySource | Step::DestroyDestination => host.destroy(uuid),
         Step::UndefineSource | Step::UndefineDestination => host.undefine(uuid),
+        Step::RestoreAutostart => host.set_autostart(uuid, true),
         Step::RemoveMark => mark::remove(host, uuid, &state.plan.id),
         // The ports of the destination are plugged in by `port`, which may take another device; claims are records.
         Step::AttachOnDestination { .. } | Step::ReleaseClaims => Ok(()),

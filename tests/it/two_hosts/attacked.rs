@@ -3,9 +3,10 @@
 //! ended in two running copies, in a lost guest, or in a last word that was not true.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -113,7 +114,8 @@ fn a_copy_that_autostart_makes_is_suspended_and_can_be_decided_upon() {
     let id = split(&hosts);
     lose_power(&hosts, &["demo", "other"]);
     hosts.command("start", &["a"]);
-    // Whoever starts it: libvirt at boot, Nova, an operator.
+    assert_eq!(hosts.virsh("a", &["list", "--name"]).trim(), "", "its autostart is off during a migration");
+    // Whoever starts it: Nova, an operator, libvirt at boot before that was so.
     let _ = hosts.told("a", &["start", "demo"]);
     wait_for(&hosts, "a", "running (booted)");
     wait_for(&hosts, "b", "running (migrated)");
@@ -124,6 +126,26 @@ fn a_copy_that_autostart_makes_is_suspended_and_can_be_decided_upon() {
     wait_for(&hosts, "b", "running (migrated)");
     hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
     hosts.whole("b", &before);
+}
+
+#[test]
+fn a_guest_does_not_start_with_the_source_while_it_migrates() {
+    let hosts = TwoHosts::up();
+    let before = defined(&hosts);
+    hosts.virsh("a", &["autostart", "demo"]);
+    let starts = |host| hosts.virsh(host, &["dominfo", "demo"]).contains("Autostart:      enable");
+    let mut running = Running::start(&hosts, "host-b", &["--bandwidth", "1MiB"]).flows();
+    assert!(!starts("a"));
+    running.signal(rustix::process::Signal::INT);
+    running.ended().ends(130);
+    assert!(starts("a"), "it stays there as it was");
+
+    // A pvm that dies in the midst leaves it to recovery.
+    Running::start(&hosts, "host-b", &["--bandwidth", "1MiB"]).flows().kill();
+    let (id, _) = last_journal(&hosts, "a").unwrap();
+    hosts.run("a", &["recover", &id, "--abort"]).ends(4);
+    assert!(starts("a"), "after recovery, too");
+    hosts.whole("a", &before);
 }
 
 #[test]
@@ -158,6 +180,14 @@ fn facts_of_another_host_or_of_another_day_move_nothing() {
     hosts.whole("a", &before);
 }
 
+/// Builds what makes a disk slow.
+fn slow_library(hosts: &TwoHosts) {
+    let code = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/two-hosts/slow.c");
+    let mut built = Command::new("gcc");
+    built.args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]).args([&hosts.path("slow.so"), &code]);
+    assert!(built.status().unwrap().success());
+}
+
 /// A pvm of a machine of its own: another state directory, and a disk on which each record takes so long.
 fn machine(hosts: &TwoHosts, from: &str, to: &str, state: &str, slow_ms: u32) -> Child {
     let mut pvm = Command::new(script());
@@ -172,10 +202,7 @@ fn machine(hosts: &TwoHosts, from: &str, to: &str, state: &str, slow_ms: u32) ->
 #[test]
 fn of_two_machines_at_the_same_instant_exactly_one_goes_on_and_the_other_says_who() {
     let hosts = TwoHosts::up();
-    let code = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/two-hosts/slow.c");
-    let mut built = Command::new("gcc");
-    built.args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]).args([&hosts.path("slow.so"), &code]);
-    assert!(built.status().unwrap().success());
+    slow_library(&hosts);
     let mut life = hosts.guest("a", "demo", &[]);
     let (mut from, mut to, mut says_who) = ("a", "b", 0);
     for slow in [[0, 0], [0, 400], [400, 0], [300, 320], [50, 0], [0, 50]] {
@@ -205,6 +232,30 @@ fn of_two_machines_at_the_same_instant_exactly_one_goes_on_and_the_other_says_wh
         (from, to) = (to, from);
     }
     assert!(says_who > 0, "none of the losers said who");
+}
+
+#[test]
+fn a_signal_is_answered_at_once_while_a_disk_keeps_the_engine_waiting() {
+    let hosts = TwoHosts::up();
+    slow_library(&hosts);
+    let before = hosts.guest("a", "demo", &[]);
+    let mut pvm = machine(&hosts, "a", "b", "pvm", 4000);
+    let mut events = BufReader::new(pvm.stdout.take().unwrap());
+    let mut wait_for = |wanted: &str| {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert_ne!(events.read_line(&mut line).unwrap(), 0, "{wanted} does not come");
+        }
+    };
+    wait_for(r#""phase":"recheck""#);
+    let asked = Instant::now();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&pvm), rustix::process::Signal::INT).unwrap();
+    wait_for(r#""event":"stopping""#);
+    assert!(asked.elapsed() < Duration::from_secs(3), "it waited for the engine: {:?}", asked.elapsed());
+    wait_for(r#""exit_code":130"#);
+    assert_eq!(pvm.wait().unwrap().code(), Some(130));
+    hosts.whole("a", &before);
 }
 
 /// How many migrations of this machine told libvirt to migrate.
