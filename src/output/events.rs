@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 
 use super::StdoutError;
 use super::progress::Reporter;
-use crate::journal::now;
 use crate::migration::event::{Event, Phase, TOO_LATE, What};
 use crate::migration::forward::Stopped;
 use crate::model::time::Timestamp;
@@ -105,7 +104,7 @@ impl Events {
     }
 
     /// What answers a wish to stop the migration with this id, in whichever thread it is heard: whether it is not too late.
-    pub fn wish_to_stop(&self, id: &str) -> impl Fn() -> bool + Send + 'static {
+    pub fn wish_to_stop(&self, id: &str, now: fn() -> Timestamp) -> impl Fn() -> bool + Send + 'static {
         let (queue, id) = (Arc::clone(&self.queue), id.to_owned());
         move || queue.wish_to_stop(&id, now())
     }
@@ -176,7 +175,7 @@ mod tests {
             Ok(())
         };
         let events = Events::to(to_reader, show, drop);
-        let wish = events.wish_to_stop("m-1");
+        let wish = events.wish_to_stop("m-1", || Timestamp(0));
         assert!(wish(), "nobody has sent anything yet, and nobody waits for the engine");
         events.send(event(What::Switched));
         assert!(!wish());

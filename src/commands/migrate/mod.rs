@@ -260,7 +260,7 @@ fn perform(
     journal: &mut Journal,
 ) -> Ending {
     let line = Line::new();
-    let answer = Box::new(world.events.wish_to_stop(&order.id));
+    let answer = Box::new(world.events.wish_to_stop(&order.id, journal::now));
     signals.begin(&order.id, order.options.direct, line.sender(), answer);
     let state = State::begun(order.journal_plan(), journal::now());
     let mut ground = Ground::new(world, journal, state).connected(

@@ -258,6 +258,40 @@ fn a_signal_is_answered_at_once_while_a_disk_keeps_the_engine_waiting() {
     hosts.whole("a", &before);
 }
 
+/// A daemon without a free worker makes a call that waits for one, even when its caller has died. Whoever asks where the guest
+/// is opens a connection first, which waits behind that call.
+#[test]
+fn a_call_that_still_waits_in_its_daemon_is_not_taken_for_one_that_failed() {
+    let hosts = TwoHosts::up_with("min_workers = 5\nmax_workers = 5\n", "");
+    slow_library(&hosts);
+    let before = hosts.guest("a", "demo", &[]);
+    hosts.guest("a", "stuck", &[]);
+    let mut pvm = machine(&hosts, "a", "b", "pvm", 3000);
+    let last = || last_journal(&hosts, "a").map(|(_, last)| last);
+    wait_until("libvirt is about to be told", || last().as_deref() == Some("perform-intent"));
+    hosts.command("signal", &["a", "stuck", "STOP"]);
+    let asks = || {
+        let mut virsh = Command::new(script());
+        virsh.args(["virsh", hosts.path("").to_str().unwrap(), "a", "qemu-monitor-command", "stuck", "{}"]);
+        virsh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let asking: Vec<Child> = (0..12).map(|_| asks()).collect();
+    std::thread::sleep(Duration::from_secs(5));
+    pvm.kill().unwrap();
+    pvm.wait().unwrap();
+    let (id, _) = last_journal(&hosts, "a").unwrap();
+    let recovers = hosts.pvm("a", &["recover", &id]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(8));
+    hosts.command("signal", &["a", "stuck", "CONT"]);
+    for mut virsh in asking {
+        virsh.wait().unwrap();
+    }
+    let said = Said::of(&recovers.wait_with_output().unwrap()).ends(0);
+    assert!(said.stdout.contains("demo runs on host-b"), "{said:#?}");
+    hosts.virsh("a", &["destroy", "stuck"]);
+    hosts.whole("b", &before);
+}
+
 /// How many migrations of this machine told libvirt to migrate.
 fn performed(hosts: &TwoHosts, host: &str, state: &str) -> usize {
     let kinds = ["migrations", "closed"].map(|kind| hosts.path(&format!("host-{host}/var/lib/{state}/{kind}")));
