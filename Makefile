@@ -5,26 +5,39 @@
 # make tournament  as root, Debian 12: SEED=0-9 CASES=10: generated guests and hosts, predicted and then tried (tests/tournament/README.md)
 # make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario);
 #                GENERATION=bookworm|trixie|mixed: what the hosts are made of
-# make install   PREFIX=/usr/local DESTDIR=
+# make check     format, lints, unit tests and transcripts: the inner loop
+# make deb rpm   packages in target/debian and target/generate-rpm (cargo install cargo-deb cargo-generate-rpm)
+# make pkg-test  as root, Debian: the deb in a fresh root file system: installed, run, upgraded, removed
+# make static    a binary without libvirt and without shared libraries, for the facts of hosts: target/static/pvm
+# make install   PREFIX=/usr/local DESTDIR= SYSCONFDIR=/etc; make uninstall takes away the same files, never settings or state
 
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: build demo test faults soak tournament lab lab-all install
+.PHONY: build check demo test faults soak tournament lab lab-all deb rpm pkg-test static install uninstall
 
 build:
 	$(CARGO) build --release --locked
 
-demo: build
-	tests/demo/demo "$(BIN)"
+check:
+	git ls-files '*.rs' | xargs rustfmt --edition 2024 --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) test --locked --lib --quiet
+	$(CARGO) test --locked --test it --quiet -- --skip two_hosts::
+
+# Compiled quickly: it is run once.
+demo:
+	$(CARGO) build --profile quick --locked
+	tests/demo/demo "$(CARGO_TARGET_DIR)/quick/pvm"
 
 # Every group runs to its end; the last lines say how each of them went.
 test:
-	if [ "$$(id -u)" = 0 ]; then tests/two-hosts/two-hosts install; fi
+	if [ "$$(id -u)" = 0 ]; then tests/two-hosts/two-hosts install && tests/packaging/install-mandoc; fi
 	tests/run test
 
 # FAULT_TABLE=FILE writes the table too. After a failure the other tests still run, and the table says what is missing.
@@ -51,14 +64,41 @@ lab: build
 lab-all: build
 	tests/lab/lab run --all --pairs 3 --limit 25 --pvm "$(BIN)"
 
-# Installs what `make build` made, so that no compiler runs as root.
+deb: build
+	$(CARGO) deb --no-build --locked
+
+rpm: build
+	$(CARGO) generate-rpm
+
+pkg-test: deb
+	tests/packaging/install-deb "$(CARGO_TARGET_DIR)"/debian/pvm-migrate_*.deb
+
+# With the musl target where it is installed, else with the C library's own archives.
+STATIC_TARGET ?= $(shell rustc --print target-list | grep -x "$$(uname -m)-unknown-linux-musl" | while read -r t; do \
+	[ -d "$$(rustc --print sysroot)/lib/rustlib/$$t/lib" ] && echo "$$t"; done || true)
+STATIC_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+static:
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --no-default-features --bin pvm \
+		--target $(or $(STATIC_TARGET),$(STATIC_HOST))
+	install -D -m 755 "$(CARGO_TARGET_DIR)/$(or $(STATIC_TARGET),$(STATIC_HOST))/release/pvm" "$(CARGO_TARGET_DIR)/static/pvm"
+
+# Installs what `make build` made, so that no compiler runs as root. Settings that are there stay.
+UNITS = pvm-recover.service pvm-recover.timer pvm-metrics.service pvm-metrics.timer
 install:
 	@test -x "$(BIN)" || { echo "Run 'make build' first."; exit 1; }
 	install -D -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/pvm"
-	for page in man/*.8; do install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man8/$${page#man/}" || exit 1; done
+	for page in man/*.[578]; do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page#man/}" || exit 1; done
 	install -D -m 644 completions/pvm.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvm"
 	install -D -m 644 completions/_pvm "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pvm"
 	install -D -m 644 completions/pvm.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
-	sed 's|@BINDIR@|$(PREFIX)/bin|' src/migration/recover/pvm-recover.service >"$(DESTDIR)$(PREFIX)/lib/systemd/system/pvm-recover.service"
-	install -m 644 src/migration/recover/pvm-recover.timer "$(DESTDIR)$(PREFIX)/lib/systemd/system/pvm-recover.timer"
+	for unit in $(UNITS); do \
+		sed 's|/usr/bin/pvm|$(PREFIX)/bin/pvm|' "packaging/systemd/$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
+	[ -e "$(DESTDIR)$(SYSCONFDIR)/pvm/pvm.yaml" ] || install -D -m 644 packaging/pvm.yaml "$(DESTDIR)$(SYSCONFDIR)/pvm/pvm.yaml"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/pvm" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvm" \
+		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pvm" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish" \
+		$(foreach page,$(notdir $(wildcard man/*.[578])),"$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(page)") \
+		$(foreach unit,$(UNITS),"$(DESTDIR)$(PREFIX)/lib/systemd/system/$(unit)")

@@ -11,24 +11,24 @@ pub struct CheckConfig {
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// Also check against the devices of this host
-    #[arg(long, value_name = "HOST")]
+    #[arg(help_heading = "What", long, value_name = "HOST")]
     pub host: Option<String>,
     /// Show which device_spec matches a device of --host, and why the earlier ones do not
-    #[arg(long, value_name = "ADDRESS", requires = "host")]
+    #[arg(help_heading = "What", long, value_name = "ADDRESS", requires = "host")]
     pub trace: Vec<String>,
     /// Also check that another copy (controller, peer) agrees: a configuration or a host
-    #[arg(long, value_name = "PATH|HOST")]
+    #[arg(help_heading = "What", long, value_name = "PATH|HOST")]
     pub compare: Option<String>,
     /// Show what a flavor with this would request, and which device_specs could serve it
-    #[arg(long, value_name = "ALIAS:N,…")]
+    #[arg(help_heading = "What", long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
     /// Print the file with every harmless correction made; writes nothing
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub fix: bool,
     /// Print these corrections as a diff
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub diff: bool,
     /// Treat warnings as errors
-    #[arg(long)]
+    #[arg(help_heading = "Safety", long)]
     pub strict: bool,
 }

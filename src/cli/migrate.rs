@@ -17,77 +17,77 @@ pub struct Migrate {
     #[arg(value_name = "DST", required_unless_present = "plan")]
     pub destination: Option<String>,
     /// Host it runs on [default: local]
-    #[arg(long, value_name = "SRC")]
+    #[arg(help_heading = "What", long, value_name = "SRC")]
     pub from: Option<String>,
     /// What the flavor asks for, when the domain does not say
-    #[arg(long, value_name = "ALIAS:N,…")]
+    #[arg(help_heading = "What", long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
     /// What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in
     /// the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}
-    #[arg(long, value_name = "FILE", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help_heading = "What", long, value_name = "FILE", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
     pub pci_requests: Option<PathBuf>,
     /// A plain hostdev that is a port: unplug it before the migration and plug one in afterwards; repeatable
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(help_heading = "What", long, value_name = "ADDRESS")]
     pub replug: Vec<PciAddress>,
     /// Continue although this check failed or its answer is unknown; all: every check whose answer is unknown; repeatable
-    #[arg(long, value_name = "CODE,…|all", value_delimiter = ',')]
+    #[arg(help_heading = "Safety", long, value_name = "CODE,…|all", value_delimiter = ',')]
     pub allow: Vec<String>,
     /// Migrate a guest that Nova or another system owns, which will not learn of it: the guest's UUID, in full
-    #[arg(long, value_name = "UUID", require_equals = true)]
+    #[arg(help_heading = "Safety", long, value_name = "UUID", require_equals = true)]
     pub bypass_owner: Option<String>,
     /// Print the plan and change nothing
-    #[arg(long)]
+    #[arg(help_heading = "Safety", long)]
     pub dry_run: bool,
     /// Write the plan to FILE, to be reviewed and executed later with --plan, and change nothing
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help_heading = "What", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub save_plan: Option<PathBuf>,
     /// Execute this plan exactly, or refuse and say what has changed since. INSTANCE and DST are the plan's. Its map goes
     /// through every check again, and nothing is done that pvm would not plan by itself; the digest in it guards
     /// against accidents only
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
+    #[arg(help_heading = "What", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
         "copy_storage", "request", "pci_requests", "replug", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel_connections", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
     /// Do not unplug ports, and refuse a guest with a port that cannot migrate with its state
-    #[arg(long)]
+    #[arg(help_heading = "What", long)]
     pub no_replug: bool,
     /// Copy these disks onto empty images of the same path, made before; refused unless both hosts prove them empty
-    #[arg(long, value_name = "DISK,…", value_delimiter = ',')]
+    #[arg(help_heading = "What", long, value_name = "DISK,…", value_delimiter = ',')]
     pub copy_storage: Vec<String>,
     /// Show what changes in the XML
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub diff: bool,
     /// Skip the confirmation prompt
-    #[arg(long)]
+    #[arg(help_heading = "Safety", long)]
     pub yes: bool,
     /// Treat warnings as errors
-    #[arg(long)]
+    #[arg(help_heading = "Safety", long)]
     pub strict: bool,
     /// Maximum downtime at switchover, like 300ms; auto: as the devices' state needs, raised while pre-copy does not
     /// converge, up to 10 s [default: auto]
-    #[arg(long, value_name = "TIME|auto", value_parser = parse_downtime)]
+    #[arg(help_heading = "Tuning", long, value_name = "TIME|auto", value_parser = parse_downtime)]
     pub max_downtime: Option<MaxDowntime>,
     /// Maximum bandwidth per second, like 100MiB [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
+    #[arg(help_heading = "Tuning", long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub bandwidth: Option<u64>,
     /// Bandwidth that QEMU may count on at switchover, where --bandwidth does not apply, like 1GiB [default: what QEMU measures]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bandwidth)]
+    #[arg(help_heading = "Tuning", long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub switchover_bandwidth: Option<u64>,
     /// Abort and undo after this time, like 10m, except during switchover [default: no limit]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(help_heading = "Safety", long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<Duration>,
     /// Fail (exit code 5) when nothing proves that the device state was loaded on the destination
-    #[arg(long)]
+    #[arg(help_heading = "Safety", long)]
     pub require_proof: bool,
     /// Have pvm connect to both hosts, where libvirtd on the source cannot connect to the destination; if pvm is then
     /// killed before switchover, the migration is aborted
-    #[arg(long)]
+    #[arg(help_heading = "Tuning", long)]
     pub direct: bool,
     /// Encrypt the migration data
-    #[arg(long)]
+    #[arg(help_heading = "Tuning", long)]
     pub tls: bool,
     /// Number of parallel migration connections
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    #[arg(help_heading = "Tuning", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
     pub parallel_connections: Option<u32>,
 }
 

@@ -16,25 +16,25 @@ pub struct Preflight {
     #[arg(value_name = "DST", required = true)]
     pub destinations: Vec<String>,
     /// Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = "What", long, value_name = "NAME")]
     pub instance: Vec<String>,
     /// What the flavor asks for, when the domain does not say
-    #[arg(long, value_name = "ALIAS:N,…")]
+    #[arg(help_heading = "What", long, value_name = "ALIAS:N,…")]
     pub request: Option<String>,
     /// What Nova stored when it booted the guest: the text of pci_requests of its row in instance_extra, as it is in
     /// the database (JSON), or the same in YAML: - {alias: NAME, count: N, spec: [{vendor_id: …, product_id: …}]}
-    #[arg(long, value_name = "FILE", requires = "instance", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help_heading = "What", long, value_name = "FILE", requires = "instance", conflicts_with = "request", value_hint = clap::ValueHint::FilePath)]
     pub pci_requests: Option<PathBuf>,
     /// A plain hostdev that is a port: unplug it before the migration and plug one in afterwards; repeatable
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(help_heading = "What", long, value_name = "ADDRESS")]
     pub replug: Vec<PciAddress>,
     /// What migrate --copy-storage would copy, of the one guest named
-    #[arg(long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]
+    #[arg(help_heading = "What", long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]
     pub copy_storage: Vec<String>,
     /// Treat warnings as errors
-    #[arg(long)]
+    #[arg(help_heading = "Safety", long)]
     pub strict: bool,
     /// Show passed checks too
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub all: bool,
 }

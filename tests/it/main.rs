@@ -34,6 +34,7 @@ mod layering;
 mod libvirt_only;
 mod mismatch;
 mod nova;
+mod packaging;
 mod preflight;
 mod recover;
 mod runner;
