@@ -11,7 +11,8 @@ fn text(path: &str) -> String {
 
 /// The file as an administrator makes it who takes away every `#` before a key.
 fn uncommented(text: &str) -> String {
-    let is_key = |line: &&str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' ') || rest.starts_with("  "));
+    let is_key =
+        |line: &&str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' ') || rest.starts_with("  "));
     text.lines().filter(is_key).flat_map(|line| [&line[1..], "\n"]).collect()
 }
 
