@@ -11,7 +11,7 @@ from lablib.stage import Stage
 ONE = {"guest": Guest(vfs=(Vf("01:10.0", iommufd=True),)), "moves": {5: "02:10.2"}}
 TWO = {
     "guest": Guest(vfs=(Vf("01:10.0", iommufd=True), Vf("02:10.0", slot=6, iommufd=True))),
-    "moves": {5: "02:10.2", 6: "01:10.2"},
+    "moves": {5: "01:10.2", 6: "02:10.2"},
 }
 DOMAIN = {"guest": Guest(vfs=(Vf("01:10.0"),), iommufd=True), "moves": {5: "02:10.2"}}
 PORT = {
