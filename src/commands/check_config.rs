@@ -25,8 +25,7 @@ use crate::nova::config::fix;
 use crate::nova::config::request_report::{self, RequestReport};
 use crate::nova::config::trace;
 use crate::nova::lints;
-use crate::output::{StdoutError, check_config as text, diagnostics};
-use crate::text::Diagnostic;
+use crate::output::{StdoutError, check_config as text, findings};
 
 /// `pvm.check-config/1`.
 #[derive(Debug, Serialize)]
@@ -123,10 +122,10 @@ fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig
 }
 
 /// Everything to say about a configuration, sorted by place.
-fn find(subject: &lints::Subject<'_>) -> Vec<Diagnostic> {
-    let mut found = subject.config.diagnostics.clone();
+fn find(subject: &lints::Subject<'_>) -> Vec<Finding> {
+    let mut found = subject.config.findings.clone();
     found.extend(lints::run(subject));
-    found.sort_by_key(|d| (d.primary.as_ref().map(|label| label.span), std::cmp::Reverse(d.severity)));
+    found.sort_by_key(|d| (d.text.primary.as_ref().map(|label| label.span), std::cmp::Reverse(d.severity)));
     found
 }
 
@@ -156,7 +155,7 @@ fn traces(args: &CheckConfig, subject: &lints::Subject<'_>) -> Result<Vec<(PciAd
     Ok(traces)
 }
 
-fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answers: Answers) -> Result<(), StdoutError> {
+fn report(context: &Context, config: &ParsedConfig, found: &[Finding], answers: Answers) -> Result<(), StdoutError> {
     if context.global.output == Format::Table {
         let mut out = String::new();
         for (address, steps) in &answers.traces {
@@ -169,12 +168,12 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answer
             out.push_str(&text::request(request, config));
         }
         out.extend(answers.findings.iter().map(text::finding));
-        out.push_str(&diagnostics::report(found, config, context.printer.width()));
+        out.push_str(&findings::report(found, config, context.printer.width()));
         return context.printer.result(&out);
     }
     let mut document = config.document();
     document.nova_accepts = config.nova_accepts_with(found);
-    let mut findings: Vec<Finding> = found.iter().map(|d| d.to_finding(&config.sources)).collect();
+    let mut findings: Vec<Finding> = found.iter().map(|finding| config.sources.located(finding.clone())).collect();
     findings.extend(answers.findings);
     let step = |step: trace::Step| TraceStep { spec: step.index, miss: step.miss.map(config::matching::Miss::as_str) };
     let trace = |(address, steps): (PciAddress, Vec<trace::Step>)| Trace {
@@ -191,12 +190,7 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Diagnostic], answer
     })
 }
 
-fn print_fixed(
-    context: &Context,
-    config: &ParsedConfig,
-    found: &[Diagnostic],
-    as_diff: bool,
-) -> Result<(), StdoutError> {
+fn print_fixed(context: &Context, config: &ParsedConfig, found: &[Finding], as_diff: bool) -> Result<(), StdoutError> {
     let mut out = String::new();
     for (id, file) in config.sources.iter() {
         let corrected = fix::corrected(id, file, found);

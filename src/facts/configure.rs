@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::nova_files;
 use super::{HostError, Settings};
 use crate::model::causes::sentence;
-use crate::model::finding::{Finding, Severity, rules};
+use crate::model::finding::{Finding, NovaError, Severity, rules};
 use crate::model::snapshot::{Snapshot, Unknown};
 use crate::nova::config::{self, Input, Machine, machine};
 use crate::nova::placement;
@@ -84,11 +84,11 @@ fn apply(snapshot: &mut Snapshot, inputs: Vec<Input>) {
                 "give all VFs of a PF the same resource_class, traits and live_migratable, or leave the PF out",
             );
             finding.device = refusal.device.map(|address| address.to_string());
-            finding.nova_error = Some(refusal.class.to_owned());
+            finding.nova_error = Some(NovaError::new(refusal.class, ""));
             snapshot.findings.push(finding);
         }
     }
-    let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    let errors = parsed.findings.iter().filter(|d| d.severity == Severity::Error).count();
     if errors > 0 {
         let files = snapshot.config.files.join(", ");
         let what = if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") };

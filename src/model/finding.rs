@@ -1,6 +1,11 @@
 //! Findings: what pvm has to say about a place, with a stable code and a remedy. Data only; `output` renders them.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use super::span::Span;
 
 /// How much a finding weighs. Ordered: `Info` < `Warning` < `Error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,8 +19,8 @@ pub enum Severity {
     Error,
 }
 
-impl std::fmt::Display for Severity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Info => "info",
             Self::Warning => "warning",
@@ -157,36 +162,19 @@ impl From<bool> for Answer {
     }
 }
 
-/// One finding. The place is a position in a file, or a host, device or instance; what does not apply is absent.
+/// What a reader, a lint, the inventory or a check has to say, and where: in a file, or about a host, a device, an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The rule's code.
-    pub code: String,
+    /// The rule's code; another host's pvm may have rules that this one does not know.
+    pub code: Cow<'static, str>,
     /// How much it weighs here.
     pub severity: Severity,
-    /// One sentence in the operator's words.
+    /// One sentence in the operator's words; empty where a check passed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// File the finding is in, as the user named it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// 1-based line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
-    /// 1-based column in characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
-    /// Line on which the place ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_line: Option<usize>,
-    /// Column just after the place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_column: Option<usize>,
-    /// First byte of the place in the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_byte: Option<usize>,
-    /// The byte just after the place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_byte: Option<usize>,
+    /// Where in which file, once [`Text::primary`] was looked up there.
+    #[serde(flatten)]
+    pub file: Option<FilePlace>,
     /// Host it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -201,35 +189,169 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// What Nova would answer, where Nova would answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nova_error: Option<String>,
+    pub nova_error: Option<NovaError>,
+    /// What is shown beside the lines of the file.
+    #[serde(skip)]
+    pub text: Text,
+}
+
+/// A place in a file, for whoever does not have the file open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlace {
+    /// The file, as the user named it.
+    #[serde(rename = "file")]
+    pub name: String,
+    /// 1-based line.
+    pub line: usize,
+    /// The characters; absent where only the line is known.
+    #[serde(flatten)]
+    pub range: Option<Range>,
+}
+
+/// The characters of a place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// 1-based column in characters.
+    pub column: usize,
+    /// Line on which the place ends.
+    pub end_line: usize,
+    /// Column just after the place.
+    pub end_column: usize,
+    /// First byte of the place in the file.
+    pub start_byte: usize,
+    /// The byte just after the place.
+    pub end_byte: usize,
+}
+
+/// What a finding shows of the file it is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// The place, and what was found there.
+    pub primary: Option<Label>,
+    /// Other places that matter.
+    pub related: Vec<Label>,
+    /// Nova's rule, or more of the story.
+    pub note: Option<String>,
+    /// Changes to the file that cannot change a meaning the operator may have wanted.
+    pub fixes: Vec<Fix>,
+}
+
+/// A place and what was found there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// A few words; may be empty.
+    pub text: String,
+}
+
+/// A change to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What is replaced.
+    pub span: Span,
+    /// What stands there instead.
+    pub text: String,
+}
+
+/// What Nova would answer: the exception's class without its module, and its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub struct NovaError {
+    /// Class name.
+    pub class: Cow<'static, str>,
+    /// The message; empty where only the class is certain.
+    pub message: String,
+}
+
+impl NovaError {
+    /// The exception `class` with `message`.
+    pub fn new(class: &'static str, message: impl Into<String>) -> Self {
+        Self { class: Cow::Borrowed(class), message: message.into() }
+    }
+}
+
+impl fmt::Display for NovaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let between = if self.message.is_empty() { "" } else { ": " };
+        write!(f, "{}{between}{}", self.class, self.message)
+    }
+}
+
+impl From<NovaError> for String {
+    fn from(error: NovaError) -> Self {
+        error.to_string()
+    }
+}
+
+impl From<String> for NovaError {
+    fn from(text: String) -> Self {
+        let (class, message) = text.split_once(": ").unwrap_or((&text, ""));
+        Self { class: Cow::Owned(class.to_owned()), message: message.to_owned() }
+    }
 }
 
 impl Finding {
     /// A finding of `rule` with its severity, without a place.
     pub fn new(rule: &Rule, message: impl Into<String>) -> Self {
         Self {
-            code: rule.code.to_owned(),
+            code: Cow::Borrowed(rule.code),
             severity: rule.severity,
             message: message.into(),
             file: None,
-            line: None,
-            column: None,
-            end_line: None,
-            end_column: None,
-            start_byte: None,
-            end_byte: None,
             host: None,
             device: None,
             instance: None,
             remedy: None,
             nova_error: None,
+            text: Text::default(),
         }
     }
 
-    /// Adds what to do about it.
+    /// Whether `rule` made it.
+    pub fn is(&self, rule: &Rule) -> bool {
+        self.code == rule.code
+    }
+
+    /// Says where in a file, and what was found there.
+    #[must_use]
+    pub fn at(mut self, span: Span, found: impl Into<String>) -> Self {
+        self.text.primary = Some(Label { span, text: found.into() });
+        self
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.text.related.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds Nova's rule.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.text.note = Some(note.into());
+        self
+    }
+
+    /// Adds a harmless change that cures it.
+    #[must_use]
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.text.fixes.push(Fix { span, text: text.into() });
+        self
+    }
+
+    /// Adds what to do about it, or what to write instead.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Adds what Nova would answer.
+    #[must_use]
+    pub fn nova(mut self, class: &'static str, message: impl Into<String>) -> Self {
+        self.nova_error = Some(NovaError::new(class, message));
         self
     }
 

@@ -14,5 +14,6 @@ pub mod paste;
 pub mod pci;
 pub mod regular;
 pub mod snapshot;
+pub mod span;
 pub mod time;
 pub mod vfio_drivers;

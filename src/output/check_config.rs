@@ -110,11 +110,11 @@ pub fn finding(finding: &Finding) -> String {
         Severity::Info => "info",
     };
     let mut text = format!("{word}[{}]: {}\n", finding.code, printable(&finding.message));
-    if let (Some(file), Some(line)) = (&finding.file, finding.line) {
-        let _ = writeln!(text, " --> {}:{line}", printable(file));
+    if let Some(place) = &finding.file {
+        let _ = writeln!(text, " --> {}:{}", printable(&place.name), place.line);
     }
     if let Some(error) = &finding.nova_error {
-        let _ = writeln!(text, "  = nova: {}", printable(error));
+        let _ = writeln!(text, "  = nova: {}", printable(&error.to_string()));
     }
     if let Some(remedy) = &finding.remedy {
         let _ = writeln!(text, "  = help: {}", printable(remedy));

@@ -2,9 +2,9 @@
 
 pub mod check_config;
 pub mod device_map;
-pub mod diagnostics;
 pub mod diff;
 pub mod events;
+pub mod findings;
 pub mod inventory;
 pub mod preflight;
 pub mod progress;

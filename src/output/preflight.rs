@@ -155,21 +155,23 @@ fn rows(text: &mut String, rows: &[Row]) {
     });
     for (at, row) in sorted.iter().enumerate() {
         check(text, row);
-        let same = sorted.get(at + 1).is_some_and(|next| next.remedy == row.remedy && next.result == row.result);
+        let same = sorted
+            .get(at + 1)
+            .is_some_and(|next| next.finding.remedy == row.finding.remedy && next.result == row.result);
         // A command stays in one line, to be pasted.
-        for remedy in row.remedy.iter().filter(|_| !same).flat_map(|remedy| remedy.lines()) {
+        for remedy in row.finding.remedy.iter().filter(|_| !same).flat_map(|remedy| remedy.lines()) {
             let _ = writeln!(text, "      {}", printable(remedy));
         }
     }
 }
 
 fn check(text: &mut String, row: &Row) {
-    let mut line = row.code.clone();
-    if let Some(device) = &row.device {
+    let mut line = row.finding.code.to_string();
+    if let Some(device) = &row.finding.device {
         let _ = write!(line, " {}", printable(device));
     }
-    if !row.message.is_empty() {
-        let _ = write!(line, ": {}", printable(&row.message));
+    if !row.finding.message.is_empty() {
+        let _ = write!(line, ": {}", printable(&row.finding.message));
     } else if let (Some(source), Some(destination)) = (&row.source, &row.destination) {
         let facts = [source, destination].map(|fact| printable(fact));
         let _ = match [source.as_str(), destination.as_str()] {

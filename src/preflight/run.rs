@@ -8,6 +8,7 @@ use super::terms::Terms;
 use super::verdict::{self, CheckResult, Compatibility, Row, Verdict};
 use super::{Check, Run, capacity, checks, estimate};
 use crate::domain::guest::Guest;
+use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot, Unknown};
 use crate::plan::pair::Pair;
@@ -147,18 +148,13 @@ fn instance_report(
 fn row(check: &Check, verdict: Verdict, domain: Option<&Domain>, device: Option<PciAddress>) -> Row {
     let severity = verdict.severity.unwrap_or(check.rule.severity);
     let result = CheckResult::new(verdict.answer, severity);
-    Row {
-        code: check.rule.code.to_owned(),
-        result,
-        severity,
-        source: verdict.source,
-        destination: verdict.destination,
-        message: verdict.message,
+    let finding = Finding {
         remedy: verdict.remedy.filter(|_| result != CheckResult::Ok),
         instance: domain.map(|domain| domain.name.clone()),
         device: verdict.device.or_else(|| device.map(|device| device.to_string())),
-        rechecked: check.rechecked,
-    }
+        ..Finding::new(&check.rule, verdict.message).severity(severity)
+    };
+    Row { finding, result, source: verdict.source, destination: verdict.destination, rechecked: check.rechecked }
 }
 
 /// The facts that the verdict waits for, each once.
@@ -168,8 +164,9 @@ fn unknown(hosts: &[Row], instances: &[InstanceReport]) -> Vec<Unknown> {
         .iter()
         .chain(instances.iter().flat_map(|instance| &instance.checks))
         .filter(|row| row.result == CheckResult::Unknown && row.compatibility() == Compatibility::Unknown)
-        .filter(|row| seen.insert((row.code.clone(), row.message.clone())))
-        .map(|row| Unknown::new(row.code.clone(), row.message.clone()))
+        .map(|row| &row.finding)
+        .filter(|finding| seen.insert((finding.code.clone(), finding.message.clone())))
+        .map(|finding| Unknown::new(finding.code.clone(), finding.message.clone()))
         .collect()
 }
 

@@ -9,7 +9,12 @@ fn pair() -> (Snapshot, Snapshot) {
 }
 
 fn has(report: &Report, code: &str, result: CheckResult) -> bool {
-    report.instances.iter().flat_map(|i| &i.checks).chain(&report.checks).any(|r| r.code == code && r.result == result)
+    report
+        .instances
+        .iter()
+        .flat_map(|i| &i.checks)
+        .chain(&report.checks)
+        .any(|r| r.finding.code == code && r.result == result)
 }
 
 #[test]

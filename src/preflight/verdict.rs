@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::finding::{Answer, Severity};
+use crate::model::finding::{Answer, Finding, Severity};
 
 /// What one check says about one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,33 +148,20 @@ impl Compatibility {
     }
 }
 
-/// One line of a report.
+/// One line of a report: a finding, or that there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Code of the check.
-    pub code: String,
-    /// What it says.
+    /// What the check found; its severity is what a failure would weigh.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What the check says.
     pub result: CheckResult,
-    /// What a failure would weigh.
-    pub severity: Severity,
     /// The fact on the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The fact on the destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
-    /// One sentence.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
-    /// A command, or the text to write instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-    /// Guest it concerns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance: Option<String>,
-    /// Device it concerns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
     /// Whether libvirt or QEMU check it again before the guest is paused: then a missing fact does no harm.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rechecked: bool,
@@ -183,7 +170,7 @@ pub struct Row {
 impl Row {
     /// What it makes of the verdict.
     pub fn compatibility(&self) -> Compatibility {
-        match (self.result, self.severity) {
+        match (self.result, self.finding.severity) {
             (CheckResult::Ok | CheckResult::Info, _) | (CheckResult::Unknown, Severity::Info) => {
                 Compatibility::Compatible
             }

@@ -1,10 +1,7 @@
 //! Files as they were read, with an index of their lines.
 
-use super::Span;
-
-/// Which of the [`Sources`] a span is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(usize);
+use super::{FileId, Span};
+use crate::model::finding::{FilePlace, Finding, Range};
 
 /// One text and its name.
 #[derive(Debug, Clone)]
@@ -102,6 +99,27 @@ impl Sources {
     /// The text a span cuts out; empty when the span does not lie on character boundaries of its file.
     pub fn text(&self, span: Span) -> &str {
         self.file(span.file).text.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// The finding as a document says it: the place in file, line and column.
+    #[must_use]
+    pub fn located(&self, mut finding: Finding) -> Finding {
+        finding.file = finding.text.primary.as_ref().map(|label| {
+            let file = self.file(label.span.file);
+            let (start, end) = (file.position(label.span.start), file.position(label.span.end));
+            FilePlace {
+                name: file.name.clone(),
+                line: start.line,
+                range: Some(Range {
+                    column: start.column,
+                    end_line: end.line,
+                    end_column: end.column,
+                    start_byte: label.span.start,
+                    end_byte: label.span.end,
+                }),
+            }
+        });
+        finding
     }
 
     /// 1-based line of a span's start.

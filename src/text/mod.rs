@@ -1,37 +1,12 @@
 //! Text with places in it: what a finding points at. Knows nothing of what the text means.
 
-pub mod diagnostic;
 pub mod file;
 pub mod mapped;
 pub mod near_miss;
 
-pub use diagnostic::{Diagnostic, Fix, Label, NovaError};
-pub use file::{FileId, SourceFile, Sources};
+pub use crate::model::span::{FileId, Span};
+pub use file::{SourceFile, Sources};
 pub use mapped::MappedText;
-
-/// A range of bytes in one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    /// The file.
-    pub file: FileId,
-    /// First byte.
-    pub start: usize,
-    /// The byte just behind the last one.
-    pub end: usize,
-}
-
-impl Span {
-    /// The range `start..end` of `file`.
-    pub const fn new(file: FileId, start: usize, end: usize) -> Self {
-        Self { file, start, end }
-    }
-
-    /// From the start of this span to the end of the other; both are in one file.
-    #[must_use]
-    pub fn to(self, other: Span) -> Self {
-        Self { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
-    }
-}
 
 /// A value with the place it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -79,7 +79,7 @@ fn input(text: &str) -> Vec<Input> {
 fn main() {
     let (views, text) = (devices(4096), specs(64));
     let config = load(input(&text), &NoHost, &Machine::default());
-    assert_eq!((config.device_specs.len(), config.diagnostics.len()), (64, 0));
+    assert_eq!((config.device_specs.len(), config.findings.len()), (64, 0));
     let ours = best(20, || {
         let matcher = Matcher::new(&config.device_specs);
         let found = views.iter().filter(|view| matcher.first_match(black_box(view)) == Some(63)).count();

@@ -1,9 +1,9 @@
 //! Whatever a configuration holds, reading it ends, and every finding's place is the place of what it names.
 
 use proptest::prelude::*;
+use pvm::model::finding::Finding;
 use pvm::nova::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, load};
 use pvm::nova::lints as lint;
-use pvm::text::Diagnostic;
 
 /// Configurations with something of everything in them; the mutations start here.
 const SEEDS: [(&str, &str); 3] = [
@@ -82,42 +82,44 @@ fn apply(text: &str, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-fn read(name: &str, bytes: Vec<u8>) -> (ParsedConfig, Vec<Diagnostic>) {
+fn read(name: &str, bytes: Vec<u8>) -> (ParsedConfig, Vec<Finding>) {
     let machine = Machine { hostname: Some("h".to_owned()), address: None };
     let config = load(vec![Input { name: name.to_owned(), bytes }], &NoHost, &machine);
     let matcher = Matcher::new(&config.device_specs);
-    let mut found = config.diagnostics.clone();
+    let mut found = config.findings.clone();
     found.extend(lint::run(&lint::Subject { config: &config, matcher: &matcher, host: None }));
     drop(matcher);
     (config, found)
 }
 
 /// What a message puts in quotes and its place must show: names and values as they are written.
-fn named(diagnostic: &Diagnostic) -> Option<&str> {
+fn named(finding: &Finding) -> Option<&str> {
     let quotes_its_place = ["unknown-option", "unknown-tag", "duplicate-key", "spec-id", "alias-value", "ini-syntax"]
-        .contains(&diagnostic.rule.code);
-    let (_, rest) = diagnostic.message.split_once('\'')?;
+        .contains(&&*finding.code);
+    let (_, rest) = finding.message.split_once('\'')?;
     let (name, _) = rest.split_once('\'')?;
     quotes_its_place.then_some(name)
 }
 
 fn check(name: &str, bytes: Vec<u8>) -> Result<(), TestCaseError> {
     let (config, found) = read(name, bytes);
-    for diagnostic in &found {
-        for label in diagnostic.primary.iter().chain(&diagnostic.related) {
+    for finding in &found {
+        for label in finding.text.primary.iter().chain(&finding.text.related) {
             let text = &config.sources.file(label.span.file).text;
-            prop_assert!(text.get(label.span.start..label.span.end).is_some(), "{diagnostic:?}");
+            prop_assert!(text.get(label.span.start..label.span.end).is_some(), "{finding:?}");
         }
-        if let (Some(name), Some(label)) = (named(diagnostic), &diagnostic.primary) {
+        if let (Some(name), Some(label)) = (named(finding), &finding.text.primary) {
             let cut = config.sources.text(label.span);
             // Escapes, variables and YAML's line ends are written otherwise than they read.
             let plain = !cut.contains(['\\', '$', '\u{fffd}', '\r']) && !cut.contains('\n');
-            prop_assert!(!plain || cut.contains(name), "{:?} does not show {name:?}: {}", cut, diagnostic.message);
+            prop_assert!(!plain || cut.contains(name), "{:?} does not show {name:?}: {}", cut, finding.message);
         }
-        let finding = diagnostic.to_finding(&config.sources);
-        prop_assert!(finding.line.is_none_or(|line| line >= 1) && finding.end_line >= finding.line);
-        let shown = pvm::output::diagnostics::render(diagnostic, &config, 80);
-        prop_assert!(shown.contains(diagnostic.rule.code));
+        let placed = config.sources.located(finding.clone()).file;
+        prop_assert!(
+            placed.is_none_or(|place| place.line >= 1 && place.range.is_some_and(|r| r.end_line >= place.line))
+        );
+        let shown = pvm::output::findings::render(finding, &config, 80);
+        prop_assert!(shown.contains(&*finding.code));
     }
     let _ = config.document();
     for (id, file) in config.sources.iter() {

@@ -38,10 +38,9 @@ pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
     if args.allow.is_empty() || planned.plan.is_none() {
         return planned.instance().verdict;
     }
-    let named = |row: &Row| args.allow.contains(&row.code);
     let rows = planned.report.checks.iter().chain(&planned.instance().checks).filter(|row| match row.result {
-        CheckResult::Unknown => !named(row) && !args.allow.iter().any(|code| code == "all"),
-        _ => !(named(row) && preflight::may_fail(&row.code)),
+        CheckResult::Unknown => !names(args, row) && !args.allow.iter().any(|code| code == "all"),
+        _ => !(names(args, row) && preflight::may_fail(&row.finding.code)),
     });
     preflight::worst(rows)
 }
@@ -57,8 +56,10 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
                 // A failed check comes before one that could not be made.
                 stops = if stops == Some(Outcome::Findings) { stops } else { Some(outcome) };
                 context.printer.complain(&sentence(row));
-                if row.result == CheckResult::Error && args.allow.contains(&row.code) {
-                    context.printer.complain(&format!("  check '{}' cannot be allowed when it fails", row.code));
+                if row.result == CheckResult::Error && names(args, row) {
+                    context
+                        .printer
+                        .complain(&format!("  check '{}' cannot be allowed when it fails", row.finding.code));
                 }
             }
             Weight::Shown if row.result != CheckResult::Info || context.printer.verbose > 0 => {
@@ -87,12 +88,17 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
     Ok(order)
 }
 
+/// Whether the operator allows this check by its code.
+fn names(args: &Migrate, row: &Row) -> bool {
+    args.allow.iter().any(|code| *code == row.finding.code)
+}
+
 fn weigh(row: &Row, args: &Migrate) -> Weight {
-    let named = args.allow.contains(&row.code);
-    let may_fail = named && preflight::may_fail(&row.code);
+    let named = names(args, row);
+    let may_fail = named && preflight::may_fail(&row.finding.code);
     // What libvirt or QEMU check again before the guest is paused does no harm: --yes covers it.
     let harmless =
-        row.severity < Severity::Error || row.rechecked || named || args.allow.iter().any(|code| code == "all");
+        row.finding.severity < Severity::Error || row.rechecked || named || args.allow.iter().any(|code| code == "all");
     match row.result {
         CheckResult::Ok => Weight::Nothing,
         CheckResult::Warning if args.strict && !may_fail => Weight::Stops(Outcome::Findings),
@@ -103,10 +109,20 @@ fn weigh(row: &Row, args: &Migrate) -> Weight {
 }
 
 fn sentence(row: &Row) -> String {
-    let place = [row.instance.as_deref(), row.device.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let place = [row.finding.instance.as_deref(), row.finding.device.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     let colon = if place.is_empty() { "" } else { ": " };
-    let remedy = row.remedy.as_deref().map(|remedy| format!("\n  {}", printable(remedy))).unwrap_or_default();
-    format!("{}[{}] {}{colon}{}{remedy}", row.result.as_str(), row.code, printable(&place), printable(&row.message))
+    let remedy = row.finding.remedy.as_deref().map(|remedy| format!("\n  {}", printable(remedy))).unwrap_or_default();
+    format!(
+        "{}[{}] {}{colon}{}{remedy}",
+        row.result.as_str(),
+        row.finding.code,
+        printable(&place),
+        printable(&row.finding.message)
+    )
 }
 
 /// A guest that somebody else runs is theirs to move.

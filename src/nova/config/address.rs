@@ -1,12 +1,13 @@
 //! Address patterns of a device spec (`nova/pci/devspec.py`): glob text, regex objects, and the exact address of a `devname`.
 
 use super::machine::PciLookup;
+use crate::model::finding::NovaError;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::AddressDoc;
 use crate::nova::python::node::{Node, Value};
 use crate::nova::python::regex::{Regex, RegexError};
 use crate::nova::python::words;
-use crate::text::{NovaError, Span};
+use crate::text::Span;
 
 /// Which of Nova's three matchers it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

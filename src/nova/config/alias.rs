@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, Fix, rules};
 use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
 use crate::text::near_miss::near_miss;
-use crate::text::{Diagnostic, Fix, Span, Spanned};
+use crate::text::{Span, Spanned};
 
 rules! {
     /// An alias is not an object with the members Nova's schema allows.
@@ -98,13 +98,13 @@ const DEVICE_TYPES: [&str; 3] = ["type-PCI", "type-PF", "type-VF"];
 const NUMA_POLICIES: [&str; 4] = ["required", "legacy", "preferred", "socket"];
 
 impl AliasEntry {
-    /// Reads one value of the list; every error of it goes to `diagnostics`.
-    pub fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
-        let before = diagnostics.len();
+    /// Reads one value of the list; every error of it goes to `findings`.
+    pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        let before = findings.len();
         if !matches!(node.value, Value::Object(_)) {
             let list = matches!(node.value, Value::Array(_));
-            diagnostics.push(
-                Diagnostic::new(&ALIAS_SHAPE, format!("an alias is one object, not {}", node.kind()))
+            findings.push(
+                Finding::new(&ALIAS_SHAPE, format!("an alias is one object, not {}", node.kind()))
                     .at(node.span, node.kind())
                     .remedy(if list {
                         "write one alias option for each object of the list"
@@ -116,18 +116,18 @@ impl AliasEntry {
             return None;
         }
         for member in node.members() {
-            check(member, diagnostics);
+            check(member, findings);
         }
         let Some(name) = node.get("name") else {
-            diagnostics.push(
-                Diagnostic::new(&ALIAS_SHAPE, "an alias needs a name")
+            findings.push(
+                Finding::new(&ALIAS_SHAPE, "an alias needs a name")
                     .at(node.span, "no \"name\"")
                     .remedy("\"name\": \"a1\"")
                     .nova("PciInvalidAlias", invalid("'name' is a required property")),
             );
             return None;
         };
-        if diagnostics.len() > before {
+        if findings.len() > before {
             return None;
         }
         let text = |key: &str| node.get(key).and_then(|m| m.value.as_str()).map(str::to_owned);
@@ -158,11 +158,11 @@ impl AliasEntry {
     }
 }
 
-fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
+fn check(member: &Member, findings: &mut Vec<Finding>) {
     let key = member.key.value.as_str();
     if !MEMBERS.contains(&key) {
         let near = near_miss(key, &MEMBERS);
-        let mut diagnostic = Diagnostic::new(&ALIAS_SHAPE, format!("an alias has no member '{key}'"))
+        let mut finding = Finding::new(&ALIAS_SHAPE, format!("an alias has no member '{key}'"))
             .at(member.key.span, near.map_or_else(|| "not allowed".to_owned(), |near| format!("did you mean {near}?")))
             .remedy(near.map_or_else(|| "remove it".to_owned(), |near| format!("\"{near}\"")))
             .nova(
@@ -173,14 +173,14 @@ fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
             key,
             "managed" | "physical_network" | "address" | "devname" | "trusted" | "remote_managed" | "one_time_use"
         ) {
-            diagnostic = diagnostic.note("this is a key of device_spec");
+            finding = finding.note("this is a key of device_spec");
         }
-        diagnostics.push(diagnostic);
+        findings.push(finding);
         return;
     }
     let mut refuse = |message: String, found: &str, remedy: String, nova: String| {
-        diagnostics.push(
-            Diagnostic::new(&ALIAS_VALUE, message)
+        findings.push(
+            Finding::new(&ALIAS_VALUE, message)
                 .at(member.value.span, found)
                 .remedy(remedy)
                 .nova("PciInvalidAlias", invalid(&nova)),
@@ -203,8 +203,8 @@ fn check(member: &Member, diagnostics: &mut Vec<Diagnostic>) {
             remedy,
             format!("{} is not of type 'string'", member.value.python_repr()),
         );
-        if let Some((diagnostic, plain)) = diagnostics.last_mut().zip(plain) {
-            diagnostic.fixes.push(Fix { span: member.value.span, text: plain.to_owned() });
+        if let Some((finding, plain)) = findings.last_mut().zip(plain) {
+            finding.text.fixes.push(Fix { span: member.value.span, text: plain.to_owned() });
         }
         return;
     };
@@ -287,14 +287,14 @@ fn invalid(reason: &str) -> String {
 }
 
 /// The rules between entries: same names, ids, Placement.
-pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostics: &mut Vec<Diagnostic>) {
+pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, findings: &mut Vec<Finding>) {
     let mut first: BTreeMap<&str, &AliasEntry> = BTreeMap::new();
     for entry in entries {
         let name = entry.name.value.as_str();
         if let Some(earlier) = first.get(name) {
             let mut conflict = |member: &str, message: String, remedy: &str, nova: String| {
-                diagnostics.push(
-                    Diagnostic::new(&ALIAS_CONFLICT, message)
+                findings.push(
+                    Finding::new(&ALIAS_CONFLICT, message)
                         .at(entry.place(member), "this one")
                         .also(earlier.place(member), "the first of that name")
                         .remedy(remedy)
@@ -328,8 +328,8 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
                 );
             }
             if pci_in_placement {
-                diagnostics.push(
-                    Diagnostic::new(&ALIAS_SEVERAL, format!("there are several aliases named '{name}', and pci_in_placement is on"))
+                findings.push(
+                    Finding::new(&ALIAS_SEVERAL, format!("there are several aliases named '{name}', and pci_in_placement is on"))
                         .at(entry.name.span, "another one")
                         .also(earlier.name.span, "the first of that name")
                         .remedy("keep one alias with a resource_class, and give the device_specs it may use that resource_class")
@@ -351,8 +351,8 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, diagnostic
             } else {
                 "\"vendor_id\": \"…\", \"product_id\": \"…\" of the devices that the alias is for"
             };
-            diagnostics.push(
-                Diagnostic::new(&ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
+            findings.push(
+                Finding::new(&ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
                     .at(entry.name.span, "ids missing")
                     .remedy(remedy)
                     .nova(

@@ -1,6 +1,6 @@
 //! Two copies that should agree: a controller's and a compute host's, or those of two hosts.
 
-use crate::model::finding::{Finding, rules};
+use crate::model::finding::{FilePlace, Finding, rules};
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::config::{AliasDoc, ConfigDoc, SpecDoc};
 
@@ -122,8 +122,8 @@ fn missing(spec: &SpecDoc, to: &ConfigDoc, place: &str) -> Option<Finding> {
     };
     let mut finding = Finding::new(&SPEC_DIFFERS, message).remedy("write the same device_spec on both hosts");
     if place != "this configuration" {
-        finding.file.clone_from(&spec.file);
-        finding.line = spec.line;
+        let line = spec.file.clone().zip(spec.line);
+        finding.file = line.map(|(name, line)| FilePlace { name, line, range: None });
     }
     Some(finding)
 }

@@ -4,13 +4,13 @@ use serde_json::Value as Json;
 
 use super::address::{AddressError, AddressPattern};
 use super::machine::PciLookup;
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, rules};
 use crate::model::pci::PciId;
 use crate::model::snapshot::{Declared, SpecDoc, Tags};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
-use crate::text::{Diagnostic, Sources, Span};
+use crate::text::{Sources, Span};
 
 rules! {
     /// A device_spec is neither an object nor a list of objects.
@@ -158,12 +158,12 @@ impl DeviceSpec {
         self.node.span
     }
 
-    /// Reads one member of the list; every error of it goes to `diagnostics`.
-    pub fn read(node: &Node, around: Surroundings<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
-        let before = diagnostics.len();
+    /// Reads one member of the list; every error of it goes to `findings`.
+    pub fn read(node: &Node, around: Surroundings<'_>, findings: &mut Vec<Finding>) -> Option<Self> {
+        let before = findings.len();
         if !matches!(node.value, Value::Object(_)) {
-            diagnostics.push(
-                Diagnostic::new(&SPEC_SHAPE, format!("a device_spec is an object, not {}", node.kind()))
+            findings.push(
+                Finding::new(&SPEC_SHAPE, format!("a device_spec is an object, not {}", node.kind()))
                     .at(node.span, node.kind())
                     .remedy("{\"vendor_id\": …, \"product_id\": …}")
                     .nova(
@@ -176,13 +176,13 @@ impl DeviceSpec {
             );
             return None;
         }
-        let vendor_id = id(node, "vendor_id", diagnostics);
-        let product_id = id(node, "product_id", diagnostics);
+        let vendor_id = id(node, "vendor_id", findings);
+        let product_id = id(node, "product_id", findings);
         let address = node.get("address").filter(|m| m.value.truthy());
         let devname = node.get("devname").filter(|m| m.value.truthy());
         if let (Some(address), Some(devname)) = (address, devname) {
-            diagnostics.push(
-                Diagnostic::new(&SPEC_DEVNAME, "a device_spec has either an address or a devname, not both")
+            findings.push(
+                Finding::new(&SPEC_DEVNAME, "a device_spec has either an address or a devname, not both")
                     .at(devname.key.span.to(devname.value.span), "devname")
                     .also(address.key.span.to(address.value.span), "address")
                     .remedy("remove devname")
@@ -201,18 +201,18 @@ impl DeviceSpec {
         };
         let pattern = match pattern {
             Some(Err((error, member))) => {
-                diagnostics.push(address_diagnostic(*error, member));
+                findings.push(address_diagnostic(*error, member));
                 None
             }
             Some(Ok(pattern)) => Some(pattern),
             None => None,
         };
-        let tags = tags(node, around.report_in_placement, diagnostics);
+        let tags = tags(node, around.report_in_placement, findings);
         let remote = node.get("remote_managed").filter(|m| bool_word::value(&m.value) == Some(true));
         if let Some(member) = remote {
-            remote_managed(member, pattern.as_ref(), devname, diagnostics);
+            remote_managed(member, pattern.as_ref(), devname, findings);
         }
-        (diagnostics.len() == before).then(|| Self {
+        (findings.len() == before).then(|| Self {
             node: node.clone(),
             vendor_id,
             product_id,
@@ -244,11 +244,10 @@ impl DeviceSpec {
     }
 }
 
-fn id(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> IdPattern {
+fn id(node: &Node, key: &str, findings: &mut Vec<Finding>) -> IdPattern {
     let Some(member) = node.get(key) else { return IdPattern::any() };
     let mut refuse = |message: String, found: String, remedy: String, class, nova: String| {
-        diagnostics
-            .push(Diagnostic::new(&SPEC_ID, message).at(member.value.span, found).remedy(remedy).nova(class, nova));
+        findings.push(Finding::new(&SPEC_ID, message).at(member.value.span, found).remedy(remedy).nova(class, nova));
         IdPattern::any()
     };
     let Some(text) = member.value.as_str() else {
@@ -294,15 +293,15 @@ fn id(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> IdPattern {
     IdPattern { text: words::hex(value, 4), id: u16::try_from(value).ok().map(PciId) }
 }
 
-fn address_diagnostic(error: AddressError, member: &Member) -> Diagnostic {
-    let mut diagnostic = Diagnostic::new(&SPEC_ADDRESS, error.message)
+fn address_diagnostic(error: AddressError, member: &Member) -> Finding {
+    let mut finding = Finding::new(&SPEC_ADDRESS, error.message)
         .at(error.span.unwrap_or(member.value.span), error.found)
         .remedy(error.remedy);
-    diagnostic.nova_error = Some(error.nova);
-    diagnostic
+    finding.nova_error = Some(error.nova);
+    finding
 }
 
-fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic>) -> Tags {
+fn tags(node: &Node, report_in_placement: bool, findings: &mut Vec<Finding>) -> Tags {
     let mut tags = Tags::default();
     for member in node.members() {
         let key = member.key.value.as_str();
@@ -316,8 +315,8 @@ fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic
         }
         let Some(value) = bool_word::value(&member.value) else {
             let shown = member.value.as_str().map_or_else(|| member.value.kind().to_owned(), |t| format!("'{t}'"));
-            diagnostics.push(
-                Diagnostic::new(&SPEC_BOOLEAN, format!("{key} must be a boolean word, not {shown}"))
+            findings.push(
+                Finding::new(&SPEC_BOOLEAN, format!("{key} must be a boolean word, not {shown}"))
                     .at(member.value.span, "not a boolean word")
                     .note(format!("Nova takes {}", bool_word::WORDS))
                     .remedy(format!("\"{key}\": \"yes\" or \"{key}\": \"no\""))
@@ -332,8 +331,8 @@ fn tags(node: &Node, report_in_placement: bool, diagnostics: &mut Vec<Diagnostic
             continue;
         };
         if key == "one_time_use" && value && !report_in_placement {
-            diagnostics.push(
-                Diagnostic::new(&ONE_TIME_USE, "one_time_use needs report_in_placement, which is off")
+            findings.push(
+                Finding::new(&ONE_TIME_USE, "one_time_use needs report_in_placement, which is off")
                     .at(member.key.span.to(member.value.span), "on")
                     .remedy("report_in_placement = true in [pci] (once on, it cannot go off), or remove one_time_use")
                     .nova(
@@ -352,12 +351,12 @@ fn remote_managed(
     member: &Member,
     pattern: Option<&AddressPattern>,
     devname: Option<&Member>,
-    diagnostics: &mut Vec<Diagnostic>,
+    findings: &mut Vec<Finding>,
 ) {
     let span = member.key.span.to(member.value.span);
     match (pattern, devname) {
-        (None, Some(devname)) => diagnostics.push(
-            Diagnostic::new(
+        (None, Some(devname)) => findings.push(
+            Finding::new(
                 &REMOTE_MANAGED,
                 "remote_managed is set, but the interface of devname does not exist here",
             )
@@ -369,8 +368,8 @@ fn remote_managed(
                 "Invalid PCI Whitelist: A device specified as \"remote_managed\" is not actually present on the host",
             ),
         ),
-        (Some(pattern), _) if pattern.is_pf => diagnostics.push(
-            Diagnostic::new(&REMOTE_MANAGED, "remote_managed is for VFs, and this address is a PF")
+        (Some(pattern), _) if pattern.is_pf => findings.push(
+            Finding::new(&REMOTE_MANAGED, "remote_managed is for VFs, and this address is a PF")
                 .at(span, "on a PF")
                 .remedy("give the VFs' addresses, for example \"address\": \"0000:81:00.*\" with the VFs' product_id")
                 .nova("PciDeviceNotFoundById", "PCI device not found"),

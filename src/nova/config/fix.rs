@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::ParsedConfig;
-use crate::text::{Diagnostic, FileId, Fix, SourceFile, Span};
+use crate::model::finding::{Finding, Fix};
+use crate::text::{FileId, SourceFile, Span};
 
 /// The text of a file with every fix of these findings made. Of fixes that overlap the first counts.
-pub fn corrected(id: FileId, file: &SourceFile, diagnostics: &[Diagnostic]) -> String {
-    let mut fixes: Vec<&Fix> = diagnostics.iter().flat_map(|d| &d.fixes).filter(|fix| fix.span.file == id).collect();
+pub fn corrected(id: FileId, file: &SourceFile, findings: &[Finding]) -> String {
+    let mut fixes: Vec<&Fix> = findings.iter().flat_map(|d| &d.text.fixes).filter(|fix| fix.span.file == id).collect();
     fixes.sort_by_key(|fix| (fix.span.start, fix.span.end));
     let mut text = String::with_capacity(file.text.len());
     let mut at = 0;

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use super::Entry;
 use super::options::OptionDef;
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, Fix, rules};
 use crate::nova::oslo::ini::End;
 use crate::nova::python::json::{self, JsonError};
 use crate::nova::python::node::Node;
-use crate::text::{Diagnostic, Fix, MappedText, SourceFile, Sources};
+use crate::text::{MappedText, SourceFile, Sources};
 
 rules! {
     /// A value is not JSON; nova-compute does not start.
@@ -57,33 +57,28 @@ rules! {
     VALUE_CUT = "value-cut", Error;
 }
 
-/// The diagnostic for a value that `json::parse` refused, and what was meant, where that is plain.
-pub(super) fn explain(
-    error: &JsonError,
-    entry: &Entry,
-    def: &OptionDef,
-    sources: &Sources,
-) -> (Diagnostic, Option<Node>) {
+/// The finding for a value that `json::parse` refused, and what was meant, where that is plain.
+pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, sources: &Sources) -> (Finding, Option<Node>) {
     let Some(mapped) = &entry.text else {
-        return (Diagnostic::new(&JSON_SYNTAX, "the value is not JSON"), None);
+        return (Finding::new(&JSON_SYNTAX, "the value is not JSON"), None);
     };
     let text = mapped.text.as_str();
     let nova = error.python_message(text);
-    let (diagnostic, meant) = comment(error, mapped, def)
-        .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())).map(|diagnostic| (diagnostic, None)))
+    let (finding, meant) = comment(error, mapped, def)
+        .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())).map(|finding| (finding, None)))
         .or_else(|| python(error, mapped, def, sources))
         .unwrap_or_else(|| (plain(error, mapped, def), None));
-    let diagnostic = if error.too_deep {
-        diagnostic.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
+    let finding = if error.too_deep {
+        finding.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
     } else if def.name == "alias" {
-        diagnostic.nova("PciInvalidAlias", format!("Invalid PCI alias definition: {nova}"))
+        finding.nova("PciInvalidAlias", format!("Invalid PCI alias definition: {nova}"))
     } else {
-        diagnostic.nova("PciConfigInvalidSpec", format!("Invalid [pci]device_spec config: Invalid entry: '{text}'"))
+        finding.nova("PciConfigInvalidSpec", format!("Invalid [pci]device_spec config: Invalid entry: '{text}'"))
     };
-    (diagnostic, meant)
+    (finding, meant)
 }
 
-fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic {
+fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Finding {
     let len = mapped.text[error.offset..].chars().next().map_or(0, char::len_utf8);
     let remedy = match error.message {
         "Expecting value" if mapped.text.is_empty() => {
@@ -98,13 +93,13 @@ fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Diagnostic 
         "Unterminated string starting at" => "close the text with a double quote".to_owned(),
         _ => "names and text in double quotes; true, false, null in lower case".to_owned(),
     };
-    Diagnostic::new(&JSON_SYNTAX, format!("this {} is not JSON", def.name))
+    Finding::new(&JSON_SYNTAX, format!("this {} is not JSON", def.name))
         .at(mapped.span(error.offset..error.offset + len), error.message)
         .remedy(remedy)
 }
 
 /// A `#` or `;` where JSON goes on, or after its end.
-fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(Diagnostic, Option<Node>)> {
+fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(Finding, Option<Node>)> {
     let rest = &mapped.text[error.offset..];
     if !rest.starts_with(['#', ';']) {
         return None;
@@ -112,11 +107,10 @@ fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(D
     let len = rest.find('\n').unwrap_or(rest.len());
     let behind = error.message == "Extra data";
     let span = mapped.span(error.offset..error.offset + len);
-    let mut diagnostic =
-        Diagnostic::new(&COMMENT_IN_VALUE, format!("this comment is part of the {}'s value", def.name))
-            .at(span, "not a comment for Nova")
-            .note("a comment has # or ; in the first column of a line of its own, and it ends the value above")
-            .remedy("move the comment to a line of its own above the option");
+    let mut finding = Finding::new(&COMMENT_IN_VALUE, format!("this comment is part of the {}'s value", def.name))
+        .at(span, "not a comment for Nova")
+        .note("a comment has # or ; in the first column of a line of its own, and it ends the value above")
+        .remedy("move the comment to a line of its own above the option");
     let mut meant = None;
     if behind && len == rest.len() {
         // Taking it away leaves exactly the JSON that was meant.
@@ -125,20 +119,14 @@ fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(D
         kept.push_range(mapped, 0..before);
         if let Ok(node) = json::parse(&kept) {
             meant = Some(node);
-            diagnostic.fixes.push(Fix { span: mapped.span(before..mapped.text.len()), text: String::new() });
+            finding.text.fixes.push(Fix { span: mapped.span(before..mapped.text.len()), text: String::new() });
         }
     }
-    Some((diagnostic, meant))
+    Some((finding, meant))
 }
 
 /// A value that ends too early because of what stands below it.
-fn cut(
-    error: &JsonError,
-    entry: &Entry,
-    mapped: &MappedText,
-    def: &OptionDef,
-    file: &SourceFile,
-) -> Option<Diagnostic> {
+fn cut(error: &JsonError, entry: &Entry, mapped: &MappedText, def: &OptionDef, file: &SourceFile) -> Option<Finding> {
     let unfinished = error.offset >= mapped.text.len() || error.message.starts_with("Unterminated");
     if !unfinished || mapped.text.is_empty() {
         return None;
@@ -155,7 +143,7 @@ fn cut(
         End::Next => return None,
     };
     Some(
-        Diagnostic::new(&VALUE_CUT, format!("this {} ends before its JSON does", def.name))
+        Finding::new(&VALUE_CUT, format!("this {} ends before its JSON does", def.name))
             .at(mapped.span(last..mapped.text.len()), found)
             .remedy(remedy),
     )
@@ -166,7 +154,7 @@ fn python(
     mapped: &MappedText,
     def: &OptionDef,
     sources: &Sources,
-) -> Option<(Diagnostic, Option<Node>)> {
+) -> Option<(Finding, Option<Node>)> {
     let text = mapped.text.as_str();
     let rest = &text[error.offset..];
     let word = ["True", "False", "None"].iter().find(|word| rest.starts_with(**word));
@@ -182,16 +170,15 @@ fn python(
     } else {
         "text has double quotes"
     };
-    let mut diagnostic =
-        Diagnostic::new(&PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
-            .at(mapped.span(error.offset..error.offset + len), found);
+    let mut finding = Finding::new(&PYTHON_NOT_JSON, format!("this {} is written as Python, not as JSON", def.name))
+        .at(mapped.span(error.offset..error.offset + len), found);
     if error.offset == 0 && text.ends_with('\'') && text.contains('\n') {
-        let diagnostic = diagnostic
+        let finding = finding
             .note("quotes around a value are dropped only where both stand on its first line")
             .remedy("remove the quotes around the value");
         let mut inside = MappedText::new(mapped.file(), 0);
         inside.push_range(mapped, 1..text.len() - 1);
-        return Some((diagnostic, json::parse(&inside).ok()));
+        return Some((finding, json::parse(&inside).ok()));
     }
     let edits = conversions(text);
     let mut meant = MappedText::new(mapped.file(), 0);
@@ -207,13 +194,13 @@ fn python(
         for (range, new) in edits {
             let span = mapped.span(range.clone());
             if sources.text(span) == &text[range] {
-                diagnostic.fixes.push(Fix { span, text: new });
+                finding.text.fixes.push(Fix { span, text: new });
             }
         }
-        return Some((diagnostic.remedy(format!("{} = {}", def.name, meant.text.replace('\n', "\n  "))), Some(node)));
+        return Some((finding.remedy(format!("{} = {}", def.name, meant.text.replace('\n', "\n  "))), Some(node)));
     }
     let remedy = "text in double quotes; true, false, null in lower case; no comma after the last member";
-    Some((diagnostic.remedy(remedy), None))
+    Some((finding.remedy(remedy), None))
 }
 
 /// What turns Python's literals into JSON's.

@@ -32,12 +32,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value as Json;
 
-use crate::model::finding::{Severity, rules};
+use crate::model::finding::{Finding, NovaError, Severity, rules};
 use crate::model::snapshot::{ConfigDoc, OptionDoc, Unknown};
 use crate::nova::oslo::ini::{Assignment, End, Ini, TOO_MUCH};
 use crate::nova::oslo::substitute::{SUBSTITUTION_UNKNOWN, Substitution};
 use crate::nova::python::node::Node;
-use crate::text::{Diagnostic, FileId, MappedText, NovaError, SourceFile, Sources, Span, Spanned};
+use crate::text::{FileId, MappedText, SourceFile, Sources, Span, Spanned};
 use device_spec::Surroundings;
 use options::{Kind, OptionDef};
 
@@ -142,7 +142,7 @@ pub struct ParsedConfig {
     /// Options with one value, by `group.name`.
     pub options: BTreeMap<String, OptionValue>,
     /// What is wrong, in reading order.
-    pub diagnostics: Vec<Diagnostic>,
+    pub findings: Vec<Finding>,
     /// Who would refuse it, and with which words first.
     pub refusals: Refusals,
     /// Places that may be shown to people: nova.conf holds passwords elsewhere.
@@ -186,8 +186,8 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
             } else {
                 ("the file is not UTF-8 from here on", "save the file as UTF-8")
             };
-            config.diagnostics.push(
-                Diagnostic::new(&NOT_UTF8, message)
+            config.findings.push(
+                Finding::new(&NOT_UTF8, message)
                     .at(Span::new(id, at, at + 1), "not UTF-8")
                     .remedy(remedy)
                     .nova("UnicodeDecodeError", "'utf-8' codec can't decode byte"),
@@ -207,8 +207,8 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
                 let yaml = yaml::parse(id, file);
                 trees.insert(id, (yaml.device_specs, yaml.aliases));
                 config.visible.extend(yaml.visible);
-                if yaml.inner.is_empty() && !yaml.recognised && yaml.options.diagnostics.is_empty() {
-                    config.diagnostics.push(shapes::nothing(id, file, &yaml.similar));
+                if yaml.inner.is_empty() && !yaml.recognised && yaml.options.findings.is_empty() {
+                    config.findings.push(shapes::nothing(id, file, &yaml.similar));
                 }
                 for inner in yaml.inner.into_iter().rev() {
                     // Blank lines before it keep the numbers of its lines those of the file around it.
@@ -219,19 +219,19 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
                 yaml.options
             }
         };
-        config.diagnostics.append(&mut ini.diagnostics);
+        config.findings.append(&mut ini.findings);
         config.files.push(ini);
     }
     config.read_options(machine);
-    config.refusals.files = first_refusal(&config.diagnostics);
-    let before = config.diagnostics.len();
+    config.refusals.files = first_refusal(&config.findings);
+    let before = config.findings.len();
     config.spec_entries = config.entries(&options::DEVICE_SPEC, machine, &trees);
     config.read_specs(host);
-    config.refusals.device_specs = first_refusal(&config.diagnostics[before..]);
-    let before = config.diagnostics.len();
+    config.refusals.device_specs = first_refusal(&config.findings[before..]);
+    let before = config.findings.len();
     config.alias_entries = config.entries(&options::ALIAS, machine, &trees);
     config.read_aliases();
-    config.refusals.aliases = first_refusal(&config.diagnostics[before..]);
+    config.refusals.aliases = first_refusal(&config.findings[before..]);
     config
 }
 
@@ -243,14 +243,14 @@ impl ParsedConfig {
 
     /// Says of files named by a person that nothing in any of them is an option that pvm reads.
     pub fn refuse_nothing(&mut self) {
-        if self.files.is_empty() || !self.diagnostics.is_empty() || self.files.iter().any(shapes::has_options) {
+        if self.files.is_empty() || !self.findings.is_empty() || self.files.iter().any(shapes::has_options) {
             return;
         }
         let read = !self.spec_entries.is_empty() || !self.alias_entries.is_empty();
         if let Some((id, file)) = self.sources.iter().next().filter(|_| !read)
             && Format::guess(&file.name, &file.text) == Format::Ini
         {
-            self.diagnostics.push(shapes::nothing(id, file, &[]));
+            self.findings.push(shapes::nothing(id, file, &[]));
         }
     }
 
@@ -260,13 +260,14 @@ impl ParsedConfig {
         if files.is_some() || device_specs.is_some() || aliases.is_some() {
             return Some(false);
         }
-        let unknown =
-            |d: &Diagnostic| [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX, &shapes::NOTHING_RECOGNISED].contains(&d.rule);
-        if self.files.is_empty() || self.diagnostics.iter().any(unknown) { None } else { Some(true) }
+        let unknown = |d: &Finding| {
+            [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX, &shapes::NOTHING_RECOGNISED].iter().any(|rule| d.is(rule))
+        };
+        if self.files.is_empty() || self.findings.iter().any(unknown) { None } else { Some(true) }
     }
 
     /// The same with what lints found: with Placement, or on a host that is too old, they know of more refusals.
-    pub fn nova_accepts_with(&self, found: &[Diagnostic]) -> Option<bool> {
+    pub fn nova_accepts_with(&self, found: &[Finding]) -> Option<bool> {
         if found.iter().any(|d| d.severity == Severity::Error && d.nova_error.is_some()) {
             return Some(false);
         }
@@ -352,11 +353,11 @@ impl ParsedConfig {
             let text = Substitution { files: &self.files, machine }.apply(&assignment.value, def.group);
             let value = match text {
                 Err(unresolved) => {
-                    self.diagnostics.push(unresolved.diagnostic());
+                    self.findings.push(unresolved.finding());
                     default
                 }
-                Ok(text) => read_value(def, &text).unwrap_or_else(|diagnostic| {
-                    self.diagnostics.push(*diagnostic);
+                Ok(text) => read_value(def, &text).unwrap_or_else(|finding| {
+                    self.findings.push(*finding);
                     default
                 }),
             };
@@ -371,14 +372,14 @@ impl ParsedConfig {
         trees: &BTreeMap<FileId, (Vec<Node>, Vec<Node>)>,
     ) -> Vec<Entry> {
         let mut entries = Vec::new();
-        let mut diagnostics = Vec::new();
+        let mut findings = Vec::new();
         let substitution = Substitution { files: &self.files, machine };
         for ((id, _), file) in self.sources.iter().zip(&self.files) {
             for assignment in def.occurrences(std::slice::from_ref(file)) {
                 let text = match substitution.apply(&assignment.value, "pci") {
                     Ok(text) => Some(text),
                     Err(unresolved) => {
-                        diagnostics.push(unresolved.diagnostic());
+                        findings.push(unresolved.finding());
                         None
                     }
                 };
@@ -399,16 +400,16 @@ impl ParsedConfig {
             let Some(text) = &entry.text else { continue };
             match crate::nova::python::json::parse(text) {
                 Ok(node) => entry.node = Some(node),
-                Err(_) if diagnostics.len() >= MOST_FINDINGS => {}
+                Err(_) if findings.len() >= MOST_FINDINGS => {}
                 Err(error) => {
-                    let (diagnostic, meant) = json_error::explain(&error, entry, def, &self.sources);
-                    diagnostics.push(diagnostic);
+                    let (finding, meant) = json_error::explain(&error, entry, def, &self.sources);
+                    findings.push(finding);
                     entry.recovered = true;
                     entry.node = meant;
                 }
             }
         }
-        self.diagnostics.append(&mut diagnostics);
+        self.findings.append(&mut findings);
         entries
     }
 
@@ -421,11 +422,11 @@ impl ParsedConfig {
                 _ => std::slice::from_ref(node),
             };
             for member in members {
-                if self.device_specs.len() >= MOST_ENTRIES || self.diagnostics.len() >= MOST_FINDINGS {
-                    self.diagnostics.push(too_much("device_spec", member));
+                if self.device_specs.len() >= MOST_ENTRIES || self.findings.len() >= MOST_FINDINGS {
+                    self.findings.push(too_much("device_spec", member));
                     return;
                 }
-                let spec = DeviceSpec::read(member, around, &mut self.diagnostics);
+                let spec = DeviceSpec::read(member, around, &mut self.findings);
                 self.device_specs.extend(spec.filter(|_| !entry.recovered));
             }
         }
@@ -434,26 +435,26 @@ impl ParsedConfig {
     fn read_aliases(&mut self) {
         for entry in &self.alias_entries {
             let Some(node) = &entry.node else { continue };
-            if self.aliases.len() >= MOST_ENTRIES || self.diagnostics.len() >= MOST_FINDINGS {
-                self.diagnostics.push(too_much("alias", node));
+            if self.aliases.len() >= MOST_ENTRIES || self.findings.len() >= MOST_FINDINGS {
+                self.findings.push(too_much("alias", node));
                 break;
             }
-            let alias = AliasEntry::read(node, &mut self.diagnostics);
+            let alias = AliasEntry::read(node, &mut self.findings);
             self.aliases.extend(alias.filter(|_| !entry.recovered));
         }
         let pci_in_placement = self.is_on(&options::PCI_IN_PLACEMENT);
-        alias::check_together(&self.aliases, pci_in_placement, &mut self.diagnostics);
+        alias::check_together(&self.aliases, pci_in_placement, &mut self.findings);
     }
 }
 
-fn too_much(option: &str, node: &Node) -> Diagnostic {
-    Diagnostic::new(&TOO_MUCH, format!("further values of {option} are not looked at"))
+fn too_much(option: &str, node: &Node) -> Finding {
+    Finding::new(&TOO_MUCH, format!("further values of {option} are not looked at"))
         .at(node.span, "from here on")
         .remedy("correct the errors shown, or name the right file")
 }
 
-fn first_refusal(diagnostics: &[Diagnostic]) -> Option<NovaError> {
-    diagnostics.iter().find_map(|d| d.nova_error.clone().filter(|_| d.severity == Severity::Error))
+fn first_refusal(findings: &[Finding]) -> Option<NovaError> {
+    findings.iter().find_map(|d| d.nova_error.clone().filter(|_| d.severity == Severity::Error))
 }
 
 fn entry(assignment: &Assignment, text: Option<MappedText>) -> Entry {
@@ -501,10 +502,10 @@ fn visible(id: FileId, file: &SourceFile, ini: &Ini) -> Vec<Span> {
     places
 }
 
-fn read_value(def: &OptionDef, text: &MappedText) -> Result<Json, Box<Diagnostic>> {
+fn read_value(def: &OptionDef, text: &MappedText) -> Result<Json, Box<Finding>> {
     let refuse = |message: String, remedy: String| {
         Box::new(
-            Diagnostic::new(&OPTION_VALUE, message)
+            Finding::new(&OPTION_VALUE, message)
                 .at(text.whole(), "")
                 .remedy(remedy)
                 .nova("ConfigFileValueError", format!("Value for option {} is not valid", def.name)),

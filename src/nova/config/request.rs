@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::placement_names;
+use crate::model::finding::NovaError;
 use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::python::words;
-use crate::text::NovaError;
 
 /// One item of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]

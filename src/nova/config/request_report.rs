@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::options::PCI_IN_PLACEMENT;
 use super::request::{self, Group, Groups, LIVE_MIGRATABLE_TRAIT, Request};
 use super::{alias, requests};
-use crate::model::finding::{Finding, rules};
+use crate::model::finding::{Finding, NovaError, rules};
 use crate::model::snapshot::{Declared, DevType, Device};
 use crate::nova::lints::{Subject, serves};
 
@@ -117,7 +117,7 @@ pub fn report(text: &str, subject: &Subject<'_>) -> RequestReport {
         Err(error) => {
             let mut finding =
                 Finding::new(&REFUSED, error.message.clone()).remedy("write ALIAS:COUNT,… with aliases of this file");
-            finding.nova_error = Some(error.nova.to_string());
+            finding.nova_error = Some(error.nova);
             report.findings.push(finding);
             return report;
         }
@@ -125,7 +125,7 @@ pub fn report(text: &str, subject: &Subject<'_>) -> RequestReport {
     if !report.api_accepts {
         let mut finding = Finding::new(&REFUSED, format!("the flavor API refuses '{text}'"))
             .remedy("a1:1,a2:2 without other blanks and signs");
-        finding.nova_error = Some("ValidationError: the value does not have the form ALIAS:COUNT,…".to_owned());
+        finding.nova_error = Some(NovaError::new("ValidationError", "the value does not have the form ALIAS:COUNT,…"));
         report.findings.push(finding);
     }
     report.live_migratable = requests.iter().all(Request::is_live_migratable);

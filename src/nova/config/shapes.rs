@@ -1,8 +1,8 @@
 //! The shapes in which deployment tools carry Nova's `[pci]` options: which variables they are, and nova.conf inside YAML.
 
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, rules};
 use crate::nova::oslo::ini::Ini;
-use crate::text::{Diagnostic, FileId, MappedText, SourceFile, Span};
+use crate::text::{FileId, MappedText, SourceFile, Span};
 
 use super::options;
 
@@ -113,18 +113,18 @@ pub fn has_options(ini: &Ini) -> bool {
 }
 
 /// What is said of a file in which nothing was recognised.
-pub fn nothing(id: FileId, file: &SourceFile, similar: &[(String, Span)]) -> Diagnostic {
+pub fn nothing(id: FileId, file: &SourceFile, similar: &[(String, Span)]) -> Finding {
     let empty = file.text.trim_start_matches('\u{feff}').trim().is_empty();
     let message = if empty {
         "the file is empty: nothing was checked"
     } else {
         "nothing in this file is an option that pvm reads: nothing was checked"
     };
-    let mut diagnostic = Diagnostic::new(&NOTHING_RECOGNISED, message).at(Span::new(id, 0, 0), "");
+    let mut finding = Finding::new(&NOTHING_RECOGNISED, message).at(Span::new(id, 0, 0), "");
     if !similar.is_empty() {
         let named: Vec<String> =
             similar.iter().map(|(path, span)| format!("{path} (line {})", file.position(span.start).line)).collect();
-        diagnostic = diagnostic.note(format!("similar: {}", named.join(", ")));
+        finding = finding.note(format!("similar: {}", named.join(", ")));
     }
-    diagnostic.remedy(LOOKED_FOR)
+    finding.remedy(LOOKED_FOR)
 }

@@ -5,10 +5,10 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as At;
 
 use super::{options, shapes};
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, rules};
 use crate::nova::oslo::ini::{Assignment, End, Ini};
 use crate::nova::python::node::{Member, Node, Value};
-use crate::text::{Diagnostic, FileId, MappedText, SourceFile, Span, Spanned};
+use crate::text::{FileId, MappedText, SourceFile, Span, Spanned};
 
 rules! {
     /// A YAML file cannot be read, or device_spec and alias in it have the wrong form.
@@ -67,8 +67,8 @@ pub fn parse(id: FileId, file: &SourceFile) -> Yaml {
             while !file.text.is_char_boundary(start) {
                 start -= 1;
             }
-            yaml.options.diagnostics.push(
-                Diagnostic::new(&YAML_SYNTAX, "the file cannot be read as YAML from here on")
+            yaml.options.findings.push(
+                Finding::new(&YAML_SYNTAX, "the file cannot be read as YAML from here on")
                     .at(Span::new(id, start, start), "")
                     .note("aliases, nesting and size are limited; keys are plain text")
                     .remedy("check the file with a YAML linter: indentation, colons, quotes and brackets"),
@@ -80,8 +80,8 @@ pub fn parse(id: FileId, file: &SourceFile) -> Yaml {
 
 fn read_top(yaml: &mut Yaml, raw: &At<Raw>, id: FileId, file: &SourceFile) {
     let Raw::Map(members) = &raw.value else {
-        yaml.options.diagnostics.push(
-            Diagnostic::new(&YAML_SYNTAX, "the file is no mapping with device_spec or alias in it")
+        yaml.options.findings.push(
+            Finding::new(&YAML_SYNTAX, "the file is no mapping with device_spec or alias in it")
                 .at(Span::new(id, 0, 0), "")
                 .remedy("pci:\n  device_spec:\n    - {vendor_id: …, product_id: …}"),
         );
@@ -207,8 +207,8 @@ fn read_option(
                     _ => yaml.options.assignments.push(assignment((group, option), key_span, mapped)),
                 }
             }
-            (Value::String(_), _) => yaml.options.diagnostics.push(
-                Diagnostic::new(&YAML_SYNTAX, format!("an entry of {} is text, not a mapping", key.value))
+            (Value::String(_), _) => yaml.options.findings.push(
+                Finding::new(&YAML_SYNTAX, format!("an entry of {} is text, not a mapping", key.value))
                     .at(node.span, "text")
                     .remedy("write it as YAML, without the quotes around it: - {vendor_id: …, product_id: …}"),
             ),

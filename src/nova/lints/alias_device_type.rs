@@ -1,9 +1,9 @@
 //! An alias whose ids and device_type do not fit.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::functions;
 use crate::model::snapshot::DevType;
-use crate::text::Diagnostic;
 
 lint! {
     /// The ids of an alias belong to another device_type than it names.
@@ -18,7 +18,7 @@ lint! {
     "alias-device-type": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for alias in &subject.config.aliases {
         let (Some(vendor), Some(product), Some(wanted)) =
             (alias.spec.get("vendor_id"), alias.spec.get("product_id"), alias.spec.get("dev_type"))
@@ -29,7 +29,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let Some((is, why, fix)) = kind(subject, &vendor, &product, wanted) else { continue };
         let Some(member) = alias.node.get("product_id") else { continue };
         found.push(
-            Diagnostic::new(
+            Finding::new(
                 &RULE,
                 format!("alias '{}' wants {wanted}, but {vendor}:{product} is {is}{why}", alias.name.value),
             )

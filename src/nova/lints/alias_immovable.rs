@@ -1,9 +1,8 @@
 //! An alias whose guests can never be live-migrated.
 
 use super::Subject;
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Severity};
 use crate::model::snapshot::Declared;
-use crate::text::Diagnostic;
 
 lint! {
     /// An alias has no live_migratable yes, so its guests can never be live-migrated.
@@ -19,14 +18,14 @@ lint! {
     "alias-never-migrates": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let config = subject.config;
     // Where nothing at all is about migration, it is only worth knowing.
     let in_use = config.device_specs.iter().any(|spec| spec.tags.live_migratable.is_some())
         || config.aliases.iter().any(|alias| alias.spec.live_migratable != Declared::Unset);
     for alias in config.aliases.iter().filter(|alias| alias.spec.live_migratable == Declared::Unset) {
         found.push(
-            Diagnostic::new(&RULE, format!("guests with alias '{}' can never be live-migrated", alias.name.value))
+            Finding::new(&RULE, format!("guests with alias '{}' can never be live-migrated", alias.name.value))
                 .severity(if in_use { Severity::Warning } else { Severity::Info })
                 .at(alias.name.span, "no live_migratable")
                 .remedy("\"live_migratable\": \"yes\", or \"no\" if that is meant"),

@@ -1,9 +1,9 @@
 //! One alias for different kinds of devices.
 
 use super::{Subject, serves};
+use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
 use crate::nova::config::device_spec::DeviceSpec;
-use crate::text::Diagnostic;
 
 lint! {
     /// One alias reaches different kinds of devices, which cannot take each other's state.
@@ -19,7 +19,7 @@ lint! {
     "alias-several-kinds": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let aliases = &subject.config.aliases;
     let ids = |i: usize| (aliases[i].spec.get("vendor_id"), aliases[i].spec.get("product_id"));
     for i in 0..aliases.len() {
@@ -30,7 +30,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let name = &alias.name.value;
         if let Some(first) = (0..i).find(|j| aliases[*j].name.value == *name && ids(*j) != ids(i)) {
             found.push(
-                Diagnostic::new(&RULE, format!("alias '{name}' reaches devices of different kinds"))
+                Finding::new(&RULE, format!("alias '{name}' reaches devices of different kinds"))
                     .at(alias.place("product_id"), "other ids")
                     .also(aliases[first].place("product_id"), "the first of that name")
                     .remedy("give each kind of device its own alias and flavor"),
@@ -47,7 +47,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let Some(first) = kinds.next() else { continue };
         if let Some(other) = kinds.find(|s| (&s.vendor_id, &s.product_id) != (&first.vendor_id, &first.product_id)) {
             found.push(
-                Diagnostic::new(
+                Finding::new(
                     &RULE,
                     format!("the resource_class of alias '{name}' is shared by devices of different kinds"),
                 )

@@ -1,8 +1,8 @@
 //! Same-named aliases that disagree about migration.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
-use crate::text::Diagnostic;
 
 lint! {
     /// Of several aliases with one name not all say live_migratable yes.
@@ -17,14 +17,14 @@ lint! {
     "alias-mixed-answer": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let aliases = &subject.config.aliases;
     let yes = |i: usize| aliases[i].spec.live_migratable == Declared::Yes;
     for i in 0..aliases.len() {
         let same = || (0..aliases.len()).filter(|j| aliases[*j].name.value == aliases[i].name.value);
         if let Some(other) = same().find(|j| yes(*j)).filter(|_| !yes(i)) {
             found.push(
-                Diagnostic::new(
+                Finding::new(
                     &RULE,
                     format!(
                         "alias '{}' can never be migrated: this alternative does not say yes",

@@ -1,8 +1,8 @@
 //! An alias `no` that untagged devices do not serve.
 
 use super::{Subject, serves};
+use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
-use crate::text::Diagnostic;
 
 lint! {
     /// An alias says live_migratable no, but the devices are only untagged.
@@ -17,7 +17,7 @@ lint! {
     "alias-no-untagged": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for alias in &subject.config.aliases {
         if alias.spec.live_migratable != Declared::No {
             continue;
@@ -28,7 +28,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         found.push(
-            Diagnostic::new(
+            Finding::new(
                 &RULE,
                 format!("alias '{}' says live_migratable no, which only devices tagged no can serve", alias.name.value),
             )

@@ -1,8 +1,8 @@
 //! An alias that wants migratable devices where none is declared.
 
 use super::{Subject, serves, spec_pf_id};
+use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
-use crate::text::Diagnostic;
 
 lint! {
     /// An alias says live_migratable yes, but no device_spec that could serve it says yes.
@@ -17,7 +17,7 @@ lint! {
     "alias-yes-unsatisfied": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let specs = &subject.config.device_specs;
     if specs.is_empty() {
         // A controller's file: the specs are on the hosts.
@@ -35,7 +35,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             // The spec is there, with the id of the PF.
             continue;
         }
-        let mut diagnostic = Diagnostic::new(
+        let mut finding = Finding::new(
             &RULE,
             format!(
                 "alias '{}' wants live_migratable devices, and no device_spec here declares any for it",
@@ -48,8 +48,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         )
         .remedy("\"live_migratable\": \"yes\" in the device_spec of these devices");
         if let Some(spec) = specs.iter().find(|spec| serves(spec, &alias.spec)) {
-            diagnostic = diagnostic.also(spec.span(), "could serve it, but does not say yes");
+            finding = finding.also(spec.span(), "could serve it, but does not say yes");
         }
-        found.push(diagnostic);
+        found.push(finding);
     }
 }

@@ -1,7 +1,7 @@
 //! The alias key that makes every request fail.
 
 use super::Subject;
-use crate::text::Diagnostic;
+use crate::model::finding::Finding;
 
 lint! {
     /// An alias has capability_type, so no request for it can ever be met.
@@ -15,11 +15,11 @@ lint! {
     "capability-type": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for alias in &subject.config.aliases {
         if let Some(member) = alias.node.get("capability_type") {
             found.push(
-                Diagnostic::new(
+                Finding::new(
                     &RULE,
                     format!("alias '{}' can never be served: no device has a capability_type", alias.name.value),
                 )

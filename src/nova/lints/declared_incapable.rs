@@ -1,9 +1,8 @@
 //! What is declared against what the device says.
 
 use super::Subject;
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Severity};
 use crate::model::snapshot::{Declared, Device, Supported};
-use crate::text::Diagnostic;
 
 lint! {
     /// A device is declared live-migratable, but it or its driver says it cannot migrate.
@@ -19,7 +18,7 @@ lint! {
     "declared-not-capable": Error, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for (i, spec) in subject.config.device_specs.iter().enumerate() {
         let devices: Vec<_> =
             subject.matched().into_iter().filter(|(_, winner)| *winner == Some(i)).map(|(device, _)| device).collect();
@@ -34,7 +33,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             let text = format!("{}{others} cannot migrate, although this says yes{why}", first.address);
             let remedy =
                 remedy(subject, first).unwrap_or("\"live_migratable\": \"no\", or bind the variant driver that can");
-            found.push(Diagnostic::new(&RULE, text).at(span, "declared").device(&first.address).remedy(remedy));
+            found.push(Finding::new(&RULE, text).at(span, "declared").device(&first.address).remedy(remedy));
         }
         let plain = |d: &&&Device| {
             // VFs of NVIDIA GPUs belong to the vendor's driver, which needs a vGPU type and no other driver.
@@ -54,7 +53,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                 _ => "bind the variant driver before guests start (driverctl set-override ADDRESS DRIVER)",
             };
             found.push(
-                Diagnostic::new(&RULE, text)
+                Finding::new(&RULE, text)
                     .severity(Severity::Warning)
                     .at(span, format!("bound to {}", first.driver.as_deref().unwrap_or("nothing")))
                     .device(&first.address)
@@ -75,6 +74,6 @@ fn remedy<'a>(subject: &Subject<'a>, device: &Device) -> Option<&'a str> {
     const SAME: [&str; 3] = ["declared-cannot", "unmanaged-not-bound", "plain-vfio-bound"];
     let address = device.address.to_string();
     let findings = &subject.host?.findings;
-    let same = findings.iter().find(|f| SAME.contains(&f.code.as_str()) && f.device.as_deref() == Some(&*address));
+    let same = findings.iter().find(|f| SAME.contains(&&*f.code) && f.device.as_deref() == Some(&*address));
     same.and_then(|finding| finding.remedy.as_deref())
 }

@@ -1,8 +1,8 @@
 //! An old name that Nova still reads.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::options::{ALIAS, DEVICE_SPEC};
-use crate::text::Diagnostic;
 
 lint! {
     /// An option is written with a deprecated name.
@@ -17,12 +17,12 @@ lint! {
     "deprecated-option": Info, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for assignment in subject.config.files.iter().flat_map(|file| &file.assignments) {
         for def in [&DEVICE_SPEC, &ALIAS] {
             if def.is_set_by(assignment) && assignment.key.value != def.name {
                 found.push(
-                    Diagnostic::new(&RULE, format!("{} is an old name of [pci] {}", assignment.key.value, def.name))
+                    Finding::new(&RULE, format!("{} is an old name of [pci] {}", assignment.key.value, def.name))
                         .at(assignment.key.span, "deprecated")
                         .note("within one file Nova reads the old names first, whatever the order of the lines")
                         .remedy(format!("[pci] {} = …", def.name)),

@@ -1,7 +1,7 @@
 //! Devices of the host that no spec matches.
 
 use super::{Subject, spec_pf_id};
-use crate::text::Diagnostic;
+use crate::model::finding::Finding;
 
 lint! {
     /// A device that could be migrated falls under no device_spec, so Nova does not manage it.
@@ -16,7 +16,7 @@ lint! {
     "device-unmatched": Info, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let mut by_kind: std::collections::BTreeMap<_, Vec<_>> = std::collections::BTreeMap::new();
     for (device, winner) in subject.matched() {
         let candidate = device.parent_addr.is_some() || device.has_variant_driver();
@@ -32,7 +32,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         }
         let others = if devices.len() > 1 { format!(" and {} more", devices.len() - 1) } else { String::new() };
         found.push(
-            Diagnostic::new(&RULE, format!("no device_spec matches {}{others} ({vendor}:{product})", first.address))
+            Finding::new(&RULE, format!("no device_spec matches {}{others} ({vendor}:{product})", first.address))
                 .device(&first.address)
                 .remedy(format!("device_spec = {{\"vendor_id\": \"{vendor}\", \"product_id\": \"{product}\"}}")),
         );

@@ -1,8 +1,8 @@
 //! A permitted downtime that is too short for devices.
 
 use super::{Subject, option_span, uses_migration};
+use crate::model::finding::Finding;
 use crate::nova::config::options::DOWNTIME;
-use crate::text::Diagnostic;
 
 lint! {
     /// live_migration_downtime is too short for the state of the devices.
@@ -24,7 +24,7 @@ const BYTES_PER_MS: u64 = 1 << 20;
 /// Nova's default.
 const LEAST_MS: u64 = 500;
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     if !uses_migration(subject) {
         return;
     }
@@ -37,13 +37,13 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     if value >= needed {
         return;
     }
-    let diagnostic = Diagnostic::new(
+    let finding = Finding::new(
         &RULE,
         format!("live_migration_downtime of {value} ms is too short: devices need about {needed} ms"),
     )
     .remedy(format!("live_migration_downtime = {needed}"));
     found.push(match option_span(subject, &DOWNTIME) {
-        Some(span) => diagnostic.at(span, "milliseconds"),
-        None => diagnostic.note("it is not set; Nova's default is 500"),
+        Some(span) => finding.at(span, "milliseconds"),
+        None => finding.note("it is not set; Nova's default is 500"),
     });
 }

@@ -1,8 +1,8 @@
 //! Forced completion, which does not make a guest with VFIO devices converge.
 
 use super::{Subject, option_span, uses_migration};
+use crate::model::finding::Finding;
 use crate::nova::config::options::{POST_COPY, TIMEOUT_ACTION};
-use crate::text::Diagnostic;
 
 lint! {
     /// live_migration_timeout_action is force_complete, while devices are declared live-migratable.
@@ -20,7 +20,7 @@ lint! {
     "force-complete": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let action = subject.config.options.get("libvirt.live_migration_timeout_action");
     let forced = action.is_some_and(|option| option.value == "force_complete");
     let Some(span) = option_span(subject, &TIMEOUT_ACTION).filter(|_| forced && uses_migration(subject)) else {
@@ -32,7 +32,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         "force_complete pauses the guest, and its VFIO devices go on writing memory: the migration may never end"
     };
     found.push(
-        Diagnostic::new(&RULE, message)
+        Finding::new(&RULE, message)
             .at(span, "after live_migration_completion_timeout")
             .remedy("live_migration_timeout_action = abort"),
     );

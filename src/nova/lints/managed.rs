@@ -1,8 +1,8 @@
 //! `managed` where the variant driver must stay bound.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
-use crate::text::Diagnostic;
 
 lint! {
     /// Managed is yes or unset on live-migratable devices, whose variant driver must stay bound.
@@ -19,7 +19,7 @@ lint! {
     "managed-variant-driver": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for spec in subject.config.device_specs.iter().filter(|spec| spec.declared() == Declared::Yes) {
         if spec.tags.managed == Some(Declared::No) {
             continue;
@@ -29,7 +29,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             None => (spec.span(), "managed is unset, which means yes"),
         };
         found.push(
-            Diagnostic::new(&RULE, "libvirt may replace the variant driver of these devices: managed is not no")
+            Finding::new(&RULE, "libvirt may replace the variant driver of these devices: managed is not no")
                 .at(span, shown)
                 .remedy("\"managed\": \"no\", and bind the variant driver at boot"),
         );

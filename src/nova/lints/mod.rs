@@ -4,18 +4,18 @@
 //!
 //! 1. Write `src/nova/lints/NAME.rs`: `lint!` with the page (a sentence that says what is wrong, then *Meaning*, *Check by
 //!    hand* and *Fix*; a page that lacks one does not compile), the code, the severity, and `run`, which pushes one
-//!    [`Diagnostic::new(&RULE, …)`](Diagnostic::new) for each place.
+//!    [`Finding::new(&RULE, …)`](Finding::new) for each place.
 //! 2. Add `NAME` to `lints!` below, which declares the module and registers the lint.
 //! 3. Write `tests/cmd/check-config/CODE.case`: a file that has the trap, and the corrected one. `UPDATE=1` records what pvm
 //!    says; a lint without a case fails the test.
 
-use crate::model::finding::Rule;
+use crate::model::finding::{Finding, Rule};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Declared, Device, Snapshot, Wanted};
 use crate::nova::config::device_spec::{DeviceSpec, IdPattern};
 use crate::nova::config::options::OptionDef;
 use crate::nova::config::{Matcher, ParsedConfig, View};
-use crate::text::{Diagnostic, Span};
+use crate::text::Span;
 
 /// What a lint looks at.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub struct Lint {
     /// Its rule.
     pub rule: &'static Rule,
     /// Looks for it.
-    pub run: fn(&Subject<'_>, &mut Vec<Diagnostic>),
+    pub run: fn(&Subject<'_>, &mut Vec<Finding>),
 }
 
 /// Declares the lint of a file: its page, code and severity, and the function that looks for it.
@@ -113,7 +113,7 @@ lints! {
 }
 
 /// Everything the lints have to say.
-pub fn run(subject: &Subject<'_>) -> Vec<Diagnostic> {
+pub fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for lint in LINTS {
         (lint.run)(subject, &mut found);

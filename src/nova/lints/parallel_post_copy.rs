@@ -1,8 +1,8 @@
 //! Parallel connections together with post-copy.
 
 use super::{Subject, option_span};
+use crate::model::finding::Finding;
 use crate::nova::config::options::{PARALLEL_CONNECTIONS, POST_COPY};
-use crate::text::Diagnostic;
 
 lint! {
     /// Parallel connections are used together with post-copy, which QEMU bears from 10.1 on only.
@@ -19,7 +19,7 @@ lint! {
     "parallel-post-copy": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let option = subject.config.options.get("libvirt.live_migration_parallel_connections");
     let Some(connections) = option.and_then(|option| option.value.as_u64()).filter(|count| *count > 1) else { return };
     let Some(span) = option_span(subject, &PARALLEL_CONNECTIONS).filter(|_| subject.config.is_on(&POST_COPY)) else {
@@ -31,7 +31,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
     let of = qemu.map_or_else(|| "a QEMU older than 10.1".to_owned(), |qemu| format!("QEMU {qemu} of this host"));
     found.push(
-        Diagnostic::new(&RULE, format!("{connections} parallel connections and post-copy: {of} loses the guest"))
+        Finding::new(&RULE, format!("{connections} parallel connections and post-copy: {of} loses the guest"))
             .at(span, "with live_migration_permit_post_copy")
             .remedy("live_migration_permit_post_copy = false, or live_migration_parallel_connections = 1"),
     );

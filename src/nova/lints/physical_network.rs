@@ -1,8 +1,8 @@
 //! A tag that Nova ignores on network devices.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
-use crate::text::Diagnostic;
 
 lint! {
     /// live_migratable is set on devices of a physical_network, for which Nova ignores it.
@@ -19,13 +19,13 @@ lint! {
     "physical-network-ignored": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for spec in subject.config.device_specs.iter().filter(|spec| spec.declared() == Declared::Yes) {
         let (Some(_), Some(tag)) = (spec.node.get("physical_network"), spec.node.get("live_migratable")) else {
             continue;
         };
         found.push(
-            Diagnostic::new(&RULE, "Nova ignores live_migratable for devices with physical_network")
+            Finding::new(&RULE, "Nova ignores live_migratable for devices with physical_network")
                 .at(tag.key.span.to(tag.value.span), "ignored: the port is detached and attached again")
                 .note("its ports lose their traffic during a live migration; pvm migrate moves them with their state")
                 .remedy("keep it for pvm migrate, or remove live_migratable"),

@@ -1,9 +1,9 @@
 //! So many providers that Placement stops counting.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
 use crate::nova::config::placement_names;
-use crate::text::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 
 lint! {
@@ -25,7 +25,7 @@ lint! {
 /// From here on the number of combinations is beyond Placement's limits.
 const MOST: usize = 8;
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     if !subject.config.is_on(&REPORT_IN_PLACEMENT) {
         return;
     }
@@ -42,7 +42,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (class, (winner, providers)) in classes {
         if providers.len() > MOST {
             found.push(
-                Diagnostic::new(&RULE, format!("{} providers of {class} on this host: Placement cuts the list of candidates", providers.len()))
+                Finding::new(&RULE, format!("{} providers of {class} on this host: Placement cuts the list of candidates", providers.len()))
                     .at(subject.config.device_specs[winner].span(), "the first of this class")
                     .remedy("allocation_candidates_generation_strategy = breadth-first and a larger max_allocation_candidates in [placement] of placement.conf"),
             );

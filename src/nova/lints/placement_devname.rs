@@ -1,8 +1,8 @@
 //! devname with Placement.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
-use crate::text::Diagnostic;
 
 lint! {
     /// devname is used while report_in_placement is on, which stops nova-compute.
@@ -17,14 +17,14 @@ lint! {
     "placement-devname": Error, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     if !subject.config.is_on(&REPORT_IN_PLACEMENT) {
         return;
     }
     for spec in &subject.config.device_specs {
         if let Some(member) = spec.node.get("devname").filter(|m| m.value.truthy()) {
             found.push(
-                Diagnostic::new(&RULE, "devname does not work with report_in_placement")
+                Finding::new(&RULE, "devname does not work with report_in_placement")
                     .at(member.key.span.to(member.value.span), "give the address instead")
                     .remedy("\"address\": \"0000:81:00.0\"")
                     .nova("PlacementPciException", "The 'devname' parameter is not supported in [pci]device_spec when [pci]report_in_placement is enabled"),

@@ -1,11 +1,11 @@
 //! Devices that cannot be one resource provider.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::snapshot::{Declared, DevType, Device};
 use crate::nova::config::DeviceSpec;
 use crate::nova::config::options::REPORT_IN_PLACEMENT;
 use crate::nova::config::placement_names;
-use crate::text::Diagnostic;
 use std::collections::BTreeMap;
 
 lint! {
@@ -23,7 +23,7 @@ lint! {
     "placement-conflict": Error, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     if !subject.config.is_on(&REPORT_IN_PLACEMENT) {
         return;
     }
@@ -47,15 +47,15 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         told.push((spec.span(), other.span(), class));
-        let mut diagnostic = Diagnostic::new(&RULE, format!("on {provider} {message}"))
+        let mut finding = Finding::new(&RULE, format!("on {provider} {message}"))
             .at(spec.span(), "this one")
             .device(&provider)
             .remedy(fix)
             .nova(class, format!("for the devices of {provider}"));
         if other.span() != spec.span() {
-            diagnostic = diagnostic.also(other.span(), "against this one");
+            finding = finding.also(other.span(), "against this one");
         }
-        found.push(diagnostic);
+        found.push(finding);
     }
 }
 

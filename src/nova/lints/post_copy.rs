@@ -1,8 +1,8 @@
 //! Post-copy, which VFIO devices do not survive.
 
 use super::{Subject, option_span, uses_migration};
+use crate::model::finding::Finding;
 use crate::nova::config::options::POST_COPY;
-use crate::text::Diagnostic;
 
 lint! {
     /// post-copy is permitted, while devices are declared live-migratable.
@@ -18,12 +18,12 @@ lint! {
     "post-copy-permitted": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     if let Some(span) =
         option_span(subject, &POST_COPY).filter(|_| subject.config.is_on(&POST_COPY) && uses_migration(subject))
     {
         found.push(
-            Diagnostic::new(&RULE, "post-copy is permitted, and QEMU refuses it for guests with VFIO devices")
+            Finding::new(&RULE, "post-copy is permitted, and QEMU refuses it for guests with VFIO devices")
                 .at(span, "on")
                 .remedy("live_migration_permit_post_copy = false"),
         );

@@ -1,8 +1,8 @@
 //! An address expression that matches more than it says.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::address::{FIELDS, Field, WIDTHS};
-use crate::text::Diagnostic;
 
 lint! {
     /// An address expression is matched at the start only and also takes longer values.
@@ -17,7 +17,7 @@ lint! {
     "regex-prefix": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for spec in &subject.config.device_specs {
         let Some(address) = &spec.address else { continue };
         for (i, field) in address.fields.iter().enumerate() {
@@ -29,7 +29,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             let Some(member) = spec.node.get("address").and_then(|m| m.value.get(FIELDS[i])) else { continue };
             let text = &address.text[i];
             found.push(
-                Diagnostic::new(
+                Finding::new(
                     &RULE,
                     format!(
                         "the expression for {} also matches {example:0w$x}: it is anchored at the start only",

@@ -1,9 +1,9 @@
 //! An address expression that matches no device because of its case.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::address::{FIELDS, Field, WIDTHS};
 use crate::nova::python::regex::Regex;
-use crate::text::Diagnostic;
 
 lint! {
     /// An address expression has upper case and can never match: addresses are lower case.
@@ -18,7 +18,7 @@ lint! {
     "regex-upper-case": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for spec in &subject.config.device_specs {
         let Some(address) = &spec.address else { continue };
         for (i, field) in address.fields.iter().enumerate() {
@@ -31,7 +31,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             }
             let Some(member) = spec.node.get("address").and_then(|m| m.value.get(FIELDS[i])) else { continue };
             found.push(
-                Diagnostic::new(
+                Finding::new(
                     &RULE,
                     format!("the expression for {} never matches: addresses are lower case", FIELDS[i]),
                 )

@@ -1,9 +1,8 @@
 //! A spec that an earlier one takes the devices of.
 
 use super::Subject;
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Severity};
 use crate::nova::config::matching::Overlap;
-use crate::text::Diagnostic;
 
 lint! {
     /// An earlier device_spec takes all or some of the devices this one is for.
@@ -19,7 +18,7 @@ lint! {
     "shadowed-spec": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let specs = &subject.config.device_specs;
     for (later, spec) in specs.iter().enumerate() {
         let hit = (0..later).find_map(|earlier| match subject.matcher.overlap(earlier, later) {
@@ -34,7 +33,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         } else {
             "an earlier device_spec takes some devices of this one"
         };
-        let mut diagnostic = Diagnostic::new(&RULE, message)
+        let mut finding = Finding::new(&RULE, message)
             .at(spec.span(), if fully { "never reached" } else { "reached for the others only" })
             .also(specs[earlier].span(), "the first match applies")
             .remedy(match (same, fully) {
@@ -43,8 +42,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                 (false, _) => "put the more exact one first",
             });
         if same || !fully {
-            diagnostic = diagnostic.severity(Severity::Info);
+            finding = finding.severity(Severity::Info);
         }
-        found.push(diagnostic);
+        found.push(finding);
     }
 }

@@ -1,11 +1,11 @@
 //! A device_spec with the id of a PF where its VFs are meant.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::functions;
 use crate::model::pci::PciId;
 use crate::model::snapshot::{Declared, DevType};
 use crate::nova::config::DeviceSpec;
-use crate::text::Diagnostic;
 
 lint! {
     /// A device_spec names the product id of a PF, and its VFs have another one.
@@ -21,13 +21,13 @@ lint! {
     "spec-pf-id": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for (index, spec) in subject.config.device_specs.iter().enumerate() {
         let (Some((own, vfs)), Some(member)) = (mistaken(subject, index, spec), spec.node.get("product_id")) else {
             continue;
         };
         found.push(
-            Diagnostic::new(&RULE, functions::told(own, vfs))
+            Finding::new(&RULE, functions::told(own, vfs))
                 .at(member.value.span, "the PF's id")
                 .remedy(format!("\"product_id\": \"{vfs}\", the other keys as they are")),
         );

@@ -1,9 +1,9 @@
 //! A spec that no device of the host falls under.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::model::snapshot::{Device, Snapshot};
 use crate::nova::config::View;
-use crate::text::Diagnostic;
 
 lint! {
     /// A device_spec matches no device of the host, or loses all of them to earlier ones.
@@ -19,7 +19,7 @@ lint! {
     "spec-matches-nothing": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let Some(host) = subject.host else { return };
     let matched = subject.matched();
     for (i, spec) in subject.config.device_specs.iter().enumerate() {
@@ -36,7 +36,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             .and_then(|(device, winner)| Some((device, (*winner)?)));
         found.push(match lost {
             Some((device, winner)) => {
-                Diagnostic::new(&RULE, "earlier device_specs take every device of this one on this host")
+                Finding::new(&RULE, "earlier device_specs take every device of this one on this host")
                     .at(spec.span(), "applies to no device")
                     .also(subject.config.device_specs[winner].span(), format!("applies to {}", device.address))
                     .remedy("put this one above the other, or remove it")
@@ -47,15 +47,15 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Why a spec matches nothing, as a trace of the devices would say it.
-fn nothing(subject: &Subject<'_>, host: &Snapshot, index: usize) -> Diagnostic {
+fn nothing(subject: &Subject<'_>, host: &Snapshot, index: usize) -> Finding {
     let spec = &subject.config.device_specs[index];
-    let diagnostic = Diagnostic::new(&RULE, "this device_spec matches no device of this host");
+    let finding = Finding::new(&RULE, "this device_spec matches no device of this host");
     if let Some(name) = spec.devname.as_ref().and_then(|name| name.as_str()) {
         let interfaces = || host.devices.iter().filter_map(|device| device.netdev.as_deref());
         if !interfaces().any(|other| other == name) {
             let near: Vec<&str> = interfaces().filter(|other| other.starts_with(name)).take(4).collect();
             let there = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
-            return diagnostic
+            return finding
                 .at(spec.span(), format!("no interface {name} on this host{there}"))
                 .remedy("compare it with: ip -br link");
         }
@@ -69,9 +69,9 @@ fn nothing(subject: &Subject<'_>, host: &Snapshot, index: usize) -> Diagnostic {
         && !(spec.vendor_id.is_any() && spec.product_id.is_any())
         && same.all(|device| device.address.domain > 0xffff)
     {
-        return diagnostic.at(spec.span(), format!("Nova skips {first}: its PCI domain is beyond ffff")).remedy(
+        return finding.at(spec.span(), format!("Nova skips {first}: its PCI domain is beyond ffff")).remedy(
             "no device_spec can name it; switch off the controller that opens the domain (Intel VMD) for this slot",
         );
     }
-    diagnostic.at(spec.span(), "no such device").remedy("compare it with: lspci -D -nn")
+    finding.at(spec.span(), "no such device").remedy("compare it with: lspci -D -nn")
 }

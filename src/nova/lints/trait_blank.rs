@@ -1,8 +1,8 @@
 //! Blanks in a list of traits.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::placement_names;
-use crate::text::Diagnostic;
 
 lint! {
     /// A list of traits has blanks, which become part of the names.
@@ -17,7 +17,7 @@ lint! {
     "trait-blank": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let config = subject.config;
     let nodes = config.device_specs.iter().map(|s| &s.node).chain(config.aliases.iter().map(|a| &a.node));
     for member in nodes.filter_map(|node| node.get("traits")) {
@@ -30,7 +30,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         }
         let odd = names.difference(&placement_names::traits(&stripped)).cloned().collect::<Vec<_>>().join(", ");
         found.push(
-            Diagnostic::new(&RULE, format!("Nova does not strip traits: here they become {odd}"))
+            Finding::new(&RULE, format!("Nova does not strip traits: here they become {odd}"))
                 .at(member.value.span, "blanks or empty items count")
                 .remedy(format!("\"traits\": \"{stripped}\"")),
         );

@@ -1,8 +1,8 @@
 //! Tunnelled migration, which costs more than devices have time for.
 
 use super::{Subject, option_span, uses_migration};
+use crate::model::finding::Finding;
 use crate::nova::config::options::TUNNELLED;
-use crate::text::Diagnostic;
 
 lint! {
     /// Tunnelled migration is on, while devices are declared live-migratable.
@@ -18,12 +18,12 @@ lint! {
     "tunnelled-migration": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     if let Some(span) =
         option_span(subject, &TUNNELLED).filter(|_| subject.config.is_on(&TUNNELLED) && uses_migration(subject))
     {
         found.push(
-            Diagnostic::new(&RULE, "tunnelled migration lengthens the downtime, while the device state is transferred")
+            Finding::new(&RULE, "tunnelled migration lengthens the downtime, while the device state is transferred")
                 .at(span, "on")
                 .remedy(
                     "live_migration_tunnelled = false; live_migration_with_native_tls = true encrypts without a tunnel",

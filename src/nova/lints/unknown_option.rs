@@ -1,9 +1,9 @@
 //! An option Nova does not read.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::config::options::{self, KNOWN};
 use crate::nova::oslo::ini::Assignment;
-use crate::text::Diagnostic;
 use crate::text::near_miss::near_miss;
 
 lint! {
@@ -30,7 +30,7 @@ const MEANT: [&str; 6] =
 /// Names that people write for `alias`: the old one, and plurals.
 const MEANT_ALIAS: [&str; 4] = ["pci_alias", "aliases", "pci_aliases", "device_alias"];
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     for assignment in subject.config.files.iter().flat_map(|file| &file.assignments) {
         let section = options::normal_section(&assignment.section.value);
         let key = assignment.key.value.as_str();
@@ -52,7 +52,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                 format!("in [{section}]")
             };
             found.push(
-                Diagnostic::new(&RULE, format!("{key} stands {place}, where Nova does not read it"))
+                Finding::new(&RULE, format!("{key} stands {place}, where Nova does not read it"))
                     .at(assignment.key.span, "ignored")
                     .remedy(format!("move it to [{}]", def.group)),
             );
@@ -60,7 +60,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn unknown(assignment: &Assignment) -> Diagnostic {
+fn unknown(assignment: &Assignment) -> Finding {
     let key = assignment.key.value.as_str();
     let near = if MEANT.contains(&key) {
         Some("device_spec")
@@ -71,13 +71,13 @@ fn unknown(assignment: &Assignment) -> Diagnostic {
     };
     let near = near.or_else(|| KNOWN.iter().find(|def| def.name == key).map(|def| def.name));
     let home = KNOWN.iter().find(|def| Some(def.name) == near).map_or("pci", |def| def.group);
-    let diagnostic = Diagnostic::new(&RULE, format!("Nova has no option '{key}' in [pci] and ignores it"));
+    let finding = Finding::new(&RULE, format!("Nova has no option '{key}' in [pci] and ignores it"));
     match near {
         Some(near) if home == "pci" => {
-            diagnostic.at(assignment.key.span, format!("did you mean {near}?")).remedy(format!("{near} = …"))
+            finding.at(assignment.key.span, format!("did you mean {near}?")).remedy(format!("{near} = …"))
         }
-        Some(near) => diagnostic.at(assignment.key.span, "ignored here").remedy(format!("move {near} to [{home}]")),
-        None => diagnostic
+        Some(near) => finding.at(assignment.key.span, "ignored here").remedy(format!("move {near} to [{home}]")),
+        None => finding
             .at(assignment.key.span, "ignored")
             .remedy("remove it; [pci] has device_spec, alias and report_in_placement"),
     }

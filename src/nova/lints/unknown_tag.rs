@@ -1,9 +1,8 @@
 //! A key of a device_spec that Nova does not know.
 
 use super::Subject;
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Severity};
 use crate::nova::config::device_spec::{KNOWN_TAGS, MATCHING_KEYS};
-use crate::text::Diagnostic;
 use crate::text::near_miss::near_miss;
 
 lint! {
@@ -21,7 +20,7 @@ lint! {
     "unknown-tag": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let known: Vec<&str> = MATCHING_KEYS.iter().chain(&KNOWN_TAGS).copied().collect();
     for member in subject.config.device_specs.iter().flat_map(|spec| spec.node.members()) {
         let key = member.key.value.as_str();
@@ -29,21 +28,21 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let of_alias = matches!(key, "name" | "device_type" | "dev_type" | "numa_policy" | "capability_type");
-        let diagnostic = match near_miss(key, &known) {
-            Some(near) => Diagnostic::new(&RULE, format!("Nova takes '{key}' for a tag of your own, not for {near}"))
+        let finding = match near_miss(key, &known) {
+            Some(near) => Finding::new(&RULE, format!("Nova takes '{key}' for a tag of your own, not for {near}"))
                 .at(member.key.span, format!("did you mean {near}?"))
                 .remedy(format!("\"{near}\": …")),
             None if of_alias => {
-                Diagnostic::new(&RULE, format!("'{key}' is a key of alias; here Nova takes it for a tag of your own"))
+                Finding::new(&RULE, format!("'{key}' is a key of alias; here Nova takes it for a tag of your own"))
                     .at(member.key.span, "does nothing here")
                     .remedy("remove it")
             }
-            None => Diagnostic::new(&RULE, format!("'{key}' is a tag of your own"))
+            None => Finding::new(&RULE, format!("'{key}' is a tag of your own"))
                 .severity(Severity::Info)
                 .at(member.key.span, "splits the pool of devices")
                 .note("devices with different tags are in different pools; only a Neutron port can ask for such a tag")
                 .remedy("keep it if a port's binding profile asks for it, else remove it"),
         };
-        found.push(diagnostic);
+        found.push(finding);
     }
 }

@@ -1,8 +1,7 @@
 //! What any live_migratable tag demands of the host.
 
 use super::Subject;
-use crate::model::finding::Severity;
-use crate::text::Diagnostic;
+use crate::model::finding::{Finding, Severity};
 
 lint! {
     /// A live_migratable tag, yes or no, requires libvirt 10.0.0 and QEMU 8.2.2.
@@ -18,7 +17,7 @@ lint! {
     "live-migratable-versions": Info, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     // Null counts for nothing. One note is enough for all specs.
     let first = subject
         .config
@@ -30,7 +29,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         version.as_ref().and_then(|text| numbers(text)).is_some_and(|version| version < least)
     };
     let too_old = subject.host.is_some_and(|h| old(&h.host.libvirt, [10, 0, 0]) || old(&h.host.qemu, [8, 2, 2]));
-    let mut diagnostic = Diagnostic::new(
+    let mut finding = Finding::new(
         &RULE,
         "live_migratable requires libvirt >= 10.0.0 and QEMU >= 8.2.2 on this host, whatever its value",
     )
@@ -38,12 +37,12 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     .note("with older ones nova-compute does not start; the kernel needs variant drivers, 5.18 or later")
     .remedy("check with: virsh version");
     if too_old {
-        diagnostic = diagnostic.severity(Severity::Error).nova(
+        finding = finding.severity(Severity::Error).nova(
             "InvalidConfiguration",
             "PCI device spec is configured for live_migratable but it's not supported by libvirt/QEMU",
         );
     }
-    found.push(diagnostic);
+    found.push(finding);
 }
 
 /// The three numbers of a version.

@@ -1,8 +1,8 @@
 //! Plain YAML values that other readers take for something else.
 
 use super::Subject;
+use crate::model::finding::Finding;
 use crate::nova::python::node::{Node, Value};
-use crate::text::Diagnostic;
 
 lint! {
     /// A YAML value without quotes is a number or a boolean for other readers.
@@ -18,7 +18,7 @@ lint! {
     "yaml-unquoted": Warning, run
 }
 
-fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let config = subject.config;
     for entry in config.spec_entries.iter().chain(&config.alias_entries).filter(|entry| entry.text.is_none()) {
         if let Some(node) = &entry.node {
@@ -27,14 +27,14 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn look(subject: &Subject<'_>, node: &Node, found: &mut Vec<Diagnostic>) {
+fn look(subject: &Subject<'_>, node: &Node, found: &mut Vec<Finding>) {
     match &node.value {
         Value::Array(items) => items.iter().for_each(|item| look(subject, item, found)),
         Value::Object(members) => members.iter().for_each(|member| look(subject, &member.value, found)),
         Value::String(text) if subject.config.sources.text(node.span) == text => {
             if let Some(what) = other_type(text) {
                 found.push(
-                    Diagnostic::new(&RULE, format!("without quotes other YAML readers take {text} for {what}"))
+                    Finding::new(&RULE, format!("without quotes other YAML readers take {text} for {what}"))
                         .at(node.span, what)
                         .remedy(format!("\"{text}\""))
                         .fix(node.span, format!("\"{text}\"")),

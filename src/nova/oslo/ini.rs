@@ -1,8 +1,8 @@
 //! oslo.config's dialect of INI (`oslo_config/iniparser.py`), with every error of the file and every value's way back.
 
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, rules};
 use crate::nova::python::words::{is_space, strip};
-use crate::text::{Diagnostic, FileId, MappedText, SourceFile, Span, Spanned};
+use crate::text::{FileId, MappedText, SourceFile, Span, Spanned};
 
 rules! {
     /// A line of the file is not what oslo.config can read; no Nova service starts.
@@ -61,7 +61,7 @@ pub struct Ini {
     /// Section headers in file order.
     pub sections: Vec<Spanned<String>>,
     /// Everything that stops Nova, not only the first.
-    pub diagnostics: Vec<Diagnostic>,
+    pub findings: Vec<Finding>,
 }
 
 /// A file with more errors is no configuration.
@@ -240,18 +240,11 @@ impl Reader<'_> {
         }
     }
 
-    fn refuse(
-        &mut self,
-        message: &str,
-        span: Span,
-        found: &str,
-        nova: &str,
-        more: impl FnOnce(Diagnostic) -> Diagnostic,
-    ) {
-        if self.ini.diagnostics.len() >= MOST_ERRORS {
-            if self.ini.diagnostics.len() == MOST_ERRORS {
-                self.ini.diagnostics.push(
-                    Diagnostic::new(&TOO_MUCH, "further lines of this file that are no configuration are not shown")
+    fn refuse(&mut self, message: &str, span: Span, found: &str, nova: &str, more: impl FnOnce(Finding) -> Finding) {
+        if self.ini.findings.len() >= MOST_ERRORS {
+            if self.ini.findings.len() == MOST_ERRORS {
+                self.ini.findings.push(
+                    Finding::new(&TOO_MUCH, "further lines of this file that are no configuration are not shown")
                         .at(span, "and so on")
                         .remedy("correct the errors shown, or name the right file"),
                 );
@@ -260,9 +253,9 @@ impl Reader<'_> {
         }
         let line = self.file.position(span.start).line;
         // Nova quotes the line; it may hold anything, so it is left out here.
-        let diagnostic = Diagnostic::new(&INI_SYNTAX, message)
+        let finding = Finding::new(&INI_SYNTAX, message)
             .at(span, found)
             .nova("ConfigFileParseError", format!("at {}:{line}, {nova}", self.file.name));
-        self.ini.diagnostics.push(more(diagnostic));
+        self.ini.findings.push(more(finding));
     }
 }

@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::ini::Ini;
-use crate::model::finding::rules;
+use crate::model::finding::{Finding, NovaError, rules};
 use crate::nova::config::options::{self, Kind, OptionDef};
 use crate::nova::python::words;
-use crate::text::{Diagnostic, MappedText, NovaError, Span};
+use crate::text::{MappedText, Span};
 
 rules! {
     /// $NAME in a value names no option; the service stops when it reads the value.
@@ -85,17 +85,17 @@ pub enum Unresolved {
 
 impl Unresolved {
     /// The finding that says so.
-    pub fn diagnostic(self) -> Diagnostic {
+    pub fn finding(self) -> Finding {
         match self {
             Self::Fatal { span, name, nova } => {
-                let mut diagnostic = Diagnostic::new(&SUBSTITUTION, format!("${name} cannot be replaced"))
+                let mut finding = Finding::new(&SUBSTITUTION, format!("${name} cannot be replaced"))
                     .at(span, "taken for an option's name")
                     .remedy("write $$ for one $");
-                diagnostic.nova_error = Some(nova);
-                diagnostic
+                finding.nova_error = Some(nova);
+                finding
             }
             Self::Unknown { span, name } => {
-                Diagnostic::new(&SUBSTITUTION_UNKNOWN, format!("the value of ${name} is not known here"))
+                Finding::new(&SUBSTITUTION_UNKNOWN, format!("the value of ${name} is not known here"))
                     .at(span, "not looked up")
                     .remedy("write the value itself")
             }

@@ -2,12 +2,12 @@
 
 use pvm::domain::{read, rewrite};
 use pvm::model::device_move::{Action, DeviceMove};
+use pvm::model::finding::NovaError;
 use pvm::model::pci::PciAddress;
 use pvm::model::snapshot::{AliasDoc, DevType, HostdevKind, Tags};
 use pvm::nova::config::{self, Matcher, View};
 use pvm::nova::scheduler::precheck::{self, Services};
 use pvm::nova::scheduler::{Cells, Claimed, Request, Tracked, Tracker};
-use pvm::text::NovaError;
 use serde_json::{Map, Value, json};
 
 use super::{Verdict, load, text};

@@ -7,30 +7,30 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
 use super::text::{is_dangerous, printable};
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Label, Severity};
 use crate::nova::config::{ParsedConfig, alias};
-use crate::text::{Diagnostic, FileId, Label, Span};
+use crate::text::{FileId, Span};
 
 /// Renders one finding. Lines that may hold secrets are named, not shown.
-pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> String {
-    let level = match diagnostic.severity {
+pub fn render(finding: &Finding, config: &ParsedConfig, width: usize) -> String {
+    let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let message = printable(&diagnostic.message).into_owned();
-    let mut group = level.primary_title(message).id(diagnostic.rule.code).elements(places(diagnostic, config, width));
-    if let Some(device) = &diagnostic.device {
+    let message = printable(&finding.message).into_owned();
+    let mut group = level.primary_title(message).id(finding.code.to_string()).elements(places(finding, config, width));
+    if let Some(device) = &finding.device {
         group = group.element(Level::NOTE.message(format!("device {}", printable(device))));
     }
-    if let Some(note) = &diagnostic.note {
+    if let Some(note) = &finding.text.note {
         group = group.element(Level::NOTE.message(lines(note)));
     }
-    if let Some(error) = &diagnostic.nova_error {
+    if let Some(error) = &finding.nova_error {
         group = group
             .element(Level::NOTE.with_name("nova").message(printable(&shortened(&error.to_string())).into_owned()));
     }
-    if let Some(remedy) = &diagnostic.remedy {
+    if let Some(remedy) = &finding.remedy {
         group = group.element(Level::HELP.message(lines(remedy)));
     }
     let mut text = Renderer::styled().term_width(width).render(&[group]);
@@ -39,10 +39,10 @@ pub fn render(diagnostic: &Diagnostic, config: &ParsedConfig, width: usize) -> S
 }
 
 /// One line that counts what was found.
-pub fn summary(diagnostics: &[Diagnostic], config: &ParsedConfig) -> String {
-    let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+pub fn summary(findings: &[Finding], config: &ParsedConfig) -> String {
+    let count = |severity| findings.iter().filter(|d| d.severity == severity).count();
     let mut text = String::new();
-    let verdict = match config.nova_accepts_with(diagnostics) {
+    let verdict = match config.nova_accepts_with(findings) {
         Some(true) => "Nova accepts this configuration",
         Some(false) => "Nova refuses this configuration",
         None => "whether Nova accepts this configuration is unknown",
@@ -70,11 +70,11 @@ fn plural(n: usize, word: &str, ending: &str) -> String {
 }
 
 /// Snippets of every place that may be shown, grouped by runs of lines; of the others only file, line and column.
-fn places<'a>(diagnostic: &'a Diagnostic, config: &'a ParsedConfig, width: usize) -> Vec<Element<'a>> {
+fn places<'a>(finding: &'a Finding, config: &'a ParsedConfig, width: usize) -> Vec<Element<'a>> {
     let mut elements = Vec::new();
     let mut runs: Vec<Run<'_>> = Vec::new();
-    let labels = diagnostic.primary.iter().map(|label| (true, label));
-    for (primary, label) in labels.chain(diagnostic.related.iter().map(|label| (false, label))) {
+    let labels = finding.text.primary.iter().map(|label| (true, label));
+    for (primary, label) in labels.chain(finding.text.related.iter().map(|label| (false, label))) {
         let file = config.sources.file(label.span.file);
         let (start, end) = (file.position(label.span.start), file.position(label.span.end));
         if !config.is_visible(label.span) {
@@ -190,9 +190,9 @@ fn shortened(text: &str) -> String {
 }
 
 /// Renders findings and their summary.
-pub fn report(diagnostics: &[Diagnostic], config: &ParsedConfig, width: usize) -> String {
-    let mut text: String = diagnostics.iter().map(|d| render(d, config, width)).collect();
-    text.push_str(&summary(diagnostics, config));
+pub fn report(findings: &[Finding], config: &ParsedConfig, width: usize) -> String {
+    let mut text: String = findings.iter().map(|d| render(d, config, width)).collect();
+    text.push_str(&summary(findings, config));
     text
 }
 
@@ -204,7 +204,7 @@ mod tests {
     fn shown(name: &str, text: impl AsRef<[u8]>) -> String {
         let input = Input { name: name.to_owned(), bytes: text.as_ref().to_vec() };
         let config = load(vec![input], &NoHost, &Machine::default());
-        let text = report(&config.diagnostics, &config, 100);
+        let text = report(&config.findings, &config, 100);
         anstream::adapter::strip_str(&text).to_string()
     }
 
@@ -256,7 +256,7 @@ mod tests {
             let config = load(vec![input], &NoHost, &Machine::default());
             let matcher = crate::nova::config::Matcher::new(&config.device_specs);
             let subject = crate::nova::lints::Subject { config: &config, matcher: &matcher, host: None };
-            let mut found = config.diagnostics.clone();
+            let mut found = config.findings.clone();
             found.extend(crate::nova::lints::run(&subject));
             let shown = report(&found, &config, 100);
             assert!(!found.is_empty() && !shown.contains("s3cret"), "{text}: {shown}");
