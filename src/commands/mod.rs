@@ -1,6 +1,7 @@
 //! The glue: gather facts, call the pure core, hand the result to `output`. No rules and no formatting here.
 
 pub mod check_config;
+pub mod completion;
 pub mod evidence;
 pub mod explain;
 pub mod hosts;
@@ -52,6 +53,10 @@ impl Context {
 
 /// Runs pvm with these arguments.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if completion::answer(&args) {
+        return Outcome::Fine;
+    }
     let (args, renamed) = names::today(args);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

@@ -9,15 +9,22 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use clap_complete::Shell;
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
 use crate::program;
 
+/// The scripts that have each shell ask pvm for what can be typed.
 fn completions(files: &mut BTreeMap<String, String>) {
-    for (shell, name) in [(Shell::Bash, "pvm.bash"), (Shell::Zsh, "_pvm"), (Shell::Fish, "pvm.fish")] {
+    let shells: [(&dyn EnvCompleter, &str); 3] = [(&Bash, "pvm.bash"), (&Zsh, "_pvm"), (&Fish, "pvm.fish")];
+    for (shell, name) in shells {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut pvm::cli::command(), "pvm", &mut script);
-        files.insert(format!("completions/{name}"), String::from_utf8(script).unwrap());
+        shell.write_registration("COMPLETE", "pvm", "pvm", "pvm", &mut script).unwrap();
+        let mut script = String::from_utf8(script).unwrap();
+        if name == "_pvm" {
+            // zsh loads the file when the first completion is asked for, which is then answered, too.
+            script += "if [[ ${funcstack[1]} == _pvm ]]; then _clap_dynamic_completer_pvm \"$@\"; fi\n";
+        }
+        files.insert(format!("completions/{name}"), script);
     }
 }
 

@@ -25,6 +25,7 @@ mod tree;
 mod binary;
 mod check_config;
 mod claims;
+mod completion;
 mod config_properties;
 mod contributing;
 mod generated;
