@@ -59,9 +59,9 @@ enum Kind {
 impl Kind {
     fn of(word: &str, arg: &str) -> Option<Self> {
         match word {
-            "INSTANCE" => Some(Self::Guest),
-            "NAME" if arg == "instance" => Some(Self::Guest),
-            "G" | "GUEST" => Some(Self::Guest),
+            "INSTANCE" | "GUEST" | "G" => Some(Self::Guest),
+            // Elsewhere a name of something else.
+            "NAME" => (arg == "instance").then_some(Self::Guest),
             "HOST" | "SRC" | "DST" | "GROUP" => Some(Self::Host),
             "CODE" => Some(Self::Code),
             "ID" => Some(Self::Migration),
