@@ -4,6 +4,7 @@ use roxmltree::{Document, Node};
 
 use super::xml;
 use crate::model::known::Origin;
+use crate::model::paste::quoted;
 
 /// A management system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +128,8 @@ impl Owner {
 
     /// The command by which it moves this guest.
     pub fn command(&self, name: &str, uuid: &str) -> String {
-        self.moves.replace("{name}", name).replace("{uuid}", uuid)
+        // The name last: it may hold what looks like a place to fill in.
+        self.moves.replace("{uuid}", &quoted(uuid)).replace("{name}", &quoted(name))
     }
 }
 
@@ -181,6 +183,14 @@ pub(super) fn metadata<'a, 'i: 'a>(document: &'a Document<'i>) -> impl Iterator<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_word_of_the_command_that_moves_its_guest() {
+        for owner in OWNERS.iter().filter(|owner| owner.moves.contains("{name}")) {
+            let command = owner.command("vm;{uuid} $(x)", "u");
+            assert!(command.contains("'vm;{uuid} $(x)'"), "{command}");
+        }
+    }
 
     #[test]
     fn owners_are_known_by_their_marks() {

@@ -1,8 +1,10 @@
 //! What checks see: two snapshots, a guest of the first, one of its devices with the one that would take its place.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::domain::guest::Guest;
+use crate::model::paste::quoted;
 use crate::model::snapshot::host::Host;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::plan::instance::Held;
@@ -184,8 +186,8 @@ pub fn is_loopback(address: &str) -> bool {
 }
 
 /// A host's name for sentences.
-pub fn name(host: &Host) -> &str {
-    if host.name.is_empty() { "a host without a name" } else { &host.name }
+pub fn name(host: &Host) -> Cow<'_, str> {
+    if host.name.is_empty() { Cow::Borrowed("a host without a name") } else { quoted(&host.name) }
 }
 
 /// Both hosts' values of a fact, or what is missing.

@@ -38,6 +38,7 @@ mod nova;
 mod packaging;
 mod preflight;
 mod recover;
+mod remedies;
 mod runner;
 mod saved_plan;
 mod two_hosts;

@@ -32,6 +32,7 @@ use crate::migration::order::Order;
 use crate::model::causes::sentence;
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
+use crate::model::paste::quoted;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::output::events::Events;
@@ -70,7 +71,8 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         let outcome = announce::show(context, args, &planned)?;
         if let Some(path) = &args.save_plan {
             saved::save(path, &planned)?;
-            let file = path.display();
+            let file = path.display().to_string();
+            let file = quoted(&file);
             context.printer.note(&format!("Nothing was changed. To do it: pvm migrate --plan {file}"));
         }
         return Ok(outcome);

@@ -102,8 +102,12 @@ impl Marked {
             text,
             "  If {machine} is lost: make sure that the guest runs once, plug in what is missing with virsh attach-device, then"
         );
-        let _ =
-            writeln!(text, "    virsh -c {} metadata {} --uri {NAMESPACE} --remove --live", self.uri, self.guest.uuid);
+        let _ = writeln!(
+            text,
+            "    virsh -c {} metadata {} --uri {NAMESPACE} --remove --live",
+            quoted(&self.uri),
+            self.guest.uuid
+        );
         text
     }
 }

@@ -20,6 +20,6 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let (Some(netdev), Some("up")) = (&target.netdev, target.link.as_deref()) else { return vec![Verdict::pass()] };
     vec![
         Verdict::fail(format!("{} is {netdev} on {}, and up", target.address, name(device.instance.destination())))
-            .remedy(format!("ip link set {netdev} down")),
+            .remedy(format!("ip link set {} down", quoted(netdev))),
     ]
 }

@@ -3,6 +3,7 @@
 /// What the files of these checks use.
 mod prelude {
     pub(super) use crate::model::finding::Severity;
+    pub(super) use crate::model::paste::quoted;
     pub(super) use crate::model::snapshot::Device;
     pub(super) use crate::plan::pair::{self, Answer};
     pub(super) use crate::preflight::Verdict;

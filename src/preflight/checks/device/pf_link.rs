@@ -17,7 +17,7 @@ check! {
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let Some(pf) = device.pair.destination_pf else { return Vec::new() };
     let Some(link) = pf.link.as_deref() else { return Vec::new() };
-    let netdev = pf.netdev.as_deref().unwrap_or("the PF");
+    let netdev = pf.netdev.as_deref().map_or("the PF".into(), quoted);
     let verdict = if link == "down" {
         Verdict::fail(format!("{netdev} on {} is down", name(device.instance.destination())))
             .remedy(format!("ip link set {netdev} up"))

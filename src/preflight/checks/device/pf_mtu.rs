@@ -19,8 +19,11 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let (Some(s), Some(d)) = (mtu(device.pair.source_pf), mtu(device.pair.destination_pf)) else { return Vec::new() };
     let netdev = device.pair.destination_pf.and_then(|pf| pf.netdev.as_deref()).unwrap_or("PF");
     let verdict = if d < s {
-        Verdict::fail(format!("the MTU of {netdev} is {d}, on the source it is {s}"))
-            .remedy(format!("on {}: ip link set {netdev} mtu {s}", name(device.instance.destination())))
+        Verdict::fail(format!("the MTU of {netdev} is {d}, on the source it is {s}")).remedy(format!(
+            "on {}: ip link set {} mtu {s}",
+            name(device.instance.destination()),
+            quoted(netdev)
+        ))
     } else {
         Verdict::pass()
     };

@@ -27,7 +27,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let verdict = if bound {
         Verdict::pass()
     } else {
-        let driver = target.candidate_driver.as_deref().unwrap_or("DRIVER");
+        let driver = target.candidate_driver.as_deref().map_or("DRIVER".into(), quoted);
         Verdict::fail(format!(
             "{} is unmanaged and bound to {}",
             target.address,

@@ -35,13 +35,13 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         ];
     };
     let differing = pair::vf_admin_differences(s, d);
-    let pf = device.pair.destination_pf.and_then(|pf| pf.netdev.as_deref()).unwrap_or("PF");
+    let pf = device.pair.destination_pf.and_then(|pf| pf.netdev.as_deref()).map_or("PF".into(), quoted);
     let vf = target.vf_index.map_or("N".to_owned(), |index| index.to_string());
     vec![if differing.is_empty() {
         Verdict::pass()
     } else {
         let facts: Vec<String> = differing.iter().map(|(what, s, d)| format!("{what} {s} and {d}")).collect();
-        let set: Vec<String> = differing.iter().map(|(what, s, _)| format!("{what} {s}")).collect();
+        let set: Vec<String> = differing.iter().map(|(what, s, _)| format!("{what} {}", quoted(s))).collect();
         Verdict::fail(format!("{} is set up otherwise: {}", target.address, facts.join(", "))).remedy(format!(
             "on {}: ip link set {pf} vf {vf} {}",
             name(device.instance.destination()),

@@ -61,7 +61,7 @@ fn medium(instance: &Instance<'_>, disk: &Disk, path: &str) -> Option<Verdict> {
                         name(host)
                     ))
                     .weighing(Severity::Warning)
-                    .remedy(format!("cksum {path} on both hosts")),
+                    .remedy(format!("cksum {} on both hosts", quoted(path))),
                 ),
             }
         }

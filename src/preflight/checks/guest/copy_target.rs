@@ -25,7 +25,7 @@ const LOCAL: [&str; 8] = ["ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tm
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let copies = &instance.terms.copies;
-    copies.iter().map(|(disk, copied)| judge(disk, copied, name(instance.destination()))).collect()
+    copies.iter().map(|(disk, copied)| judge(disk, copied, &name(instance.destination()))).collect()
 }
 
 fn judge(disk: &str, copied: &Copied, destination: &str) -> Verdict {

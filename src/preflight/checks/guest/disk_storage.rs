@@ -60,7 +60,7 @@ fn nvme(disk: &Disk) -> Verdict {
 /// What is wrong with where an image is; nothing when both hosts see the same one.
 fn storage(instance: &Instance<'_>, disk: &Disk, kind: &str, path: &str, written: bool) -> Option<Verdict> {
     let (source, destination) = (instance.source(), instance.destination());
-    let copies = format!("pvm migrate --copy-storage {} copies it", disk.target);
+    let copies = format!("pvm migrate --copy-storage {} copies it", quoted(&disk.target));
     let label =
         if written { format!("disk {}", disk.target) } else { format!("the backing chain of disk {}", disk.target) };
     let kind_there = destination.paths.get(path).copied();
@@ -75,10 +75,13 @@ fn storage(instance: &Instance<'_>, disk: &Disk, kind: &str, path: &str, written
         }
         "file" => match (source.mount_of(path), destination.mount_of(path)) {
             (Some(here), _) if is_local(&here.fs) => Some(local(source, path, &label, &here.fs).remedy(copies)),
-            (_, Some(there)) if is_local(&there.fs) => Some(
-                local(destination, path, &label, &there.fs)
-                    .remedy(format!("mount there what {} has at {path}; {copies}", name(source))),
-            ),
+            (_, Some(there)) if is_local(&there.fs) => {
+                Some(local(destination, path, &label, &there.fs).remedy(format!(
+                    "mount there what {} has at {}; {copies}",
+                    name(source),
+                    quoted(path)
+                )))
+            }
             (Some(here), Some(there)) if here.source == there.source && is_shared(&here.fs) && is_shared(&there.fs) => {
                 (written && details(destination, path).is_some_and(|there| there.read_only == Some(true))).then(|| {
                     let message = format!("{path} of {label} is mounted read-only on {}", name(destination));
@@ -113,7 +116,7 @@ fn volume(
     if !active.iter().any(|name| name == pool) {
         return Some(
             Verdict::fail(format!("{} has no active storage pool {pool}, which has {label}", name(host)))
-                .remedy(format!("virsh pool-start {pool}, on {}", name(host))),
+                .remedy(format!("virsh pool-start {}, on {}", quoted(pool), name(host))),
         );
     }
     let key = format!("{pool}/{volume}");
@@ -196,7 +199,7 @@ fn servers(instance: &Instance<'_>, disk: &Disk) -> Vec<Verdict> {
 
 fn unknown(path: &str, label: &str, copies: &str) -> Verdict {
     Verdict::unknown(format!("cannot tell whether {path} of {label} is on shared storage"))
-        .remedy(format!("findmnt -T {path} on both hosts; {copies}"))
+        .remedy(format!("findmnt -T {} on both hosts; {copies}", quoted(path)))
 }
 
 /// File systems that libvirt takes for shared (`src/util/virfile.c`, `virFileIsSharedFS`).

@@ -65,7 +65,7 @@ fn address_there(instance: &Instance<'_>, what: &str, address: &str) -> Option<V
         _ if of_source => Some(Verdict::fail(format!("{what} listens on {address}, which is the source's"))),
         _ => Some(
             Verdict::unknown(format!("cannot tell whether {address} of {what} is an address of {}", name(host)))
-                .remedy(format!("ip addr show to {address}, on {}", name(host))),
+                .remedy(format!("ip addr show to {}, on {}", quoted(address), name(host))),
         ),
     }
 }

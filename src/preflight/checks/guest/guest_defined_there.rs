@@ -25,7 +25,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         .weighing(Severity::Error)
         .remedy(format!(
             "virsh undefine {}, on {}, if it is out of date",
-            twin.name,
+            quoted(&twin.name),
             name(instance.destination())
         )),
         Some(_) => Verdict::fail(format!(

@@ -36,7 +36,7 @@ fn connection(instance: &Instance<'_>, nic: &Nic) -> Option<Verdict> {
             Some(all) if all.contains(tap) => None,
             Some(_) => Some(
                 Verdict::fail(format!("{} has no TAP device {tap}, which libvirt is not to make", name(host)))
-                    .remedy(format!("ip tuntap add dev {tap} mode tap, on {}", name(host))),
+                    .remedy(format!("ip tuntap add dev {} mode tap, on {}", quoted(tap), name(host))),
             ),
             None => Some(missing(host, "interfaces", "its network interfaces")),
         };

@@ -21,7 +21,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             "paused" if instance.domain.io_error => Verdict::fail("an I/O error of a disk has paused the guest")
                 .remedy(format!(
                     "virsh domblkerror {name}; fix the disk, then virsh resume {name}",
-                    name = instance.domain.name
+                    name = quoted(&instance.domain.name)
                 )),
             "running" | "paused" => Verdict::pass(),
             "" => Verdict::unknown("the state of the guest is not known"),
