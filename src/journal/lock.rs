@@ -49,7 +49,7 @@ impl Subject {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another pvm holds it.
-    #[error("another pvm is at work there: {holder}")]
+    #[error("locked by another pvm: {holder}")]
     Held {
         /// What it wrote into the lock.
         holder: String,
@@ -158,7 +158,7 @@ mod tests {
         let same = Subject::Guest("1b4e28ba-2fa1-11d2-883f-0016d3cca427".into());
         assert!(Lock::is_held(dir.path(), &same) && !Lock::is_held(dir.path(), &device("0000:c1:00.7")));
         let refused = Lock::take(dir.path(), &same, "another").unwrap_err();
-        let expected = format!("another pvm is at work there: pid {}, migration x", std::process::id());
+        let expected = format!("locked by another pvm: pid {}, migration x", std::process::id());
         assert_eq!(refused.to_string(), expected);
         let _other = Lock::take(dir.path(), &device("0000:c1:00.7"), "migration x").unwrap();
         drop(lock);

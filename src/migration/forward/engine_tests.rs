@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::{Line, Note, migrate};
-use crate::journal::{self, Action, DeviceMove, Host, Instance, Journal, Store};
+use crate::journal::{self, Action, DeviceMove, Host, Instance, Journal, Mark, Store};
 use crate::libvirt::scripted::Scripted;
 use crate::libvirt::{Failure, HypervisorError, PauseReason, RunReason, State as Now};
 use crate::migration::bench;
@@ -334,4 +334,37 @@ fn autostart_is_off_on_the_source_while_libvirt_migrates_and_is_where_the_guest_
     });
     assert_eq!((ended.outcome, ended.closed), (Outcome::Incomplete, false), "{ended:#?}");
     assert!(ended.receipt.summary.contains("its autostart may not be as it was"), "{ended:#?}");
+}
+
+/// Another machine that does not keep to the protocol writes its lock over this one's, at the last moment.
+#[test]
+fn a_lock_that_is_lost_right_before_an_unplug_or_before_libvirts_call_stops_the_migration() {
+    let port = journal::Port {
+        source: address("0000:81:00.2"),
+        alias: None,
+        source_xml: "0000:81:00.2".into(),
+        destination_xml: "0000:c1:00.2".into(),
+        persistent: false,
+        planned: None,
+        alternatives: Vec::new(),
+    };
+    for (ports, phase) in [(vec![port], Phase::Detach), (Vec::new(), Phase::Perform)] {
+        let order = Order { ports, ..order() };
+        let mut bench = bench();
+        let other = Mark { id: "m-2".into(), machine: "ops-2".into(), ..Mark::default() }.element();
+        let (source, written) = (bench.hosts[0].clone(), other.clone());
+        let ended = bench.migrate(&order, move |event| {
+            if event.phase == phase && event.what == What::Begun {
+                source.0.lock().unwrap().mark = Some(written.clone());
+            }
+        });
+        let said = &ended.receipt.summary;
+        assert!(said.contains("migration m-2") && said.contains("ops-2"), "{said}");
+        assert!(
+            !bench.names().contains(&"unplug-requested") && !bench.names().contains(&"perform-intent"),
+            "{ended:#?}"
+        );
+        let source = bench.hosts[0].0.lock().unwrap();
+        assert_eq!((source.state.is_some(), source.mark.as_ref()), (true, Some(&other)), "the other's lock stays");
+    }
 }

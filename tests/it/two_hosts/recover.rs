@@ -327,10 +327,16 @@ fn a_direct_migration_whose_pvm_dies_between_perform_and_confirm_is_decided_by_w
     send(destination, Signal::CONT);
     // The last call of that pvm waits in its socket: the destination starts the guest, or destroys it because its client is
     // gone. What it will do is not pvm's to say; what follows is.
-    let said = hosts.run("a", &["recover", &id]);
+    let mut said = hosts.run("a", &["recover", &id]);
     let on = if hosts.virsh("b", &["list", "--name"]).trim() == "demo" { "b" } else { "a" };
-    let row = if on == "b" { "row 10" } else { "row 11" };
-    assert!(said.stdout.contains(row), "{said:#?}");
+    if on == "a" && said.code == Some(6) {
+        // A daemon that is busy destroys it as it would on demand, which is no proof that it never ran: somebody decides.
+        assert!(said.stdout.contains("row 12"), "{said:#?}");
+        said = hosts.run("a", &["recover", &id, "--keep", "src"]);
+    } else {
+        let row = if on == "b" { "row 10" } else { "row 11" };
+        assert!(said.stdout.contains(row), "{said:#?}");
+    }
     assert_eq!(said.code, Some(if on == "b" { 0 } else { 4 }), "{said:#?}");
     let fault = Row::of("pvm killed between Perform and Confirm, --direct", "switch-over");
     hosts.survived(fault.recovered(said.code), on, &before);
