@@ -50,10 +50,10 @@ pub struct Global {
     /// pvm's own settings [default: /etc/pvm/pvm.yaml, not required]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Print more details
+    /// Print passed checks too, and each call to libvirt and QEMU with its time; twice: commands of ssh
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Print no notes and no progress
+    /// Print only the result and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]

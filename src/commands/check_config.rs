@@ -1,11 +1,11 @@
 //! `pvm check-config`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::hosts::Hosts;
-use super::{Context, OrStop as _, Stop};
+use super::{Context, OrStop as _, Stop, explain};
 use crate::cli::check_config::CheckConfig;
 use crate::facts::{self, nova_files};
 use crate::model::finding::{Finding, Severity};
@@ -20,12 +20,14 @@ use crate::nova::config::Matcher;
 use crate::nova::config::NoHost;
 use crate::nova::config::ParsedConfig;
 use crate::nova::config::View;
+use crate::nova::config::allow;
 use crate::nova::config::compare;
 use crate::nova::config::fix;
 use crate::nova::config::request_report::{self, RequestReport};
 use crate::nova::config::trace;
 use crate::nova::lints;
-use crate::output::{StdoutError, check_config as text, findings};
+use crate::output::text::printable;
+use crate::output::{StdoutError, check_config as text, ci, findings};
 
 /// `pvm.check-config/1`.
 #[derive(Debug, Serialize)]
@@ -78,22 +80,29 @@ pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
     let paths = if args.paths.is_empty() { &context.global.nova_config } else { &args.paths };
     let inputs = nova_files::read(&context.global.root, paths).or_stop(Outcome::Unknown)?;
     if inputs.is_empty() {
-        return Err(Stop::unknown("no nova.conf was found; name one: pvm check-config PATH"));
+        let places = nova_files::places();
+        return Err(Stop::unknown(format!("no nova.conf was found in {places}; name one: pvm check-config PATH")));
     }
+    known_codes(&args.allow)?;
     let snapshot = match &args.host {
         Some(name) => Some(facts::gather(&hosts.parse(name)?, &hosts.options)?),
         None => None,
     };
+    let inputs = if args.fix || args.diff { correct(context, args, inputs, snapshot.as_ref())? } else { inputs };
     let mut config = load(inputs, snapshot.as_ref());
     if !paths.is_empty() {
         config.refuse_nothing();
     }
     let matcher = Matcher::new(&config.device_specs);
     let subject = lints::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() };
-    let found = find(&subject);
-    if args.fix || args.diff {
-        print_fixed(context, &config, &found, args.diff).or_stop(Outcome::Unknown)?;
-        return Ok(outcome(&config, found.iter().map(|d| d.severity).max(), args.strict));
+    let found = find(context, args, &subject);
+    let worst = found.iter().map(|d| d.severity).max();
+    if args.diff || (args.fix && reads_stdin(paths)) {
+        // Standard output is the patch or the file.
+        for finding in found.iter().filter(|finding| finding.severity == Severity::Error) {
+            context.printer.complain(findings::render(finding, &config, context.printer.width()).trim_end());
+        }
+        return Ok(outcome(&config, worst, args.strict));
     }
     let mut answers = Answers {
         request: args.request.as_ref().map(|text| request_report::report(text, &subject)),
@@ -106,9 +115,64 @@ pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
         let (doc, name) = other_side(context, &hosts, other)?;
         answers.findings.extend(compare::compare(&config.document(), &doc, &name));
     }
-    let worst = found.iter().map(|d| d.severity).chain(answers.findings.iter().map(|f| f.severity)).max();
+    answers
+        .findings
+        .retain(|finding| finding.severity == Severity::Error || !args.allow.contains(&finding.code.to_string()));
+    let worst = worst.into_iter().chain(answers.findings.iter().map(|f| f.severity)).max();
     report(context, &config, &found, answers).or_stop(Outcome::Unknown)?;
     Ok(outcome(&config, worst, args.strict))
+}
+
+fn reads_stdin(paths: &[PathBuf]) -> bool {
+    paths.iter().any(|path| path == Path::new("-"))
+}
+
+/// A code that is misspelt would silence nothing, and nobody would see it.
+fn known_codes(codes: &[String]) -> Result<(), Stop> {
+    let rules = explain::rules();
+    match codes.iter().find(|code| !rules.iter().any(|rule| rule.code == **code)) {
+        Some(code) => Err(Stop::usage(format!("--allow: {}", explain::unknown_code(code, &rules)))),
+        None => Ok(()),
+    }
+}
+
+/// The files as they are with every correction made, which are written where `--fix` says so; `--diff` prints the patch.
+fn correct(
+    context: &Context,
+    args: &CheckConfig,
+    inputs: Vec<config::Input>,
+    snapshot: Option<&Snapshot>,
+) -> Result<Vec<config::Input>, Stop> {
+    if args.fix && context.global.root != Path::new("/") {
+        return Err(Stop::usage("--fix writes; with --root nothing is written"));
+    }
+    let config = load(inputs.clone(), snapshot);
+    let matcher = Matcher::new(&config.device_specs);
+    let found = find(context, args, &lints::Subject { config: &config, matcher: &matcher, host: snapshot });
+    let mut after = Vec::new();
+    for (input, (id, file)) in inputs.into_iter().zip(config.sources.iter()) {
+        let corrected = fix::corrected(id, file, &found);
+        if args.diff {
+            context.printer.result(&fix::diff(&config, id, file, &corrected)).or_stop(Outcome::Unknown)?;
+        } else if input.name == "-" {
+            context.printer.result(&corrected).or_stop(Outcome::Unknown)?;
+        } else if corrected != file.text {
+            let backup = facts::replace::replace(Path::new(&input.name), &file.text, &corrected)
+                .map_err(|error| Stop::unknown(format!("cannot correct {}: {error}", input.name)))?;
+            // Where the name is a link, the old file is beside what it leads to.
+            let is_link = Path::new(&input.name).is_symlink();
+            let backup = if is_link { backup.display().to_string() } else { format!("{}.bak", input.name) };
+            context.printer.note(&format!("{} was corrected; the old file is {backup}", input.name));
+        } else {
+            context.printer.note(&format!("{}: nothing to correct", input.name));
+        }
+        after.push(if corrected == file.text {
+            input
+        } else {
+            config::Input { bytes: corrected.into_bytes(), ..input }
+        });
+    }
+    Ok(after)
 }
 
 fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig {
@@ -121,10 +185,23 @@ fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig
     }
 }
 
-/// Everything to say about a configuration, sorted by place.
-fn find(subject: &lints::Subject<'_>) -> Vec<Finding> {
-    let mut found = subject.config.findings.clone();
+/// Everything to say about a configuration, sorted by place, without what is allowed.
+fn find(context: &Context, args: &CheckConfig, subject: &lints::Subject<'_>) -> Vec<Finding> {
+    let config = subject.config;
+    let comments: Vec<_> = config.sources.iter().map(|(id, file)| (id, allow::comments(file))).collect();
+    let rules = explain::rules();
+    for (id, comment) in comments.iter().flat_map(|(id, comments)| comments.iter().map(move |comment| (id, comment))) {
+        for code in comment.codes.iter().filter(|code| !rules.iter().any(|rule| rule.code == **code)) {
+            let place = format!("{}:{}", config.sources.file(*id).name, comment.line);
+            context.printer.complain(&printable(&format!("{place}: {}", explain::unknown_code(code, &rules))));
+        }
+    }
+    let mut found = config.findings.clone();
     found.extend(lints::run(subject));
+    found.retain(|finding| {
+        finding.severity == Severity::Error
+            || !(args.allow.contains(&finding.code.to_string()) || allow::is_allowed(finding, config, &comments))
+    });
     found.sort_by_key(|d| (d.text.primary.as_ref().map(|label| label.span), std::cmp::Reverse(d.severity)));
     found
 }
@@ -167,14 +244,23 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Finding], answers: 
         if let Some(request) = &answers.request {
             out.push_str(&text::request(request, config));
         }
-        out.extend(answers.findings.iter().map(text::finding));
-        out.push_str(&findings::report(found, config, context.printer.width()));
+        // What is not an error is a note to somebody who asked for the result only.
+        let told = |finding: &&Finding| !context.printer.quiet || finding.severity == Severity::Error;
+        out.extend(answers.findings.iter().filter(told).map(text::finding));
+        let width = context.printer.width();
+        out.extend(found.iter().filter(told).map(|finding| findings::render(finding, config, width)));
+        out.push_str(&findings::summary(found, config));
         return context.printer.result(&out);
     }
     let mut document = config.document();
     document.nova_accepts = config.nova_accepts_with(found);
     let mut findings: Vec<Finding> = found.iter().map(|finding| config.sources.located(finding.clone())).collect();
     findings.extend(answers.findings);
+    match context.global.output {
+        Format::Github => return context.printer.result(&ci::github(&findings)),
+        Format::Sarif => return context.printer.document(&ci::sarif(&findings, &explain::rules())),
+        _ => {}
+    }
     let step = |step: trace::Step| TraceStep { spec: step.index, miss: step.miss.map(config::matching::Miss::as_str) };
     let trace = |(address, steps): (PciAddress, Vec<trace::Step>)| Trace {
         device: address.to_string(),
@@ -188,19 +274,6 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Finding], answers: 
         devices: answers.winners.map(|all| all.into_iter().map(|(address, spec)| Won { address, spec }).collect()),
         traces: answers.traces.into_iter().map(trace).collect(),
     })
-}
-
-fn print_fixed(context: &Context, config: &ParsedConfig, found: &[Finding], as_diff: bool) -> Result<(), StdoutError> {
-    let mut out = String::new();
-    for (id, file) in config.sources.iter() {
-        let corrected = fix::corrected(id, file, found);
-        if as_diff {
-            out.push_str(&fix::diff(&file.name, &file.text, &corrected));
-        } else {
-            out.push_str(&fix::shown(config, id, file, &corrected));
-        }
-    }
-    context.printer.result(&out)
 }
 
 /// Errors before what is unknown before warnings.

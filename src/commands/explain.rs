@@ -20,30 +20,45 @@ pub fn rules() -> Vec<&'static Rule> {
     all
 }
 
-fn unknown_code(code: &str, rules: &[&Rule]) -> Stop {
+/// What is wrong with a code that no finding has.
+pub fn unknown_code(code: &str, rules: &[&Rule]) -> String {
     let codes: Vec<_> = rules.iter().map(|rule| rule.code).collect();
     let hint = match near_miss(code, &codes) {
         Some(near) => format!("did you mean {near}?"),
         None => "pvm explain lists all".to_owned(),
     };
-    Stop::unknown(format!("no finding has the code '{code}'; {hint}"))
+    format!("no finding has the code '{code}'; {hint}")
+}
+
+/// The rules in whose code or page a word occurs, those whose code has it first.
+fn with_word<'a>(word: &str, rules: &[&'a Rule]) -> Vec<&'a Rule> {
+    let word = word.to_lowercase();
+    let has = |text: &str| text.to_lowercase().contains(&word);
+    let (named, others): (Vec<&Rule>, Vec<&Rule>) = rules.iter().copied().partition(|rule| has(rule.code));
+    let in_page = others.into_iter().filter(|rule| has(&rule.summary()) || rule.page().any(has));
+    named.into_iter().chain(in_page).collect()
 }
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
     let rules = rules();
     let mut text = String::new();
-    match &args.code {
-        Some(code) => {
-            let rule = rules.iter().find(|rule| rule.code == code).ok_or_else(|| unknown_code(code, &rules))?;
-            let _ = writeln!(text, "{}: {}\n\n{}", rule.code, rule.severity, folded("", &rule.summary(), ""));
-            page(rule, &mut text);
-        }
-        None => {
-            for rule in rules {
-                let _ = writeln!(text, "{}", folded(&format!("{:<30} ", rule.code), &rule.summary(), &" ".repeat(31)));
+    let listed = match &args.code {
+        Some(code) => match rules.iter().find(|rule| rule.code == code) {
+            Some(rule) => {
+                let _ = writeln!(text, "{}: {}\n\n{}", rule.code, rule.severity, folded("", &rule.summary(), ""));
+                page(rule, &mut text);
+                Vec::new()
             }
-        }
+            None => match with_word(code, &rules) {
+                none if none.is_empty() => return Err(Stop::unknown(unknown_code(code, &rules))),
+                found => found,
+            },
+        },
+        None => rules,
+    };
+    for rule in listed {
+        let _ = writeln!(text, "{}", folded(&format!("{:<30} ", rule.code), &rule.summary(), &" ".repeat(31)));
     }
     context.printer.result(&text).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)

@@ -90,7 +90,7 @@ fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>) -> Result<
             complain(context, snapshot);
         }
         Format::Prometheus => context.printer.result(&prometheus::render(&[snapshot]))?,
-        Format::Json | Format::Yaml | Format::Ndjson => context.printer.document(snapshot)?,
+        _ => context.printer.document(snapshot)?,
     }
     Ok(())
 }

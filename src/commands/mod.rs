@@ -110,17 +110,24 @@ fn may_change(command: &Command) -> bool {
     matches!(command, Command::Migrate(args) if !args.dry_run) || matches!(command, Command::Recover(_))
 }
 
+/// Each subcommand offers only the formats it has.
+fn offered(format: Format, command: &Command) -> Result<(), Stop> {
+    let (has_it, name) = match format {
+        Format::Table | Format::Json | Format::Yaml => return Ok(()),
+        Format::Ndjson => (matches!(command, Command::Migrate(_)), "ndjson is for migrate"),
+        Format::Prometheus => (matches!(command, Command::Inventory(_)), "prometheus is for inventory"),
+        Format::Sarif => (matches!(command, Command::CheckConfig(_)), "sarif is for check-config"),
+        Format::Github => (matches!(command, Command::CheckConfig(_)), "github is for check-config"),
+    };
+    if has_it { Ok(()) } else { Err(Stop::usage(format!("-o {name} only"))) }
+}
+
 fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
-    if context.global.output == Format::Ndjson && !matches!(command, Command::Migrate(_)) {
-        return Err(Stop::usage("-o ndjson is for migrate only"));
-    }
+    offered(context.global.output, command)?;
     let is_recovery =
         matches!(command, Command::Recover(_) | Command::Evidence(_) | Command::Storage(_) | Command::Paths(_));
     if !is_recovery && context.global.root == std::path::Path::new("/") {
         recover::remind(&context.printer);
-    }
-    if context.global.output == Format::Prometheus && !matches!(command, Command::Inventory(_)) {
-        return Err(Stop::usage("-o prometheus is for inventory only"));
     }
     match command {
         Command::CheckConfig(args) => check_config::run(context, args),

@@ -49,7 +49,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
                 map: None,
             },
             terms: Terms { copies, ..Terms::default() },
-            all: args.all,
+            all: args.all || context.printer.verbose > 0,
             ..Question::default()
         };
         reports.push(preflight::run(&source, &destination, &question));

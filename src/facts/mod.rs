@@ -11,6 +11,7 @@ pub mod nova_files;
 pub mod questions;
 pub mod reference;
 pub mod remote;
+pub mod replace;
 pub mod settings;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where files are read")]
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::model::regular::read_regular;
@@ -17,6 +17,22 @@ const MOST_FILES: usize = 256;
 
 /// Where Nova looks, in this order. The service's home comes first.
 const PLACES: [&str; 4] = ["var/lib/nova/.nova", "var/lib/nova", "etc/nova", "etc"];
+
+/// Where deployment tools keep the file of the container or snap that nova-compute runs in: kolla-ansible, the
+/// openstack-hypervisor snap, TripleO. Nova itself does not see these paths.
+const DEPLOYED: [&str; 3] = [
+    "etc/kolla/nova-compute",
+    "var/snap/openstack-hypervisor/common/etc/nova",
+    "var/lib/config-data/puppet-generated/nova_libvirt/etc/nova",
+];
+
+/// A path that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Where a configuration is looked for, for people.
+pub fn places() -> String {
+    PLACES.iter().chain(&DEPLOYED).map(|place| format!("/{place}")).collect::<Vec<_>>().join(", ")
+}
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +77,21 @@ pub fn read(root: &Path, paths: &[PathBuf]) -> Result<Vec<Input>, NovaFileError>
 }
 
 fn search(root: &Path, files: &mut Vec<PathBuf>) -> Result<(), NovaFileError> {
+    let in_container =
+        DEPLOYED.iter().map(|place| root.join(place)).find(|place| stays(root, &place.join("nova.conf")));
     let first = |name: &str| PLACES.iter().map(|place| root.join(place).join(name)).find(|path| stays(root, path));
     files.extend(["nova.conf", "nova-compute.conf"].into_iter().filter_map(first));
     for dir in ["nova.conf.d", "nova-compute.conf.d"].into_iter().filter_map(first) {
         files.extend(conf_files(&dir)?.into_iter().filter(|path| stays(root, path)));
+    }
+    if files.is_empty()
+        && let Some(place) = in_container
+    {
+        files.push(place.join("nova.conf"));
+        let dir = place.join("nova.conf.d");
+        if stays(root, &dir) {
+            files.extend(conf_files(&dir)?.into_iter().filter(|path| stays(root, path)));
+        }
     }
     Ok(())
 }
@@ -99,6 +126,11 @@ pub fn counts_in_directory(path: &Path) -> bool {
 
 fn read_one(path: &Path) -> Result<Input, NovaFileError> {
     let failed = |source| NovaFileError::Read { path: path.to_owned(), source };
+    if path == Path::new(STANDARD_INPUT) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        return Ok(Input { name: STANDARD_INPUT.to_owned(), bytes });
+    }
     let bytes = read_regular(path, MOST_BYTES).map_err(failed)?;
     Ok(Input { name: path.display().to_string(), bytes })
 }
@@ -112,6 +144,19 @@ mod tests {
     fn names(root: &Path, paths: &[PathBuf]) -> Vec<String> {
         let inputs = read(root, paths).unwrap();
         inputs.iter().map(|i| Path::new(&i.name).strip_prefix(root).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn what_deployment_tools_keep_counts_where_nova_itself_finds_nothing() {
+        for place in DEPLOYED {
+            let root = tempfile::tempdir().unwrap();
+            fs::create_dir_all(root.path().join(place)).unwrap();
+            fs::write(root.path().join(place).join("nova.conf"), "").unwrap();
+            assert_eq!(names(root.path(), &[]), [format!("{place}/nova.conf")]);
+            fs::create_dir_all(root.path().join("etc/nova")).unwrap();
+            fs::write(root.path().join("etc/nova/nova.conf"), "").unwrap();
+            assert_eq!(names(root.path(), &[]), ["etc/nova/nova.conf"]);
+        }
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub enum Format {
     Ndjson,
     /// `inventory` only: metrics as a Prometheus text file
     Prometheus,
+    /// `check-config` only: SARIF 2.1.0, for code scanning
+    Sarif,
+    /// `check-config` only: workflow commands of GitHub Actions
+    Github,
 }
 
 /// When to colour.

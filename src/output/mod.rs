@@ -1,6 +1,7 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
 pub mod check_config;
+pub mod ci;
 pub mod device_map;
 pub mod diff;
 pub mod events;

@@ -30,14 +30,12 @@ pub fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
                 if !text.is_empty() {
                     text.push('\n');
                 }
-                render(&mut text, report);
+                render(&mut text, report, printer.quiet);
             }
             printer.result(&text)
         }
-        (Format::Json | Format::Yaml | Format::Ndjson | Format::Prometheus, [only]) => printer.document(only),
-        (Format::Json | Format::Yaml | Format::Ndjson | Format::Prometheus, all) => {
-            printer.document(&Reports { schema: "pvm.preflights/1", destinations: all })
-        }
+        (_, [only]) => printer.document(only),
+        (_, all) => printer.document(&Reports { schema: "pvm.preflights/1", destinations: all }),
     }
 }
 
@@ -55,7 +53,8 @@ fn summary(text: &mut String, reports: &[Report]) {
     }
 }
 
-fn render(text: &mut String, report: &Report) {
+/// One pair of hosts. `brief`: the verdicts, and what stands in the way.
+fn render(text: &mut String, report: &Report, brief: bool) {
     let _ = writeln!(
         text,
         "{} -> {}: {}",
@@ -63,14 +62,14 @@ fn render(text: &mut String, report: &Report) {
         printable(&report.destination),
         paint(report.verdict)
     );
-    rows(text, &report.checks);
+    rows(text, &report.checks, brief);
     if report.instances.is_empty() {
         text.push_str("  no guest with a host device\n");
     }
     for instance in &report.instances {
-        guest(text, instance);
+        guest(text, instance, brief);
     }
-    if !report.capacity.is_empty() {
+    if !report.capacity.is_empty() && !brief {
         text.push_str("\nFree matching VFs:\n");
         for kind in &report.capacity {
             let mut line = printable(&kind.kind).into_owned();
@@ -88,9 +87,12 @@ fn render(text: &mut String, report: &Report) {
     }
 }
 
-fn guest(text: &mut String, instance: &InstanceReport) {
+fn guest(text: &mut String, instance: &InstanceReport, brief: bool) {
     let _ =
         writeln!(text, "\n{} ({}): {}", printable(&instance.name), printable(&instance.uuid), paint(instance.verdict));
+    if brief {
+        return rows(text, &instance.checks, brief);
+    }
     for entry in &instance.map {
         let _ = writeln!(text, "{}", folded("  ", &map_line(entry), "      "));
     }
@@ -101,7 +103,7 @@ fn guest(text: &mut String, instance: &InstanceReport) {
     if let Some(estimate) = instance.estimate.as_ref().filter(|_| !instance.map.is_empty()) {
         let _ = writeln!(text, "{}", folded("  ", &expected(estimate), "      "));
     }
-    rows(text, &instance.checks);
+    rows(text, &instance.checks, brief);
 }
 
 /// What is expected of a migration. A downtime that nobody can tell is never a number.
@@ -144,8 +146,9 @@ fn map_line(entry: &DeviceMove) -> String {
 }
 
 /// What forbids comes first. A remedy that several rows in a row share is printed once, after the last of them.
-fn rows(text: &mut String, rows: &[Row]) {
-    let mut sorted: Vec<&Row> = rows.iter().collect();
+fn rows(text: &mut String, rows: &[Row], brief: bool) {
+    let told = |row: &&Row| !brief || matches!(row.result, CheckResult::Error | CheckResult::Unknown);
+    let mut sorted: Vec<&Row> = rows.iter().filter(told).collect();
     sorted.sort_by_key(|row| match row.result {
         CheckResult::Error => 0,
         CheckResult::Unknown => 1,

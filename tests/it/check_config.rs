@@ -2,7 +2,12 @@
 //! `tests/cmd/check-config` are read as [`cases`] says; the first command of a case that is named like a finding must show
 //! it, the last must not and must end well.
 
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use crate::cases::{self, Case};
+use crate::program;
 
 fn codes() -> Vec<&'static str> {
     let lints = pvm::nova::lints::LINTS.iter().map(|lint| lint.rule.code);
@@ -27,4 +32,56 @@ fn every_finding_has_a_transcript() {
     let named: Vec<String> = Case::all("check-config").into_iter().map(|case| case.name).collect();
     let missing: Vec<_> = codes().into_iter().filter(|code| !named.iter().any(|name| name == code)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+fn with_stdin(dir: &Path, args: &[&str], text: &str) -> (i32, String, String) {
+    let mut pvm = program::pvm(dir);
+    let pvm = pvm.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pvm.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const WRONG: &str = "[DEFAULT]\ntransport_url = rabbit://nova:s3cret@mq\n[pci]\n\
+    device_spec = {'vendor_id': '15b3', 'product_id': '101e', 'live_migratable': 'yes', 'managed': 'no'}\n\
+    [database]\nconnection = mysql://nova:s3cret@db\n";
+
+#[test]
+fn standard_input_is_a_file_like_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, out, _) = with_stdin(dir.path(), &["check-config", "-"], WRONG);
+    assert_eq!(code, 1);
+    assert!(out.contains(" --> -:4:") && !out.contains("s3cret"), "{out}");
+    let (code, out, _) = with_stdin(dir.path(), &["check-config", "-", "--fix"], WRONG);
+    assert_eq!((code, out), (0, WRONG.replace('\'', "\"")));
+}
+
+/// `--fix` writes the whole file, and `--diff` is a patch that makes the same of it without showing what is secret.
+#[test]
+fn the_patch_makes_what_the_correction_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["fixed.conf", "patched.conf", "applied.conf"] {
+        std::fs::write(dir.path().join(name), WRONG).unwrap();
+    }
+    let run = |args: &[&str]| program::pvm(dir.path()).args(args).output().unwrap();
+    assert!(run(&["check-config", "fixed.conf", "--fix"]).status.success());
+    let fixed = std::fs::read_to_string(dir.path().join("fixed.conf")).unwrap();
+    assert_eq!(fixed, WRONG.replace('\'', "\""));
+    assert_eq!(std::fs::read_to_string(dir.path().join("fixed.conf.bak")).unwrap(), WRONG);
+    let mut tried = 0;
+    for (name, program, args) in [
+        ("patched.conf", "patch", &["-p0", "-i", "x.patch"][..]),
+        ("applied.conf", "git", &["apply", "-p0", "--unidiff-zero", "x.patch"]),
+    ] {
+        let patch = run(&["check-config", name, "--diff"]).stdout;
+        assert!(!String::from_utf8_lossy(&patch).contains("s3cret"));
+        std::fs::write(dir.path().join("x.patch"), patch).unwrap();
+        let Ok(done) = Command::new(program).args(args).current_dir(dir.path()).output() else { continue };
+        assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), fixed, "{program}");
+        tried += 1;
+    }
+    assert!(tried > 0, "neither patch nor git is installed");
 }

@@ -33,15 +33,17 @@ pub(super) fn result(context: &Context, events: Events, order: &Order, ending: &
     let shown = events.finish();
     let printed = match context.global.output {
         // The last event said it.
-        Format::Ndjson | Format::Prometheus => shown,
-        Format::Json | Format::Yaml => context.printer.document(&Document {
-            schema: "pvm.migrate/1",
-            id: &order.id,
-            instance: &order.instance,
-            source: &order.source,
-            destination: &order.destination,
-            conclusion: Conclusion::of(receipt.clone()),
-        }),
+        Format::Ndjson => shown,
+        Format::Json | Format::Yaml | Format::Prometheus | Format::Sarif | Format::Github => {
+            context.printer.document(&Document {
+                schema: "pvm.migrate/1",
+                id: &order.id,
+                instance: &order.instance,
+                source: &order.source,
+                destination: &order.destination,
+                conclusion: Conclusion::of(receipt.clone()),
+            })
+        }
         Format::Table if receipt.exit_code == 0 => {
             context.printer.result(&format!("{}.\n", printable(&receipt.summary)))
         }

@@ -25,40 +25,60 @@ pub fn corrected(id: FileId, file: &SourceFile, findings: &[Finding]) -> String 
     text
 }
 
-/// `corrected`, with lines that may hold secrets left out and counted.
-pub fn shown(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &str) -> String {
-    let mut text = String::new();
-    let mut hidden = 0;
-    let tell = |text: &mut String, hidden: &mut usize| {
-        if *hidden > 0 {
-            let _ = writeln!(text, "# ({hidden} lines left out: they are of nothing that pvm reads)");
-        }
-        *hidden = 0;
+/// Lines around a change that a patch shows, as far as they may be shown.
+const CONTEXT: usize = 3;
+
+/// A unified diff from a file to its corrected text, of the same number of lines: a patch of the whole file. Lines that may hold
+/// secrets are never part of it, so that a change may have less context, or none.
+pub fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &str) -> String {
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (file.text.split_inclusive('\n').collect(), corrected.split_inclusive('\n').collect());
+    let changes = |line: usize| before.get(line) != after.get(line);
+    // With other line ends the numbers of lines are not those of a patch.
+    let countable = file.line_count() == before.len() + usize::from(file.text.ends_with('\n') || file.text.is_empty());
+    let shows = |line: usize| {
+        let range = file.line_range(line + 1);
+        countable && (before[line].trim().is_empty() || config.is_visible(Span::new(id, range.start, range.end)))
     };
-    for (i, line) in corrected.lines().enumerate() {
-        let range = file.line_range(i + 1);
-        if line.trim().is_empty() || config.is_visible(Span::new(id, range.start, range.end)) {
-            tell(&mut text, &mut hidden);
-            let _ = writeln!(text, "{line}");
-        } else {
-            hidden += 1;
+    let mut text = String::new();
+    let mut next = 0;
+    while let Some(first) = (next..before.len()).find(|line| changes(*line)) {
+        let mut start = first;
+        while start > next && first - start < CONTEXT && shows(start - 1) {
+            start -= 1;
         }
+        let (mut end, mut last) = (first + 1, first);
+        while end < before.len() && (changes(end) || (end - last <= CONTEXT && shows(end))) {
+            if changes(end) {
+                last = end;
+            }
+            end += 1;
+        }
+        if text.is_empty() {
+            let _ = writeln!(text, "--- {name}\n+++ {name}", name = file.name);
+        }
+        let _ = writeln!(text, "@@ -{0},{1} +{0},{1} @@", start + 1, end - start);
+        let mut line = start;
+        while line < end {
+            let run = (line..end).take_while(|line| changes(*line)).count();
+            for (sign, lines) in [('-', &before), ('+', &after)] {
+                lines[line..line + run].iter().for_each(|line| put(&mut text, sign, line));
+            }
+            line += run;
+            if run == 0 {
+                put(&mut text, ' ', before[line]);
+                line += 1;
+            }
+        }
+        next = end;
     }
-    tell(&mut text, &mut hidden);
     text
 }
 
-/// A unified diff of two texts that have the same number of lines, without context: other lines may hold secrets.
-pub fn diff(name: &str, before: &str, after: &str) -> String {
-    let mut text = String::new();
-    for (i, (old, new)) in before.lines().zip(after.lines()).enumerate() {
-        if old == new {
-            continue;
-        }
-        if text.is_empty() {
-            let _ = writeln!(text, "--- {name}\n+++ {name} (corrected)");
-        }
-        let _ = writeln!(text, "@@ -{line} +{line} @@\n-{old}\n+{new}", line = i + 1);
+fn put(text: &mut String, sign: char, line: &str) {
+    text.push(sign);
+    text.push_str(line);
+    if !line.ends_with('\n') {
+        text.push_str("\n\\ No newline at end of file\n");
     }
-    text
 }

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod alias;
+pub mod allow;
 pub mod compare;
 pub mod device_spec;
 pub mod fix;

@@ -1,7 +1,7 @@
 //! What any live_migratable tag demands of the host.
 
 use super::Subject;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::Finding;
 
 lint! {
     /// A live_migratable tag, yes or no, requires libvirt 10.0.0 and QEMU 8.2.2.
@@ -14,7 +14,7 @@ lint! {
     /// virsh version, uname -r
     /// # Fix
     /// Upgrade, or remove the tag on older hosts.
-    "live-migratable-versions": Info, run
+    "live-migratable-versions": Error, run
 }
 
 fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
@@ -29,20 +29,19 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
         version.as_ref().and_then(|text| numbers(text)).is_some_and(|version| version < least)
     };
     let too_old = subject.host.is_some_and(|h| old(&h.host.libvirt, [10, 0, 0]) || old(&h.host.qemu, [8, 2, 2]));
-    let mut finding = Finding::new(
-        &RULE,
-        "live_migratable requires libvirt >= 10.0.0 and QEMU >= 8.2.2 on this host, whatever its value",
-    )
-    .at(member.key.span.to(member.value.span), if too_old { "this host is older" } else { "first used here" })
-    .note("with older ones nova-compute does not start; the kernel needs variant drivers, 5.18 or later")
-    .remedy("check with: virsh version");
-    if too_old {
-        finding = finding.severity(Severity::Error).nova(
-            "InvalidConfiguration",
-            "PCI device spec is configured for live_migratable but it's not supported by libvirt/QEMU",
-        );
+    if !too_old {
+        return;
     }
-    found.push(finding);
+    found.push(
+        Finding::new(&RULE, "live_migratable requires libvirt >= 10.0.0 and QEMU >= 8.2.2, whatever its value")
+            .at(member.key.span.to(member.value.span), "this host is older")
+            .note("nova-compute does not start here; the kernel needs variant drivers, 5.18 or later")
+            .remedy("check with: virsh version")
+            .nova(
+                "InvalidConfiguration",
+                "PCI device spec is configured for live_migratable but it's not supported by libvirt/QEMU",
+            ),
+    );
 }
 
 /// The three numbers of a version.
