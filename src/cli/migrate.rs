@@ -8,7 +8,7 @@ use clap::Args;
 use crate::model::pci::PciAddress;
 
 /// Migrate a running guest to DST, with rewritten XML.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Migrate {
     /// The guest: name, UUID, or Nova display name if unique
     #[arg(value_name = "INSTANCE", required_unless_present = "plan")]
@@ -86,6 +86,9 @@ pub struct Migrate {
     /// Encrypt the migration data
     #[arg(help_heading = "Tuning", long)]
     pub tls: bool,
+    /// Whether it is only rehearsed, as preflight asks for it
+    #[arg(skip)]
+    pub rehearse: bool,
     /// Number of parallel migration connections
     #[arg(help_heading = "Tuning", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
     pub parallel_connections: Option<u32>,

@@ -31,6 +31,16 @@ pub struct Preflight {
     /// What migrate --copy-storage would copy, of the one guest named
     #[arg(help_heading = "What", long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]
     pub copy_storage: Vec<String>,
+    /// Try what no fact tells: start the migration of the guest named so slowly that it cannot complete, and abort it
+    /// before switchover. The guest runs on; devices on DST are opened, which resets them
+    #[arg(long, requires = "instance", conflicts_with_all = ["copy_storage", "all"])]
+    pub rehearse: bool,
+    /// Rehearse without asking
+    #[arg(long, requires = "rehearse")]
+    pub yes: bool,
+    /// Rehearse a guest that Nova or another system owns: the guest's UUID, in full
+    #[arg(long, value_name = "UUID", require_equals = true, requires = "rehearse")]
+    pub bypass_owner: Option<String>,
     /// Treat warnings as errors
     #[arg(help_heading = "Safety", long)]
     pub strict: bool,

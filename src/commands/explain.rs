@@ -12,7 +12,7 @@ use crate::{facts, nova, preflight};
 
 /// Every rule pvm knows, by code: those of the rooms, of `migrate`, of the lints and of the checks.
 pub fn rules() -> Vec<&'static Rule> {
-    let declared = [nova::RULES, facts::RULES, &[migrate::RULES]].concat().concat();
+    let declared = [nova::RULES, facts::RULES, &[migrate::RULES, migrate::REHEARSAL_RULES]].concat().concat();
     let lints = nova::lints::LINTS.iter().map(|lint| lint.rule);
     let checks = preflight::checks().map(|check| &check.rule);
     let mut all: Vec<_> = declared.into_iter().chain(lints).chain(checks).collect();

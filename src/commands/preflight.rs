@@ -13,10 +13,13 @@ use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::preflight as output;
 use crate::plan::Wishes;
-use crate::preflight::{self, Compatibility, Question, Report, Terms};
+use crate::preflight::{self, Question, Report, Terms};
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
+    if args.rehearse {
+        return super::migrate::rehearse(context, args);
+    }
     let hosts = Hosts::new(context)?;
     let asked = std::iter::once(&args.source).chain(&args.destinations).map(|text| hosts.parse(text));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
@@ -60,7 +63,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     for line in ways {
         context.printer.note(&line);
     }
-    Ok(outcome(reports[0].verdict, args.strict))
+    Ok(reports[0].verdict.outcome(args.strict))
 }
 
 /// Asks the destination what it has of all that these guests need.
@@ -86,16 +89,6 @@ fn peer_to_peer(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: u
         return None;
     }
     Some(format!("{} -> {to}: {}", args.source, known.words(&args.source, &uri)))
-}
-
-/// The exit code of a verdict.
-fn outcome(verdict: Compatibility, strict: bool) -> Outcome {
-    match verdict {
-        Compatibility::Incompatible => Outcome::Findings,
-        Compatibility::Unknown => Outcome::Unknown,
-        Compatibility::Warnings if strict => Outcome::Findings,
-        Compatibility::Warnings | Compatibility::Compatible => Outcome::Fine,
-    }
 }
 
 /// The guests that were named, by index; none when none was.

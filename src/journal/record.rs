@@ -198,6 +198,9 @@ pub struct Plan {
     pub persist_destination: bool,
     /// Whether the guest starts with its host.
     pub autostart: bool,
+    /// Whether it is a rehearsal, to be aborted before switch-over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// How it is done.
     pub parameters: Options,
 }

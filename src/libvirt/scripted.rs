@@ -47,6 +47,8 @@ pub(crate) struct Has {
     pub(crate) peer: Option<Scripted>,
     /// Whether a migration goes on until it is aborted.
     pub(crate) endless: bool,
+    /// Whether it is at an endless migration, whose memory flows.
+    pub(crate) migrating: bool,
     /// How many aborts it refuses.
     pub(crate) refused_aborts: u32,
 }
@@ -157,7 +159,15 @@ impl Hypervisor for Scripted {
         if self.0.lock().unwrap().hung {
             return refused("job", Failure::QemuSilent);
         }
-        let operation = self.0.lock().unwrap().job;
+        let (operation, flows) = {
+            let host = self.0.lock().unwrap();
+            (host.job, host.migrating)
+        };
+        if flows {
+            let numbers = [("operation", 2), ("memory_total", 9), ("memory_processed", 1)];
+            let numbers = numbers.map(|(name, number)| (name.to_owned(), number));
+            return Ok(LibvirtJob::from_parts(2, BTreeMap::from(numbers), None));
+        }
         if operation == Some(4) {
             return refused("job", Failure::Unsupported);
         }
@@ -258,13 +268,15 @@ impl Hypervisor for Scripted {
         Ok(Box::new(Watching(to)))
     }
     fn migrate(&self, _: &str, _: &MigrateRequest, _: Way<'_>) -> Result<()> {
-        let here = self.0.lock().unwrap();
+        let mut here = self.0.lock().unwrap();
         if here.endless {
+            here.migrating = true;
             // No test waits so long but one that fails.
-            let _ = self.1.wait_timeout_while(here, Duration::from_secs(20), |host| host.endless).unwrap();
-            return refused("migrate", Failure::Other);
+            let (mut here, _) = self.1.wait_timeout_while(here, Duration::from_secs(20), |host| host.endless).unwrap();
+            here.migrating = false;
+            let aborted = here.calls.iter().any(|call| call == "abort");
+            return refused("migrate", if aborted { Failure::Aborted } else { Failure::Other });
         }
-        let mut here = here;
         let Some(there) = here.peer.clone() else { return refused("migrate", Failure::Other) };
         here.state = None;
         let mut there = there.0.lock().unwrap();

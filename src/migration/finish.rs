@@ -49,7 +49,12 @@ pub struct Orders {
 /// Brings the migration to its end, as far as the orders allow. `attempt` is what the process knows that has just made it.
 pub fn finish(ground: &mut Ground<'_>, orders: Orders, attempt: Option<Attempt>) -> Ending {
     let mut finish = Finish {
-        orders: Orders { auto: orders.auto || attempt.is_some(), ..orders },
+        orders: Orders {
+            auto: orders.auto || attempt.is_some(),
+            // One whose pvm died is not followed to an end that nobody wants.
+            abort: orders.abort || ground.state.plan.rehearsal,
+            ..orders
+        },
         attempt,
         ground,
         situation: None,
@@ -302,6 +307,7 @@ impl Finish<'_, '_> {
                 let touched = state.perform.is_some() || state.ports.iter().any(|port| port.detached);
                 match own {
                     Outcome::Interrupted if state.switched.is_none() => Outcome::Interrupted,
+                    Outcome::Fine | Outcome::Unknown if state.plan.rehearsal && state.switched.is_none() => own,
                     Outcome::Findings | Outcome::Unknown if !touched => own,
                     _ => Outcome::Undone,
                 }

@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod mark;
 pub mod order;
 pub mod port;
+mod rehearsal;
 pub mod situation;
 pub mod steps;
 pub mod table;

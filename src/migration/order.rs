@@ -35,6 +35,8 @@ pub struct Order {
     pub autostart: bool,
     /// Whether it is paused, and stays so.
     pub paused: bool,
+    /// Whether it is aborted before switch-over.
+    pub rehearsal: bool,
     /// How it is done.
     pub options: Options,
 }
@@ -58,6 +60,7 @@ impl Order {
             undefine_source: self.persistent,
             persist_destination: self.persistent,
             autostart: self.autostart,
+            rehearsal: self.rehearsal,
             parameters: self.options.clone(),
         }
     }

@@ -17,6 +17,7 @@ pub fn explain(
     decision: &Decision,
 ) -> Vec<String> {
     let plan = &journal.plan;
+    let what = if plan.rehearsal { "rehearsal of " } else { "" };
     let host = |name: &str, seen: &Seen, answer: Answer| match seen {
         Seen::Unreachable(silence) if answer == Answer::Absent => {
             format!("  {name}: dead, as you said ({})", silence.why)
@@ -26,7 +27,7 @@ pub fn explain(
         Seen::Present { state, .. } => format!("  {name}: {}: {state}", answer.words()),
     };
     let mut lines = vec![
-        format!("{}: {} from {} to {}", plan.id, plan.instance.name, plan.source.name, plan.destination.name),
+        format!("{}: {what}{} from {} to {}", plan.id, plan.instance.name, plan.source.name, plan.destination.name),
         format!("  last record: {}, {}", situation.last.name(), journal.touched),
         host(&plan.source.name, source, situation.source),
         host(&plan.destination.name, destination, situation.destination),

@@ -34,6 +34,7 @@ pub mod capacity;
 pub mod checks;
 pub mod context;
 pub mod estimate;
+pub mod rehearsed;
 pub mod report;
 pub mod run;
 pub mod terms;

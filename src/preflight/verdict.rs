@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::finding::{Answer, Finding, Severity};
+use crate::model::outcome::Outcome;
 
 /// What one check says about one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +138,16 @@ pub enum Compatibility {
 }
 
 impl Compatibility {
+    /// How a run that says so ends.
+    pub const fn outcome(self, strict: bool) -> Outcome {
+        match self {
+            Self::Incompatible => Outcome::Findings,
+            Self::Unknown => Outcome::Unknown,
+            Self::Warnings if strict => Outcome::Findings,
+            Self::Warnings | Self::Compatible => Outcome::Fine,
+        }
+    }
+
     /// The word in tables.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,6 @@ use crate::model::outcome::Outcome;
 use crate::output::diff::diff;
 use crate::output::preflight as output;
 use crate::output::text::printable;
-use crate::preflight::Compatibility;
 
 /// Prints the plan as the result.
 pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Result<Outcome, Stop> {
@@ -36,12 +35,7 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Resu
         // Without a map there is no plan; the report says why.
         output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
     }
-    Ok(match judge::verdict(args, planned) {
-        Compatibility::Warnings if args.strict => Outcome::Findings,
-        Compatibility::Compatible | Compatibility::Warnings => Outcome::Fine,
-        Compatibility::Unknown => Outcome::Unknown,
-        Compatibility::Incompatible => Outcome::Findings,
-    })
+    Ok(judge::verdict(args, planned).outcome(args.strict))
 }
 
 /// What is known of the way, when the daemons are to talk to each other.

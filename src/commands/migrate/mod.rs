@@ -4,6 +4,7 @@ mod announce;
 mod judge;
 mod parameters;
 mod plan;
+mod rehearse;
 mod saved;
 mod show;
 mod sides;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
 use crate::cli::migrate::Migrate;
+use crate::cli::preflight::Preflight;
 use crate::commands::recover::RealWorld;
 use crate::journal::{self, Instance, Journal, Listed, Lock, LockError, Side, State, Store, Subject};
 use crate::libvirt::Hypervisor;
@@ -43,6 +45,7 @@ use sides::Sides;
 use signals::Signals;
 use wanted::Wanted;
 
+pub use rehearse::RULES as REHEARSAL_RULES;
 pub use usable::RULES;
 
 /// How often a plan is made again because somebody else took a device of it.
@@ -50,6 +53,11 @@ const MOST_PLANS: usize = 3;
 
 /// After so long a wait for the operator's answer the facts are read again.
 const LONG_ANSWER_MS: i64 = 60_000;
+
+/// Rehearses the migration that these arguments of preflight ask about.
+pub fn rehearse(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
+    run(context, &rehearse::arguments(args)?)
+}
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
@@ -78,7 +86,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         return Ok(outcome);
     }
     let Sides::Live { source, destination, guest, mark } = &sides else {
-        return Err(Stop::usage("a snapshot is not a live host; only --dry-run works with snapshots"));
+        return Err(Stop::usage("a snapshot is not a live host: it serves for preflight and --dry-run only"));
     };
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
     let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
@@ -94,9 +102,15 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
-        announce::announce(context, args, &planned);
-        let order = judge::judge(context, args, &planned)?;
-        let locks = match lock(&directory, order)? {
+        let order = if args.rehearse {
+            let order = rehearse::order(context, args, &planned)?;
+            rehearse::announce(context, &order);
+            order
+        } else {
+            announce::announce(context, args, &planned);
+            judge::judge(context, args, &planned)?.clone()
+        };
+        let locks = match lock(&directory, &order)? {
             Locked::All(locks) => locks,
             Locked::Taken(device) => {
                 context.printer.note(&format!("{device} is claimed by another pvm: planning again without it"));
@@ -105,14 +119,14 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
             }
         };
         let since = store.list_if(|id| !closed.contains(id)).or_stop(Outcome::Unknown)?;
-        refuse_unfinished(&since, source.hypervisor.as_ref(), order)?;
+        refuse_unfinished(&since, source.hypervisor.as_ref(), &order)?;
         if let Some(device) = claimed_since(&since, &destination.uuid, &order.map) {
             context.printer.note(&format!("{device} is claimed by another migration: planning again without it"));
             excluded.insert(device);
             continue;
         }
         let ended = since.iter().filter(|listed| listed.is_closed()).map(|listed| listed.id.clone());
-        let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order.clone() };
+        let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order };
         let is_agreed = |plan: &Plan| planned.plan.as_ref().is_some_and(|now| plan.other_fields(now).is_empty());
         if !args.yes && !agreed.as_ref().is_some_and(is_agreed) {
             let asked = journal::now();
@@ -144,6 +158,13 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         }
         // From here on the outcome is fixed, whatever becomes of the printing.
         signals.ended(ending.outcome);
+        let here = ending.receipt.runs_on.as_ref() == Some(&order.source_label);
+        if args.rehearse && here && ending.closed {
+            let _ = events.finish();
+            let said = rehearse::result(context, args, planned, order, &ending);
+            sides.close();
+            return said;
+        }
         show::result(context, events, order, &ending);
         sides.close();
         return Ok(ending.outcome);

@@ -246,6 +246,7 @@ fn order(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<Order>, Sto
         persistent: *persistent,
         autostart: *autostart,
         paused: matches!(state, State::Paused(_)),
+        rehearsal: false,
         options: plan.parameters.clone(),
     }))
 }

@@ -43,6 +43,7 @@ pub(crate) fn order() -> Order {
         persistent: false,
         autostart: false,
         paused: false,
+        rehearsal: false,
         options: Options::default(),
     }
 }
@@ -367,4 +368,34 @@ fn a_lock_that_is_lost_right_before_an_unplug_or_before_libvirts_call_stops_the_
         let source = bench.hosts[0].0.lock().unwrap();
         assert_eq!((source.state.is_some(), source.mark.as_ref()), (true, Some(&other)), "the other's lock stays");
     }
+}
+
+#[test]
+fn a_rehearsal_ends_when_it_has_shown_enough_and_fails_by_what_was_refused() {
+    let rehearsal = || order().rehearsed(Some(1 << 30)).unwrap();
+    let endless = || {
+        let bench = bench();
+        bench.hosts[0].0.lock().unwrap().endless = true;
+        bench
+    };
+    let mut bench = endless();
+    let ended = bench.migrate(&rehearsal(), |_| {});
+    assert_eq!((ended.outcome, ended.closed), (Outcome::Fine, true), "{ended:#?}");
+    assert_eq!(ended.receipt.summary, "vm stays on a, all was undone: rehearsed");
+    assert_eq!(bench.hosts[0].calls()[..2], ["set_max_downtime 1", "abort"]);
+    assert_eq!(bench.hosts[0].0.lock().unwrap().max_downtime_ms, Some(300), "it is set back");
+    assert!(bench.names().ends_with(&["undone"]), "{:?}", bench.names());
+
+    let mut bench = bench_that_stays();
+    let ended = bench.migrate(&rehearsal(), |_| {});
+    assert_eq!(
+        (ended.outcome, ended.receipt.summary.as_str()),
+        (Outcome::Undone, "vm stays on a, all was undone: scripted")
+    );
+
+    // It completes all the same: a migration, verified and recorded as one.
+    let mut moved = self::bench();
+    let ended = moved.migrate(&rehearsal(), |_| {});
+    assert_eq!((ended.outcome, ended.receipt.summary.as_str()), (Outcome::Fine, "vm runs on b"));
+    assert!(moved.names().ends_with(&["done"]), "{:?}", moved.names());
 }

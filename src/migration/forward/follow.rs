@@ -12,10 +12,13 @@ use crate::journal::Side;
 use crate::libvirt::{self, Happened, Hypervisor, Job, PauseReason, State};
 use crate::migration::cancel::Halted;
 use crate::migration::event::{Progress, What, milliseconds, moment};
+use crate::migration::rehearsal::{Shown, shown};
 use crate::model::causes::sentence;
 
 /// How often the job's numbers are read. libvirt tells of the ends and of switch-over by itself.
 const POLL: Duration = Duration::from_millis(250);
+/// The same for a rehearsal, which is to end at once when it has shown enough.
+const POLL_REHEARSAL: Duration = Duration::from_millis(50);
 /// A switch-over or an abort that takes no longer than this is not looked at.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two such looks.
@@ -66,6 +69,8 @@ pub(super) struct Follow<'o, 'f, 'a> {
     raises: bool,
     /// Whether memory was seen to flow.
     pub(super) flowed: bool,
+    /// Since when, for a rehearsal.
+    flows_since: Option<Instant>,
     stall: Stall,
     last: Progress,
     /// When the numbers were asked for that have not come, and when some came last.
@@ -102,6 +107,7 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
             source,
             raises,
             flowed: false,
+            flows_since: None,
             stall: Stall::default(),
             last: Progress::default(),
             numbers: (None, moment()),
@@ -121,10 +127,11 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
     /// Follows the job until libvirt's call returns.
     pub(super) fn until_it_ends(&mut self) -> libvirt::Result<()> {
         let mut limit = self.forward.order.options.timeout;
+        let poll = if self.forward.order.rehearsal { POLL_REHEARSAL } else { POLL };
         let mut wished = false;
         loop {
             // What the daemon told before a wish comes first, so that none is obeyed after the record of switch-over.
-            let timeout = if wished { Duration::ZERO } else { POLL };
+            let timeout = if wished { Duration::ZERO } else { poll };
             match self.forward.line.receiver.recv_timeout(timeout) {
                 Ok(Note::Returned(result)) => return result,
                 Ok(Note::Happened(Happened::Switched)) => self.forward.switched(),
@@ -232,6 +239,9 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
         let silent_ms = if progress.memory_total == 0 { silent } else { 0 };
         self.last = Progress { elapsed_ms, silent_ms, ..*progress };
         self.forward.ground.tell(What::Progress(self.last));
+        if self.forward.order.rehearsal && self.flowed {
+            self.end_rehearsal();
+        }
         // Switch-over has a clock of its own, and what is to end need not be hurried.
         if self.forward.switched_over() || self.forward.stopped.is_some() || !self.stall.notice(&self.last) {
             return;
@@ -240,6 +250,17 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
             self.ask(|source, uuid| Answered::Raised(raise(source, uuid)));
         } else {
             self.answered(Answered::Raised(None));
+        }
+    }
+
+    /// Ends a rehearsal that has shown enough, or that would complete.
+    fn end_rehearsal(&mut self) {
+        let flowed = self.flows_since.get_or_insert_with(moment).elapsed();
+        let moves_state = self.forward.order.moving_state().next().is_some();
+        match shown(flowed, self.last.iteration, moves_state) {
+            Shown::Little => {}
+            Shown::Enough => self.obey(Stopped::Rehearsed),
+            Shown::TooFast => self.obey(Stopped::TooFast),
         }
     }
 

@@ -79,6 +79,10 @@ pub enum Stopped {
     Operator,
     /// The operator's time limit.
     Timeout,
+    /// A rehearsal that has shown enough.
+    Rehearsed,
+    /// A rehearsal of a guest whose memory was sent before it had.
+    TooFast,
 }
 
 impl Stopped {
@@ -87,6 +91,8 @@ impl Stopped {
         match self {
             Self::Operator => "interrupted",
             Self::Timeout => "timed out",
+            Self::Rehearsed => "rehearsed",
+            Self::TooFast => "its memory was sent before enough was seen: it holds too little",
         }
     }
 
@@ -94,6 +100,8 @@ impl Stopped {
         let outcome = match self {
             Self::Operator => Outcome::Interrupted,
             Self::Timeout => Outcome::Undone,
+            Self::Rehearsed => Outcome::Fine,
+            Self::TooFast => Outcome::Unknown,
         };
         Failed::new(outcome, self.why())
     }

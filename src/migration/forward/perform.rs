@@ -115,9 +115,12 @@ impl Forward<'_, '_> {
             error.message.clone()
         };
         self.returned(Some(why.clone()), peer_unreached);
+        let failed = |error| Failed { outcome: Outcome::Undone, why, error: Some(error) };
         Err(match self.stopped {
+            // It has failed by itself, just before the abort.
+            Some(Stopped::Rehearsed | Stopped::TooFast) if error.failure != Failure::Aborted => failed(error),
             Some(stopped) => stopped.failed(),
-            None => Failed { outcome: Outcome::Undone, why, error: Some(error) },
+            None => failed(error),
         })
     }
 

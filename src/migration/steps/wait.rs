@@ -25,6 +25,9 @@ pub(super) fn follow(
     seen: &Seen,
 ) -> Result<Next, JournalError> {
     if orders.abort && decision.action == Action::Follow {
+        if ground.state.plan.rehearsal {
+            ground.world.say("  It is a rehearsal, so it is aborted.");
+        }
         if let Err(why) = make(ground, Some(decision.row.number), Step::AbortJob)? {
             ground.world.say(&format!("  the job could not be aborted: {why}"));
         }

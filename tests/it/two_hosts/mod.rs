@@ -12,6 +12,7 @@ mod hung;
 mod moves;
 mod options;
 mod predictions;
+mod rehearsal;
 // The hook that ends pvm at a record is not in release builds.
 #[cfg(debug_assertions)]
 mod attacked;

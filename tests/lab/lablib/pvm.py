@@ -64,6 +64,13 @@ def preflight(guest: str, source: Host = HOST_A, destination: Host = HOST_B) -> 
     return document(source, "preflight", "local", destination.name, "--instance", guest)
 
 
+def rehearse(guest: str) -> str:
+    """What the report of a rehearsal says of it."""
+    asked = ("preflight", "local", HOST_B.name, "--instance", guest, "--rehearse", "--yes")
+    checks = document(HOST_A, *asked)["instances"][0]["checks"]
+    return next((c["message"] for c in checks if c["code"] == "rehearsal"), "not made")
+
+
 AGAINST = ("error", "warning", "unknown")
 
 

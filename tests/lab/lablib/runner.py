@@ -62,6 +62,8 @@ def play(stage: Stage, row: Row) -> None:
         plan = {sources[s]: d for s, d in pvm.planned(report, scenario.guest.name).items()}
         row.expect("planned", plan, {s: full(a) for s, a in scenario.moves.items()})
 
+    if scenario.rehearsed:
+        rehearse(stage, row)
     said = pvm.migrate(scenario.guest.name, *scenario.options)
     row.said = said.word
     row.expect("pvm said", said.word, scenario.say)
@@ -77,6 +79,17 @@ def play(stage: Stage, row: Row) -> None:
             return
         seen = stage.force()
     finish(row, seen)
+
+
+def rehearse(stage: Stage, row: Row) -> None:
+    """A rehearsal passes, and the guest and every device are as before."""
+    text = pvm.rehearse(row.scenario.guest.name)
+    row.notes.append(f"rehearsal: {text}")
+    if "accepted the guest and its" not in text:
+        row.problems.append(f"the rehearsal: {text}")
+    seen = stage.happened(touched=False)
+    row.expect("after the rehearsal", seen.word, "stayed")
+    row.problems += seen.problems
 
 
 def expect_predicted(row: Row, report: dict) -> None:

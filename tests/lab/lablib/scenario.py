@@ -121,6 +121,7 @@ class Scenario:
     options: tuple[str, ...] = ()  # of pvm migrate
     forced: bool = True  # False: libvirt alone is not tried
     forced_managed: str | None = None  # `managed` on the destination, when it is
+    rehearsed: bool = False  # rehearsed before it is played, which must leave everything as it was
     core: bool = False
     waits: bool = False  # mostly for a peer that is dead
     needs: tuple[str, ...] = ()

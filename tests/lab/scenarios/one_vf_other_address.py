@@ -5,6 +5,7 @@ from lablib.scenario import Scenario, Setup, only
 
 SCENARIO = Scenario(
     core=True,
+    rehearsed=True,
     guest=Guest(vfs=(Vf("01:10.0"),)),
     destination=Setup(nova=only("02:10.2")),
     moves={5: "02:10.2"},
