@@ -8,7 +8,7 @@ const OF_CONTENT: [&str; 2] = ["cdrom-media", "disk-storage"];
 
 /// Takes in what came of the rehearsal of the one guest of this report. Where it passed, what libvirt and QEMU check before
 /// the guest is paused is unknown no more.
-pub fn take_in(report: &mut Report, row: Row) {
+pub fn take_in(report: &mut Report, row: &Row) {
     let passed = row.result == CheckResult::Info;
     let Report { checks, instances, unknown, verdict, .. } = report;
     for instance in instances.iter_mut() {
@@ -73,18 +73,18 @@ mod tests {
     fn a_rehearsal_that_passed_answers_what_it_tries_and_nothing_else() {
         let passed = row("rehearsal", CheckResult::Info, false);
         let mut tried = report(vec![row("host-paths", CheckResult::Unknown, true)]);
-        take_in(&mut tried, passed.clone());
+        take_in(&mut tried, &passed);
         assert_eq!(tried.verdict, Compatibility::Compatible);
         assert!(tried.unknown.is_empty());
         for row in
             [row("disk-storage", CheckResult::Unknown, true), row("probed-migratable", CheckResult::Unknown, false)]
         {
             let mut open = report(vec![row]);
-            take_in(&mut open, passed.clone());
+            take_in(&mut open, &passed);
             assert_eq!((open.verdict, open.unknown.len()), (Compatibility::Unknown, 1));
         }
         let mut failed = report(Vec::new());
-        take_in(&mut failed, row("rehearsal", CheckResult::Error, false));
+        take_in(&mut failed, &row("rehearsal", CheckResult::Error, false));
         assert_eq!(failed.verdict, Compatibility::Incompatible);
     }
 }

@@ -41,6 +41,7 @@ use crate::output::events::Events;
 use crate::output::progress::Reporter;
 use crate::plan::document::Plan;
 use crate::proof::Received;
+use plan::Planned;
 use sides::Sides;
 use signals::Signals;
 use wanted::Wanted;
@@ -102,14 +103,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
-        let order = if args.rehearse {
-            let order = rehearse::order(context, args, &planned)?;
-            rehearse::announce(context, &order);
-            order
-        } else {
-            announce::announce(context, args, &planned);
-            judge::judge(context, args, &planned)?.clone()
-        };
+        let order = approved(context, args, &planned)?;
         let locks = match lock(&directory, &order)? {
             Locked::All(locks) => locks,
             Locked::Taken(device) => {
@@ -158,19 +152,27 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         }
         // From here on the outcome is fixed, whatever becomes of the printing.
         signals.ended(ending.outcome);
-        let here = ending.receipt.runs_on.as_ref() == Some(&order.source_label);
-        if args.rehearse && here && ending.closed {
+        let said = if rehearse::stayed(order, &ending) {
             let _ = events.finish();
-            let said = rehearse::result(context, args, planned, order, &ending);
-            sides.close();
-            return said;
-        }
-        show::result(context, events, order, &ending);
+            rehearse::result(context, args, planned.report, order, &ending)
+        } else {
+            show::result(context, events, order, &ending);
+            Ok(ending.outcome)
+        };
         sides.close();
-        return Ok(ending.outcome);
+        return said;
     }
     let message = format!("the devices {} would get are taken again and again by others", guest.name);
     Err(if tried { Stop::new(Outcome::Undone, format!("{message}; all was undone")) } else { Stop::unknown(message) })
+}
+
+/// The order, once it is known that it may be carried out, and told.
+fn approved(context: &Context, args: &Migrate, planned: &Planned) -> Result<Order, Stop> {
+    if args.rehearse {
+        return rehearse::order(context, args, planned);
+    }
+    announce::announce(context, args, planned);
+    judge::judge(context, args, planned).cloned()
 }
 
 enum Locked {

@@ -13,7 +13,7 @@ use crate::model::outcome::Outcome;
 use crate::output::preflight as output;
 use crate::output::text::printable;
 use crate::preflight::rehearsed::take_in;
-use crate::preflight::{CheckResult, Compatibility, Row};
+use crate::preflight::{CheckResult, Compatibility, Report, Row};
 
 rules! {
     /// The migration was tried up to switchover.
@@ -73,11 +73,13 @@ pub(super) fn order(context: &Context, args: &Migrate, planned: &Planned) -> Res
         ));
     }
     let memory = guest::read(planned.facts.xml()).ok().and_then(|guest| guest.memory);
-    order.clone().rehearsed(memory).or_else(refused)
+    let order = order.clone().rehearsed(memory).or_else(refused)?;
+    announce(context, &order);
+    Ok(order)
 }
 
 /// Says what is going to be done.
-pub(super) fn announce(context: &Context, order: &Order) {
+fn announce(context: &Context, order: &Order) {
     let (guest, from, to) = (&order.instance.name, &order.source_label, &order.destination.name);
     let mut text = format!(
         "Rehearsing {guest}: {from} -> {to}: its migration is begun at 1 MiB/s and aborted before switchover; it runs on."
@@ -89,17 +91,21 @@ pub(super) fn announce(context: &Context, order: &Order) {
     context.printer.note(&printable(&text));
 }
 
+/// Whether it was a rehearsal that is over, with the guest where it was.
+pub(super) fn stayed(order: &Order, ending: &Ending) -> bool {
+    order.rehearsal && ending.closed && ending.receipt.runs_on.as_ref() == Some(&order.source_label)
+}
+
 /// Prints the report with what the rehearsal came to.
 pub(super) fn result(
     context: &Context,
     args: &Migrate,
-    planned: Planned,
+    mut report: Report,
     order: &Order,
     ending: &Ending,
 ) -> Result<Outcome, Stop> {
-    let mut report = planned.report;
-    take_in(&mut report, row(order, ending));
-    let printed = output::print(&context.printer, &[report.clone()]);
+    take_in(&mut report, &row(order, ending));
+    let printed = output::print(&context.printer, std::slice::from_ref(&report));
     if let Err(error) = printed {
         context.printer.complain(&format!("pvm: {}", printable(&ending.receipt.summary)));
         return Err(error).or_stop(Outcome::Unknown);
