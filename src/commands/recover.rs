@@ -19,8 +19,9 @@ use crate::journal::{
 use crate::libvirt::{self, Hypervisor};
 use crate::migration::ending::Ending;
 use crate::migration::event::Event;
-use crate::migration::finish::{Orders, finish};
+use crate::migration::finish::finish;
 use crate::migration::ground::{Ground, World};
+use crate::migration::orders::Orders;
 use crate::model::causes::sentence;
 use crate::model::format::Format;
 use crate::model::identity::{self, Identity};

@@ -71,6 +71,11 @@ pub(super) fn child<'a, 'i: 'a>(node: Node<'a, 'i>, name: &str) -> Option<Node<'
     node.children().find(|child| is(*child, name))
 }
 
+/// The attribute `name` of the child `element`.
+pub(crate) fn attribute(node: Node<'_, '_>, element: &str, name: &str) -> Option<String> {
+    child(node, element)?.attribute(name).map(str::to_owned)
+}
+
 /// Every element below `<devices>`.
 pub(super) fn devices<'a, 'i: 'a>(document: &'a Document<'i>) -> impl Iterator<Item = Node<'a, 'i>> + 'a {
     document

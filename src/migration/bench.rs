@@ -4,8 +4,9 @@ use std::cell::RefCell;
 
 use super::ending::Ending;
 use super::event::Event;
-use super::finish::{Orders, finish};
+use super::finish::finish;
 use super::ground::{Ground, World};
+use super::orders::Orders;
 use crate::journal::{
     Action as How, DeviceMove, Entry, Host, Instance, Journal, Keep, PerformIntent, Plan, Port, Receipt, Side, State,
     Store,

@@ -10,10 +10,11 @@ use super::cancel::Halted;
 use super::ending::{Attempt, Ending, Told, last_words, unrecorded};
 use super::event::Phase;
 use super::ground::Ground;
+use super::orders::Orders;
 use super::situation::{Decision, Situation, decide};
 use super::steps::{Next, carry_out, make};
 use super::{mark, words};
-use crate::journal::{Entry, JournalError, Keep, Receipt, Side, Step, now};
+use crate::journal::{Entry, JournalError, Receipt, Side, Step, now};
 use crate::libvirt::Job as LibvirtJob;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
@@ -30,21 +31,6 @@ const SOON: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Rounds through the table; each takes a step, so that this is only reached if the hosts go in circles.
 const MOST_ROUNDS: u32 = 20;
-
-/// What the operator asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Orders {
-    /// Only what is safe with nobody there.
-    pub auto: bool,
-    /// Which copy to keep, where the table asks.
-    pub keep: Option<Keep>,
-    /// End a migration that is alive and not in switch-over.
-    pub abort: bool,
-    /// The source will not come back.
-    pub source_is_dead: bool,
-    /// The destination will not come back.
-    pub destination_is_dead: bool,
-}
 
 /// Brings the migration to its end, as far as the orders allow. `attempt` is what the process knows that has just made it.
 pub fn finish(ground: &mut Ground<'_>, orders: Orders, attempt: Option<Attempt>) -> Ending {

@@ -4,8 +4,9 @@ use super::bench::{
     ASKED, AUTO, BOOTED, Bench, HELD, MIGRATED, PORT, VF, address, bench, journal, keep, names, perform, plan, recover,
     unplugged,
 };
-use super::finish::{Orders, finish};
+use super::finish::finish;
 use super::ground::Ground;
+use super::orders::Orders;
 use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::scripted::{CANCELED, Has, OFF};
 use crate::libvirt::{PauseReason, RunReason, State as Now};

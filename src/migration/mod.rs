@@ -17,6 +17,7 @@ pub mod look;
 pub mod lookup;
 pub mod mark;
 pub mod order;
+pub mod orders;
 pub mod port;
 mod rehearsal;
 pub mod situation;

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod paste;
 pub mod pci;
 pub mod regular;
+pub mod size;
 pub mod snapshot;
 pub mod span;
 pub mod time;

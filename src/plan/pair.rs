@@ -163,9 +163,9 @@ mod facts {
 
     use serde_json::Value;
 
-    use super::{DevType, Device, End, Supported};
     use crate::model::pci::PciId;
     use crate::model::snapshot::device::{Bar, Capability, Msix};
+    use crate::plan::pair::{DevType, Device, End, Supported};
 
     pub(super) type Identity<'a> = (Option<PciId>, Option<PciId>, Option<&'a str>, Option<&'a str>, DevType);
 
@@ -228,10 +228,12 @@ mod facts {
 
 /// What each rule answers, from the facts of the source and of the destination.
 mod compare {
-    use super::facts::{Driver, Identity, Vendor};
-    use super::{Answer, Supported, VGPU_MANAGER, all, effective, equal, is_precopy_alone, phases, vendor_pairs};
     use crate::model::pci::PciId;
     use crate::model::snapshot::device::{Bar, Capability, Msix};
+    use crate::plan::pair::facts::{Driver, Identity, Vendor};
+    use crate::plan::pair::{
+        Answer, Supported, VGPU_MANAGER, all, effective, equal, is_precopy_alone, phases, vendor_pairs,
+    };
 
     pub(super) fn identity(s: Identity<'_>, d: Identity<'_>) -> Answer {
         all([

@@ -205,18 +205,6 @@ pub fn both<'a, T>(
     }
 }
 
-/// Bytes in the largest unit that keeps them readable.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut value = count;
-    while value >= 1024 * 10 && unit + 1 < UNITS.len() {
-        value /= 1024;
-        unit += 1;
-    }
-    format!("{value} {}", UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,7 +215,5 @@ mod tests {
         assert_eq!(version("6.12.57+deb13-amd64"), Some((6, 12, 57)));
         assert_eq!(version("6.7-rc1"), Some((6, 7, 0)));
         assert_eq!(version("x"), None);
-        assert_eq!(bytes(16 << 20), "16 MiB");
-        assert_eq!(bytes(200 << 30), "200 GiB");
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::check::{Check, Run};
+use super::checks::checks;
 use super::context::{DevicePair, Hosts, Instance, Namesakes};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::terms::Terms;
 use super::verdict::{self, CheckResult, Compatibility, Row, Verdict};
-use super::{Check, Run, capacity, checks, estimate};
+use super::{capacity, estimate};
 use crate::domain::guest::Guest;
 use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::context::bytes;
+use crate::model::size::bytes;
 use crate::model::snapshot::storage::Image;
 
 /// What the network between two hosts is taken for while nobody says otherwise: 10 Gbit/s.

@@ -1,7 +1,7 @@
 //! Files as they were read, with an index of their lines.
 
-use super::{FileId, Span};
 use crate::model::finding::{FilePlace, Finding, Range};
+use crate::model::span::{FileId, Span};
 
 /// One text and its name.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{FileId, Span};
+use crate::model::span::{FileId, Span};
 
 /// Text assembled from one file: continuation lines joined, quotes dropped, variables substituted. Every byte of it knows
 /// which bytes of the file it came from.

@@ -24,6 +24,7 @@ mod tree;
 
 mod binary;
 mod check_config;
+mod circles;
 mod claims;
 mod completion;
 mod config_properties;

@@ -1,6 +1,7 @@
 //! `pvm migrate`: find the guest, plan, ask, move.
 
 mod announce;
+mod facts;
 mod judge;
 mod parameters;
 mod plan;
@@ -9,6 +10,7 @@ mod saved;
 mod show;
 mod sides;
 mod signals;
+mod unchanged;
 mod usable;
 mod wanted;
 
@@ -34,7 +36,6 @@ use crate::migration::order::Order;
 use crate::model::causes::sentence;
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
-use crate::model::paste::quoted;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::output::events::Events;
@@ -72,17 +73,16 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
     let store = Store::at(&directory);
     let journals = store.list().or_stop(Outcome::Unknown)?;
-    let claims = plan::claims(&journals);
+    let claims = facts::claims(&journals);
     let mut excluded = BTreeSet::new();
     if args.dry_run || args.save_plan.is_some() {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
         let outcome = announce::show(context, args, &planned)?;
         if let Some(path) = &args.save_plan {
-            saved::save(path, &planned)?;
-            let file = path.display().to_string();
-            let file = quoted(&file);
-            context.printer.note(&format!("Nothing was changed. To do it: pvm migrate --plan {file}"));
+            let name = &planned.facts.domain().name;
+            let unplanned = || Stop::refused(format!("{name} has no device map: there is no plan to save"));
+            saved::save(context, path, planned.plan.as_ref().ok_or_else(unplanned)?)?;
         }
         return Ok(outcome);
     }
@@ -188,7 +188,7 @@ fn gets(map: &[DeviceMove], device: PciAddress) -> bool {
 /// A device that the guest is to get, and that a migration keeps whose pvm died while this one planned: its locks went with
 /// it, its claims did not.
 fn claimed_since(journals: &[Listed], destination: &str, map: &[DeviceMove]) -> Option<PciAddress> {
-    plan::claimed(&plan::claims(journals), Some(destination)).find(|device| gets(map, *device))
+    facts::claimed(&facts::claims(journals), Some(destination)).find(|device| gets(map, *device))
 }
 
 /// Locks the guest and every device it is to get, against other pvm processes of this machine.

@@ -1,26 +1,25 @@
 //! The plan of a migration: the facts of both hosts, preflight's report on them, the plan sealed, and the order made of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::sides::{Side, Sides};
+use super::facts::{Facts, gather};
+use super::sides::Sides;
+use super::unchanged;
 use super::wanted::Wanted;
-use super::{parameters, saved};
+use crate::commands::Stop;
 use crate::commands::hosts::Hosts;
-use crate::commands::{Stop, storage};
 use crate::domain::XmlError;
 use crate::domain::element::{element, rewrite_element};
-use crate::facts::{self, ErrorKind, GatherOptions, HostError, HostRef};
 use crate::journal;
 use crate::libvirt::{DomainInfo, State};
 use crate::migration::order::Order;
 use crate::model::device_move::Action;
 use crate::model::options::Options;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::{Domain, Snapshot, Via};
+use crate::model::snapshot::Domain;
 use crate::plan::document::Plan;
 use crate::plan::{Known, Planner};
-use crate::preflight::terms::Copied;
 use crate::preflight::{self, InstanceReport, Question, Report, Terms};
 
 /// A plan and what it rests on.
@@ -43,53 +42,6 @@ impl Planned {
     }
 }
 
-/// What both hosts say.
-#[derive(Debug)]
-pub(super) struct Facts {
-    /// Where the guest runs.
-    pub(super) source: Snapshot,
-    /// Where it goes.
-    pub(super) destination: Snapshot,
-    /// Index of the guest among the source's.
-    guest: usize,
-    /// Both hosts' answers about the disks that are copied.
-    copies: BTreeMap<String, Copied>,
-    /// Devices of the destination that others have, or are to get.
-    pub(super) excluded: BTreeSet<PciAddress>,
-}
-
-impl Facts {
-    fn without(mut self, claims: &[journal::Claim], taken: &BTreeSet<PciAddress>) -> Self {
-        let claimed = claimed(claims, self.destination.host.uuid.as_deref());
-        self.excluded = claimed.chain(taken.iter().copied()).collect();
-        self
-    }
-
-    /// The guest as the source's snapshot has it.
-    pub(super) fn domain(&self) -> &Domain {
-        &self.source.domains[self.guest]
-    }
-
-    /// Its XML as it is, without secrets.
-    pub(super) fn xml(&self) -> &str {
-        self.domain().xml.as_deref().unwrap_or_default()
-    }
-}
-
-/// What unfinished migrations keep, wherever it is.
-pub(super) fn claims(journals: &[journal::Listed]) -> Vec<journal::Claim> {
-    let states: Vec<_> = journals.iter().filter_map(journal::Listed::state).collect();
-    journal::claims(&states)
-}
-
-/// The devices among them that are on the host with this UUID, or may be.
-pub(super) fn claimed<'a>(
-    claims: &'a [journal::Claim],
-    uuid: Option<&'a str>,
-) -> impl Iterator<Item = PciAddress> + 'a {
-    claims.iter().filter(move |claim| claim.may_be_on(uuid)).map(|claim| claim.device)
-}
-
 /// Reads both hosts and plans, without the devices that are claimed or were taken meanwhile. A saved plan is planned again
 /// with its own map, and must come out the same.
 pub(super) fn make(
@@ -101,68 +53,15 @@ pub(super) fn make(
 ) -> Result<Planned, Stop> {
     let facts = gather(hosts, sides, wanted)?.without(claims, taken);
     if let Some(saved) = &wanted.saved {
-        saved::facts_hold(saved, wanted, &facts)?;
+        unchanged::facts_hold(saved, wanted, &facts)?;
     }
     let report = judge(&facts, wanted);
     let plan = seal(&facts, &report.instances[0], wanted)?;
     if let (Some(saved), Some(plan)) = (&wanted.saved, &plan) {
-        saved::is_made_again(saved, plan)?;
+        unchanged::is_made_again(saved, plan)?;
     }
     let order = plan.as_ref().map(|plan| order(sides, &facts, plan)).transpose()?.flatten();
     Ok(Planned { facts, report, plan, order })
-}
-
-fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Facts, Stop> {
-    let (asked, live, name) = match sides {
-        Sides::Live { source, destination, guest, .. } => {
-            ([&source.host, &destination.host], Some([source, destination]), guest.uuid.as_str())
-        }
-        Sides::Saved { source, destination } => ([source, destination], None, wanted.instance.as_str()),
-    };
-    let [mut source, mut destination] = snapshots(hosts, sides, asked, live, wanted)?;
-    let guest = source.find_domain(name).map_err(Stop::unknown)?;
-    let domain = &source.domains[guest];
-    if domain.xml.is_none() {
-        return Err(Stop::unknown(format!("the XML of {} is not known", domain.name)));
-    }
-    let domain = domain.clone();
-    facts::remote::paths::add(&mut source, asked[0], &hosts.options, [&domain]);
-    facts::remote::paths::add(&mut destination, asked[1], &hosts.options, [&domain]);
-    if let Some([_, destination_side]) = live {
-        facts::questions::ask(&mut destination, destination_side.hypervisor.as_ref(), [&domain]);
-    }
-    parameters::known_by(&wanted.options, &source, &destination)?;
-    let copies = storage::ask(asked, &hosts.options, &domain, &wanted.copies)?;
-    Ok(Facts { source, destination, guest, copies, excluded: BTreeSet::new() })
-}
-
-fn snapshots(
-    hosts: &Hosts,
-    sides: &Sides,
-    asked: [&HostRef; 2],
-    live: Option<[&Side; 2]>,
-    wanted: &Wanted,
-) -> Result<[Snapshot; 2], Stop> {
-    let over = [0, 1].map(|at| (asked[at], live.map(|live| live[at].hypervisor.as_ref())));
-    let options = GatherOptions { devices: sides.need_devices(wanted), ..hosts.options.clone() };
-    let mut gathered = facts::gather_all_over(&over, &options).into_iter();
-    let mut next = |at: usize| match (gathered.next(), live) {
-        (Some(Ok(snapshot)), _) => Ok(snapshot),
-        (Some(Err(error)), Some(live)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(live[at], &error)),
-        (Some(Err(error)), _) => Err(Stop::from(error)),
-        (None, _) => unreachable!("two hosts were asked"),
-    };
-    Ok([next(0)?, next(1)?])
-}
-
-/// What libvirt alone knows of a host whose own pvm did not answer: the rest is unknown, and preflight says so.
-fn by_libvirt(side: &Side, error: &HostError) -> Snapshot {
-    let schema = crate::model::snapshot::SCHEMA.to_owned();
-    let mut snapshot = Snapshot { schema, via: Via::Libvirt, ..Snapshot::default() };
-    snapshot.host.name.clone_from(&side.name);
-    facts::libvirt::add(&mut snapshot, side.hypervisor.as_ref());
-    snapshot.unknown.push(crate::model::snapshot::Unknown::new("devices", error.to_string()));
-    snapshot
 }
 
 fn judge(facts: &Facts, wanted: &Wanted) -> Report {

@@ -1,13 +1,11 @@
-//! Plans in files: written for review, read back, and executed only while they are what pvm would make now.
+//! Plans in files: written for review, and read back.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::plan::{Facts, Planned};
-use super::wanted::Wanted;
-use crate::commands::Stop;
-use crate::model::identity;
+use crate::commands::{Context, Stop};
+use crate::model::paste::quoted;
 use crate::model::regular::read_regular_text;
 use crate::plan::document::Plan;
 
@@ -21,12 +19,8 @@ pub(super) fn read(path: &Path) -> Result<Plan, Stop> {
     Plan::parse(&text).map_err(|e| Stop::refused(format!("{}: {e}", path.display())))
 }
 
-/// Writes the plan, private and at once.
-pub(super) fn save(path: &Path, planned: &Planned) -> Result<(), Stop> {
-    let Some(plan) = &planned.plan else {
-        let name = &planned.facts.domain().name;
-        return Err(Stop::refused(format!("{name} has no device map: there is no plan to save")));
-    };
+/// Writes the plan, private and at once, and says how it is executed.
+pub(super) fn save(context: &Context, path: &Path, plan: &Plan) -> Result<(), Stop> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(name);
@@ -42,46 +36,8 @@ pub(super) fn save(path: &Path, planned: &Planned) -> Result<(), Stop> {
         // Where nothing could be written there is nothing to remove.
         let _ = std::fs::remove_file(&beside);
         Stop::unknown(format!("cannot write {}: {e}", path.display()))
-    })
-}
-
-/// Refuses a saved plan of another guest or of other hosts, and one whose facts have changed, and says which.
-pub(super) fn facts_hold(saved: &Plan, wanted: &Wanted, facts: &Facts) -> Result<(), Stop> {
-    let name = &saved.instance.name;
-    if saved.instance.uuid != facts.domain().uuid {
-        return Err(Stop::refused(format!("the plan is for {name}, not for {}", facts.domain().name)));
-    }
-    let changes = saved.changes(&facts.source, &facts.destination);
-    for (side, word, planned, host) in [
-        ("source", &wanted.from, &saved.source, &facts.source.host),
-        ("destination", &wanted.destination, &saved.destination, &facts.destination.host),
-    ] {
-        let uuid = changes.iter().find(|changed| changed.fact == format!("{side} uuid"));
-        // Under another word only a UUID tells that it is the same host.
-        if uuid.is_some() || (word != planned && !host.uuid.as_deref().is_some_and(identity::identifies)) {
-            let (was, is) = uuid.map_or(("unknown", "unknown"), |uuid| (&uuid.was, &uuid.is));
-            let message =
-                format!("the plan's {side} is {planned} with UUID {was}, but {word} is a host with UUID {is}");
-            return Err(Stop::refused(message));
-        }
-    }
-    let mut reasons: Vec<_> =
-        changes.into_iter().map(|changed| format!("{} was {}, is {}", changed.fact, changed.was, changed.is)).collect();
-    let claimed = saved.map.iter().map(|moved| moved.destination).filter(|device| facts.excluded.contains(device));
-    reasons.extend(claimed.map(|device| format!("destination {device} is claimed by another migration")));
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    Err(Stop::refused(format!("the plan of {name} no longer holds: {}", reasons.join("; "))))
-}
-
-/// Refuses a saved plan that is not what pvm makes now of the same choices and the same map.
-pub(super) fn is_made_again(saved: &Plan, now: &Plan) -> Result<(), Stop> {
-    let other = saved.other_fields(now);
-    if other.is_empty() {
-        return Ok(());
-    }
-    let name = &saved.instance.name;
-    let message = format!("the plan of {name} is not what pvm plans now: {} would be different", other.join(", "));
-    Err(Stop::refused(message))
+    })?;
+    let file = path.display().to_string();
+    context.printer.note(&format!("Nothing was changed. To do it: pvm migrate --plan {}", quoted(&file)));
+    Ok(())
 }

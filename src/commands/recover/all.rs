@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Entry, graver, is_held, one};
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::journal::Store;
-use crate::migration::finish::Orders;
+use crate::migration::orders::Orders;
 use crate::model::outcome::Outcome;
 use crate::output::text::printable;
 

@@ -2,7 +2,6 @@
 
 use roxmltree::Node;
 
-use super::attribute;
 use crate::domain::xml;
 
 /// A longer chain is cut; QEMU itself opens no more than some hundreds of images.
@@ -64,8 +63,8 @@ pub(super) fn read(device: Node<'_, '_>, kind: String) -> Disk {
     let source = xml::child(device, "source");
     let servers = source.into_iter().flat_map(|source| source.children()).filter(|host| xml::is(*host, "host"));
     Disk {
-        target: attribute(device, "target", "dev").unwrap_or_default(),
-        bus: attribute(device, "target", "bus"),
+        target: xml::attribute(device, "target", "dev").unwrap_or_default(),
+        bus: xml::attribute(device, "target", "bus"),
         device: device.attribute("device").unwrap_or("disk").to_owned(),
         source: source.and_then(name_of),
         pool: source.and_then(|source| source.attribute("pool")).map(str::to_owned),
@@ -76,8 +75,8 @@ pub(super) fn read(device: Node<'_, '_>, kind: String) -> Disk {
             })
             .collect(),
         backing: backing(device),
-        format: attribute(device, "driver", "type"),
-        cache: attribute(device, "driver", "cache"),
+        format: xml::attribute(device, "driver", "type"),
+        cache: xml::attribute(device, "driver", "cache"),
         transient: xml::child(device, "transient").is_some(),
         readonly: xml::child(device, "readonly").is_some(),
         may_be_missing: source.is_some_and(|s| matches!(s.attribute("startupPolicy"), Some("optional" | "requisite"))),

@@ -106,7 +106,7 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         paths: paths::read(root),
         secrets: secrets(root),
         arguments: arguments::read(root),
-        launch_security: attribute(root, "launchSecurity", "type"),
+        launch_security: xml::attribute(root, "launchSecurity", "type"),
         ..Guest::default()
     };
     if let Some(vcpu) = xml::child(root, "vcpu").and_then(|vcpu| vcpu.attribute("cpuset")) {
@@ -119,10 +119,6 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
     guest.paths.extend(named);
     guest.viommu = guest.viommu.or_else(|| guest.arguments.viommu.clone());
     Ok(guest)
-}
-
-fn attribute(node: Node<'_, '_>, element: &str, name: &str) -> Option<String> {
-    xml::child(node, element)?.attribute(name).map(str::to_owned)
 }
 
 /// A size in bytes by libvirt's units; KiB is the default.
@@ -188,25 +184,25 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
         "interface" if kind != "hostdev" => {
             let rom = xml::child(device, "rom");
             let own = rom.is_none_or(|rom| rom.attribute("enabled") != Some("no") && !rom.has_attribute("file"));
-            guest.roms.extend(attribute(device, "model", "type").filter(|_| own));
+            guest.roms.extend(xml::attribute(device, "model", "type").filter(|_| own));
             guest.interfaces.push(nic::read(device, kind));
         }
         "hostdev" if !matches!(kind.as_str(), "pci" | "mdev") => guest.local_hostdevs.push(kind),
         "hostdev" | "interface" if kind != "mdev" && !device.children().any(|child| xml::is(child, "address")) => {
-            guest.unaddressed.push(attribute(device, "alias", "name").unwrap_or_else(|| name.to_owned()));
+            guest.unaddressed.push(xml::attribute(device, "alias", "name").unwrap_or_else(|| name.to_owned()));
         }
         "graphics" => {
             guest.models.insert((name.to_owned(), kind));
             guest.graphics.push(endpoint::graphics(device));
         }
-        "video" => guest.models.extend(attribute(device, "model", "type").map(|model| (name.to_owned(), model))),
+        "video" => guest.models.extend(xml::attribute(device, "model", "type").map(|model| (name.to_owned(), model))),
         "iommu" => guest.viommu = model,
         "tpm" => {
             guest.models.extend(model.map(|model| (name.to_owned(), model)));
-            guest.tpm = attribute(device, "backend", "type");
+            guest.tpm = xml::attribute(device, "backend", "type");
         }
         "filesystem" => {
-            guest.filesystems.push(attribute(device, "driver", "type").unwrap_or_else(|| "path".to_owned()));
+            guest.filesystems.push(xml::attribute(device, "driver", "type").unwrap_or_else(|| "path".to_owned()));
         }
         "shmem" => guest.shmem.push((
             device.attribute("name").unwrap_or_default().to_owned(),

@@ -2,7 +2,6 @@
 
 use roxmltree::Node;
 
-use super::attribute;
 use crate::domain::xml;
 
 /// An interface that is no host device.
@@ -36,9 +35,9 @@ pub(super) fn read(device: Node<'_, '_>, kind: String) -> Nic {
         portgroup: named("portgroup"),
         source: ["bridge", "dev", "path", "name"].into_iter().find_map(named),
         unmanaged_tap: target.and_then(|target| target.attribute("dev")).map(str::to_owned),
-        filter: attribute(device, "filterref", "filter"),
-        mac: attribute(device, "mac", "address"),
-        mtu: attribute(device, "mtu", "size").and_then(|mtu| mtu.parse().ok()),
+        filter: xml::attribute(device, "filterref", "filter"),
+        mac: xml::attribute(device, "mac", "address"),
+        mtu: xml::attribute(device, "mtu", "size").and_then(|mtu| mtu.parse().ok()),
         kind,
     }
 }

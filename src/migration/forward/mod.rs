@@ -23,9 +23,10 @@ use std::time::Duration;
 
 use super::ending::{Attempt, Ending, Failed};
 use super::event::Phase;
-use super::finish::{Orders, finish};
+use super::finish::finish;
 use super::ground::Ground;
 use super::order::Order;
+use super::orders::Orders;
 use super::taken;
 use crate::journal::{Entry, Side};
 use crate::libvirt::{self, Happened, Hypervisor, Job, Watch};

@@ -10,8 +10,8 @@ pub use step::{is_done, make};
 
 use super::action::{Action, Exit};
 use super::answer::Seen;
-use super::finish::Orders;
 use super::ground::Ground;
+use super::orders::Orders;
 use super::situation::{Decision, Situation};
 use super::words;
 use crate::journal::{JournalError, Receipt, Side};

@@ -7,8 +7,8 @@ use crate::journal::{JournalError, Side, Step};
 use crate::migration::action::Action;
 use crate::migration::answer::{self, Seen};
 use crate::migration::cancel::Halted;
-use crate::migration::finish::Orders;
 use crate::migration::ground::Ground;
+use crate::migration::orders::Orders;
 use crate::migration::situation::Decision;
 use crate::model::outcome::Outcome;
 

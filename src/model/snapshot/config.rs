@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::tags::{Declared, Tags, Wanted};
+use super::unknown::Unknown;
 
 /// A parsed configuration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct ConfigDoc {
     /// Options outside the two lists that matter for migration, by name.
     pub options: BTreeMap<String, OptionDoc>,
     /// Facts that could not be read.
-    pub unknown: Vec<super::Unknown>,
+    pub unknown: Vec<Unknown>,
 }
 
 /// One entry of `device_spec`.

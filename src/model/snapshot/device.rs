@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Unknown;
 use super::tags::{Declared, Tags};
+use super::unknown::Unknown;
 use crate::model::pci::{PciAddress, PciId};
 
 /// Nova's device types (`nova/objects/fields.py`, `PciDeviceType`).

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Unknown;
+use super::unknown::Unknown;
 use crate::model::pci::PciAddress;
 
 /// What QEMU says of a device whose driver does not migrate, in each version.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Unknown;
+use super::unknown::Unknown;
 
 /// One host.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

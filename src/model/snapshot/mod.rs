@@ -10,12 +10,14 @@ pub mod domain;
 pub mod host;
 pub mod storage;
 pub mod tags;
+mod unknown;
 
 pub use config::{AddressDoc, AliasDoc, ConfigDoc, OptionDoc, SpecDoc};
 pub use device::{DevType, Device, Migration, Supported};
 pub use domain::{Domain, Hostdev, HostdevKind};
 pub use host::Host;
 pub use tags::{Declared, Tags, Wanted};
+pub use unknown::Unknown;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,22 +30,6 @@ use crate::model::pci::PciAddress;
 
 /// The schema this build writes and reads.
 pub const SCHEMA: &str = "pvm.inventory/1";
-
-/// A fact that could not be read, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unknown {
-    /// The field that is null.
-    pub fact: String,
-    /// Why, in one sentence; where possible the command that would find out.
-    pub why: String,
-}
-
-impl Unknown {
-    /// An entry for `fact`.
-    pub fn new(fact: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { fact: fact.into(), why: why.into() }
-    }
-}
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

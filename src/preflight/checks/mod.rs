@@ -18,3 +18,23 @@
 pub mod device;
 pub mod guest;
 pub mod host;
+
+use super::check::Check;
+
+/// Every check, in the order of reports.
+const CHECKS: &[&[&[Check]]] = &[host::CHECKS, guest::CHECKS, device::CHECKS];
+
+/// Every check by itself.
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().flat_map(|folder| folder.iter()).flat_map(|file| file.iter())
+}
+
+/// Whether there is a check with this code.
+pub fn is_check(code: &str) -> bool {
+    checks().any(|check| check.rule.code == code)
+}
+
+/// Whether `--allow` covers this check when it fails.
+pub fn may_fail(code: &str) -> bool {
+    checks().any(|check| check.rule.code == code && check.ignorable)
+}

@@ -1,16 +1,7 @@
 //! What a backslash means, outside and inside of `[…]`.
 
 use super::syntax::Parser;
-use super::{ALL, DECIMAL, Digits, Node, Place, RegexError};
-
-/// One item of a `[…]`.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Item {
-    /// A character, by its number: `\ud800` is none of Rust's.
-    Char(u32),
-    /// `\d` and the like.
-    Class(Digits),
-}
+use super::{ALL, DECIMAL, Item, Node, Place, RegexError};
 
 impl Parser {
     /// An escape outside of `[…]`.

@@ -109,6 +109,15 @@ fn digits(value: u32, width: usize) -> Vec<u8> {
         .collect()
 }
 
+/// One item of a `[…]`.
+#[derive(Debug, Clone, Copy)]
+enum Item {
+    /// A character, by its number: `\ud800` is none of Rust's.
+    Char(u32),
+    /// `\d` and the like.
+    Class(Digits),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,6 @@
 //! Reads an expression as Python does: which are refused, and how the rest is divided.
 
-use super::escape::Item;
-use super::{ALL, Digits, Greed, Node, Place, Regex, RegexError, Seq};
+use super::{ALL, Digits, Greed, Item, Node, Place, Regex, RegexError, Seq};
 
 /// Groups within groups. Python's stack ends at a few hundred, how many depends on where Nova stands when it reads.
 const DEEPEST: usize = 200;

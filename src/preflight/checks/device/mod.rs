@@ -4,10 +4,11 @@
 mod prelude {
     pub(super) use crate::model::finding::Severity;
     pub(super) use crate::model::paste::quoted;
+    pub(super) use crate::model::size::bytes;
     pub(super) use crate::model::snapshot::Device;
     pub(super) use crate::plan::pair::{self, Answer};
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{DevicePair, bytes, name, version};
+    pub(super) use crate::preflight::context::{DevicePair, name, version};
 }
 
 checks! {

@@ -4,8 +4,9 @@
 mod prelude {
     pub(super) use crate::model::finding::Severity;
     pub(super) use crate::model::paste::quoted;
+    pub(super) use crate::model::size::bytes;
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{Instance, Tracking, bytes, is_loopback, missing, name, version};
+    pub(super) use crate::preflight::context::{Instance, Tracking, is_loopback, missing, name, version};
 }
 
 checks! {
