@@ -40,6 +40,8 @@ pub enum Action {
     KeepDestination,
     /// Close: the guest runs, but not the run that was being migrated.
     CloseStartedAnew,
+    /// Close: the guest is switched off on the source.
+    CloseOff,
     /// Destroy the destination's copy, then let the source run and [`Action::Undo`].
     DestroyDestinationAndKeepSource,
     /// Destroy the source's copy and close: the guest runs nowhere.
@@ -132,7 +134,7 @@ impl Action {
             | Self::Close
             | Self::CloseStartedAnew
             | Self::ShowXml => NOTHING,
-            Self::ReattachOnSource | Self::Undo => UNDO,
+            Self::ReattachOnSource | Self::Undo | Self::CloseOff => UNDO,
             Self::Finish | Self::Attach | Self::CleanUp | Self::AttachInDefinition => FINISH,
             Self::DestroySourceAndFinish => Changes { destroys_source: true, ..FINISH },
             Self::ResumeSource => Changes { resumes_source: true, ..UNDO },

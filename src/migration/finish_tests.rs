@@ -7,7 +7,7 @@ use super::bench::{
 use super::finish::finish;
 use super::ground::Ground;
 use super::orders::Orders;
-use crate::journal::{Entry, Keep, Mark, Plan, Port, Side, State, Step, Store};
+use crate::journal::{Entry, Keep, Mark, PerformIntent, Plan, Port, Side, State, Step, Store};
 use crate::libvirt::scripted::{CANCELED, Has, OFF};
 use crate::libvirt::{PauseReason, RunReason, State as Now};
 use crate::model::outcome::Outcome;
@@ -475,4 +475,35 @@ fn rows_15_two_copies_of_which_one_was_started_anew_are_one_after_a_decision() {
             assert_eq!(decided.receipt.summary.contains("started anew"), kept_is_anew, "{decided:?}");
         }
     }
+}
+
+#[test]
+fn row_23c_a_guest_that_is_switched_off_where_it_was_is_closed_and_starts_with_its_host_again() {
+    let Entry::PerformIntent(intent) = perform() else { unreachable!() };
+    let told = Entry::PerformIntent(PerformIntent { autostart_off: true, ..intent });
+    let mut bench = bench(Some(OFF), None);
+    {
+        let mut source = bench.source.0.lock().unwrap();
+        (source.persistent, source.devices) = (true, vec![VF[0].into(), PORT[0].into()]);
+    }
+    journal(&bench, plan(true), &[unplugged(), vec![told.clone()]].concat());
+    let recovered = recover(&mut bench, AUTO);
+    assert_eq!((recovered.row, recovered.outcome, recovered.closed), ("23c", Outcome::Incomplete, true));
+    assert_eq!(recovered.receipt.summary, "vm did not move and is switched off on a");
+    assert_eq!(bench.source.calls(), ["autostart true"]);
+
+    // With a definition on the destination, too, nothing shows where it ran last: neither is removed.
+    let mut both = super::bench::bench(Some(OFF), Some(OFF));
+    for host in [&both.source, &both.destination] {
+        host.0.lock().unwrap().persistent = true;
+    }
+    journal(&both, plan(true), &[told]);
+    let recovered = recover(&mut both, AUTO);
+    assert_eq!((recovered.row, recovered.outcome, recovered.closed), ("23b", Outcome::Undecided, false));
+    assert!(both.source.calls().is_empty() && both.destination.calls().is_empty());
+    let kept = recover(&mut both, keep(Keep::Src));
+    assert_eq!(
+        (kept.outcome, kept.closed, both.source.calls()),
+        (Outcome::Incomplete, true, vec!["autostart true".into()])
+    );
 }

@@ -104,8 +104,11 @@ fn rests_on_absence(row: &Row, situation: Situation) -> bool {
 /// How a run ends that carries out the operator's choice.
 const fn exit_of_choice(action: Action) -> Exit {
     match action {
-        Action::DestroySourceAndFinish | Action::KeepDestination | Action::ResumeDestination => Exit::FineUnlessMissing,
-        Action::GiveUp | Action::CloseStartedAnew => Exit::Ends(Outcome::Incomplete),
+        Action::DestroySourceAndFinish
+        | Action::KeepDestination
+        | Action::ResumeDestination
+        | Action::AttachInDefinition => Exit::FineUnlessMissing,
+        Action::GiveUp | Action::CloseStartedAnew | Action::CloseOff => Exit::Ends(Outcome::Incomplete),
         _ => Exit::UndoneUnlessLost,
     }
 }

@@ -72,6 +72,8 @@ const BEFORE_ARRIVAL: &[Last] = &[
     Last::Failed,
     Last::Undo,
 ];
+const BEFORE_RETURN: &[Last] =
+    &[Last::UnplugRequested, Last::Detached, Last::PerformIntent, Last::Switched, Last::Failed, Last::Undo];
 const ATTACHING: &[Last] = &[Last::Verify, Last::AttachIntent, Last::Attached];
 const TOUCHED: &[Last] = &[
     Last::UnplugRequested,
@@ -464,13 +466,48 @@ pub const TABLE: &[Row] = &[
     Row {
         number: "23",
         last: PERFORMING,
-        source: GONE,
+        source: &[Absent, OffMigrated],
         destination: &[Off],
         job: &[Job::None],
         action: Action::AttachInDefinition,
         exit: Exit::Ends(Outcome::Fine),
         auto: true,
         words: "The guest moved and was switched off since. Its ports are put into its definition, and what is left over is removed.",
+        ..BASE
+    },
+    Row {
+        number: "23a",
+        last: &[Last::Returned],
+        source: &[Off],
+        destination: &[Off],
+        job: &[Job::None],
+        action: Action::AttachInDefinition,
+        exit: Exit::Ends(Outcome::Fine),
+        auto: true,
+        words: "The guest moved and was switched off since; the source kept its definition. The ports are put into that of the destination, and what is left over is removed.",
+        ..BASE
+    },
+    // Both may have had a definition all along: which one the guest ran last from, nobody says.
+    Row {
+        number: "23b",
+        last: BEFORE_RETURN,
+        source: &[Off],
+        destination: &[Off, OffOther],
+        job: &[Job::None],
+        choices: &[(Keep::Dst, Action::AttachInDefinition), (Keep::Src, Action::CloseOff)],
+        words: "The guest is switched off, and both hosts have it defined: nothing shows whether it had moved. Nothing is changed. --keep src closes the record and leaves both definitions, --keep dst finishes the move.",
+        ..BASE
+    },
+    Row {
+        number: "23c",
+        last: BEFORE_RETURN,
+        source: &[Off],
+        destination: &[Absent],
+        job: &[Job::None],
+        action: Action::CloseOff,
+        exit: Exit::Ends(Outcome::Incomplete),
+        auto: true,
+        words: "The guest did not move, and is switched off on the source: it was shut down, or its host lost power. The destination has nothing. The record is closed.",
         ..BASE
     },
     Row {

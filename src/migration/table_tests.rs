@@ -275,8 +275,20 @@ fn rows_22_to_25_the_source_has_let_go() {
             let kept = Situation { keep: Some(Keep::Dst), ..waiting };
             assert_eq!(answer(kept), ("22", Action::ResumeDestination, Exit::FineUnlessMissing, false));
         }
-        let off = at(last, Off, Off, Job::None);
+        let off = at(last, OffMigrated, Off, Job::None);
         assert_eq!(answer(off), ("23", Action::AttachInDefinition, ends(Outcome::Fine), true));
+        // An old definition on the destination is no sign of a move while the source has its own.
+        let both = Situation { source: Off, ..off };
+        if last == Last::Returned {
+            assert_eq!(answer(both), ("23a", Action::AttachInDefinition, ends(Outcome::Fine), true));
+        } else {
+            assert_eq!(answer(both), ("23b", Action::Nothing, ends(Outcome::Undecided), false));
+            let keep = |keep| answer(Situation { keep: Some(keep), ..both });
+            assert_eq!(keep(Keep::Src), ("23b", Action::CloseOff, ends(Outcome::Incomplete), false));
+            assert_eq!(keep(Keep::Dst), ("23b", Action::AttachInDefinition, Exit::FineUnlessMissing, false));
+            let alone = Situation { destination: Absent, ..both };
+            assert_eq!(answer(alone), ("23c", Action::CloseOff, ends(Outcome::Incomplete), true));
+        }
         let moved_on = at(last, Absent, OffMigrated, Job::None);
         assert_eq!(answer(moved_on), ("24", Action::Close, ends(Outcome::Fine), false));
         let nowhere = at(last, Absent, Absent, Job::None);

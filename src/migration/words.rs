@@ -100,6 +100,9 @@ pub const fn intent(action: Action) -> &'static str {
         Action::SuspendSource => "The source's copy is suspended.",
         Action::SuspendDestination => "The destination's copy is suspended.",
         Action::KeepDestination => "The source's copy is destroyed, the destination's kept.",
+        Action::CloseOff => {
+            "The record is closed; the guest stays switched off, and starts with its host again if it did."
+        }
         Action::CloseStartedAnew => "The record is closed; the guest is left as it is.",
         Action::DestroyDestinationAndKeepSource => "The destination's copy is destroyed, the source's kept.",
         Action::GiveUp => "The source's copy is destroyed: the guest then runs nowhere.",

@@ -60,7 +60,15 @@ pub(super) fn destroy_incoming(ground: &mut Ground<'_>, row: &str) -> Result<Nex
             return Ok(Next::Again);
         }
         if waited >= LEFT_OVER {
-            return destroy(ground, row, Side::Destination, [&source, &destination]);
+            let host = ground.name(Side::Destination).to_owned();
+            return Ok(match destroy(ground, row, Side::Destination, [&source, &destination])? {
+                // Where the guest runs is clear all the same.
+                Next::Open { why, .. } => Next::open(
+                    Outcome::Incomplete,
+                    format!("what is left of the migration on {host} could not be destroyed: {why}"),
+                ),
+                next => next,
+            });
         }
         ground.world.pause(BETWEEN);
         waited += BETWEEN;
@@ -115,6 +123,25 @@ pub(super) fn close_started_anew(
 ) -> Result<Next, JournalError> {
     let runs = |seen: &Seen| matches!(seen, Seen::Present { state, .. } if state.is_active());
     let (side, seen) = if runs(source) { (Side::Source, source) } else { (Side::Destination, destination) };
+    note_ports(ground, side, seen)?;
+    let (guest, host) = (&ground.state.plan.instance.name, ground.name(side));
+    let words = Some(format!(
+        "{guest} runs on {host}, but was started anew or changed by others since the migration began: what its memory and \
+         devices held then is not proved to be there"
+    ));
+    Ok(Next::Close { outcome: Outcome::Incomplete, place: Some(side), runs: Some(side), words })
+}
+
+/// Closes the migration of a guest that is switched off on the source, and nowhere else.
+pub(super) fn close_off(ground: &mut Ground<'_>, source: &Seen) -> Result<Next, JournalError> {
+    note_ports(ground, Side::Source, source)?;
+    let (guest, host) = (&ground.state.plan.instance.name, ground.name(Side::Source));
+    let words = Some(format!("{guest} did not move and is switched off on {host}"));
+    Ok(Next::Close { outcome: Outcome::Incomplete, place: Some(Side::Source), runs: None, words })
+}
+
+/// Records the ports that this host's definition of the guest has, though this migration unplugged them.
+fn note_ports(ground: &mut Ground<'_>, side: Side, seen: &Seen) -> Result<(), JournalError> {
     for port in ground.state.ports.clone().into_iter().filter(|port| port.detached && !port.reattached) {
         let source = port.port.source;
         let reattached = Step::ReattachOnSource { source };
@@ -130,12 +157,7 @@ pub(super) fn close_started_anew(
         };
         ground.record(&entry)?;
     }
-    let (guest, host) = (&ground.state.plan.instance.name, ground.name(side));
-    let words = Some(format!(
-        "{guest} runs on {host}, but was started anew or changed by others since the migration began: what its memory and \
-         devices held then is not proved to be there"
-    ));
-    Ok(Next::Close { outcome: Outcome::Incomplete, place: Some(side), runs: Some(side), words })
+    Ok(())
 }
 
 pub(super) fn resume_source(ground: &mut Ground<'_>, row: &str) -> Result<Next, JournalError> {

@@ -93,6 +93,7 @@ pub fn carry_out(
         Action::SuspendDestination => copies::suspend(ground, row, Side::Destination, destination),
         Action::KeepDestination => copies::keep_destination(ground, row, hosts),
         Action::CloseStartedAnew => copies::close_started_anew(ground, hosts),
+        Action::CloseOff => copies::close_off(ground, source),
         Action::DestroyDestinationAndKeepSource => copies::keep_source(ground, row, hosts),
         Action::GiveUp => copies::give_up(ground, row, hosts),
         Action::RecordProof => arrive::record_proof(ground),

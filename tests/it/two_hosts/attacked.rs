@@ -146,6 +146,17 @@ fn a_guest_does_not_start_with_the_source_while_it_migrates() {
     hosts.run("a", &["recover", &id, "--abort"]).ends(4);
     assert!(starts("a"), "after recovery, too");
     hosts.whole("a", &before);
+
+    // One that loses its host in the midst is off, and only there.
+    Running::start(&hosts, "host-b", &["--bandwidth", "1MiB"]).flows().kill();
+    let (id, _) = last_journal(&hosts, "a").unwrap();
+    lose_power(&hosts, &["demo"]);
+    wait_until("the destination gave up", || hosts.virsh("b", &["list", "--all", "--name"]).trim().is_empty());
+    hosts.command("start", &["a"]);
+    assert_eq!(hosts.virsh("a", &["list", "--name"]).trim(), "");
+    let said = hosts.run("a", &["recover", &id]).ends(5);
+    assert!(said.stdout.contains("demo did not move and is switched off on local") && starts("a"), "{said:#?}");
+    hosts.virsh("a", &["start", "demo"]);
 }
 
 #[test]
