@@ -11,6 +11,8 @@ pub struct Endpoint {
     pub what: String,
     /// Whether it listens.
     pub listens: bool,
+    /// Whether its port is one of TCP.
+    pub is_tcp: bool,
     /// Address or host name.
     pub host: Option<String>,
     /// Port that the definition fixes.
@@ -32,6 +34,17 @@ pub struct Graphics {
     pub taken: Vec<u16>,
     /// Whether libvirt chooses a port for it.
     pub autoport: bool,
+    /// Keyboard layout.
+    pub keymap: Option<String>,
+}
+
+impl Graphics {
+    /// Where QEMU may have the file of its keyboard layout.
+    pub fn keymap_files(&self) -> impl Iterator<Item = String> {
+        // Debian and most others; RHEL.
+        let folders = ["/usr/share/qemu/keymaps", "/usr/share/qemu-kvm/keymaps"];
+        self.keymap.iter().flat_map(move |map| folders.map(|folder| format!("{folder}/{map}")))
+    }
 }
 
 /// Reads a `<graphics>`.
@@ -58,6 +71,7 @@ pub(super) fn graphics(device: Node<'_, '_>) -> Graphics {
         ports: if autoport { Vec::new() } else { now.clone() },
         taken: now,
         autoport: autoport && !unlistened,
+        keymap: device.attribute("keymap").map(str::to_owned),
     }
 }
 
@@ -71,6 +85,7 @@ pub(super) fn character(device: Node<'_, '_>, what: &str, kind: &str) -> Vec<End
         .map(|source| Endpoint {
             what: what.to_owned(),
             listens: source.attribute("mode") == Some("bind"),
+            is_tcp: kind == "tcp",
             host: source.attribute("host").map(str::to_owned),
             port: source.attribute("service").and_then(|port| port.parse().ok()),
         })

@@ -40,6 +40,8 @@ pub struct Guest {
     pub cpus: BTreeSet<u32>,
     /// Sizes of the huge pages it wants in bytes; 0 stands for the host's default size.
     pub hugepages: Vec<u64>,
+    /// Whether all of its memory is taken when QEMU starts.
+    pub preallocated: bool,
     /// `memtune`'s hard limit in bytes.
     pub hard_limit: Option<u64>,
     /// CPU.
@@ -101,6 +103,7 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         nodes: sets(root, "numatune", "nodeset"),
         cpus: sets(root, "cputune", "cpuset"),
         hugepages: hugepages(root),
+        preallocated: preallocated(root),
         hard_limit: xml::child(root, "memtune").and_then(|tune| xml::child(tune, "hard_limit")).and_then(size),
         cpu: cpu::read(root),
         paths: paths::read(root),
@@ -155,6 +158,12 @@ fn hugepages(root: Node<'_, '_>) -> Vec<u64> {
         })
         .collect();
     if sizes.is_empty() { vec![0] } else { sizes }
+}
+
+fn preallocated(root: Node<'_, '_>) -> bool {
+    let Some(backing) = xml::child(root, "memoryBacking") else { return false };
+    let immediate = xml::child(backing, "allocation").and_then(|how| how.attribute("mode")) == Some("immediate");
+    immediate || xml::child(backing, "locked").is_some()
 }
 
 /// `<secret>` elements of disks, and the `secret` of a TPM's state.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::sysfs::Tree;
-use super::{drivers, mounts, network, qemu_conf};
+use super::{drivers, limits, listening, mounts, network, qemu_conf};
 use crate::model::snapshot::Unknown;
 use crate::model::snapshot::host::{Cpu, Host, Iommu, NumaCell, VfioAlias};
 use crate::model::time::Timestamp;
@@ -41,6 +41,8 @@ pub fn read(tree: &Tree) -> Host {
     network::read(tree, &mut host);
     qemu_conf::read(tree, &mut host);
     host.mounts = mounts::read(tree);
+    host.listening = listening::read(tree);
+    host.guest_limits = limits::read(tree);
     host.vfio_drivers = tree.names("sys/bus/pci/drivers").into_iter().filter(|name| drivers::is_vfio(name)).collect();
     debugfs(tree, &mut host);
     modules(tree, &mut host);
@@ -153,7 +155,7 @@ fn hugepages(tree: &Tree, node: &str) -> BTreeMap<u64, u64> {
 }
 
 /// `0-3,8` as numbers. A list no machine has is cut off.
-fn cpu_list(text: &str) -> Vec<u32> {
+pub(super) fn cpu_list(text: &str) -> Vec<u32> {
     const MOST_CPUS: usize = 1 << 16;
     text.split(',')
         .filter_map(|part| {

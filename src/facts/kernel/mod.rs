@@ -9,6 +9,8 @@ pub mod devlink;
 pub mod drivers;
 pub mod ethtool;
 pub mod facts;
+mod limits;
+mod listening;
 pub mod mismatch;
 mod mounts;
 mod netlink;

@@ -70,7 +70,8 @@ impl Tree {
         let details = space(file);
         Some(match kind {
             FileType::RegularFile => {
-                (PathKind::File, PathDetails { size: u64::try_from(stat.st_size).ok(), ..details })
+                let (size, executable) = (u64::try_from(stat.st_size).ok(), stat.st_mode & 0o111 != 0);
+                (PathKind::File, PathDetails { size, executable, ..details })
             }
             FileType::Directory => (PathKind::Directory, details),
             FileType::BlockDevice => {

@@ -77,6 +77,7 @@ fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
             }
             paths.insert(path.path);
         }
+        paths.extend(guest.graphics.iter().flat_map(guest::Graphics::keymap_files));
         paths.extend(guest.emulator);
     }
     paths.retain(|path| path.starts_with('/') && is_plain(path));

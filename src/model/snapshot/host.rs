@@ -1,6 +1,7 @@
 //! Facts of a host itself.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,12 @@ pub struct Host {
     pub interfaces: Option<Vec<String>>,
     /// IP addresses of the host itself.
     pub addresses: Option<Vec<String>>,
+    /// Addresses and TCP ports that somebody listens on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listening: Option<Vec<SocketAddr>>,
+    /// What guests may use at most; none where libvirt's daemon was not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_limits: Option<GuestLimits>,
     /// Mounted file systems that can hold files, by path.
     pub mounts: Option<Vec<Mount>>,
     /// What is at paths that were asked for: those that a guest would need here.
@@ -149,6 +156,16 @@ pub struct VfioAlias {
     pub pattern: String,
     /// The module.
     pub module: String,
+}
+
+/// What control groups leave to guests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GuestLimits {
+    /// Bytes of memory, for all of them together; none: no limit.
+    pub memory: Option<u64>,
+    /// CPUs; none: not known.
+    pub cpus: Option<Vec<u32>>,
 }
 
 /// CPU facts.
@@ -237,6 +254,9 @@ pub struct PathDetails {
     pub size: Option<u64>,
     /// Which block device it is on any host: the WWID of a disk, the UUID of a device-mapper volume.
     pub identity: Option<String>,
+    /// Whether a file may be executed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
     /// Whether its file system is mounted read-only.
     pub read_only: Option<bool>,
     /// Bytes that root may still write on its file system.

@@ -22,7 +22,7 @@ def forecast(hosts: Hosts, facts: str, uuids: list[str], words: list[str]) -> di
     ]
     asked = [f"--instance={uuid}" for uuid in uuids]
     began = time.monotonic()
-    code, out, err = sh([*hosts.inside("a"), *pvm, "-o", "json", *asked, *words], timeout=120)
+    code, out, err = sh([*hosts.inside("a"), *pvm, "-o", "json", *asked, *words], timeout=300)
     took = {"rc": code, "took": round(time.monotonic() - began, 2)}
     try:
         report = json.loads(out)

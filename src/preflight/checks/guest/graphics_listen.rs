@@ -28,11 +28,18 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         }
         verdicts.extend(graphics.networks.iter().filter_map(|network| network_there(instance, network)));
         verdicts.extend(ports_free(instance, graphics));
+        let addresses: Vec<&str> = graphics.addresses.iter().map(String::as_str).collect();
+        let ports = graphics.ports.iter();
+        verdicts.extend(ports.filter_map(|port| taken(instance, "a graphics server", &addresses, *port)));
     }
     for endpoint in &instance.guest.endpoints {
         let Some(host) = endpoint.host.as_deref() else { continue };
         if endpoint.listens {
-            verdicts.extend(address_there(instance, &format!("the {}", endpoint.what), host));
+            let what = format!("the {}", endpoint.what);
+            verdicts.extend(address_there(instance, &what, host));
+            verdicts.extend(
+                endpoint.port.filter(|_| endpoint.is_tcp).and_then(|port| taken(instance, &what, &[host], port)),
+            );
         } else if is_loopback(host) {
             verdicts.push(
                 Verdict::fail(format!("the {} connects to {host}, which is each host's own", endpoint.what))
@@ -79,6 +86,23 @@ fn network_there(instance: &Instance<'_>, network: &str) -> Option<Verdict> {
         }
         None => Some(missing(host, "networks", "its networks")),
     }
+}
+
+/// A fixed port that somebody listens on already, at one of these addresses.
+fn taken(instance: &Instance<'_>, what: &str, addresses: &[&str], port: u16) -> Option<Verdict> {
+    let host = instance.destination();
+    let meets = |there: &std::net::SocketAddr| {
+        there.port() == port
+            && addresses.iter().any(|wanted| {
+                let wanted = wanted.parse::<std::net::IpAddr>();
+                there.ip().is_unspecified() || wanted.is_ok_and(|own| own.is_unspecified() || own == there.ip())
+            })
+    };
+    let found = host.listening.as_ref()?.iter().find(|there| meets(there))?;
+    Some(
+        Verdict::fail(format!("{what} wants port {port}, and somebody on {} listens on {found}", name(host)))
+            .remedy(format!("ss -ltnp sport = :{port}, on {}", name(host))),
+    )
 }
 
 /// Fixed ports that a guest of the destination has.

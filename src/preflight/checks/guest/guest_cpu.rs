@@ -24,7 +24,7 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let (source, destination) = (instance.source(), instance.destination());
+    let destination = instance.destination();
     let cpu = &instance.guest.cpu;
     if matches!(cpu.mode.as_deref(), Some("host-passthrough" | "maximum")) {
         return vec![host_cpu(instance)];
@@ -49,16 +49,15 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             )),
         }];
     }
-    let same_cpu = source.cpu.model.is_some() && source.cpu.model == destination.cpu.model;
     vec![
         match usable {
             Model::Unknown => Verdict::fail(format!("{} does not know the CPU model {model}", name(destination))),
-            Model::Runs => required(instance, xml, same_cpu),
+            Model::Runs => required(instance, xml),
             Model::Lacks(missing) => {
                 let disabled = cpu.disabled();
                 let missing: Vec<_> = missing.iter().map(String::as_str).filter(|name| !disabled.contains(name)).collect();
                 if missing.is_empty() {
-                    required(instance, xml, same_cpu)
+                    required(instance, xml)
                 } else {
                     let missing = missing.join(", ");
                     let host = name(destination);
@@ -97,7 +96,7 @@ fn host_cpu(instance: &Instance<'_>) -> Verdict {
 }
 
 /// Whether the features that the guest requires beyond its model are not among those that the destination lacks.
-fn required(instance: &Instance<'_>, capabilities: &str, same_cpu: bool) -> Verdict {
+fn required(instance: &Instance<'_>, capabilities: &str) -> Verdict {
     let host = instance.destination();
     let lacking = lacking(capabilities);
     let missing: Vec<_> = instance.guest.cpu.required().filter(|feature| lacking.contains(*feature)).collect();
@@ -107,10 +106,20 @@ fn required(instance: &Instance<'_>, capabilities: &str, same_cpu: bool) -> Verd
     let known = provided(capabilities);
     match instance.guest.cpu.required().find(|feature| !known.contains(*feature)) {
         None => Verdict::pass(),
-        Some(_) if same_cpu => Verdict::pass(),
+        // The guest runs on the one, and the other is the same to the last feature.
+        Some(_) if same_host_model(instance) => Verdict::pass(),
         Some(feature) => Verdict::unknown(format!("cannot tell whether {} has the CPU feature {feature}", name(host)))
             .remedy(format!("virsh -c URI hypervisor-cpu-compare CPU.xml, with URI that of {}", name(host))),
     }
+}
+
+/// Whether libvirt sees the same CPU with the same features on both hosts.
+fn same_host_model(instance: &Instance<'_>) -> bool {
+    let (source, destination) = (&instance.source().cpu, &instance.destination().cpu);
+    source.host_model_xml.is_some()
+        && source.host_model_xml == destination.host_model_xml
+        && source.model.is_some()
+        && source.model == destination.model
 }
 
 /// What the domain capabilities say of a model.

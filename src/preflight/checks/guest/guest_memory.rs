@@ -27,15 +27,25 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         if nodes.is_empty() { host.memory_free } else { cells.map(|cell| cell.memory_free).sum::<Option<u64>>() };
     let Some(free) = free else { return vec![missing(host, "memory_free", "its free memory")] };
     let exists = nodes.is_empty() || free > 0;
+    let limit = host.guest_limits.as_ref().and_then(|limits| limits.memory).filter(|limit| *limit < wanted);
+    let all_at_once = instance.has_vfio() || instance.guest.preallocated;
     vec![
-        if !exists {
+        if let Some(limit) = limit {
+            let verdict = Verdict::fail(format!(
+                "the control group of guests on {} is limited to {}, the guest needs {}",
+                name(host),
+                bytes(limit),
+                bytes(wanted)
+            ));
+            if all_at_once { verdict } else { verdict.weighing(Severity::Warning) }
+        } else if !exists {
             // That the node is missing is said elsewhere.
             Verdict::pass()
         } else if free < wanted {
             let verdict =
                 Verdict::fail(format!("{} has {} free, the guest needs {}", name(host), bytes(free), bytes(wanted)));
             // Without host devices memory is taken as the guest uses it.
-            if instance.has_vfio() { verdict } else { verdict.weighing(Severity::Warning) }
+            if all_at_once { verdict } else { verdict.weighing(Severity::Warning) }
         } else {
             Verdict::pass()
         }

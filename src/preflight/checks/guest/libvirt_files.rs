@@ -10,8 +10,7 @@ check! {
     /// # Meaning
     /// libvirt writes into its own folders when a guest arrives, connects to virtlogd and, where qemu.conf says so, to
     /// virtlockd, and opens /dev/net/tun for an interface; QEMU loads an option ROM for each network interface, which must have
-    /// the same size on both hosts, because it is part of the guest's memory. A hook may refuse a guest: whether it does
-    /// cannot be known beforehand.
+    /// the same size on both hosts, because it is part of the guest's memory.
     /// # Check by hand
     /// On the destination: df and df -i of the folder; ls -l of the file or socket on both hosts.
     /// # Fix
@@ -38,16 +37,22 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         );
     }
     verdicts.extend(roms(instance));
-    verdicts.extend(["/etc/libvirt/hooks/qemu", "/etc/libvirt/hooks/qemu.d"].iter().find_map(|hook| {
-        let there = matches!(host.paths.get(*hook), Some(PathKind::File | PathKind::Directory));
-        there.then(|| {
-            Verdict::fail(format!("{} runs {hook}, which may refuse the guest", name(host))).weighing(Severity::Info)
-        })
-    }));
+    verdicts.extend(keymaps(instance));
     if verdicts.is_empty() {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// Keyboard layouts of graphics servers that only the source's QEMU has.
+fn keymaps(instance: &Instance<'_>) -> Vec<Verdict> {
+    let (source, host) = (instance.source(), instance.destination());
+    let files = instance.guest.graphics.iter().flat_map(crate::domain::guest::Graphics::keymap_files);
+    let lacks = |file: &String| {
+        source.paths.get(file) == Some(&PathKind::File)
+            && matches!(host.paths.get(file), Some(PathKind::Absent | PathKind::Nowhere))
+    };
+    files.filter(lacks).map(|file| Verdict::fail(format!("{} lacks the keymap {file}", name(host)))).collect()
 }
 
 /// Whether a path is certainly not there, or is no device or socket.

@@ -39,6 +39,7 @@ checks! {
     lock_manager,
     cdrom_media,
     host_paths,
+    hooks,
     libvirt_files,
     guest_networks,
     graphics_listen,

@@ -24,7 +24,16 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(cells) = &host.numa_cells else { return vec![missing(host, "numa_cells", "its CPUs")] };
     let lacking: Vec<String> =
         cpus.iter().filter(|cpu| !cells.iter().any(|cell| cell.cpus.contains(cpu))).map(u32::to_string).collect();
-    vec![if lacking.is_empty() {
+    let allowed = host.guest_limits.as_ref().and_then(|limits| limits.cpus.as_ref());
+    let barred: Vec<String> = allowed
+        .map_or(Vec::new(), |allowed| cpus.iter().filter(|cpu| !allowed.contains(cpu)).map(u32::to_string).collect());
+    let message = || format!("control groups keep guests of {} off CPU {}", name(host), barred.join(", "));
+    vec![if lacking.is_empty() && barred.len() == cpus.len() {
+        Verdict::fail(message()).remedy("AllowedCPUs= of the slice machine.slice, or cpuset.cpus of the group")
+    } else if lacking.is_empty() && !barred.is_empty() {
+        // A thread that has another one besides starts all the same.
+        Verdict::unknown(message())
+    } else if lacking.is_empty() {
         Verdict::pass()
     } else {
         Verdict::fail(format!("{} has no CPU {}", name(host), lacking.join(", ")))

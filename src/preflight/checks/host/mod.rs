@@ -19,6 +19,7 @@ checks! {
     iommu_address_width,
     migration_tls,
     migration_address,
+    migration_ports,
     migration_transport,
     post_copy,
     clock_skew,

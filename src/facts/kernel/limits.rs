@@ -1,0 +1,100 @@
+//! What the guests of this host may use at most: control groups of libvirt's daemon, or of systemd's slice for machines.
+
+use super::facts::cpu_list;
+use super::sysfs::Tree;
+use crate::model::snapshot::host::GuestLimits;
+
+/// Where the daemons write their process number.
+const DAEMONS: [&str; 4] =
+    ["run/libvirtd.pid", "run/libvirt/libvirtd.pid", "run/virtqemud.pid", "run/libvirt/virtqemud.pid"];
+/// Guests are below these where systemd or libvirt put them aside; else below their daemon.
+const SLICES: [&str; 2] = ["machine.slice", "machine"];
+const CGROUPS: &str = "sys/fs/cgroup";
+/// What the kernel says for no limit is this or more (`PAGE_COUNTER_MAX` in bytes).
+const NO_LIMIT: u64 = 1 << 60;
+
+/// The limits; `None` where libvirt's daemon does not run or its groups are not known.
+pub(super) fn read(tree: &Tree) -> Option<GuestLimits> {
+    let pid: u32 = DAEMONS.iter().find_map(|file| tree.word(file)?.parse().ok())?;
+    let groups = tree.word(&format!("proc/{pid}/cgroup"))?;
+    // One line for each hierarchy: `N:CONTROLLERS:PATH`; version 2 has one, without controllers.
+    let own = |controller: &str| {
+        groups.lines().find_map(|line| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            controllers.split(',').any(|one| one == controller).then(|| path.trim_matches('/').to_owned())
+        })
+    };
+    let place = |controller: &str| {
+        let (base, path) = match own(controller) {
+            Some(path) => (format!("{CGROUPS}/{controller}"), path),
+            None => (CGROUPS.to_owned(), own("")?),
+        };
+        let slice = SLICES.iter().find(|slice| tree.has(&format!("{base}/{slice}")));
+        Some((base, slice.map_or(path, |slice| (*slice).to_owned())))
+    };
+    let memory = place("memory").and_then(|(base, path)| {
+        let limit = |folder: &str| {
+            ["memory.max", "memory.limit_in_bytes"]
+                .iter()
+                .find_map(|file| tree.word(&format!("{folder}/{file}"))?.parse().ok())
+        };
+        upwards(&base, &path).filter_map(|folder| limit(&folder)).filter(|limit| *limit < NO_LIMIT).min()
+    });
+    let cpus = place("cpuset").and_then(|(base, path)| {
+        let folder = format!("{base}/{path}");
+        let files = ["cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"];
+        files.iter().find_map(|file| tree.word(&format!("{folder}/{file}"))).map(|list| cpu_list(&list))
+    });
+    Some(GuestLimits { memory, cpus })
+}
+
+/// A group's folder and all above it.
+fn upwards(base: &str, path: &str) -> impl Iterator<Item = String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    (0..=parts.len()).rev().map(move |n| format!("{base}/{}", parts[..n].join("/"))).collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes the files it reads")]
+mod tests {
+    use super::*;
+
+    fn limits(files: &[(&str, &str)]) -> Option<GuestLimits> {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        read(&Tree::open(dir.path()).unwrap())
+    }
+
+    #[test]
+    fn the_narrowest_group_above_the_guests_counts() {
+        let pid = ("run/libvirtd.pid", "7\n");
+        let second = [
+            pid,
+            ("proc/7/cgroup", "0::/system.slice/libvirtd.service\n"),
+            ("sys/fs/cgroup/system.slice/libvirtd.service/memory.max", "max\n"),
+            ("sys/fs/cgroup/system.slice/memory.max", "1000000\n"),
+            ("sys/fs/cgroup/system.slice/libvirtd.service/cpuset.cpus.effective", "0,2-3\n"),
+        ];
+        let expected = |memory, cpus: &[u32]| Some(GuestLimits { memory, cpus: Some(cpus.to_vec()) });
+        assert_eq!(limits(&second), expected(Some(1_000_000), &[0, 2, 3]));
+        // Guests are in a slice of their own.
+        let slice = [
+            ("sys/fs/cgroup/machine.slice/memory.max", "max\n"),
+            ("sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "0-1\n"),
+        ];
+        assert_eq!(limits(&[&second[..], &slice].concat()), expected(None, &[0, 1]));
+        let first = [
+            pid,
+            ("proc/7/cgroup", "3:memory:/tt\n2:cpu,cpuset:/\n0::/\n"),
+            ("sys/fs/cgroup/memory/tt/memory.limit_in_bytes", "600\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("sys/fs/cgroup/cpuset/cpuset.effective_cpus", "0\n"),
+        ];
+        assert_eq!(limits(&first), expected(Some(600), &[0]));
+        assert_eq!(limits(&[("proc/7/cgroup", "0::/\n")]), None, "no daemon");
+    }
+}
