@@ -21,6 +21,8 @@ BIN = $(CARGO_TARGET_DIR)/release/pvm
 
 .PHONY: build check demo test faults soak tournament lab lab-all deb rpm pkg-test static install uninstall
 
+# What --version says of the source.
+build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
 build:
 	$(CARGO) build --release --locked
 

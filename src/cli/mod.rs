@@ -13,6 +13,7 @@ pub mod storage;
 pub mod verify;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
@@ -24,7 +25,7 @@ use crate::model::outcome::Outcome;
 /// pvm validates configurations as Nova does, shows what devices can really do, predicts whether a guest can migrate and why
 /// not, and migrates it.
 #[derive(Debug, Parser)]
-#[command(name = "pvm", version, propagate_version = true, max_term_width = 100, after_help = exit_status())]
+#[command(name = "pvm", version, long_version = long_version(), propagate_version = true, max_term_width = 100, after_help = exit_status())]
 pub struct Cli {
     /// Options of every subcommand.
     #[command(flatten)]
@@ -32,6 +33,16 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What support asks for first: the version, the commit it was built from, which `make` says, and the features.
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let commit = option_env!("PVM_COMMIT").unwrap_or("unknown");
+        let libvirt = if cfg!(feature = "libvirt") { "libvirt, loaded when it is needed" } else { "without libvirt" };
+        format!("{}\ncommit: {commit}\nfeatures: {libvirt}", env!("CARGO_PKG_VERSION"))
+    });
+    &TEXT
 }
 
 /// Options that stand before or after any subcommand.

@@ -1,12 +1,16 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Context, Stop};
 use crate::facts::{GatherOptions, HostRef, Settings, SettingsError};
 use crate::model::causes::sentence;
+use crate::model::finding::Severity;
 use crate::model::regular::read_regular_text;
+use crate::nova::config;
+use crate::nova::lints;
 use crate::nova::scheduler::Request;
+use crate::output::text::printable;
 use crate::plan::stored;
 
 /// Hosts and how to gather their facts, from the global options.
@@ -24,7 +28,7 @@ impl Hosts {
         let settings = if global.config.is_none() && global.root != Path::new("/") {
             Settings::default()
         } else {
-            settings(global.config.as_deref())?
+            settings(context)?
         };
         let options = GatherOptions {
             root: global.root.clone(),
@@ -49,11 +53,37 @@ fn connect(context: &Context) -> Result<Option<String>, Stop> {
     if global.connect.is_none() && fixture { Ok(None) } else { context.local_uri().map(Some) }
 }
 
-fn settings(path: Option<&Path>) -> Result<Settings, Stop> {
-    Settings::load(path).map_err(|error| match error {
+fn settings(context: &Context) -> Result<Settings, Stop> {
+    let path = context.global.config.as_deref();
+    let wrong = |error: SettingsError| match error {
         SettingsError::Bad { .. } => Stop::usage(sentence(&error)),
         SettingsError::Read { .. } => Stop::unknown(sentence(&error)),
-    })
+    };
+    let settings = Settings::load(path).map_err(wrong)?;
+    if !settings.device_spec.is_empty() || !settings.alias.is_empty() {
+        lint(context, Settings::text(path).map_err(wrong)?)?;
+    }
+    Ok(settings)
+}
+
+/// The entries of pvm.yaml are read and linted like Nova's: an error is a wrong pvm.yaml, a warning is told.
+fn lint(context: &Context, file: Option<(PathBuf, String)>) -> Result<(), Stop> {
+    let Some((path, text)) = file else { return Ok(()) };
+    let input = config::Input { name: path.display().to_string(), bytes: text.into_bytes() };
+    let config = config::load(vec![input], &config::NoHost, &config::Machine::default());
+    let matcher = config::Matcher::new(&config.device_specs);
+    let mut found = config.findings.clone();
+    found.extend(lints::run(&lints::Subject { config: &config, matcher: &matcher, host: None }));
+    for finding in found.into_iter().map(|finding| config.sources.located(finding)) {
+        let place = finding.file.as_ref().map_or(String::new(), |file| format!("{}:{}: ", file.name, file.line));
+        let text = format!("{place}{} [{}]", finding.message, finding.code);
+        match finding.severity {
+            Severity::Error => return Err(Stop::usage(text)),
+            Severity::Warning => context.printer.note(&format!("warning: {}", printable(&text))),
+            Severity::Info => {}
+        }
+    }
+    Ok(())
 }
 
 /// More than Nova's database column holds.

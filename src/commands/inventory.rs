@@ -43,7 +43,7 @@ pub fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
         {
             return Err(Stop::unknown(format!("{} has no device {pf}", only.label())));
         }
-        print_one(context, &snapshot, &show).or_stop(Outcome::Unknown)?;
+        print_one(context, &snapshot, &show, None).or_stop(Outcome::Unknown)?;
         let outcome = outcome(std::iter::once(&snapshot), args.strict);
         // The process ends here: taking apart some thousand devices first would only cost time.
         std::mem::forget(snapshot);
@@ -76,7 +76,8 @@ struct Show<'a> {
     view: View,
 }
 
-fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>) -> Result<(), StdoutError> {
+/// `host`: its name, where it is one of several.
+fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>, host: Option<&str>) -> Result<(), StdoutError> {
     match context.printer.format {
         Format::Table => {
             let text = if show.args.map {
@@ -87,7 +88,7 @@ fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>) -> Result<
                 table::render(snapshot, show.view)
             };
             context.printer.result(&text)?;
-            complain(context, snapshot);
+            complain(context, snapshot, host);
         }
         Format::Prometheus => context.printer.result(&prometheus::render(&[snapshot]))?,
         _ => context.printer.document(snapshot)?,
@@ -136,7 +137,7 @@ fn print_all(
         match answer {
             Ok(snapshot) => {
                 context.printer.result(&format!("{}\n", table::heading(&host.label())))?;
-                print_one(context, snapshot, show)?;
+                print_one(context, snapshot, show, Some(&host.label()))?;
                 context.printer.result("\n")?;
             }
             Err(error) => context.printer.complain(&table::heading(&sentence(error))),
@@ -145,9 +146,14 @@ fn print_all(
     Ok(())
 }
 
-/// Findings go to stderr: the table is the result.
-fn complain(context: &Context, snapshot: &Snapshot) {
+/// Findings go to stderr: the table is the result. There the lines of several hosts stand below each other.
+fn complain(context: &Context, snapshot: &Snapshot, host: Option<&str>) {
     for line in table::findings(snapshot) {
-        context.printer.note(&line);
+        // A remedy is pasted as it is.
+        let is_remedy = line.starts_with(' ');
+        match host.filter(|_| !is_remedy) {
+            Some(host) => context.printer.note(&format!("{}: {line}", table::heading(host))),
+            None => context.printer.note(&line),
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::cli::preflight::Preflight;
 use crate::facts::{self, HostRef};
 use crate::libvirt;
 use crate::migration::way::PeerToPeer;
+use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::preflight as output;
@@ -30,10 +31,18 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     let guests: Vec<Domain> = preflight::guests(&source, domains.as_deref()).into_iter().cloned().collect();
     facts::remote::paths::add(&mut source, &asked[0], &hosts.options, &guests);
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
-    let mut reports = Vec::new();
+    let (mut reports, mut unreachable) = (Vec::new(), Vec::new());
     let mut ways = Vec::new();
     for (to, destination) in asked[1..].iter().zip(snapshots) {
-        let mut destination = destination?;
+        // With several destinations, one that is down is a row, not the end.
+        let mut destination = match destination {
+            Ok(destination) => destination,
+            Err(error) if args.destinations.len() > 1 => {
+                unreachable.push(output::Unreachable { host: to.label(), why: sentence(&error) });
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         ways.extend(peer_to_peer(context, args, [&asked[0], to], reports.len()));
         let copies = match domains.as_deref() {
             Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
@@ -59,11 +68,12 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     }
     // Best first; equal ones as they were named.
     reports.sort_by_key(Report::rank);
-    output::print(&context.printer, &reports).or_stop(Outcome::Unknown)?;
+    output::print_all(&context.printer, &reports, &unreachable, args.all).or_stop(Outcome::Unknown)?;
     for line in ways {
         context.printer.note(&line);
     }
-    Ok(reports[0].verdict.outcome(args.strict))
+    // Where no destination could be asked, nothing was found out.
+    Ok(reports.first().map_or(Outcome::Unknown, |best| best.verdict.outcome(args.strict)))
 }
 
 /// Asks the destination what it has of all that these guests need.
@@ -84,6 +94,10 @@ fn peer_to_peer(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: u
     let local = context.local_uri().ok()?;
     hosts[0].libvirt_uri(&local)?;
     let (uri, to) = (hosts[1].libvirt_uri(&local)?, &args.destinations[at]);
+    if args.source != "local" && uri.contains(":///") {
+        // migrate has the source's daemon reach this machine by its name.
+        return None;
+    }
     let known = way::peer_to_peer(&args.source, to, &uri);
     if known == PeerToPeer::Unknown && context.printer.verbose == 0 {
         return None;

@@ -27,6 +27,7 @@ use crate::model::format::Format;
 use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
+use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
 use crate::output::Printer;
 use crate::output::text::printable;
@@ -70,6 +71,9 @@ struct Entry {
 struct Document {
     schema: &'static str,
     migrations: Vec<Entry>,
+    /// What could not be asked: then there may be more migrations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<Unknown>,
 }
 
 /// Runs the command.
@@ -90,14 +94,19 @@ pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
         source_is_dead: args.source_is_dead,
         destination_is_dead: args.destination_is_dead,
     };
+    let mut unknown = Vec::new();
     let (entries, outcome) = match &args.id {
         Some(id) => one(context, &store, &directory, id, orders)?,
         None if args.auto => all::run(context, &store, &directory, orders)?,
-        None => (list(context, &store, &directory)?, Outcome::Fine),
+        None => {
+            let (entries, why) = list(context, &store, &directory)?;
+            unknown.extend(why.map(|why| Unknown::new("locks", why)));
+            (entries, if unknown.is_empty() { Outcome::Fine } else { Outcome::Unknown })
+        }
     };
     if context.printer.format != Format::Table {
         let told: Vec<String> = entries.iter().filter_map(|entry| entry.summary.clone()).collect();
-        let printed = context.printer.document(&Document { schema: "pvm.recover/1", migrations: entries });
+        let printed = context.printer.document(&Document { schema: "pvm.recover/1", migrations: entries, unknown });
         if let Err(error) = printed {
             if args.id.is_none() && !args.auto {
                 return Err(error).or_stop(Outcome::Unknown);
@@ -135,7 +144,8 @@ fn is_held(directory: &std::path::Path, state: &State) -> bool {
     Lock::is_held(directory, &Subject::Guest(state.plan.instance.uuid.clone()))
 }
 
-fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result<Vec<Entry>, Stop> {
+/// What is unfinished; and why the guests could not be asked, which may carry the lock of a migration from elsewhere.
+fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result<(Vec<Entry>, Option<String>), Stop> {
     let mut entries = Vec::new();
     for journal in store.list().or_stop(Outcome::Unknown)?.iter().filter(|journal| !journal.is_closed()) {
         let entry = entry(journal, directory);
@@ -156,15 +166,14 @@ fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result
                 context.printer.note("No unfinished migrations.");
             }
         }
-        Err(why) if entries.is_empty() => {
-            context.printer.note(&format!(
-                "No unfinished migrations in this host's journal. Guests could not be checked for migration locks: {}",
-                printable(&why)
-            ));
+        Err(why) => {
+            let none = if entries.is_empty() { "No unfinished migrations in this host's journal. " } else { "" };
+            let text = format!("{none}Guests could not be checked for migration locks: {}", printable(&why));
+            context.printer.complain(&text);
+            return Ok((entries, Some(why)));
         }
-        Err(_) => {}
     }
-    Ok(entries)
+    Ok((entries, None))
 }
 
 fn entry(journal: &Listed, directory: &std::path::Path) -> Entry {

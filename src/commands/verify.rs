@@ -8,7 +8,7 @@ use crate::cli::verify::{Since, Verify};
 use crate::domain::read;
 use crate::facts::HostRef;
 use crate::facts::remote::evidence;
-use crate::journal::{State, Store, now, state_directory};
+use crate::journal::{Lock, State, Store, Subject, now, state_directory};
 use crate::libvirt::{self, DomainXml};
 use crate::migration::lookup::{self, LookupError};
 use crate::model::format::Format;
@@ -48,6 +48,18 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     })?;
     if !guest.state.is_active() {
         return Err(Stop::refused(format!("{} does not run on {label}: it is {}", guest.name, guest.state)));
+    }
+    if let Some(id) = under_way(&guest.uuid) {
+        return Err(Stop::unknown(format!(
+            "{} is still being migrated ({id}); verify when that has ended",
+            guest.name
+        )));
+    }
+    if hypervisor.job(&guest.uuid).or_stop(Outcome::Unknown)?.is_some() {
+        let name = &guest.name;
+        return Err(Stop::unknown(format!(
+            "a job runs on {name} on {label}, such as its migration; verify when it has ended"
+        )));
     }
     let xml = hypervisor.xml(&guest.uuid, DomainXml::Live).or_stop(Outcome::Unknown)?;
     let described =
@@ -103,6 +115,17 @@ fn begun(since: Option<Since>, uuid: &str) -> Option<Timestamp> {
         Some(Since::Ago(ago)) => Some(now().plus(-i64::try_from(ago.as_millis()).ok()?)),
         None => recorded(uuid, Timestamp(i64::MIN))?.perform.map(|(at, _)| at),
     }
+}
+
+/// The migration of the guest that a pvm of this machine is at work on.
+fn under_way(uuid: &str) -> Option<String> {
+    let directory = state_directory().ok()?;
+    let listed = Store::at(&directory).list().ok()?;
+    let of_guest = listed.iter().filter(|journal| !journal.is_closed());
+    let id =
+        of_guest.filter_map(|journal| Some((journal, journal.state()?))).find(|(_, s)| s.plan.instance.uuid == uuid);
+    let (journal, _) = id.filter(|_| Lock::is_held(&directory, &Subject::Guest(uuid.to_owned())))?;
+    Some(journal.id.clone())
 }
 
 /// The journal of the last migration of the guest that pvm made since then.

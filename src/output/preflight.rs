@@ -16,17 +16,41 @@ use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 struct Reports<'a> {
     schema: &'static str,
     destinations: &'a [Report],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unreachable: &'a [Unreachable],
+}
+
+/// A destination that could not be asked.
+#[derive(Debug, Serialize)]
+pub struct Unreachable {
+    /// The host.
+    pub host: String,
+    /// Why.
+    pub why: String,
 }
 
 /// Prints the reports, best destination first.
 pub fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
+    print_all(printer, reports, &[], true)
+}
+
+/// The same, with destinations that could not be asked. Of several destinations `details` or `-v` shows every check, else each has
+/// its verdict and the first reason.
+pub fn print_all(
+    printer: &Printer,
+    reports: &[Report],
+    unreachable: &[Unreachable],
+    details: bool,
+) -> Result<(), StdoutError> {
     match (printer.format, reports) {
         (Format::Table, _) => {
             let mut text = String::new();
-            if reports.len() > 1 {
-                summary(&mut text, reports);
+            let are_several = reports.len() + unreachable.len() > 1;
+            let details = details || printer.verbose > 0;
+            if are_several {
+                summary(&mut text, reports, unreachable, details);
             }
-            for report in reports {
+            for report in reports.iter().filter(|_| details || !are_several) {
                 if !text.is_empty() {
                     text.push('\n');
                 }
@@ -34,12 +58,12 @@ pub fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
             }
             printer.result(&text)
         }
-        (_, [only]) => printer.document(only),
-        (_, all) => printer.document(&Reports { schema: "pvm.preflights/1", destinations: all }),
+        (_, [only]) if unreachable.is_empty() => printer.document(only),
+        (_, all) => printer.document(&Reports { schema: "pvm.preflights/1", destinations: all, unreachable }),
     }
 }
 
-fn summary(text: &mut String, reports: &[Report]) {
+fn summary(text: &mut String, reports: &[Report], unreachable: &[Unreachable], details: bool) {
     text.push_str("Best first:\n");
     for report in reports {
         let can = report.instances.iter().filter(|i| i.verdict < Compatibility::Unknown).count();
@@ -50,7 +74,24 @@ fn summary(text: &mut String, reports: &[Report]) {
             report.verdict.as_str(),
             report.instances.len()
         );
+        if let Some(reason) = first_reason(report).filter(|_| !details) {
+            check(text, reason);
+        }
     }
+    for host in unreachable {
+        let line = format!("{:<20} unreachable   {}", printable(&host.host), printable(&host.why));
+        let _ = writeln!(text, "{}", folded("  ", &line, &" ".repeat(37)));
+    }
+    if !details {
+        text.push_str("-v shows every check and which device each guest would get.\n");
+    }
+}
+
+/// What stands first in the way of a report's verdict.
+fn first_reason(report: &Report) -> Option<&Row> {
+    let rows = || report.checks.iter().chain(report.instances.iter().flat_map(|instance| &instance.checks));
+    let of = |result| rows().find(|row| row.result == result);
+    of(CheckResult::Error).or_else(|| of(CheckResult::Unknown).filter(|_| report.verdict >= Compatibility::Unknown))
 }
 
 /// One pair of hosts. `brief`: the verdicts, and what stands in the way.

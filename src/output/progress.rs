@@ -41,7 +41,7 @@ impl Reporter {
             Shown::Json
         } else if printer.quiet {
             Shown::Nothing
-        } else if io::stderr().is_terminal() {
+        } else if io::stderr().is_terminal() && !is_dumb() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             // The clock runs on while the daemon is silent, as it is during switchover.
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -88,6 +88,12 @@ impl Reporter {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Whether the terminal says that it cannot move its cursor: a bar would be printed again and again.
+#[expect(clippy::disallowed_methods, reason = "the terminal's own word is in the environment")]
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
 }
 
 fn style(template: &str) -> ProgressStyle {

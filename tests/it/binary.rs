@@ -136,7 +136,7 @@ fn a_wrong_pvm_yaml_is_wrong_usage() {
         let output = pvm.arg("--config").arg(&settings).args(["inventory", "demo/lab-a.json"]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("pvm.yaml: "), "{said}");
+        assert!(said.contains("pvm.yaml:1: "), "{said}");
         assert_eq!(said.trim_end().lines().count(), 1, "{said}");
     }
 }

@@ -34,13 +34,18 @@ fn what_waits_is_listed_and_every_other_command_says_so() {
     let (code, list, said) = pvm(dir.path(), &["recover", "-c", "test:///default"]);
     assert_eq!((code, list.as_str()), (0, ""));
     assert!(said.starts_with("No unfinished migrations"), "{said}");
-    assert_eq!(pvm(dir.path(), &["-q", "recover"]), (0, String::new(), String::new()));
+    assert_eq!(pvm(dir.path(), &["-q", "recover", "-c", "test:///default"]), (0, String::new(), String::new()));
+    // Where the guests cannot be asked, there may be more.
+    let (code, document, said) = pvm(dir.path(), &["recover", "-o", "json", "-c", "qemu+tcp://127.0.0.1:1/system"]);
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((code, &document["unknown"][0]["fact"]), (3, &"locks".into()));
+    assert!(said.contains("could not be checked for migration locks"), "{said}");
     migration(dir.path(), "a-1").append(&Entry::Recheck).unwrap();
     migration(dir.path(), "b-2").append(&Entry::Done { receipt: Receipt::default() }).unwrap();
     migration(dir.path(), "c-3");
     let _alive = Lock::take(dir.path(), &Subject::Guest("uuid-of-c-3".into()), "migration c-3").unwrap();
 
-    let (code, list, _) = pvm(dir.path(), &["recover"]);
+    let (code, list, _) = pvm(dir.path(), &["recover", "-c", "test:///default"]);
     let lines: Vec<_> = list.lines().map(|line| line.split_once(", 2").map_or(line, |(text, _)| text)).collect();
     assert_eq!(
         (code, lines),

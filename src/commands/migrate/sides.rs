@@ -15,6 +15,7 @@ use crate::migration::mark;
 use crate::model::both::both;
 use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
+use crate::model::paste::quoted;
 
 /// One end.
 #[derive(Debug)]
@@ -119,17 +120,39 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
         let message = format!("{} is {} on {} too: pvm makes no third copy", guest.name, there.state, destination.name);
         return Err(Stop::refused(message));
     }
-    if !wanted.options.direct && !matches!(source.host, HostRef::Local) && destination.hypervisor.uri().contains(":///")
-    {
-        let uri = destination.hypervisor.uri();
-        let message = format!(
-            "{} cannot reach {} under {uri}: give a URI with a host name, or --direct",
-            source.name, destination.name
-        );
-        return Err(Stop::refused(message));
-    }
+    let is_named_by_nobody = destination.hypervisor.uri().contains(":///");
+    let destination = if !wanted.options.direct && !matches!(source.host, HostRef::Local) && is_named_by_nobody {
+        by_name(&source, destination, &guest)?
+    } else {
+        destination
+    };
     let mark = mark.or_stop(Outcome::Unknown)?;
     Ok(Sides::Live { source, destination, guest, mark })
+}
+
+/// This machine as the source's daemon can reach it: by its host name, and in the way that the source is reached.
+fn by_name(source: &Side, destination: Side, guest: &DomainInfo) -> Result<Side, Stop> {
+    let scheme = source.hypervisor.uri().split("://").next().unwrap_or_default().to_owned();
+    let full = destination.hypervisor.hostname().or_stop(Outcome::Unknown)?;
+    let short = full.split('.').next().unwrap_or_default();
+    for name in [full.as_str(), short] {
+        let uri = format!("{scheme}://{name}/system");
+        if check_uri(&uri).is_err() {
+            continue;
+        }
+        let Ok(hypervisor) = libvirt::open(&uri) else { continue };
+        if hypervisor.host_uuid().is_ok_and(|uuid| uuid == destination.uuid) {
+            return Ok(Side { hypervisor: Arc::from(hypervisor), ..destination });
+        }
+    }
+    let (name, uri) = (&guest.name, destination.hypervisor.uri());
+    Err(Stop::refused(format!(
+        "{} cannot reach {full} under {uri}, and no daemon answers here as {scheme}://{full}/system; give a URI under which \
+         it can, or: pvm migrate {} local --from {} --direct",
+        source.name,
+        quoted(name),
+        quoted(&source.word)
+    )))
 }
 
 /// Two hosts that cannot be told apart are not migrated between: every later "does not know the guest" could be the other's.
