@@ -171,6 +171,15 @@ impl Store {
         self.existing(id).is_ok_and(|path| path.symlink_metadata().is_ok())
     }
 
+    /// Whether the migration with this id is over, by its journal here: its mark holds nothing.
+    pub fn is_over(&self, id: &str) -> bool {
+        let Ok(path) = self.path(id) else { return false };
+        let put_away = path.file_name().is_some_and(|name| self.closed.join(name).symlink_metadata().is_ok());
+        let ended =
+            |parsed: Parsed| parsed.trouble.is_none() && State::of(&parsed.records).is_some_and(|s| s.is_closed());
+        put_away || self.read(id).is_ok_and(ended)
+    }
+
     fn path(&self, id: &str) -> Result<PathBuf, JournalError> {
         // An id is a file name: nothing that leads out of the directory is one.
         let safe = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -190,7 +199,7 @@ impl Store {
         let file =
             OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
         sync_directory(&self.directory)?;
-        let mut journal = Journal { id: plan.id.clone(), path, closed: self.closed.clone(), file, length: 0, seq: 0 };
+        let mut journal = Journal { id: plan.id.clone(), path, store: self.clone(), file, length: 0, seq: 0 };
         journal.append(&Entry::Plan(Box::new(plan)))?;
         Ok(journal)
     }
@@ -213,7 +222,7 @@ impl Store {
         let mut journal = Journal {
             id: id.to_owned(),
             path,
-            closed: self.closed.clone(),
+            store: self.clone(),
             file,
             length: parsed.whole as u64,
             seq: parsed.records.len() as u64,
@@ -354,8 +363,8 @@ fn sync_directory(path: &Path) -> Result<(), JournalError> {
 pub struct Journal {
     id: String,
     path: PathBuf,
-    /// Where it goes when the migration is over.
-    closed: PathBuf,
+    /// Where it lies, and where it goes when the migration is over.
+    store: Store,
     file: File,
     /// Length of the whole records.
     length: u64,
@@ -374,6 +383,11 @@ impl Journal {
         &self.path
     }
 
+    /// The journals beside it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Writes a record. One that announces a change is on disk when this returns, with all before it; on an error nothing of
     /// it is left, the change it announces must not be made, and the next record may be tried.
     pub fn append(&mut self, entry: &Entry) -> Result<Record, JournalError> {
@@ -383,7 +397,7 @@ impl Journal {
         written.map_err(|source| JournalError::Write { path: self.path.clone(), source })?;
         fault::point("after", entry.name());
         if matches!(entry, Entry::Done { .. } | Entry::Undone { .. })
-            && let Some(path) = put_away(&self.path, &self.closed)
+            && let Some(path) = put_away(&self.path, &self.store.closed)
         {
             self.path = path;
         }

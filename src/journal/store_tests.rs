@@ -178,3 +178,16 @@ fn the_state_is_private_also_where_the_directory_was_there_before() {
     let first = super::store::first_of(std::path::Path::new("/var/lib/pvm:/var/lib/other"));
     assert_eq!(first, Some("/var/lib/pvm".into()));
 }
+
+#[test]
+fn a_migration_is_over_when_its_journal_here_says_so_wherever_that_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let mut journal = store.create(plan("a-1")).unwrap();
+    let is_over = || ["a-1", "b-2", "../a-1", ""].map(|id| store.is_over(id));
+    assert_eq!(is_over(), [false; 4]);
+    journal.append(&Entry::Undone { receipt: crate::journal::Receipt::default() }).unwrap();
+    assert_eq!(is_over(), [true, false, false, false], "put away");
+    std::fs::rename(journal.path(), store.directory().join("a-1.ndjson")).unwrap();
+    assert_eq!(is_over(), [true, false, false, false], "it could not be put away");
+}

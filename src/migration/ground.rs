@@ -7,7 +7,7 @@ use super::answer::Seen;
 use super::event::{Clock, Event, Phase, What};
 use super::look::look;
 use crate::journal::record::VERSION;
-use crate::journal::{self, Entry, Journal, JournalError, Record, Side, State, Step};
+use crate::journal::{self, Entry, Journal, JournalError, Record, Side, State, Step, Store};
 use crate::libvirt::{Hypervisor, HypervisorError};
 use crate::model::both::both;
 use crate::model::causes::sentence;
@@ -85,6 +85,11 @@ impl<'a> Ground<'a> {
     /// Whether a connection was opened anew since the beginning.
     pub fn has_reconnected(&self) -> bool {
         self.reconnected
+    }
+
+    /// The journals of this machine.
+    pub fn store(&self) -> Store {
+        self.journal.store().clone()
     }
 
     /// The guest's UUID.

@@ -11,8 +11,6 @@ pub struct Order {
     pub id: String,
     /// The machine that keeps its journal.
     pub machine: String,
-    /// Migrations whose marks may be in the guest, because their journals are on this machine and closed.
-    pub known_marks: Vec<String>,
     /// The guest.
     pub instance: journal::Instance,
     /// Where it runs.

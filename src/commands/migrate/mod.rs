@@ -91,8 +91,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     };
     // A migration that has ended stays so: its journal need not be read again. One without records has yet to begin.
     let closed = journals.iter().filter(|listed| listed.is_closed() && listed.state().is_some());
-    let mut closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
-    closed.extend(store.closed_ids().or_stop(Outcome::Unknown)?);
+    let closed: BTreeSet<String> = closed.map(|listed| listed.id.clone()).collect();
     // Whether one of these has ended is asked once nobody else can be at work on the guest.
     if let Some(why) = mark.obstacle(|id| store.knows(id)) {
         return Err(Stop::refused(format!("{} {why}", guest.name)));
@@ -119,8 +118,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
             excluded.insert(device);
             continue;
         }
-        let ended = since.iter().filter(|listed| listed.is_closed()).map(|listed| listed.id.clone());
-        let order = &Order { known_marks: closed.iter().cloned().chain(ended).collect(), ..order };
+        let order = &order;
         let is_agreed = |plan: &Plan| planned.plan.as_ref().is_some_and(|now| plan.other_fields(now).is_empty());
         if !args.yes && !agreed.as_ref().is_some_and(is_agreed) {
             let asked = journal::now();

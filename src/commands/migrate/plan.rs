@@ -133,7 +133,6 @@ fn order(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<Order>, Sto
     Ok(Some(Order {
         id: plan.id.clone(),
         machine: journal::machine(),
-        known_marks: Vec::new(),
         instance: plan.instance.clone(),
         source: source.as_host(),
         source_label: source.name.clone(),

@@ -31,7 +31,6 @@ pub(crate) fn order() -> Order {
     Order {
         id: "m-1".into(),
         machine: "a".into(),
-        known_marks: Vec::new(),
         instance: Instance { name: "vm".into(), uuid: "u".into() },
         source: Host { name: "a".into(), uri: "x".into(), uuid: Some(HOSTS[0].into()) },
         source_label: "a".into(),

@@ -144,9 +144,10 @@ impl Forward<'_, '_> {
         self.ground.enter(Phase::Recheck);
         let (sender, receiver) = mpsc::channel();
         let (source, destination) = (self.host(Side::Source)?, self.host(Side::Destination)?);
+        let store = self.ground.store();
         let (watch, rechecked) = both(
             || source.watch(&self.order.instance.uuid, sender),
-            || recheck::recheck(source.as_ref(), destination.as_ref(), self.order),
+            || recheck::recheck(source.as_ref(), destination.as_ref(), self.order, &|id| store.is_over(id)),
         );
         rechecked?;
         self.watch = Some(watch.map_err(|e| Failed::of(Outcome::Unknown, e))?);

@@ -12,8 +12,13 @@ use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 
-/// Whether the plan still holds. Both hosts are asked at the same time.
-pub(super) fn recheck(source: &dyn Hypervisor, destination: &dyn Hypervisor, order: &Order) -> Result<(), Failed> {
+/// Whether the plan still holds. Both hosts are asked at the same time. `over` says which migrations' marks hold nothing.
+pub(super) fn recheck(
+    source: &dyn Hypervisor,
+    destination: &dyn Hypervisor,
+    order: &Order,
+    over: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(), Failed> {
     let unknown = |e| Failed::of(Outcome::Unknown, e);
     let refused = |why: String| Err(Failed::new(Outcome::Findings, why));
     let uuid = &order.instance.uuid;
@@ -22,8 +27,7 @@ pub(super) fn recheck(source: &dyn Hypervisor, destination: &dyn Hypervisor, ord
         return refused("the guest is gone from the source".into());
     };
     // First: what else is not as planned may be the other migration's doing.
-    let known = |id: &str| order.known_marks.iter().any(|known| known == id);
-    let (job, marked) = both(|| source.job(uuid), || mark::obstacle(source, uuid, known));
+    let (job, marked) = both(|| source.job(uuid), || mark::obstacle(source, uuid, over));
     if let Some(why) = marked.map_err(unknown)? {
         return refused(format!("the guest {why}"));
     }
@@ -55,9 +59,9 @@ pub(super) fn mark(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed>
     ground.record(&Entry::MarkIntent).map_err(|e| Failed::new(Outcome::Unknown, sentence(&e)))?;
     let source = host(ground, Side::Source)?;
     let phase = if order.ports.is_empty() { Phase::Perform } else { Phase::Detach };
-    let known = |id: &str| order.known_marks.iter().any(|known| known == id);
+    let store = ground.store();
     let pause = |time| ground.world.pause(time);
-    match mark::take(source.as_ref(), &order.instance.uuid, &mark_of(order, phase), known, pause) {
+    match mark::take(source.as_ref(), &order.instance.uuid, &mark_of(order, phase), |id| store.is_over(id), pause) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(Failed::new(Outcome::Findings, format!("the guest {why}"))),
         Err(e) => Err(Failed::of(Outcome::Unknown, e)),
