@@ -69,6 +69,10 @@ fn every_command_has_a_page_with_every_section() {
         count += 1;
     }
     assert!(count > 7);
+    let findings = &pages["man/pvm-findings.7"];
+    for rule in pvm::commands::explain::rules() {
+        assert!(findings.contains(&format!(".SS {} (", roff::escape(rule.code))), "{}", rule.code);
+    }
 }
 
 /// What the examples of the manual print is what pvm prints: the blocks `console` of `man/text` are run where the files of

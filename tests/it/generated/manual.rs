@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
+use pvm::model::finding::Rule;
 use pvm::model::outcome::Outcome;
 
 use super::roff::{entry, escape, markdown, title};
@@ -25,7 +26,7 @@ pub fn texts() -> PathBuf {
 /// Every page by its path.
 pub fn pages() -> BTreeMap<String, String> {
     let root = definition();
-    let mut names = vec![("pvm".to_owned(), "8")];
+    let mut names = vec![("pvm".to_owned(), "8"), ("pvm-findings".to_owned(), "7")];
     names.extend(visible(&root).map(|command| (format!("pvm-{}", command.get_name()), "8")));
     names.extend(BY_HAND.iter().map(|(name, section)| ((*name).to_owned(), *section)));
     names.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
@@ -34,6 +35,7 @@ pub fn pages() -> BTreeMap<String, String> {
         let mut page = title(name, section);
         page += &match *section {
             "8" => command_page(&root, name),
+            "7" if name == "pvm-findings" => findings(),
             _ => markdown(&text_of(name)),
         };
         page += &see_also(&names, name);
@@ -194,6 +196,30 @@ fn option(arg: &Arg, page: &mut String) {
         }
         *page += ".RE\n";
     }
+}
+
+fn findings() -> String {
+    let rules = pvm::commands::explain::rules();
+    let mut page = ".SH NAME\npvm\\-findings \\- every finding of pvm, with its remedy\n.SH DESCRIPTION\n".to_owned();
+    page += "Each finding has a code that does not change.\n\\fBpvm explain\\fR \\fICODE\\fR prints the same text.\n";
+    for rule in rules {
+        let _ = writeln!(page, ".SS {} ({})\n{}", escape(rule.code), rule.severity, escape(&rule.summary()));
+        page += &markdown(&finding_text(rule));
+    }
+    page
+}
+
+/// The page of a finding, whose headings would be sections of their own.
+fn finding_text(rule: &Rule) -> String {
+    let (mut text, mut fenced) = (String::new(), false);
+    for line in rule.page() {
+        fenced ^= line.starts_with("```");
+        match line.strip_prefix("# ").filter(|_| !fenced) {
+            Some(heading) => drop(writeln!(text, "\n**{heading}**\n")),
+            None => drop(writeln!(text, "{line}")),
+        }
+    }
+    text
 }
 
 fn see_also(names: &[(String, &str)], of: &str) -> String {
