@@ -2,7 +2,8 @@
 # make test      every test that needs no hardware (as root: with two real libvirt hosts)
 # make faults    as root: the tests that injure a migration, and their table of fault, phase and outcome
 # make soak      as root: SOAK_MIGRATIONS=300 to and fro with random faults (SOAK_SEED=N: the same ones again)
-# make tournament  as root, Debian 12: SEED=0-9 CASES=10: generated guests and hosts, predicted and then tried (tests/tournament/README.md)
+# make tournament  as root, Debian 12: SEED=0-9 CASES=10: generated guests and hosts, predicted and then tried (tests/tournament/README.md);
+#                    tournament-core: the same 48 in every run, rehearsed
 # make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario);
 #                GENERATION=bookworm|trixie|mixed: what the hosts are made of
 # make check     format, lints, unit tests and transcripts: the inner loop
@@ -19,7 +20,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: build check demo test faults soak tournament lab lab-all deb rpm pkg-test static install uninstall
+.PHONY: build check demo test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall
 
 # What --version says of the source.
 build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
@@ -56,7 +57,13 @@ SEED ?= 0
 CASES ?= 10
 tournament: build
 	tests/two-hosts/two-hosts install
-	tests/tournament/tournament --pvm "$(BIN)" run $(SEED) --cases $(CASES)
+	tests/tournament/tournament --pvm "$(BIN)" $(REHEARSE) run $(SEED) --cases $(CASES)
+
+# The same cases in every run: what was drawn once and agrees.
+tournament-core: SEED = 300-311
+tournament-core: CASES = 4
+tournament-core: REHEARSE = --rehearse
+tournament-core: tournament
 
 lab lab-all: export PVM_LAB_GENERATION = $(GENERATION)
 

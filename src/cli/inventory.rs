@@ -28,6 +28,10 @@ pub struct Inventory {
     /// What Nova would report to Placement instead of the devices
     #[arg(long, conflicts_with_all = ["wide", "all", "map", "pf"])]
     pub placement: bool,
+    /// Bring this pvm along to hosts that are asked by ssh: it is copied to a temporary file there, its digest is checked, and
+    /// it is removed afterwards
+    #[arg(long)]
+    pub bootstrap: bool,
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,

@@ -24,6 +24,7 @@ pub fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
         Probing::Active => Probe::Active,
     };
     hosts.options.only = args.pf;
+    hosts.options.bootstrap = args.bootstrap;
     if args.probe == Probing::Active && context.global.root != std::path::Path::new("/") {
         return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root"));
     }

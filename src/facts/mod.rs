@@ -45,6 +45,8 @@ pub struct GatherOptions {
     pub nova_config: Vec<PathBuf>,
     /// pvm's own settings: entries for hosts without Nova.
     pub settings: Settings,
+    /// Whether other hosts are asked by a copy of this pvm, which is brought along and removed.
+    pub bootstrap: bool,
     /// How long another host may take.
     pub time_limit: Duration,
 }
@@ -59,6 +61,7 @@ impl Default for GatherOptions {
             only: None,
             nova_config: Vec::new(),
             settings: Settings::default(),
+            bootstrap: false,
             time_limit: Duration::from_secs(60),
         }
     }

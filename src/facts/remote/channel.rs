@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "an edge: runs ssh")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::ssh;
 use crate::facts::Facts;
@@ -72,7 +72,7 @@ pub(super) fn ask(
     let mut command = Command::new(program);
     command.args(words).args(arguments);
     let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
-    let printed = ssh::answer(command, &host.label(), options.time_limit).map_err(|e| match e {
+    let printed = ssh::answer(command, Stdio::null(), &host.label(), options.time_limit).map_err(|e| match e {
         HostError::Unreachable { why, .. } => why,
         other => other.to_string(),
     })?;

@@ -3,7 +3,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "an edge: runs ssh")]
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
+use sha2::{Digest as _, Sha256};
 
 use super::file;
 use crate::facts::GatherOptions;
@@ -27,12 +30,13 @@ const MOST_NOTES: u64 = 16 << 10;
 pub fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Result<Snapshot, HostError> {
     let unreachable = |why: String| HostError::Unreachable { host: target.to_owned(), why };
     let mut command = Command::new("ssh");
-    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target, "pvm", "inventory", "-o", "json"]);
+    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target]);
+    let mut words = ["inventory", "-o", "json"].map(str::to_owned).to_vec();
     if options.probe != Probe::Passive {
-        command.args(["--probe", options.probe.word()]);
+        words.extend(["--probe", options.probe.word()].map(str::to_owned));
         // Not wanted for its table, but as a bound: only these devices may be opened.
         if let Some(only) = options.only.filter(|_| options.probe == Probe::Active) {
-            command.args(["--pf", &only.to_string()]);
+            words.extend(["--pf".to_owned(), only.to_string()]);
         }
     }
     let paths = if options.nova_config.is_empty() { config } else { &options.nova_config };
@@ -41,9 +45,16 @@ pub fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Resu
         if path.starts_with('-') || !path.chars().all(|c| c.is_ascii_alphanumeric() || "._/+-".contains(c)) {
             return Err(unreachable(format!("the path '{path}' has characters that are not sent to another host")));
         }
-        command.args(["--nova-config", &path]);
+        words.extend(["--nova-config".to_owned(), path]);
     }
-    run(command, target, options.time_limit)
+    if !options.bootstrap {
+        command.arg("pvm").args(words);
+        return run(command, Stdio::null(), target, options.time_limit);
+    }
+    let unread = |e: io::Error| unreachable(format!("this pvm cannot be read: {e}"));
+    let own = File::open("/proc/self/exe").map_err(unread)?;
+    command.arg(brought_along(&digest(&own).map_err(unread)?, &words));
+    run(command, own.into(), target, options.time_limit)
 }
 
 /// Runs a program that prints a snapshot.
@@ -53,11 +64,37 @@ pub fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Resul
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    run(command, name, options.time_limit)
+    run(command, Stdio::null(), name, options.time_limit)
 }
 
-fn run(command: Command, host: &str, limit: Duration) -> Result<Snapshot, HostError> {
-    let answer = answer(command, host, limit)?;
+/// The command that takes a pvm from its standard input, runs it with these words, and leaves nothing. Neither the digest nor
+/// a word has a character that a shell could misread; whatever the login shell is, one that all know reads it.
+fn brought_along(digest: &str, words: &[String]) -> String {
+    let words = words.join(" ");
+    format!(
+        "exec sh -c 'umask 077; t=$(mktemp) || exit 126; trap \"rm -f $t\" EXIT; trap \"exit 126\" HUP INT TERM; \
+         cat >$t && chmod 700 $t && echo {digest} \" $t\" | sha256sum -c --status || \
+         {{ echo its copy did not arrive whole >&2; exit 126; }}; $t {words} </dev/null'"
+    )
+}
+
+/// The SHA-256 of a file, from its beginning to its end.
+fn digest(file: &File) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut at = 0;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read_at(&mut buffer, at)?;
+        if read == 0 {
+            return Ok(hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")));
+        }
+        hash.update(&buffer[..read]);
+        at += read as u64;
+    }
+}
+
+fn run(command: Command, input: Stdio, host: &str, limit: Duration) -> Result<Snapshot, HostError> {
+    let answer = answer(command, input, host, limit)?;
     let mut snapshot = match (file::parse(&answer.bytes, false, &format!("the answer of {host}")), answer.failed) {
         (Ok(snapshot), _) => snapshot,
         // A connection that broke in the middle of the answer, rather than a program that answers something else.
@@ -85,11 +122,11 @@ pub(super) struct Printed {
 }
 
 /// What a program prints, or why it printed nothing in time.
-pub(super) fn answer(mut command: Command, host: &str, limit: Duration) -> Result<Printed, HostError> {
+pub(super) fn answer(mut command: Command, input: Stdio, host: &str, limit: Duration) -> Result<Printed, HostError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let unreachable = |why: String| HostError::Unreachable { host: host.to_owned(), why };
     // In a group of its own, so that what it started ends with it.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().map_err(|e| unreachable(format!("{program} cannot be started: {e}")))?;
     let mut child = Group(child);
     let output = collect(child.0.stdout.take(), MOST_BYTES);
@@ -233,6 +270,30 @@ mod tests {
         }
         let missing = by_command("peer", &["/nonexistent/x".into()], &GatherOptions::default()).unwrap_err();
         assert!(missing.to_string().contains("cannot be started"));
+    }
+
+    #[test]
+    fn a_pvm_that_is_brought_along_leaves_nothing_and_runs_only_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (copies, pvm) = (dir.path().join("copies"), dir.path().join("pvm"));
+        std::fs::create_dir(&copies).unwrap();
+        std::fs::write(
+            &pvm,
+            "#!/bin/sh\nls -l $0 >&2; echo '{\"schema\": \"pvm.inventory/1\", \"host\": {\"name\": \"'$3'\"}}'\n",
+        )
+        .unwrap();
+        let own = || File::open(&pvm).unwrap();
+        let ask = |digest: &str| {
+            let mut command = Command::new("sh");
+            let words = ["inventory", "-o", "json"].map(str::to_owned);
+            command.args(["-c", &brought_along(digest, &words)]).env("TMPDIR", &copies);
+            run(command, own().into(), "peer", Duration::from_secs(20))
+        };
+        let whole = digest(&own()).unwrap();
+        assert_eq!(ask(&whole).unwrap().host.name, "json");
+        let other = ask(&whole.replace(|c: char| c.is_ascii_digit(), "a")).unwrap_err().to_string();
+        assert!(other.contains("its copy did not arrive whole"), "{other}");
+        assert_eq!(std::fs::read_dir(&copies).unwrap().count(), 0, "it is left over there");
     }
 
     #[test]

@@ -27,7 +27,9 @@ def forecast(hosts: Hosts, facts: str, uuids: list[str], words: list[str]) -> di
     try:
         report = json.loads(out)
     except ValueError:
-        none = {**took, "verdict": "no report", "codes": [], "stderr": clean(err)[-600:]}
+        # Exit code 1 is a refusal, which is an answer.
+        verdict = "incompatible" if code == 1 else "no report"
+        none = {**took, "verdict": verdict, "codes": [], "stderr": clean(err)[-600:]}
         return dict.fromkeys(uuids, none)
     pair = report["pairs"][0] if "pairs" in report else report
     return {uuid: {**took, **reading(pair, uuid)} for uuid in uuids}
