@@ -61,7 +61,7 @@ pub struct Global {
     /// pvm's own settings [default: /etc/pvm/pvm.yaml, not required]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Print passed checks too, and each call to libvirt and QEMU with its time; twice: commands of ssh
+    /// Print passed checks and notes too
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// Print only the result and errors

@@ -1,8 +1,9 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Context, Stop};
+use crate::facts::reference::wrong_uri;
 use crate::facts::{GatherOptions, HostRef, Settings, SettingsError};
 use crate::model::causes::sentence;
 use crate::model::finding::Severity;
@@ -59,16 +60,20 @@ fn settings(context: &Context) -> Result<Settings, Stop> {
         SettingsError::Bad { .. } => Stop::usage(sentence(&error)),
         SettingsError::Read { .. } => Stop::unknown(sentence(&error)),
     };
-    let settings = Settings::load(path).map_err(wrong)?;
+    let Some((path, text)) = Settings::text(path).map_err(wrong)? else { return Ok(Settings::default()) };
+    let bad = |(line, why)| wrong(SettingsError::Bad { path: path.clone(), line, why });
+    let settings = Settings::parse(&text).map_err(bad)?;
+    if let Some(place) = wrong_uri(&settings, &text) {
+        return Err(bad(place));
+    }
     if !settings.device_spec.is_empty() || !settings.alias.is_empty() {
-        lint(context, Settings::text(path).map_err(wrong)?)?;
+        lint(context, &path, text)?;
     }
     Ok(settings)
 }
 
 /// The entries of pvm.yaml are read and linted like Nova's: an error is a wrong pvm.yaml, a warning is told.
-fn lint(context: &Context, file: Option<(PathBuf, String)>) -> Result<(), Stop> {
-    let Some((path, text)) = file else { return Ok(()) };
+fn lint(context: &Context, path: &Path, text: String) -> Result<(), Stop> {
     let input = config::Input { name: path.display().to_string(), bytes: text.into_bytes() };
     let config = config::load(vec![input], &config::NoHost, &config::Machine::default());
     let matcher = config::Matcher::new(&config.device_specs);

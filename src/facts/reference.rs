@@ -169,6 +169,34 @@ pub fn check_uri(uri: &str) -> Result<(), HostRefError> {
     Ok(())
 }
 
+/// The first URI of pvm.yaml that is not one: the line it is on, and why.
+pub fn wrong_uri(settings: &Settings, text: &str) -> Option<(u64, String)> {
+    settings.hosts.iter().find_map(|(name, host)| {
+        let control = host.libvirt.iter().find_map(|uri| Some((uri, check_uri(uri).err()?.to_string())));
+        let data = host.migrate_uri.iter().find_map(|uri| Some((uri, wrong_migrate_uri(uri)?)));
+        let (uri, why) = control.or(data)?;
+        Some((line_of(text, uri), format!("host {name}: {why}")))
+    })
+}
+
+/// The first line with this value.
+fn line_of(text: &str, value: &str) -> u64 {
+    let line = text.lines().position(|line| line.contains(value)).unwrap_or_default();
+    line as u64 + 1
+}
+
+/// What is wrong with an address for the data of migrations: QEMU's schemes, and libvirt's for files of sockets.
+fn wrong_migrate_uri(uri: &str) -> Option<String> {
+    const SCHEMES: [&str; 3] = ["tcp", "rdma", "unix"];
+    match uri.split_once("://") {
+        Some((scheme, address)) if SCHEMES.contains(&scheme) && !address.is_empty() => None,
+        Some((scheme, _)) => {
+            Some(format!("migrate_uri {uri:?}: the scheme {scheme:?} is not one of {}", SCHEMES.join(", ")))
+        }
+        None => Some(format!("migrate_uri {uri:?} has no scheme: tcp://{uri}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +249,15 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_needs_a_scheme_that_carries_data() {
+        let wrong = |text: &str| wrong_uri(&Settings::parse(text).unwrap(), text);
+        let (line, why) = wrong("hosts:\n  a:\n    migrate_uri: 10.77.0.2\n").unwrap();
+        assert_eq!((line, why.as_str()), (3, "host a: migrate_uri \"10.77.0.2\" has no scheme: tcp://10.77.0.2"));
+        assert!(wrong("hosts: {a: {migrate_uri: 'ssh://x'}}").is_some());
+        assert!(wrong("hosts: {a: {migrate_uri: 'tcp://x:49152'}}").is_none());
+        assert!(wrong("hosts: {a: {libvirt: 'qemu+ext://x'}}").is_some());
     }
 }

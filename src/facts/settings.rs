@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::reference::check_uri;
 use crate::model::regular::read_regular_text;
 
 /// More than the settings of a thousand hosts.
@@ -110,27 +109,13 @@ impl Settings {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let settings: Self = serde_yaml::from_str(text).map_err(|e| {
+        serde_yaml::from_str(text).map_err(|e| {
             // The reader draws the source below its first line; a message is one sentence. The line is said before it.
             let why = e.to_string().lines().next().unwrap_or("not readable").to_owned();
             let line = e.location().map_or(1, |location| location.line());
             let why =
                 why.split_once(" column ").and_then(|(_, rest)| rest.split_once(": ")).map_or(&*why, |(_, why)| why);
             (line, why.to_owned())
-        })?;
-        match settings.wrong_uri() {
-            Some((uri, why)) => Err((line_of(text, &uri), why)),
-            None => Ok(settings),
-        }
-    }
-
-    /// A URI that is not one, and why.
-    fn wrong_uri(&self) -> Option<(String, String)> {
-        self.hosts.iter().find_map(|(name, host)| {
-            let control = host.libvirt.iter().find_map(|uri| Some((uri, check_uri(uri).err()?.to_string())));
-            let data = host.migrate_uri.iter().find_map(|uri| Some((uri, wrong_migrate_uri(uri)?)));
-            let (uri, why) = control.or(data)?;
-            Some((uri.clone(), format!("host {name}: {why}")))
         })
     }
 
@@ -148,24 +133,6 @@ impl Settings {
     pub fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
         let Some((path, text)) = Self::text(named)? else { return Ok(Self::default()) };
         Self::parse(&text).map_err(|(line, why)| SettingsError::Bad { path, line, why })
-    }
-}
-
-/// The first line with this value.
-fn line_of(text: &str, value: &str) -> u64 {
-    let line = text.lines().position(|line| line.contains(value)).unwrap_or_default();
-    line as u64 + 1
-}
-
-/// What is wrong with an address for the data of migrations: QEMU's schemes, and libvirt's for files of sockets.
-fn wrong_migrate_uri(uri: &str) -> Option<String> {
-    const SCHEMES: [&str; 3] = ["tcp", "rdma", "unix"];
-    match uri.split_once("://") {
-        Some((scheme, address)) if SCHEMES.contains(&scheme) && !address.is_empty() => None,
-        Some((scheme, _)) => {
-            Some(format!("migrate_uri {uri:?}: the scheme {scheme:?} is not one of {}", SCHEMES.join(", ")))
-        }
-        None => Some(format!("migrate_uri {uri:?} has no scheme: tcp://{uri}")),
     }
 }
 
@@ -194,14 +161,5 @@ mod tests {
     fn a_misspelt_key_is_an_error_with_its_name() {
         let (line, error) = Settings::parse("hosts:\n  a: {libvrt: x}\n").unwrap_err();
         assert!(line == 2 && error.contains("libvrt") && !error.contains('\n'), "{line} {error}");
-    }
-
-    #[test]
-    fn an_address_needs_a_scheme_that_carries_data() {
-        let (line, error) = Settings::parse("hosts:\n  a:\n    migrate_uri: 10.77.0.2\n").unwrap_err();
-        assert_eq!((line, error.as_str()), (3, "host a: migrate_uri \"10.77.0.2\" has no scheme: tcp://10.77.0.2"));
-        assert!(Settings::parse("hosts: {a: {migrate_uri: 'ssh://x'}}").is_err());
-        assert!(Settings::parse("hosts: {a: {migrate_uri: 'tcp://x:49152'}}").is_ok());
-        assert!(Settings::parse("hosts: {a: {libvirt: 'qemu+ext://x'}}").is_err());
     }
 }
