@@ -362,20 +362,6 @@ impl Finding {
         self
     }
 
-    /// Says which host it is about.
-    #[must_use]
-    pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = Some(host.into());
-        self
-    }
-
-    /// Says which instance it is about.
-    #[must_use]
-    pub fn instance(mut self, instance: impl Into<String>) -> Self {
-        self.instance = Some(instance.into());
-        self
-    }
-
     /// Gives it another weight than its rule's.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {

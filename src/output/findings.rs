@@ -189,17 +189,16 @@ fn shortened(text: &str) -> String {
     text.chars().take(MOST).chain(['…']).collect()
 }
 
-/// Renders findings and their summary.
-pub fn report(findings: &[Finding], config: &ParsedConfig, width: usize) -> String {
-    let mut text: String = findings.iter().map(|d| render(d, config, width)).collect();
-    text.push_str(&summary(findings, config));
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nova::config::{Input, Machine, NoHost, load};
+
+    fn report(findings: &[Finding], config: &ParsedConfig, width: usize) -> String {
+        let mut text: String = findings.iter().map(|d| render(d, config, width)).collect();
+        text.push_str(&summary(findings, config));
+        text
+    }
 
     fn shown(name: &str, text: impl AsRef<[u8]>) -> String {
         let input = Input { name: name.to_owned(), bytes: text.as_ref().to_vec() };

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use super::cpu_list::cpu_list;
 use super::sysfs::Tree;
 use super::{drivers, limits, listening, mounts, network, qemu_conf};
 use crate::model::snapshot::Unknown;
@@ -154,19 +155,6 @@ fn hugepages(tree: &Tree, node: &str) -> BTreeMap<u64, u64> {
         .collect()
 }
 
-/// `0-3,8` as numbers. A list no machine has is cut off.
-pub(super) fn cpu_list(text: &str) -> Vec<u32> {
-    const MOST_CPUS: usize = 1 << 16;
-    text.split(',')
-        .filter_map(|part| {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            Some(first.trim().parse::<u32>().ok()?..=last.trim().parse().ok()?)
-        })
-        .flatten()
-        .take(MOST_CPUS)
-        .collect()
-}
-
 fn iommu(tree: &Tree) -> Iommu {
     let units = tree.names("sys/class/iommu");
     let first = units.first().map_or("", String::as_str);
@@ -250,13 +238,6 @@ fn modules(tree: &Tree, host: &mut Host) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cpu_lists() {
-        assert_eq!(cpu_list("0-2,8"), [0, 1, 2, 8]);
-        assert_eq!(cpu_list(""), [] as [u32; 0]);
-        assert_eq!(cpu_list("0-4294967295").len(), 1 << 16);
-    }
 
     #[test]
     fn remapping_shows_in_the_names_of_interrupts() {

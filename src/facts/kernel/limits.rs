@@ -1,6 +1,6 @@
 //! What the guests of this host may use at most: control groups of libvirt's daemon, or of systemd's slice for machines.
 
-use super::facts::cpu_list;
+use super::cpu_list::cpu_list;
 use super::sysfs::Tree;
 use crate::model::snapshot::host::GuestLimits;
 

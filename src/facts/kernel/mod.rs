@@ -4,6 +4,7 @@
 
 pub mod chain;
 pub mod config_space;
+mod cpu_list;
 pub mod device;
 pub mod devlink;
 pub mod drivers;
