@@ -184,12 +184,25 @@ pub struct Plan {
     pub pvm_version: String,
     /// The guest.
     pub instance: Instance,
+    /// The machine that keeps this journal.
+    pub machine: String,
     /// Where it runs.
     pub source: Host,
+    /// What to call that host: `local` has a name too.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source_label: String,
     /// Where it goes.
     pub destination: Host,
+    /// URI under which the source's daemon reaches the destination's.
+    pub destination_uri: String,
+    /// Where the data goes; `None`: libvirt's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrate_uri: Option<String>,
     /// The device map.
     pub map: Vec<DeviceMove>,
+    /// Ports, in the order in which they are unplugged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
     /// Whether pvm holds both connections (no peer to peer).
     pub direct: bool,
     /// Whether the guest is persistent on the source: its definition is removed there after the move.
@@ -198,6 +211,9 @@ pub struct Plan {
     pub persist_destination: bool,
     /// Whether the guest starts with its host.
     pub autostart: bool,
+    /// Whether the guest is paused, and stays so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Whether it is a rehearsal, to be aborted before switch-over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rehearsal: bool,
@@ -206,6 +222,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What the source is called; journals of pvm 0.1 have only its name.
+    pub fn source_name(&self) -> &str {
+        if self.source_label.is_empty() { &self.source.name } else { &self.source_label }
+    }
+
+    /// The devices that move with their state. Ports are unplugged by then.
+    pub fn moving_state(&self) -> impl Iterator<Item = &DeviceMove> {
+        self.map.iter().filter(|moved| moved.moves_state())
+    }
+
     /// What a migration that ended on the source leaves of the disks it was to copy; empty when there are none.
     pub fn left_of_copies(&self) -> String {
         let left = |(disk, path)| {

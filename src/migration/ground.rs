@@ -41,8 +41,6 @@ pub struct Ground<'a> {
     destination: Option<Arc<dyn Hypervisor>>,
     /// Whether a connection was opened anew.
     reconnected: bool,
-    /// What to call the source where that is not the word of the journal: `local` has a name too.
-    source_label: Option<String>,
     /// Whether a record could not be written, which was said.
     incomplete: bool,
 }
@@ -64,21 +62,14 @@ impl<'a> Ground<'a> {
             source: None,
             destination: None,
             reconnected: false,
-            source_label: None,
             incomplete: false,
         }
     }
 
     /// The same ground with connections that are open, for the process that makes the migration, and what to call the source.
     #[must_use]
-    pub fn connected(
-        mut self,
-        source: Arc<dyn Hypervisor>,
-        destination: Arc<dyn Hypervisor>,
-        source_label: &str,
-    ) -> Self {
+    pub fn connected(mut self, source: Arc<dyn Hypervisor>, destination: Arc<dyn Hypervisor>) -> Self {
         (self.source, self.destination, self.clock) = (Some(source), Some(destination), Some(Clock::start()));
-        self.source_label = Some(source_label.to_owned());
         self
     }
 
@@ -100,7 +91,7 @@ impl<'a> Ground<'a> {
     /// What a host is called.
     pub fn name(&self, side: Side) -> &str {
         match side {
-            Side::Source => self.source_label.as_ref().unwrap_or(&self.state.plan.source.name),
+            Side::Source => self.state.plan.source_name(),
             Side::Destination => &self.state.plan.destination.name,
         }
     }

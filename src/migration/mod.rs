@@ -16,7 +16,6 @@ pub mod ground;
 pub mod look;
 pub mod lookup;
 pub mod mark;
-pub mod order;
 pub mod orders;
 pub mod port;
 mod rehearsal;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::order::Order;
+use crate::journal;
 use crate::model::device_move::Action;
 
 /// libvirt's least bandwidth, in MiB per second.
@@ -41,7 +41,7 @@ pub(super) fn shown(flowed: Duration, pass: u64, moves_state: bool) -> Shown {
     }
 }
 
-impl Order {
+impl journal::Plan {
     /// The rehearsal of this migration, or why there can be none. `memory` is the guest's, in bytes.
     pub fn rehearsed(mut self, memory: Option<u64>) -> Result<Self, String> {
         let name = &self.instance.name;
@@ -62,11 +62,11 @@ impl Order {
             None => return Err(format!("the memory of {name} is not known, so that the migration could complete")),
         }
         self.rehearsal = true;
-        self.options.bandwidth = Some(BANDWIDTH_MIB);
-        self.options.switchover_bandwidth = None;
-        self.options.max_downtime = Some(DOWNTIME);
-        self.options.raise_downtime = false;
-        self.options.timeout = Some(LIMIT);
+        self.parameters.bandwidth = Some(BANDWIDTH_MIB);
+        self.parameters.switchover_bandwidth = None;
+        self.parameters.max_downtime = Some(DOWNTIME);
+        self.parameters.raise_downtime = false;
+        self.parameters.timeout = Some(LIMIT);
         Ok(self)
     }
 }
@@ -74,19 +74,19 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migration::forward::engine_tests::order;
+    use crate::migration::forward::engine_tests::plan;
 
     #[test]
     fn what_could_complete_is_not_rehearsed() {
         let big = Some(1 << 30);
-        let rehearsed = order().rehearsed(big).unwrap();
-        assert!(rehearsed.rehearsal && rehearsed.journal_plan().rehearsal && !rehearsed.options.raise_downtime);
-        assert_eq!((rehearsed.options.bandwidth, rehearsed.options.max_downtime), (Some(1), Some(DOWNTIME)));
-        let refused = |order: Order, memory| order.rehearsed(memory).unwrap_err();
-        assert!(refused(Order { paused: true, ..order() }, big).contains("vm is paused"));
-        assert!(refused(order(), Some(LEAST_MEMORY - 1)).contains("so little memory"));
-        assert!(refused(order(), None).contains("not known"));
-        let mut port = order();
+        let rehearsed = plan().rehearsed(big).unwrap();
+        assert!(rehearsed.rehearsal && !rehearsed.parameters.raise_downtime);
+        assert_eq!((rehearsed.parameters.bandwidth, rehearsed.parameters.max_downtime), (Some(1), Some(DOWNTIME)));
+        let refused = |plan: journal::Plan, memory| plan.rehearsed(memory).unwrap_err();
+        assert!(refused(journal::Plan { paused: true, ..plan() }, big).contains("vm is paused"));
+        assert!(refused(plan(), Some(LEAST_MEMORY - 1)).contains("so little memory"));
+        assert!(refused(plan(), None).contains("not known"));
+        let mut port = plan();
         port.map[0].action = Action::Reattach;
         assert!(refused(port, big).contains("port 0000:81:00.1 would have to be unplugged"));
     }

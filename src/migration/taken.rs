@@ -1,15 +1,15 @@
 //! Whether a migration failed because another guest has taken a device of the plan.
 
-use super::order::Order;
 use crate::domain::read;
+use crate::journal;
 use crate::libvirt::{DomainXml, Failure, Hypervisor, HypervisorError};
 use crate::model::pci::PciAddress;
 
 /// The device of the plan that another guest has by now. libvirt says so in its refusal; over ssh that refusal is often lost
 /// ("End of file while reading data", seen with libvirt 11.3), so that the destination is asked as well.
-pub fn find(destination: &dyn Hypervisor, order: &Order, error: Option<&HypervisorError>) -> Option<PciAddress> {
-    let is_planned = |device: &PciAddress| order.map.iter().any(|moved| moved.destination == *device);
-    if order.map.is_empty() {
+pub fn find(destination: &dyn Hypervisor, plan: &journal::Plan, error: Option<&HypervisorError>) -> Option<PciAddress> {
+    let is_planned = |device: &PciAddress| plan.map.iter().any(|moved| moved.destination == *device);
+    if plan.map.is_empty() {
         return None;
     }
     let named = match error?.failure {
@@ -18,7 +18,7 @@ pub fn find(destination: &dyn Hypervisor, order: &Order, error: Option<&Hypervis
     };
     named.or_else(|| {
         let others = destination.domains().ok()?.into_iter();
-        others.filter(|guest| guest.state.is_active() && guest.uuid != order.instance.uuid).find_map(|guest| {
+        others.filter(|guest| guest.state.is_active() && guest.uuid != plan.instance.uuid).find_map(|guest| {
             let xml = destination.xml(&guest.uuid, DomainXml::Live).ok()?;
             let described = read::read(&xml).ok()?;
             described.hostdevs.iter().filter_map(|hostdev| hostdev.source).find(is_planned)
@@ -32,13 +32,13 @@ mod tests {
     use crate::journal::{Action, DeviceMove};
     use crate::libvirt::scripted::{Has, OFF, Scripted};
     use crate::libvirt::{RunReason, State};
-    use crate::migration::forward::engine_tests::order;
+    use crate::migration::forward::engine_tests::plan;
 
     #[test]
     fn a_device_that_another_guest_has_is_found_whatever_libvirt_said() {
         let device: PciAddress = "0000:c1:00.1".parse().unwrap();
         let map = vec![DeviceMove::new("0000:81:00.1".parse().unwrap(), device, Action::Migrate)];
-        let order = Order { map, ..order() };
+        let plan = journal::Plan { map, ..plan() };
         let host = |state, devices: &[&str]| {
             let host = Scripted::default();
             let devices = devices.iter().map(|&device| device.to_owned()).collect();
@@ -48,9 +48,9 @@ mod tests {
         let running = Some(State::Running(RunReason::Other(1)));
         let error = |failure| HypervisorError { doing: "migrate".into(), message: "no".into(), failure };
         let named = |device: &str| Some(error(Failure::DeviceTaken(device.parse().unwrap())));
-        assert_eq!(find(&host(None, &[]), &order, named("0000:c1:00.1").as_ref()), Some(device));
-        assert_eq!(find(&host(None, &[]), &order, named("0000:c1:00.7").as_ref()), None, "not of this plan");
-        assert_eq!(find(&host(running, &["0000:c1:00.1"]), &order, None), None, "it did not fail at a call");
+        assert_eq!(find(&host(None, &[]), &plan, named("0000:c1:00.1").as_ref()), Some(device));
+        assert_eq!(find(&host(None, &[]), &plan, named("0000:c1:00.7").as_ref()), None, "not of this plan");
+        assert_eq!(find(&host(running, &["0000:c1:00.1"]), &plan, None), None, "it did not fail at a call");
         let lost = error(Failure::Other);
         for (state, devices, found) in [
             (running, &["0000:c1:00.1"][..], Some(device)),
@@ -58,7 +58,7 @@ mod tests {
             (Some(OFF), &["0000:c1:00.1"], None),
             (None, &[], None),
         ] {
-            assert_eq!(find(&host(state, devices), &order, Some(&lost)), found, "{state:?}, {devices:?}");
+            assert_eq!(find(&host(state, devices), &plan, Some(&lost)), found, "{state:?}, {devices:?}");
         }
     }
 }

@@ -40,9 +40,9 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Resu
 
 /// What is known of the way, when the daemons are to talk to each other.
 fn peer_to_peer(planned: &Planned) -> Option<String> {
-    let order = planned.order.as_ref().filter(|order| !order.options.direct)?;
-    let to = &order.destination;
-    Some(way::peer_to_peer(&order.source.name, &to.name, &to.uri).words(&order.source_label, &to.uri))
+    let migration = planned.migration.as_ref().filter(|migration| !migration.parameters.direct)?;
+    let to = &migration.destination;
+    Some(way::peer_to_peer(&migration.source.name, &to.name, &to.uri).words(&migration.source_label, &to.uri))
 }
 
 /// Prints on stderr what is going to be done.
@@ -52,12 +52,13 @@ pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
     {
         context.printer.note(diff(planned.facts.xml(), after).trim_end());
     }
-    let Some(order) = &planned.order else { return };
+    let Some(migration) = &planned.migration else { return };
     // Without --yes the confirmation is still to come.
     let what = if args.yes { "Migrating" } else { "Plan for" };
-    let head = format!("{what} {}: {} -> {}", order.instance.name, order.source_label, order.destination.name);
+    let head =
+        format!("{what} {}: {} -> {}", migration.instance.name, migration.source_label, migration.destination.name);
     let mut text = printable(&head).into_owned();
-    for moved in &order.map {
+    for moved in &migration.map {
         let how = match moved.action {
             Action::Migrate => "with its state",
             Action::Reattach => "port: unplugged before and plugged in afterwards, no network in between",

@@ -5,7 +5,7 @@ use super::usable;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
 use crate::domain::owners::Owner;
-use crate::migration::order::Order;
+use crate::journal;
 use crate::model::device_move::Action;
 use crate::model::finding::Severity;
 use crate::model::outcome::Outcome;
@@ -45,9 +45,9 @@ pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
     preflight::worst(rows)
 }
 
-/// The order, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
+/// The migration, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
 /// whole report first.
-pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> Result<&'a Order, Stop> {
+pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> Result<&'a journal::Plan, Stop> {
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     let mut stops = None;
     for row in rows {
@@ -72,12 +72,12 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
         let why = if outcome == Outcome::Unknown { "what is unknown above" } else { "the findings above" };
         return Err(Stop::new(outcome, format!("{} was not migrated because of {why}", planned.facts.domain().name)));
     }
-    let Some(order) = &planned.order else {
+    let Some(migration) = &planned.migration else {
         return Err(Stop::refused(format!("{} has no device map", planned.facts.domain().name)));
     };
     // Whatever was allowed: what is forbidden is not done.
     if args.no_replug
-        && let Some(port) = order.map.iter().find(|moved| moved.action == Action::Reattach)
+        && let Some(port) = migration.map.iter().find(|moved| moved.action == Action::Reattach)
     {
         let message = format!("port {} would have to be unplugged, which --no-replug forbids", port.source);
         return Err(Stop::refused(message));
@@ -85,7 +85,7 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
     if let Some(owner) = &planned.facts.domain().owner {
         refuse_owned(owner, planned, args)?;
     }
-    Ok(order)
+    Ok(migration)
 }
 
 /// Whether the operator allows this check by its code.

@@ -32,7 +32,6 @@ use crate::migration::event::{Event, Phase, What};
 use crate::migration::forward::{self, Line};
 use crate::migration::ground::{Ground, World};
 use crate::migration::mark::{self, Found};
-use crate::migration::order::Order;
 use crate::model::causes::sentence;
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
@@ -102,8 +101,8 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
-        let order = approved(context, args, &planned)?;
-        let locks = match lock(&directory, &order)? {
+        let migration = approved(context, args, &planned)?;
+        let locks = match lock(&directory, &migration)? {
             Locked::All(locks) => locks,
             Locked::Taken(device) => {
                 context.printer.note(&format!("{device} is claimed by another pvm: planning again without it"));
@@ -112,13 +111,12 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
             }
         };
         let since = store.list_if(|id| !closed.contains(id)).or_stop(Outcome::Unknown)?;
-        refuse_unfinished(&since, source.hypervisor.as_ref(), &order)?;
-        if let Some(device) = claimed_since(&since, &destination.uuid, &order.map) {
+        refuse_unfinished(&since, source.hypervisor.as_ref(), &migration)?;
+        if let Some(device) = claimed_since(&since, &destination.uuid, &migration.map) {
             context.printer.note(&format!("{device} is claimed by another migration: planning again without it"));
             excluded.insert(device);
             continue;
         }
-        let order = &order;
         let is_agreed = |plan: &Plan| planned.plan.as_ref().is_some_and(|now| plan.other_fields(now).is_empty());
         if !args.yes && !agreed.as_ref().is_some_and(is_agreed) {
             let asked = journal::now();
@@ -131,10 +129,10 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
                 continue;
             }
         }
-        let mut journal = store.create(order.journal_plan()).or_stop(Outcome::Unknown)?;
+        let mut journal = store.create(migration.clone()).or_stop(Outcome::Unknown)?;
         let events = Events::show(Reporter::new(&context.printer));
-        let mut world = Moving { world: RealWorld::new(context, &hosts, order.journal_plan()), events: &events };
-        let ending = perform(&mut world, &signals, [source, destination], order, &mut journal);
+        let mut world = Moving { world: RealWorld::new(context, &hosts, migration.clone()), events: &events };
+        let ending = perform(&mut world, &signals, [source, destination], &migration, &mut journal);
         drop(locks);
         if let Some(device) = ending.taken
             && signals.may_try_again()
@@ -150,11 +148,11 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         }
         // From here on the outcome is fixed, whatever becomes of the printing.
         signals.ended(ending.outcome);
-        let said = if rehearse::stayed(order, &ending) {
+        let said = if rehearse::stayed(&migration, &ending) {
             let _ = events.finish();
-            rehearse::result(context, args, planned.report, order, &ending)
+            rehearse::result(context, args, planned.report, &migration, &ending)
         } else {
-            show::result(context, events, order, &ending);
+            show::result(context, events, &migration, &ending);
             Ok(ending.outcome)
         };
         sides.close();
@@ -164,10 +162,10 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     Err(if tried { Stop::new(Outcome::Undone, format!("{message}; all was undone")) } else { Stop::unknown(message) })
 }
 
-/// The order, once it is known that it may be carried out, and told.
-fn approved(context: &Context, args: &Migrate, planned: &Planned) -> Result<Order, Stop> {
+/// The migration, once it is known that it may be carried out, and told.
+fn approved(context: &Context, args: &Migrate, planned: &Planned) -> Result<journal::Plan, Stop> {
     if args.rehearse {
-        return rehearse::order(context, args, planned);
+        return rehearse::migration(context, args, planned);
     }
     announce::announce(context, args, planned);
     judge::judge(context, args, planned).cloned()
@@ -190,16 +188,16 @@ fn claimed_since(journals: &[Listed], destination: &str, map: &[DeviceMove]) -> 
 }
 
 /// Locks the guest and every device it is to get, against other pvm processes of this machine.
-fn lock(directory: &Path, order: &Order) -> Result<Locked, Stop> {
-    let purpose = format!("migration {}", order.id);
-    let guest = Subject::Guest(order.instance.uuid.clone());
+fn lock(directory: &Path, migration: &journal::Plan) -> Result<Locked, Stop> {
+    let purpose = format!("migration {}", migration.id);
+    let guest = Subject::Guest(migration.instance.uuid.clone());
     let guest = Lock::take(directory, &guest, &purpose).map_err(|error| match error {
-        LockError::Held { .. } => Stop::refused(format!("{}: {error}", order.instance.name)),
+        LockError::Held { .. } => Stop::refused(format!("{}: {error}", migration.instance.name)),
         other => Stop::unknown(sentence(&other)),
     })?;
     let mut locks = vec![guest];
-    for moved in &order.map {
-        let host = order.destination.uuid.clone().unwrap_or_default();
+    for moved in &migration.map {
+        let host = migration.destination.uuid.clone().unwrap_or_default();
         let device = Subject::Device(host, moved.destination);
         match Lock::take(directory, &device, &purpose) {
             Ok(lock) => locks.push(lock),
@@ -211,8 +209,8 @@ fn lock(directory: &Path, order: &Order) -> Result<Locked, Stop> {
 }
 
 /// A migration that waits for `pvm recover` comes first, also one whose journal only the guest's mark ties to it.
-fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, order: &Order) -> Result<(), Stop> {
-    let Instance { name, uuid } = &order.instance;
+fn refuse_unfinished(journals: &[Listed], source: &dyn Hypervisor, migration: &journal::Plan) -> Result<(), Stop> {
+    let Instance { name, uuid } = &migration.instance;
     let open: Vec<_> = journals.iter().filter(|listed| !listed.is_closed()).collect();
     if open.is_empty() {
         return Ok(());
@@ -279,19 +277,16 @@ fn perform(
     world: &mut Moving<'_>,
     signals: &Signals,
     [source, destination]: [&sides::Side; 2],
-    order: &Order,
+    migration: &journal::Plan,
     journal: &mut Journal,
 ) -> Ending {
     let line = Line::new();
-    let answer = Box::new(world.events.wish_to_stop(&order.id, journal::now));
-    signals.begin(&order.id, order.options.direct, line.sender(), answer);
-    let state = State::begun(order.journal_plan(), journal::now());
-    let mut ground = Ground::new(world, journal, state).connected(
-        Arc::clone(&source.hypervisor),
-        Arc::clone(&destination.hypervisor),
-        &order.source_label,
-    );
-    forward::migrate(&mut ground, order, &line)
+    let answer = Box::new(world.events.wish_to_stop(&migration.id, journal::now));
+    signals.begin(&migration.id, migration.parameters.direct, line.sender(), answer);
+    let state = State::begun(migration.clone(), journal::now());
+    let mut ground = Ground::new(world, journal, state)
+        .connected(Arc::clone(&source.hypervisor), Arc::clone(&destination.hypervisor));
+    forward::migrate(&mut ground, migration, &line)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The plan of a migration: the facts of both hosts, preflight's report on them, the plan sealed, and the order made of it.
+//! The plan of a migration: the facts of both hosts, preflight's report on them, the plan sealed, and what is journalled of it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,6 @@ use crate::domain::XmlError;
 use crate::domain::element::{element, rewrite_element};
 use crate::journal;
 use crate::libvirt::{DomainInfo, State};
-use crate::migration::order::Order;
 use crate::model::device_move::Action;
 use crate::model::options::Options;
 use crate::model::pci::PciAddress;
@@ -32,7 +31,7 @@ pub(super) struct Planned {
     /// The plan; none when there is no map.
     pub(super) plan: Option<Plan>,
     /// What libvirt would be told; none when there is no plan, or when a host is only a snapshot.
-    pub(super) order: Option<Order>,
+    pub(super) migration: Option<journal::Plan>,
 }
 
 impl Planned {
@@ -60,8 +59,8 @@ pub(super) fn make(
     if let (Some(saved), Some(plan)) = (&wanted.saved, &plan) {
         unchanged::is_made_again(saved, plan)?;
     }
-    let order = plan.as_ref().map(|plan| order(sides, &facts, plan)).transpose()?.flatten();
-    Ok(Planned { facts, report, plan, order })
+    let migration = plan.as_ref().map(|plan| migration(sides, &facts, plan)).transpose()?.flatten();
+    Ok(Planned { facts, report, plan, migration })
 }
 
 fn judge(facts: &Facts, wanted: &Wanted) -> Report {
@@ -127,11 +126,12 @@ fn flags(domain: &Domain, options: &Options) -> Vec<String> {
 }
 
 /// The plan in the terms of two connections; none without them.
-fn order(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<Order>, Stop> {
+fn migration(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<journal::Plan>, Stop> {
     let Sides::Live { source, destination, guest, .. } = sides else { return Ok(None) };
     let DomainInfo { persistent, autostart, state, .. } = guest;
-    Ok(Some(Order {
+    Ok(Some(journal::Plan {
         id: plan.id.clone(),
+        pvm_version: env!("CARGO_PKG_VERSION").to_owned(),
         machine: journal::machine(),
         instance: plan.instance.clone(),
         source: source.as_host(),
@@ -141,11 +141,13 @@ fn order(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<Order>, Sto
         migrate_uri: destination.host.migrate_uri().map(str::to_owned),
         map: plan.map.clone(),
         ports: ports(facts, plan)?,
-        persistent: *persistent,
+        undefine_source: *persistent,
+        persist_destination: *persistent,
         autostart: *autostart,
         paused: matches!(state, State::Paused(_)),
         rehearsal: false,
-        options: plan.parameters.clone(),
+        direct: plan.parameters.direct,
+        parameters: plan.parameters.clone(),
     }))
 }
 

@@ -6,8 +6,8 @@ use crate::cli::preflight::Preflight;
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::domain::guest;
 use crate::domain::owners::Owner;
+use crate::journal;
 use crate::migration::ending::Ending;
-use crate::migration::order::Order;
 use crate::model::finding::{Finding, rules};
 use crate::model::outcome::Outcome;
 use crate::output::preflight as output;
@@ -54,13 +54,14 @@ pub(in crate::commands) fn arguments(args: &Preflight) -> Result<Migrate, Stop> 
 }
 
 /// The rehearsal of what is planned. Without one the report is printed as it is.
-pub(super) fn order(context: &Context, args: &Migrate, planned: &Planned) -> Result<Order, Stop> {
+pub(super) fn migration(context: &Context, args: &Migrate, planned: &Planned) -> Result<journal::Plan, Stop> {
     let domain = planned.facts.domain();
     let refused = |why: String| {
         output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
         Err(Stop::refused(format!("{} was not rehearsed: {why}", domain.name)))
     };
-    let Some(order) = planned.order.as_ref().filter(|_| planned.report.verdict != Compatibility::Incompatible) else {
+    let Some(migration) = planned.migration.as_ref().filter(|_| planned.report.verdict != Compatibility::Incompatible)
+    else {
         return refused("the errors above come first".to_owned());
     };
     if let Some(owner) = &domain.owner
@@ -73,18 +74,18 @@ pub(super) fn order(context: &Context, args: &Migrate, planned: &Planned) -> Res
         ));
     }
     let memory = guest::read(planned.facts.xml()).ok().and_then(|guest| guest.memory);
-    let order = order.clone().rehearsed(memory).or_else(refused)?;
-    announce(context, &order);
-    Ok(order)
+    let migration = migration.clone().rehearsed(memory).or_else(refused)?;
+    announce(context, &migration);
+    Ok(migration)
 }
 
 /// Says what is going to be done.
-fn announce(context: &Context, order: &Order) {
-    let (guest, from, to) = (&order.instance.name, &order.source_label, &order.destination.name);
+fn announce(context: &Context, migration: &journal::Plan) {
+    let (guest, from, to) = (&migration.instance.name, &migration.source_label, &migration.destination.name);
     let mut text = format!(
         "Rehearsing {guest}: {from} -> {to}: its migration is begun at 1 MiB/s and aborted before switchover; it runs on."
     );
-    let devices: Vec<String> = order.map.iter().map(|moved| moved.destination.to_string()).collect();
+    let devices: Vec<String> = migration.map.iter().map(|moved| moved.destination.to_string()).collect();
     if !devices.is_empty() {
         text = format!("{text} QEMU on {to} opens {}, which resets what it opens.", devices.join(" and "));
     }
@@ -92,8 +93,8 @@ fn announce(context: &Context, order: &Order) {
 }
 
 /// Whether it was a rehearsal that is over, with the guest where it was.
-pub(super) fn stayed(order: &Order, ending: &Ending) -> bool {
-    order.rehearsal && ending.closed && ending.receipt.runs_on.as_ref() == Some(&order.source_label)
+pub(super) fn stayed(migration: &journal::Plan, ending: &Ending) -> bool {
+    migration.rehearsal && ending.closed && ending.receipt.runs_on.as_ref() == Some(&migration.source_label)
 }
 
 /// Prints the report with what the rehearsal came to.
@@ -101,10 +102,10 @@ pub(super) fn result(
     context: &Context,
     args: &Migrate,
     mut report: Report,
-    order: &Order,
+    migration: &journal::Plan,
     ending: &Ending,
 ) -> Result<Outcome, Stop> {
-    take_in(&mut report, &row(order, ending));
+    take_in(&mut report, &row(migration, ending));
     let printed = output::print(&context.printer, std::slice::from_ref(&report));
     if let Err(error) = printed {
         context.printer.complain(&format!("pvm: {}", printable(&ending.receipt.summary)));
@@ -116,20 +117,20 @@ pub(super) fn result(
     })
 }
 
-fn row(order: &Order, ending: &Ending) -> Row {
+fn row(migration: &journal::Plan, ending: &Ending) -> Row {
     let receipt = &ending.receipt;
     let (result, message) = match ending.outcome {
-        Outcome::Fine => (CheckResult::Info, proved(order, &receipt.phases)),
+        Outcome::Fine => (CheckResult::Info, proved(migration, &receipt.phases)),
         Outcome::Unknown | Outcome::Interrupted => (CheckResult::Unknown, receipt.summary.clone()),
         _ => (CheckResult::Error, receipt.summary.clone()),
     };
-    let finding = Finding { instance: Some(order.instance.name.clone()), ..Finding::new(&REHEARSAL, message) };
+    let finding = Finding { instance: Some(migration.instance.name.clone()), ..Finding::new(&REHEARSAL, message) };
     Row { finding, result, source: None, destination: None, rechecked: false }
 }
 
 /// What a rehearsal has proved, and what not.
-fn proved(order: &Order, phases: &[(String, u64)]) -> String {
-    let devices = match order.moving_state().count() {
+fn proved(migration: &journal::Plan, phases: &[(String, u64)]) -> String {
+    let devices = match migration.moving_state().count() {
         0 => String::new(),
         1 => " and its VF".to_owned(),
         n => format!(" and its {n} VFs"),
@@ -138,7 +139,7 @@ fn proved(order: &Order, phases: &[(String, u64)]) -> String {
     let state = if devices.is_empty() { "" } else { "the load of the device state and " };
     format!(
         "QEMU on {} accepted the guest{devices}, {}.{} s; not proved: {state}what comes at switchover",
-        order.destination.name,
+        migration.destination.name,
         ms / 1000,
         ms % 1000 / 100
     )

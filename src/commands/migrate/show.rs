@@ -6,7 +6,6 @@ use crate::commands::Context;
 use crate::journal::{self, Receipt};
 use crate::migration::ending::Ending;
 use crate::migration::event::{Conclusion, Event};
-use crate::migration::order::Order;
 use crate::model::causes::sentence;
 use crate::model::format::Format;
 use crate::output::events::Events;
@@ -27,9 +26,9 @@ struct Document<'a> {
 }
 
 /// Prints what it came to. The outcome is fixed: what cannot be printed is said on stderr, and changes nothing.
-pub(super) fn result(context: &Context, events: Events, order: &Order, ending: &Ending) {
+pub(super) fn result(context: &Context, events: Events, migration: &journal::Plan, ending: &Ending) {
     let receipt = &ending.receipt;
-    events.send(Event::result(&order.id, journal::now(), receipt.clone()));
+    events.send(Event::result(&migration.id, journal::now(), receipt.clone()));
     let shown = events.finish();
     let printed = match context.global.output {
         // The last event said it.
@@ -37,10 +36,10 @@ pub(super) fn result(context: &Context, events: Events, order: &Order, ending: &
         Format::Json | Format::Yaml | Format::Prometheus | Format::Sarif | Format::Github => {
             context.printer.document(&Document {
                 schema: "pvm.migrate/1",
-                id: &order.id,
-                instance: &order.instance,
-                source: &order.source,
-                destination: &order.destination,
+                id: &migration.id,
+                instance: &migration.instance,
+                source: &migration.source,
+                destination: &migration.destination,
                 conclusion: Conclusion::of(receipt.clone()),
             })
         }

@@ -21,10 +21,10 @@ const UNPLUG_LIMIT: Duration = Duration::from_secs(30);
 impl Forward<'_, '_> {
     /// Asks the guest for a port and waits until it has let go of it.
     pub(super) fn detach(&mut self, port: &Port) -> Result<(), Failed> {
-        still_locked(self.ground, self.order)?;
+        still_locked(self.ground, self.plan)?;
         self.announce(&Entry::UnplugRequested { port: port.clone() })?;
         let source = self.host(Side::Source)?;
-        if let Err(e) = source.detach_device(&self.order.instance.uuid, &port.source_xml, Affect::Live) {
+        if let Err(e) = source.detach_device(&self.plan.instance.uuid, &port.source_xml, Affect::Live) {
             return Err(match e.failure {
                 // The request may have arrived.
                 failure if failure.is_silence() => Failed::of(Outcome::Undone, e),

@@ -14,7 +14,6 @@ use crate::migration::bench;
 use crate::migration::ending::Ending;
 use crate::migration::event::{Event, Phase, What};
 use crate::migration::ground::Ground;
-use crate::migration::order::Order;
 use crate::model::options::Options;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
@@ -26,9 +25,9 @@ fn address(text: &str) -> PciAddress {
     text.parse().unwrap()
 }
 
-pub(crate) fn order() -> Order {
+pub(crate) fn plan() -> journal::Plan {
     let [from, to] = VF.map(address);
-    Order {
+    journal::Plan {
         id: "m-1".into(),
         machine: "a".into(),
         instance: Instance { name: "vm".into(), uuid: "u".into() },
@@ -39,11 +38,13 @@ pub(crate) fn order() -> Order {
         migrate_uri: None,
         map: vec![DeviceMove::new(from, to, Action::Migrate)],
         ports: Vec::new(),
-        persistent: false,
+        undefine_source: false,
+        persist_destination: false,
         autostart: false,
         paused: false,
         rehearsal: false,
-        options: Options::default(),
+        parameters: Options::default(),
+        ..journal::Plan::default()
     }
 }
 
@@ -58,7 +59,7 @@ fn bench() -> Bench {
     let world = bench::bench(Some(Now::Running(RunReason::Other(1))), None);
     let hosts = [world.source.clone(), world.destination.clone()];
     hosts[0].0.lock().unwrap().peer = Some(hosts[1].clone());
-    let journal = Store::at(world.dir.path()).create(order().journal_plan()).unwrap();
+    let journal = Store::at(world.dir.path()).create(plan().clone()).unwrap();
     Bench { hosts, journal, world }
 }
 
@@ -70,17 +71,16 @@ fn bench_that_stays() -> Bench {
 }
 
 impl Bench {
-    fn migrate(&mut self, order: &Order, hears: impl FnMut(&Event) + 'static) -> Ending {
-        self.migrate_on(order, &Line::new(), hears)
+    fn migrate(&mut self, plan: &journal::Plan, hears: impl FnMut(&Event) + 'static) -> Ending {
+        self.migrate_on(plan, &Line::new(), hears)
     }
 
-    fn migrate_on(&mut self, order: &Order, line: &Line, hears: impl FnMut(&Event) + 'static) -> Ending {
+    fn migrate_on(&mut self, plan: &journal::Plan, line: &Line, hears: impl FnMut(&Event) + 'static) -> Ending {
         self.world.hears = Box::new(hears);
         let [source, destination] = self.hosts.clone().map(Arc::new);
-        let state = journal::State::begun(order.journal_plan(), journal::now());
-        let mut ground =
-            Ground::new(&mut self.world, &mut self.journal, state).connected(source, destination, &order.source_label);
-        migrate(&mut ground, order, line)
+        let state = journal::State::begun(plan.clone(), journal::now());
+        let mut ground = Ground::new(&mut self.world, &mut self.journal, state).connected(source, destination);
+        migrate(&mut ground, plan, line)
     }
 
     fn recorded(&self) -> journal::State {
@@ -95,7 +95,7 @@ impl Bench {
 #[test]
 fn a_guest_that_moves_is_looked_at_once_after_each_step() {
     let mut bench = bench();
-    let ending = bench.migrate(&order(), |_| {});
+    let ending = bench.migrate(&plan(), |_| {});
     assert_eq!((ending.outcome, ending.closed, ending.row), (Outcome::Fine, true, "27"), "{ending:#?}");
     assert_eq!(ending.receipt.summary, "vm runs on b");
     assert_eq!(*bench.world.pauses.borrow(), 0, "nothing is waited for");
@@ -126,7 +126,7 @@ fn where_the_guest_is_is_looked_at_before_it_is_said() {
     let mut bench = bench();
     let [source, destination] = bench.hosts.clone();
     bench.hosts[0].0.lock().unwrap().refuses = vec!["set_metadata"];
-    let ending = bench.migrate(&order(), move |event| {
+    let ending = bench.migrate(&plan(), move |event| {
         if event.phase == Phase::Undo {
             source.0.lock().unwrap().state = None;
             destination.0.lock().unwrap().state = Some(Now::Running(RunReason::Migrated));
@@ -144,7 +144,7 @@ fn a_lost_state_comes_before_a_journal_that_stays_open() {
     let mut bench = bench();
     bench.world.log = vec![format!("{}: x. Recover state is ERROR. Resetting device: y", VF[1])];
     let destination = bench.hosts[1].clone();
-    let ending = bench.migrate(&order(), move |event| {
+    let ending = bench.migrate(&plan(), move |event| {
         if event.phase == Phase::Verify {
             destination.0.lock().unwrap().refuses = vec!["set_metadata"];
         }
@@ -175,7 +175,7 @@ fn a_journal_that_cannot_be_closed_is_not_a_finished_migration() {
         // A file that cannot grow from there on: as on a full disk.
         let file = File::from(memfd_create("journal", MemfdFlags::ALLOW_SEALING).unwrap());
         bench.journal.replace_file(file.try_clone().unwrap());
-        let ending = bench.migrate(&order(), move |event| {
+        let ending = bench.migrate(&plan(), move |event| {
             if event.phase == full_from {
                 fcntl_add_seals(&file, SealFlags::GROW).unwrap();
             }
@@ -197,8 +197,10 @@ fn said(event: &Event, text: &str) -> bool {
 
 #[test]
 fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
-    let order =
-        Order { options: Options { timeout: Some(Duration::from_millis(100)), ..Options::default() }, ..order() };
+    let plan = journal::Plan {
+        parameters: Options { timeout: Some(Duration::from_millis(100)), ..Options::default() },
+        ..plan()
+    };
     let endless = || {
         let bench = bench();
         {
@@ -211,7 +213,7 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
 
     let mut bench = endless();
     let (tell, told) = mpsc::channel();
-    let ended = bench.migrate(&order, move |event| {
+    let ended = bench.migrate(&plan, move |event| {
         if said(event, "the job could not be aborted, which is tried again: abort: scripted") {
             tell.send(()).unwrap();
         }
@@ -223,7 +225,7 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
     // It meets no switch-over.
     let mut bench = endless();
     let source = bench.hosts[0].clone();
-    let ended = bench.migrate(&order, move |event| {
+    let ended = bench.migrate(&plan, move |event| {
         if said(event, "the job could not be aborted") {
             let mut source = source.0.lock().unwrap();
             (source.state, source.refused_aborts) = (Some(Now::Paused(PauseReason::Migration)), 0);
@@ -240,10 +242,10 @@ fn an_abort_that_is_refused_is_tried_again_until_it_is_too_late() {
 #[test]
 fn a_limit_of_the_pause_that_cannot_be_set_back_is_not_set_or_said() {
     let options = Options { max_downtime: Some(Duration::from_secs(5)), ..Options::default() };
-    let order = Order { options, ..order() };
+    let plan = journal::Plan { parameters: options, ..plan() };
     let mut bench = bench_that_stays();
     bench.hosts[0].0.lock().unwrap().refuses = vec!["max_downtime"];
-    let ended = bench.migrate(&order, |_| {});
+    let ended = bench.migrate(&plan, |_| {});
     assert_eq!(bench.hosts[0].calls(), [""; 0]);
     assert_eq!(
         ended.receipt.summary,
@@ -257,7 +259,7 @@ fn a_limit_of_the_pause_that_cannot_be_set_back_is_not_set_or_said() {
         (source.endless, source.max_downtime_ms) = (true, Some(700));
     }
     let (source, (tell, told)) = (bench.hosts[0].clone(), mpsc::channel());
-    bench.migrate(&order, move |event| match &event.what {
+    bench.migrate(&plan, move |event| match &event.what {
         What::Progress(_) => {
             source.0.lock().unwrap().refuses = vec!["set_max_downtime"];
             source.end_migration();
@@ -279,7 +281,7 @@ fn a_wish_to_stop_that_comes_after_libvirts_call_hides_no_error() {
     let mut bench = bench_that_stays();
     let (line, failure) = (Line::new(), Failure::Other);
     let sender = line.sender();
-    let ended = bench.migrate_on(&order(), &line, move |event| {
+    let ended = bench.migrate_on(&plan(), &line, move |event| {
         if event.phase == Phase::Perform && event.what == What::Begun {
             let error = HypervisorError { doing: "migrate".into(), message: "no room".into(), failure };
             for note in [Note::Returned(Err(error)), Note::Stop] {
@@ -296,21 +298,21 @@ fn a_wish_to_stop_that_comes_after_libvirts_call_hides_no_error() {
 
 #[test]
 fn autostart_is_off_on_the_source_while_libvirt_migrates_and_is_where_the_guest_ends_up() {
-    let order = Order { persistent: true, autostart: true, ..order() };
+    let plan = journal::Plan { undefine_source: true, persist_destination: true, autostart: true, ..plan() };
     let defined = |bench: &Bench| {
         let mut source = bench.hosts[0].0.lock().unwrap();
         (source.persistent, source.autostart) = (true, true);
     };
     let mut moves = bench();
     defined(&moves);
-    let ended = moves.migrate(&order, |_| {});
+    let ended = moves.migrate(&plan, |_| {});
     assert_eq!(ended.outcome, Outcome::Fine, "{ended:#?}");
     assert_eq!(moves.hosts[0].calls(), ["autostart false"]);
     assert_eq!(moves.hosts[1].calls(), ["autostart true"]);
 
     let mut stays = bench_that_stays();
     defined(&stays);
-    let ended = stays.migrate(&order, |_| {});
+    let ended = stays.migrate(&plan, |_| {});
     assert_eq!((ended.outcome, ended.closed), (Outcome::Undone, true), "{ended:#?}");
     assert_eq!(stays.hosts[0].calls(), ["autostart false", "autostart true"]);
     let recorded = stays.recorded();
@@ -320,14 +322,14 @@ fn autostart_is_off_on_the_source_while_libvirt_migrates_and_is_where_the_guest_
     let mut refused = bench();
     defined(&refused);
     refused.hosts[0].0.lock().unwrap().refuses = vec!["autostart"];
-    let ended = refused.migrate(&order, |_| {});
+    let ended = refused.migrate(&plan, |_| {});
     assert_eq!((ended.outcome, ended.closed), (Outcome::Undone, true), "{ended:#?}");
     assert_eq!(refused.hosts[0].state(), Some(Now::Running(RunReason::Other(1))));
 
     let mut lost = bench_that_stays();
     defined(&lost);
     let source = lost.hosts[0].clone();
-    let ended = lost.migrate(&order, move |event| {
+    let ended = lost.migrate(&plan, move |event| {
         if event.phase == Phase::Verify {
             source.0.lock().unwrap().refuses = vec!["autostart"];
         }
@@ -349,11 +351,11 @@ fn a_lock_that_is_lost_right_before_an_unplug_or_before_libvirts_call_stops_the_
         alternatives: Vec::new(),
     };
     for (ports, phase) in [(vec![port], Phase::Detach), (Vec::new(), Phase::Perform)] {
-        let order = Order { ports, ..order() };
+        let plan = journal::Plan { ports, ..plan() };
         let mut bench = bench();
         let other = Mark { id: "m-2".into(), machine: "ops-2".into(), ..Mark::default() }.element();
         let (source, written) = (bench.hosts[0].clone(), other.clone());
-        let ended = bench.migrate(&order, move |event| {
+        let ended = bench.migrate(&plan, move |event| {
             if event.phase == phase && event.what == What::Begun {
                 source.0.lock().unwrap().mark = Some(written.clone());
             }
@@ -371,7 +373,7 @@ fn a_lock_that_is_lost_right_before_an_unplug_or_before_libvirts_call_stops_the_
 
 #[test]
 fn a_rehearsal_ends_when_it_has_shown_enough_and_fails_by_what_was_refused() {
-    let rehearsal = || order().rehearsed(Some(1 << 30)).unwrap();
+    let rehearsal = || plan().rehearsed(Some(1 << 30)).unwrap();
     let endless = || {
         let bench = bench();
         bench.hosts[0].0.lock().unwrap().endless = true;

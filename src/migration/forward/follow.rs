@@ -118,7 +118,7 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
 
     /// Asks the source in a thread of its own.
     fn ask(&self, question: impl FnOnce(&dyn Hypervisor, &str) -> Answered + Send + 'static) {
-        let (source, uuid) = (Arc::clone(&self.source), self.forward.order.instance.uuid.clone());
+        let (source, uuid) = (Arc::clone(&self.source), self.forward.plan.instance.uuid.clone());
         let sender = self.forward.line.sender();
         // Where nobody listens any more, pvm has left.
         std::thread::spawn(move || drop(sender.send(Note::Answered(question(source.as_ref(), &uuid)))));
@@ -126,8 +126,8 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
 
     /// Follows the job until libvirt's call returns.
     pub(super) fn until_it_ends(&mut self) -> libvirt::Result<()> {
-        let mut limit = self.forward.order.options.timeout;
-        let poll = if self.forward.order.rehearsal { POLL_REHEARSAL } else { POLL };
+        let mut limit = self.forward.plan.parameters.timeout;
+        let poll = if self.forward.plan.rehearsal { POLL_REHEARSAL } else { POLL };
         let mut wished = false;
         loop {
             // What the daemon told before a wish comes first, so that none is obeyed after the record of switch-over.
@@ -239,7 +239,7 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
         let silent_ms = if progress.memory_total == 0 { silent } else { 0 };
         self.last = Progress { elapsed_ms, silent_ms, ..*progress };
         self.forward.ground.tell(What::Progress(self.last));
-        if self.forward.order.rehearsal && self.flowed {
+        if self.forward.plan.rehearsal && self.flowed {
             self.end_rehearsal();
         }
         // Switch-over has a clock of its own, and what is to end need not be hurried.
@@ -256,7 +256,7 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
     /// Ends a rehearsal that has shown enough, or that would complete.
     fn end_rehearsal(&mut self) {
         let flowed = self.flows_since.get_or_insert_with(moment).elapsed();
-        let moves_state = self.forward.order.moving_state().next().is_some();
+        let moves_state = self.forward.plan.moving_state().next().is_some();
         match shown(flowed, self.last.iteration, moves_state) {
             Shown::Little => {}
             Shown::Enough => self.obey(Stopped::Rehearsed),

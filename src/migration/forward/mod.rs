@@ -25,10 +25,9 @@ use super::ending::{Attempt, Ending, Failed};
 use super::event::Phase;
 use super::finish::finish;
 use super::ground::Ground;
-use super::order::Order;
 use super::orders::Orders;
 use super::taken;
-use crate::journal::{Entry, Side};
+use crate::journal::{self, Entry, Side};
 use crate::libvirt::{self, Happened, Hypervisor, Job, Watch};
 use crate::model::both::both;
 use crate::model::causes::sentence;
@@ -109,9 +108,9 @@ impl Stopped {
 }
 
 /// Migrates one guest, recording each change before it is made.
-pub fn migrate(ground: &mut Ground<'_>, order: &Order, line: &Line) -> Ending {
+pub fn migrate(ground: &mut Ground<'_>, plan: &journal::Plan, line: &Line) -> Ending {
     let (failed, job) = {
-        let mut forward = Forward { ground, order, line, watch: None, stopped: None, job: None };
+        let mut forward = Forward { ground, plan, line, watch: None, stopped: None, job: None };
         let failed = forward.go().err();
         (failed, forward.job)
     };
@@ -120,14 +119,14 @@ pub fn migrate(ground: &mut Ground<'_>, order: &Order, line: &Line) -> Ending {
     if ending.outcome != Outcome::Undone {
         return ending;
     }
-    let taken = ground.host(Side::Destination).ok().and_then(|host| taken::find(host.as_ref(), order, error.as_ref()));
+    let taken = ground.host(Side::Destination).ok().and_then(|host| taken::find(host.as_ref(), plan, error.as_ref()));
     Ending { taken, ..ending }
 }
 
 /// One migration on its way there.
 struct Forward<'f, 'a> {
     ground: &'f mut Ground<'a>,
-    order: &'f Order,
+    plan: &'f journal::Plan,
     line: &'f Line,
     watch: Option<Box<dyn Watch>>,
     /// Who wanted the end, unless it came too late.
@@ -139,22 +138,22 @@ struct Forward<'f, 'a> {
 impl Forward<'_, '_> {
     fn go(&mut self) -> Result<(), Failed> {
         self.ground.enter(Phase::Claim);
-        self.announce(&Entry::Claim { map: self.order.map.clone() })?;
+        self.announce(&Entry::Claim { map: self.plan.map.clone() })?;
         self.heed_stop()?;
         self.ground.enter(Phase::Recheck);
         let (sender, receiver) = mpsc::channel();
         let (source, destination) = (self.host(Side::Source)?, self.host(Side::Destination)?);
         let store = self.ground.store();
         let (watch, rechecked) = both(
-            || source.watch(&self.order.instance.uuid, sender),
-            || recheck::recheck(source.as_ref(), destination.as_ref(), self.order, &|id| store.is_over(id)),
+            || source.watch(&self.plan.instance.uuid, sender),
+            || recheck::recheck(source.as_ref(), destination.as_ref(), self.plan, &|id| store.is_over(id)),
         );
         rechecked?;
         self.watch = Some(watch.map_err(|e| Failed::of(Outcome::Unknown, e))?);
         self.listen(receiver);
         self.announce(&Entry::Recheck)?;
-        recheck::mark(self.ground, self.order)?;
-        for port in &self.order.ports {
+        recheck::mark(self.ground, self.plan)?;
+        for port in &self.plan.ports {
             self.heed_stop()?;
             self.ground.enter(Phase::Detach);
             self.detach(port)?;
@@ -181,7 +180,7 @@ impl Forward<'_, '_> {
                 self.stopped = self.stopped.or(Some(Stopped::Operator));
             }
         }
-        let limit = self.order.options.timeout;
+        let limit = self.plan.parameters.timeout;
         if limit.is_some_and(|limit| self.elapsed() > limit) {
             self.stopped = self.stopped.or(Some(Stopped::Timeout));
         }

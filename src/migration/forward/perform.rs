@@ -8,14 +8,13 @@ use super::follow::Follow;
 use super::recheck::{mark_phase, still_locked};
 use super::{Forward, Note, Stopped};
 use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
-use crate::journal::{Entry, PerformIntent, Side};
+use crate::journal::{self, Entry, PerformIntent, Side};
 use crate::libvirt::{DomainXml, Failure, Happened, Hypervisor, HypervisorError, MigrateRequest, SecretXml, Way};
 use crate::migration::answer::perform_intent;
 use crate::migration::downtime;
 use crate::migration::ending::Failed;
 use crate::migration::event::{Phase, TOO_LATE, milliseconds, moment};
 use crate::migration::look::definition;
-use crate::migration::order::Order;
 use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
@@ -28,22 +27,22 @@ fn undone(why: impl Into<String>) -> Failed {
 }
 
 /// The request, with the XML of this moment and its passwords, or why it cannot be made.
-fn request(source: &dyn Hypervisor, order: &Order) -> Result<MigrateRequest, Failed> {
-    let read = |which| source.secret_xml(&order.instance.uuid, which).map_err(|e| Failed::of(Outcome::Undone, e));
+fn request(source: &dyn Hypervisor, plan: &journal::Plan) -> Result<MigrateRequest, Failed> {
+    let read = |which| source.secret_xml(&plan.instance.uuid, which).map_err(|e| Failed::of(Outcome::Undone, e));
     let live = read(DomainXml::Live)?;
     let destination_xml =
-        rewrite(live.expose(), order.moving_state(), Interfaces::MustBeMapped).map_err(|e| undone(e.to_string()))?;
-    let persistent_xml = if order.persistent {
+        rewrite(live.expose(), plan.moving_state(), Interfaces::MustBeMapped).map_err(|e| undone(e.to_string()))?;
+    let persistent_xml = if plan.persist_destination {
         let inactive = read(DomainXml::Inactive)?;
-        let (xml, _) = rewrite_persistent(inactive.expose(), &order.map).map_err(|e| undone(e.to_string()))?;
+        let (xml, _) = rewrite_persistent(inactive.expose(), &plan.map).map_err(|e| undone(e.to_string()))?;
         Some(SecretXml::new(xml))
     } else {
         None
     };
-    let options = &order.options;
+    let options = &plan.parameters;
     Ok(MigrateRequest {
-        destination_uri: order.destination_uri.clone(),
-        migrate_uri: order.migrate_uri.clone(),
+        destination_uri: plan.destination_uri.clone(),
+        migrate_uri: plan.migrate_uri.clone(),
         destination_xml: SecretXml::new(destination_xml),
         persistent_xml,
         bandwidth: options.bandwidth,
@@ -57,16 +56,16 @@ fn request(source: &dyn Hypervisor, order: &Order) -> Result<MigrateRequest, Fai
 impl Forward<'_, '_> {
     /// Tells libvirt to migrate and follows it to its end.
     pub(super) fn perform(&mut self) -> Result<(), Failed> {
-        mark_phase(self.ground, self.order, Phase::Perform);
-        let (source, uuid) = (self.host(Side::Source)?, self.order.instance.uuid.clone());
-        let chosen = self.order.options.max_downtime.map(milliseconds);
+        mark_phase(self.ground, self.plan, Phase::Perform);
+        let (source, uuid) = (self.host(Side::Source)?, self.plan.instance.uuid.clone());
+        let chosen = self.plan.parameters.max_downtime.map(milliseconds);
         let failed = |e| Failed::of(Outcome::Undone, e);
         let ((limit, definition), (now, request)) = both(
             || {
-                let definition = self.order.persistent.then(|| definition(source.as_ref(), &uuid)).transpose();
+                let definition = self.plan.persist_destination.then(|| definition(source.as_ref(), &uuid)).transpose();
                 (source.max_downtime(&uuid), definition)
             },
-            || (source.domain(&uuid), request(source.as_ref(), self.order)),
+            || (source.domain(&uuid), request(source.as_ref(), self.plan)),
         );
         // What could not be set back is not set.
         let limit_before = match (limit, chosen) {
@@ -77,7 +76,7 @@ impl Forward<'_, '_> {
         let (request, definition) = (request?, definition.map_err(failed)?);
         let now = now.map_err(failed)?.ok_or_else(|| undone("the guest is gone from the source"))?;
         // Last, right before the call.
-        still_locked(self.ground, self.order).map_err(|failed| Failed { outcome: Outcome::Undone, ..failed })?;
+        still_locked(self.ground, self.plan).map_err(|failed| Failed { outcome: Outcome::Undone, ..failed })?;
         let autostart_off = now.autostart;
         let intent = PerformIntent { definition, autostart_off, ..perform_intent(&now, 1, limit_before) };
         self.ground.record(&Entry::PerformIntent(intent)).map_err(|e| undone(sentence(&e)))?;
@@ -110,7 +109,7 @@ impl Forward<'_, '_> {
         };
         let peer_unreached = !moved && error.failure == Failure::PeerUnreached;
         let why = if peer_unreached {
-            way_round(self.ground.name(Side::Source), self.order, &error)
+            way_round(self.ground.name(Side::Source), self.plan, &error)
         } else {
             error.message.clone()
         };
@@ -132,7 +131,7 @@ impl Forward<'_, '_> {
         limit_before: Option<u64>,
     ) -> Result<(crate::libvirt::Result<()>, bool), Failed> {
         let destination = self.ground.host(Side::Destination).map_err(undone)?;
-        let (sender, uuid, direct) = (self.line.sender(), self.order.instance.uuid.clone(), self.order.options.direct);
+        let (sender, uuid, direct) = (self.line.sender(), self.plan.instance.uuid.clone(), self.plan.parameters.direct);
         let caller = Arc::clone(source);
         std::thread::spawn(move || {
             let way = if direct { Way::Direct(destination.as_ref()) } else { Way::PeerToPeer };
@@ -140,7 +139,7 @@ impl Forward<'_, '_> {
             let _ = sender.send(Note::Returned(caller.migrate(&uuid, &request, way)));
         });
         // What could not be set back is not raised.
-        let raises = self.order.options.raise_downtime && limit_before.is_some();
+        let raises = self.plan.parameters.raise_downtime && limit_before.is_some();
         let mut follow = Follow::new(self, Arc::clone(source), raises);
         let returned = follow.until_it_ends();
         let moved = follow.flowed;
@@ -214,9 +213,9 @@ impl Forward<'_, '_> {
 }
 
 /// The error of a source's daemon that did not reach the destination's, with the way round.
-fn way_round(source: &str, order: &Order, error: &HypervisorError) -> String {
+fn way_round(source: &str, plan: &journal::Plan, error: &HypervisorError) -> String {
     format!(
         "{}; the daemon of {source} opens {} as its own user: where it cannot, --direct has pvm connect to both hosts",
-        error.message, order.destination_uri
+        error.message, plan.destination_uri
     )
 }

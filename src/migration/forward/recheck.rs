@@ -1,13 +1,12 @@
 //! Fresh facts right before anything is touched, and the mark that keeps others away.
 
 use crate::journal::mark::Marked;
-use crate::journal::{Entry, Mark, Side};
+use crate::journal::{self, Entry, Mark, Side};
 use crate::libvirt::{self, Hypervisor, PauseReason};
 use crate::migration::ending::Failed;
 use crate::migration::event::Phase;
 use crate::migration::ground::Ground;
 use crate::migration::mark;
-use crate::migration::order::Order;
 use crate::model::both::both;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
@@ -16,12 +15,12 @@ use crate::model::outcome::Outcome;
 pub(super) fn recheck(
     source: &dyn Hypervisor,
     destination: &dyn Hypervisor,
-    order: &Order,
+    plan: &journal::Plan,
     over: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), Failed> {
     let unknown = |e| Failed::of(Outcome::Unknown, e);
     let refused = |why: String| Err(Failed::new(Outcome::Findings, why));
-    let uuid = &order.instance.uuid;
+    let uuid = &plan.instance.uuid;
     let (there, fresh) = both(|| destination.domain(uuid), || source.domain(uuid));
     let Some(fresh) = fresh.map_err(unknown)? else {
         return refused("the guest is gone from the source".into());
@@ -32,8 +31,8 @@ pub(super) fn recheck(
         return refused(format!("the guest {why}"));
     }
     let as_planned = match fresh.state {
-        libvirt::State::Running(_) => !order.paused,
-        libvirt::State::Paused(PauseReason::User) => order.paused,
+        libvirt::State::Running(_) => !plan.paused,
+        libvirt::State::Paused(PauseReason::User) => plan.paused,
         _ => false,
     };
     if !as_planned {
@@ -55,13 +54,13 @@ fn host(ground: &mut Ground<'_>, side: Side) -> Result<std::sync::Arc<dyn Hyperv
 }
 
 /// Takes the guest's migration lock, recorded first. Another machine may be at it at this very moment.
-pub(super) fn mark(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed> {
+pub(super) fn mark(ground: &mut Ground<'_>, plan: &journal::Plan) -> Result<(), Failed> {
     ground.record(&Entry::MarkIntent).map_err(|e| Failed::new(Outcome::Unknown, sentence(&e)))?;
     let source = host(ground, Side::Source)?;
-    let phase = if order.ports.is_empty() { Phase::Perform } else { Phase::Detach };
+    let phase = if plan.ports.is_empty() { Phase::Perform } else { Phase::Detach };
     let store = ground.store();
     let pause = |time| ground.world.pause(time);
-    match mark::take(source.as_ref(), &order.instance.uuid, &mark_of(order, phase), |id| store.is_over(id), pause) {
+    match mark::take(source.as_ref(), &plan.instance.uuid, &mark_of(plan, phase), |id| store.is_over(id), pause) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(Failed::new(Outcome::Findings, format!("the guest {why}"))),
         Err(e) => Err(Failed::of(Outcome::Unknown, e)),
@@ -69,8 +68,8 @@ pub(super) fn mark(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed>
 }
 
 /// Looks once more whether the lock is this migration's: right before what hurts if it is not.
-pub(super) fn still_locked(ground: &mut Ground<'_>, order: &Order) -> Result<(), Failed> {
-    match mark::holds(host(ground, Side::Source)?.as_ref(), &order.instance.uuid, &order.id) {
+pub(super) fn still_locked(ground: &mut Ground<'_>, plan: &journal::Plan) -> Result<(), Failed> {
+    match mark::holds(host(ground, Side::Source)?.as_ref(), &plan.instance.uuid, &plan.id) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(Failed::new(Outcome::Findings, format!("the guest {why}"))),
         Err(e) => Err(Failed::of(Outcome::Findings, e)),
@@ -78,23 +77,23 @@ pub(super) fn still_locked(ground: &mut Ground<'_>, order: &Order) -> Result<(),
 }
 
 /// Writes the phase into the mark of a guest that has ports unplugged: without the journal it tells what is missing.
-pub(super) fn mark_phase(ground: &mut Ground<'_>, order: &Order, phase: Phase) {
-    if order.ports.is_empty() {
+pub(super) fn mark_phase(ground: &mut Ground<'_>, plan: &journal::Plan, phase: Phase) {
+    if plan.ports.is_empty() {
         return;
     }
-    let mark = mark_of(order, phase);
+    let mark = mark_of(plan, phase);
     if let Err(why) = ground.call(Side::Source, |host, uuid| mark::set(host, uuid, &mark)) {
         ground.note(&format!("the guest's mark still tells an earlier phase: {why}"));
     }
 }
 
-fn mark_of(order: &Order, phase: Phase) -> Mark {
+fn mark_of(plan: &journal::Plan, phase: Phase) -> Mark {
     Mark {
-        id: order.id.clone(),
+        id: plan.id.clone(),
         phase: phase.name().to_owned(),
-        machine: order.machine.clone(),
-        source: order.source.clone(),
-        destination: order.destination.clone(),
-        ports: order.ports.iter().map(Marked::of).collect(),
+        machine: plan.machine.clone(),
+        source: plan.source.clone(),
+        destination: plan.destination.clone(),
+        ports: plan.ports.iter().map(Marked::of).collect(),
     }
 }
