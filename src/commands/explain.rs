@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::{Context, OrStop as _, Stop, migrate};
 use crate::cli::explain::Explain;
 use crate::model::finding::Rule;
+use crate::model::near_miss::near_miss;
 use crate::model::outcome::Outcome;
 use crate::output::text::folded;
-use crate::text::near_miss::near_miss;
 use crate::{facts, nova, preflight};
 
 /// Every rule pvm knows, by code: those of the rooms, of `migrate`, of the lints and of the checks.

@@ -8,6 +8,7 @@ pub mod format;
 pub mod functions;
 pub mod identity;
 pub mod known;
+pub mod near_miss;
 pub mod options;
 pub mod outcome;
 pub mod paste;

@@ -2,7 +2,6 @@
 
 pub mod file;
 pub mod mapped;
-pub mod near_miss;
 
 pub use crate::model::span::{FileId, Span, Spanned};
 pub use file::{SourceFile, Sources};

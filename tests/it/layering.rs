@@ -23,7 +23,6 @@ pub(crate) const USES: &[(&str, &[&str])] = &[
         "commands",
         &[
             "model",
-            "text",
             "domain",
             "libvirt",
             "proof",

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::finding::{Finding, Fix, rules};
+use crate::model::near_miss::near_miss;
 use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
-use crate::text::near_miss::near_miss;
 use crate::text::{Span, Spanned};
 
 rules! {

@@ -2,9 +2,9 @@
 
 use super::Subject;
 use crate::model::finding::Finding;
+use crate::model::near_miss::near_miss;
 use crate::nova::config::options::{self, KNOWN};
 use crate::nova::oslo::ini::Assignment;
-use crate::text::near_miss::near_miss;
 
 lint! {
     /// An option that Nova does not read stands in [pci], or one it reads stands elsewhere.

@@ -2,8 +2,8 @@
 
 use super::Subject;
 use crate::model::finding::{Finding, Severity};
+use crate::model::near_miss::near_miss;
 use crate::nova::config::device_spec::{KNOWN_TAGS, MATCHING_KEYS};
-use crate::text::near_miss::near_miss;
 
 lint! {
     /// A device_spec has a key that Nova takes as a free tag, probably a misspelt one.
