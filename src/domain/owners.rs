@@ -13,7 +13,7 @@ pub struct Owner {
     pub word: &'static str,
     /// The name in sentences.
     pub name: &'static str,
-    /// The command by which it moves a guest; `{name}` and `{uuid}` are the guest's.
+    /// The command by which it moves a guest; `{name}` and `{uuid}` are the guest's, `{host}` is the destination.
     moves: &'static str,
     marks: &'static [Mark],
     origin: Origin,
@@ -40,7 +40,8 @@ pub const OWNERS: &[Owner] = &[
     Owner {
         word: "nova",
         name: "Nova",
-        moves: "openstack server migrate --live-migration {uuid}",
+        // Without --host Nova's scheduler chooses; the client takes --host from 2.30 on, where it does not bypass the scheduler.
+        moves: "openstack --os-compute-api-version 2.30 server migrate --live-migration --host {host} --wait {uuid}",
         marks: &[Mark::Namespace(NOVA_NAMESPACE), Mark::Smbios("manufacturer", "OpenStack Foundation")],
         origin: Origin::new("nova/virt/libvirt/config.py, nova/version.py", "Nova 34, 2026-11-28"),
     },
@@ -126,10 +127,19 @@ impl Owner {
         OWNERS.iter().find(|owner| owner.marks.iter().any(|mark| mark.is_in(document)))
     }
 
-    /// The command by which it moves this guest.
-    pub fn command(&self, name: &str, uuid: &str) -> String {
-        // The name last: it may hold what looks like a place to fill in.
-        self.moves.replace("{uuid}", &quoted(uuid)).replace("{name}", &quoted(name))
+    /// The command by which it moves this guest to the host of this name.
+    pub fn command(&self, name: &str, uuid: &str, host: &str) -> String {
+        // Each place once, from the left: a name may hold what looks like a place to fill in.
+        let (mut command, mut rest) = (String::new(), self.moves);
+        while let Some(at) = rest.find('{') {
+            command += &rest[..at];
+            rest = &rest[at..];
+            let places = [("{uuid}", uuid), ("{name}", name), ("{host}", host)];
+            let Some((place, value)) = places.iter().find(|(place, _)| rest.starts_with(place)) else { break };
+            command += &quoted(value);
+            rest = &rest[place.len()..];
+        }
+        command + rest
     }
 }
 
@@ -187,9 +197,15 @@ mod tests {
     #[test]
     fn a_name_is_one_word_of_the_command_that_moves_its_guest() {
         for owner in OWNERS.iter().filter(|owner| owner.moves.contains("{name}")) {
-            let command = owner.command("vm;{uuid} $(x)", "u");
+            let command = owner.command("vm;{uuid} $(x)", "u", "h");
             assert!(command.contains("'vm;{uuid} $(x)'"), "{command}");
         }
+    }
+
+    #[test]
+    fn nova_is_told_the_host() {
+        let command = Owner::of_word("nova").unwrap().command("db", "u", "cmp;{uuid}");
+        assert!(command.ends_with(" --host 'cmp;{uuid}' --wait u"), "{command}");
     }
 
     #[test]

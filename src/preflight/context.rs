@@ -118,6 +118,19 @@ impl<'a> Instance<'a> {
         &self.hosts.destination.host
     }
 
+    /// The folder of Nova's instances, when Nova moves this guest: it copies local disks below it, and fetches base images
+    /// and kernels (`is_shared_block_storage` and `pre_live_migration` of nova/virt/libvirt/driver.py).
+    pub fn brought_by_nova(&self) -> Option<&'a str> {
+        let uuid = &self.domain.uuid;
+        if self.terms.bypass_owner || uuid.is_empty() || self.domain.owner.as_deref() != Some("nova") {
+            return None;
+        }
+        let own = format!("/{uuid}/");
+        let disks = self.guest.disks.iter().filter_map(|disk| disk.source.as_deref());
+        let mut paths = disks.chain(self.guest.paths.iter().map(|path| path.path.as_str()));
+        paths.find_map(|path| path.split_once(&own)).map(|(folder, _)| folder).filter(|folder| folder.starts_with('/'))
+    }
+
     /// The domain capabilities that the destination's libvirt tells of the guest's emulator and machine. Failing these, those
     /// of the same kind of virtualisation: what can run differs between KVM and emulation, hardly between machine types.
     pub fn capabilities(&self) -> Option<&'a str> {
@@ -188,6 +201,11 @@ pub fn is_loopback(address: &str) -> bool {
 /// A host's name for sentences.
 pub fn name(host: &Host) -> Cow<'_, str> {
     if host.name.is_empty() { Cow::Borrowed("a host without a name") } else { quoted(&host.name) }
+}
+
+/// Whether a path lies in a folder, not beside it.
+pub fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')) && !path.split('/').any(|part| part == "..")
 }
 
 /// Both hosts' values of a fact, or what is missing.

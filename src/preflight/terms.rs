@@ -44,6 +44,8 @@ pub struct Terms {
     pub tls: bool,
     /// Number of connections, where there are several (multifd).
     pub parallel: Option<u32>,
+    /// Whether pvm moves a guest that somebody else owns.
+    pub bypass_owner: bool,
     /// Disks that are copied, by target name.
     pub copies: BTreeMap<String, Copied>,
 }

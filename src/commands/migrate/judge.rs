@@ -68,6 +68,10 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
             Weight::Shown | Weight::Nothing => {}
         }
     }
+    // Before the findings: whoever owns the guest is told to move it, which pvm's findings need not prevent.
+    if let Some(owner) = &planned.facts.domain().owner {
+        refuse_owned(owner, planned, args)?;
+    }
     if let Some(outcome) = stops {
         let why = if outcome == Outcome::Unknown { "what is unknown above" } else { "the findings above" };
         return Err(Stop::new(outcome, format!("{} was not migrated because of {why}", planned.facts.domain().name)));
@@ -81,9 +85,6 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
     {
         let message = format!("port {} would have to be unplugged, which --no-replug forbids", port.source);
         return Err(Stop::refused(message));
-    }
-    if let Some(owner) = &planned.facts.domain().owner {
-        refuse_owned(owner, planned, args)?;
     }
     Ok(migration)
 }
@@ -129,7 +130,7 @@ fn sentence(row: &Row) -> String {
 fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> Result<(), Stop> {
     let (name, uuid) = (&planned.facts.domain().name, &planned.facts.domain().uuid);
     let (who, command) = match Owner::of_word(owner) {
-        Some(known) => (known.name, known.command(name, uuid)),
+        Some(known) => (known.name, known.command(name, uuid, &planned.facts.destination.host.name)),
         None => (owner, "its own tools".to_owned()),
     };
     match &args.bypass_owner {

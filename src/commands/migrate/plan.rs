@@ -66,6 +66,7 @@ pub(super) fn make(
 fn judge(facts: &Facts, wanted: &Wanted) -> Report {
     let terms = Terms {
         no_detach: wanted.no_detach,
+        bypass_owner: wanted.bypass_owner,
         downtime: wanted.downtime,
         bandwidth: wanted.options.bandwidth,
         switchover_bandwidth: wanted.options.switchover_bandwidth,

@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) copies: Vec<String>,
     /// Ports stay plugged in.
     pub(super) no_detach: bool,
+    /// It is moved without its owner.
+    pub(super) bypass_owner: bool,
     /// How it is done.
     pub(super) options: Options,
     /// The limit of the pause, where it is to be chosen.
@@ -62,6 +64,7 @@ impl Wanted {
             ports: args.replug.clone(),
             copies: args.copy_storage.clone(),
             no_detach: args.no_replug,
+            bypass_owner: args.bypass_owner.is_some(),
             options,
             downtime,
             saved: None,
@@ -80,6 +83,7 @@ impl Wanted {
             ports: plan.ports.clone(),
             copies: options.copy_disks.keys().cloned().collect(),
             no_detach: args.no_replug,
+            bypass_owner: args.bypass_owner.is_some(),
             options,
             downtime,
             saved: Some(plan),

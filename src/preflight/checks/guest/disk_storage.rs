@@ -15,6 +15,7 @@ check! {
     /// look at backing images: with another image of that name on the destination the guest goes on with other data. pvm
     /// compares what is mounted there on both hosts, and whether it may be written. A block device is the same when its name
     /// tells which one it is (/dev/disk/by-id, multipath by WWID), or its WWID or device-mapper UUID on both hosts.
+    /// Of a guest that Nova moves, Nova copies what lies in the folder of its instances.
     /// # Check by hand
     /// On both hosts: findmnt -T PATH; for a block device ls -l /dev/disk/by-id; qemu-img info --backing-chain PATH.
     /// # Fix
@@ -24,6 +25,7 @@ check! {
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
+    let brought = instance.brought_by_nova();
     for disk in &instance.guest.disks {
         if disk.kind == "nvme" {
             verdicts.push(nvme(disk));
@@ -33,7 +35,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         if disk.transient {
             verdicts.push(Verdict::fail(format!("the disk {} is transient", disk.target)));
         }
-        if instance.terms.copies.contains_key(&disk.target) {
+        if instance.terms.copies.contains_key(&disk.target) || brought.is_some_and(|folder| is_below(path, folder)) {
             continue;
         }
         let written = !disk.readonly && !matches!(disk.device.as_str(), "cdrom" | "floppy");

@@ -14,7 +14,7 @@ check! {
     /// # Check by hand
     /// virsh dumpxml DOMAIN, elements metadata and sysinfo.
     /// # Fix
-    /// openstack server migrate --live-migration, or the owner's own command.
+    /// openstack server migrate --live-migration --host HOST, or the owner's own command.
     "guest-owner": Info, Instance(run)
 }
 
@@ -25,7 +25,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let (name, command) = match domain.owner.as_deref().map(|word| (word, Owner::of_word(word))) {
         Some((word, None)) => (word, "its own tools".to_owned()),
         known => match known.and_then(|(_, owner)| owner).or_else(marked) {
-            Some(owner) => (owner.word, owner.command(&domain.name, &domain.uuid)),
+            Some(owner) => (owner.word, owner.command(&domain.name, &domain.uuid, &instance.destination().name)),
             None => return Vec::new(),
         },
     };

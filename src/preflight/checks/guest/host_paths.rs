@@ -12,7 +12,8 @@ check! {
     /// QEMU on the destination is started with the same emulator, firmware, kernel, option ROMs, logs, sockets and devices,
     /// by the same paths. What libvirt or QEMU make themselves (logs, listening sockets, firmware variables) needs a folder
     /// that can be written; all else must exist, and memory devices and option ROMs must have the same size. pvm looks at
-    /// every path in the guest's definition, whatever the element, and at those in QEMU arguments.
+    /// every path in the guest's definition, whatever the element, and at those in QEMU arguments. Of a guest that Nova
+    /// moves, Nova brings what lies in the folder of its instances.
     /// # Check by hand
     /// On the destination: ls -ld PATH.
     /// # Fix
@@ -30,7 +31,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();
     let mut verdicts = Vec::new();
     let (mut lacking, mut unknown) = (Vec::new(), Vec::new());
-    for path in instance.guest.paths.iter().filter(|path| !EVERYWHERE.contains(&path.path.as_str())) {
+    let brought = instance.brought_by_nova();
+    let is_there = |path: &str| EVERYWHERE.contains(&path) || brought.is_some_and(|folder| is_below(path, folder));
+    for path in instance.guest.paths.iter().filter(|path| !is_there(&path.path)) {
         match there(host, path) {
             There::Yes => verdicts.extend(size(instance, path)),
             There::No => lacking.push(format!("{} ({})", path.path, path.what)),
