@@ -222,11 +222,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the source is called; journals of pvm 0.1 have only its name.
-    pub fn source_name(&self) -> &str {
-        if self.source_label.is_empty() { &self.source.name } else { &self.source_label }
-    }
-
     /// The devices that move with their state. Ports are unplugged by then.
     pub fn moving_state(&self) -> impl Iterator<Item = &DeviceMove> {
         self.map.iter().filter(|moved| moved.moves_state())

@@ -91,7 +91,9 @@ impl<'a> Ground<'a> {
     /// What a host is called.
     pub fn name(&self, side: Side) -> &str {
         match side {
-            Side::Source => self.state.plan.source_name(),
+            // A recovery may run elsewhere, and its other lines have the operator's word.
+            Side::Source if self.clock.is_some() => &self.state.plan.source_label,
+            Side::Source => &self.state.plan.source.name,
             Side::Destination => &self.state.plan.destination.name,
         }
     }
