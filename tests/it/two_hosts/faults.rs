@@ -310,17 +310,19 @@ fn credentials_that_are_refused_change_nothing() {
 /// A page of tmpfs: what is left of a journal's last page can be written on a full disk too.
 const PAGE: usize = 4096;
 
+/// How often the plan of a journal, and it alone, names the destination by its URI.
+const NAMED: usize = 3;
+
 /// A URI of host b so long that the records of a journal up to this one fill a page almost, and the next needs another.
 /// `journal` is one of a run with a short URI.
 fn uri_that_fills_a_page(journal: &str, up_to: &str) -> String {
     let at = journal.find(&format!("\"record\":\"{up_to}\"")).unwrap();
     let end = at + journal[at..].find('\n').unwrap() + 1;
     let short = "qemu+tcp://host-b/system";
-    // The plan alone names it.
-    assert_eq!(journal[..end].matches(short).count(), 2, "{journal}");
+    assert_eq!(journal[..end].matches(short).count(), NAMED, "{journal}");
     assert!(end < PAGE - 200, "{journal}");
     // libvirt has no use for a key where nothing is encrypted.
-    format!("{short}?keyfile=/{}", "x".repeat((PAGE - 20 - end) / 2 - "?keyfile=/".len()))
+    format!("{short}?keyfile=/{}", "x".repeat((PAGE - 20 - end) / NAMED - "?keyfile=/".len()))
 }
 
 #[test]
