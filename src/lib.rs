@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod commands;
 pub mod domain;
+pub mod drain;
 pub mod facts;
 pub mod journal;
 pub mod libvirt;

@@ -1,6 +1,7 @@
 //! The command line: clap types only. Man pages and completions are rendered from [`command`].
 
 pub mod check_config;
+pub mod drain;
 pub mod evidence;
 pub mod explain;
 pub mod inventory;
@@ -91,6 +92,8 @@ pub enum Command {
     Preflight(preflight::Preflight),
     /// Migrate a running guest to DST
     Migrate(migrate::Migrate),
+    /// Plan which guests can leave HOST together, to where and when, and why the others stay
+    Drain(drain::Drain),
     /// Complete or roll back an interrupted migration
     Recover(recover::Recover),
     /// Check that the device state was loaded on the destination

@@ -14,6 +14,9 @@ const RENAMED: &[(&str, &str)] = &[
     ("--on", "--host"),
 ];
 
+/// Old names of `migrate` that are today's names of `drain`, with another meaning.
+const OF_DRAIN: &[&str] = &["--parallel"];
+
 /// An option of `virsh migrate` that pvm does not have, and what pvm does instead.
 const VIRSH: &[(&str, &str)] = &[
     ("--live", "pvm always migrates live; leave --live out"),
@@ -27,6 +30,8 @@ const VIRSH: &[(&str, &str)] = &[
 /// The arguments in today's names, and a note for each that was given in an old one. What follows `--` is left alone.
 pub fn today(args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
     let (mut renamed, mut notes) = (Vec::new(), Vec::new());
+    let args: Vec<OsString> = args.into_iter().collect();
+    let is_drain = args.iter().find(|arg| *arg == "drain" || *arg == "migrate").is_some_and(|arg| arg == "drain");
     let mut args = args.into_iter().peekable();
     while let Some(arg) = args.next() {
         if arg == "--" {
@@ -34,7 +39,8 @@ pub fn today(args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<St
             renamed.extend(args);
             break;
         }
-        let Some((old, new, value)) = RENAMED.iter().find_map(|(old, new)| {
+        let mut old_names = RENAMED.iter().filter(|(old, _)| !(is_drain && OF_DRAIN.contains(old)));
+        let Some((old, new, value)) = old_names.find_map(|(old, new)| {
             let value = match_old(old, &arg, args.peek().map(OsString::as_os_str))?;
             Some((old, new, value))
         }) else {
@@ -123,9 +129,13 @@ mod tests {
 
     #[test]
     fn todays_names_and_what_follows_two_dashes_stay() {
-        for line in
-            ["pvm recover X --keep src", "pvm migrate --replug 0000:01:00.2", "pvm explain -- --port", "pvm --only"]
-        {
+        for line in [
+            "pvm drain X --parallel 3",
+            "pvm recover X --keep src",
+            "pvm migrate --replug 0000:01:00.2",
+            "pvm explain -- --port",
+            "pvm --only",
+        ] {
             assert_eq!(renamed(line), (line.to_owned(), Vec::new()));
         }
     }
@@ -137,7 +147,7 @@ mod tests {
             root.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
         let is_option = |name: &str| options.contains(&name.trim_start_matches("--"));
         for (old, new) in RENAMED {
-            assert!(!is_option(old), "{old}");
+            assert_eq!(is_option(old), OF_DRAIN.contains(old), "{old}");
             assert!(is_option(new), "{new}");
         }
         for (name, hint) in VIRSH {

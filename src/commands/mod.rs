@@ -2,6 +2,7 @@
 
 pub mod check_config;
 pub mod completion;
+pub mod drain;
 pub mod evidence;
 pub mod explain;
 pub mod hosts;
@@ -134,6 +135,7 @@ fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
         Command::Inventory(args) => inventory::run(context, args),
         Command::Preflight(args) => preflight::run(context, args),
         Command::Migrate(args) => migrate::run(context, args),
+        Command::Drain(args) => drain::run(context, args),
         Command::Recover(args) => recover::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Explain(args) => explain::run(context, args),

@@ -77,7 +77,13 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
 }
 
 /// Asks the destination what it has of all that these guests need.
-fn ask_about(destination: &mut Snapshot, host: &HostRef, hosts: &Hosts, context: &Context, guests: &[Domain]) {
+pub(super) fn ask_about(
+    destination: &mut Snapshot,
+    host: &HostRef,
+    hosts: &Hosts,
+    context: &Context,
+    guests: &[Domain],
+) {
     facts::remote::paths::add(destination, host, &hosts.options, guests);
     let here = context.global.root == Path::new("/") || context.global.connect.is_some();
     let local = context.local_uri();

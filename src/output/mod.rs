@@ -4,6 +4,7 @@ pub mod check_config;
 pub mod ci;
 pub mod device_map;
 pub mod diff;
+pub mod drain;
 pub mod events;
 pub mod findings;
 pub mod inventory;

@@ -274,7 +274,7 @@ impl<'a> Planner<'a> {
 
     /// Asks every kind of device on the destination that may take the place of `held`, or `only` this one: its index, what
     /// it answers, and whether the state moves. Kinds come by PF.
-    fn ask(
+    pub(super) fn ask(
         &self,
         held: &Held<'a>,
         only: Option<usize>,

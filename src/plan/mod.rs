@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod map;
 pub mod matching;
 pub mod pair;
+mod places;
 mod preconditions;
 pub mod requests;
 pub mod stored;

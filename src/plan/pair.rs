@@ -358,6 +358,9 @@ pub fn psid_of<'a>(device: &'a Device, pf: Option<&'a Device>) -> Option<&'a str
     firmware?.psid.as_deref()
 }
 
+/// How many migrations the firmware of an mlx5 PF takes at once.
+pub(crate) const MLX5_MIGRATIONS: usize = 4;
+
 /// Whether the device is driven by mlx5.
 pub fn is_mlx5(device: &Device) -> bool {
     device.vendor_id.is_some_and(|id| id.0 == 0x15b3) && matches!(device.dev_type, DevType::Vf | DevType::Pf)

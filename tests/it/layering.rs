@@ -16,9 +16,10 @@ pub(crate) const USES: &[(&str, &[&str])] = &[
     ("facts", &["model", "domain", "libvirt", "proof", "journal", "nova"]),
     ("plan", &["model", "domain", "nova"]),
     ("preflight", &["model", "domain", "proof", "plan"]),
+    ("drain", &["model", "domain", "plan", "preflight"]),
     ("migration", &["model", "domain", "libvirt", "proof", "journal"]),
     ("cli", &["model"]),
-    ("output", &["model", "text", "nova", "facts", "preflight", "migration"]),
+    ("output", &["model", "text", "nova", "facts", "preflight", "drain", "migration"]),
     (
         "commands",
         &[
@@ -31,6 +32,7 @@ pub(crate) const USES: &[(&str, &[&str])] = &[
             "facts",
             "plan",
             "preflight",
+            "drain",
             "migration",
             "cli",
             "output",

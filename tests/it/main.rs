@@ -29,6 +29,7 @@ mod claims;
 mod completion;
 mod config_properties;
 mod contributing;
+mod drain;
 mod generated;
 mod hostile_inputs;
 mod inventory;

@@ -63,6 +63,8 @@ fn what_is_printed_is_what_the_schemas_say() {
         "preflight src.json dst.json --all",
         "preflight src.json lab-b.json --all",
         "preflight src.json dst.json nosuch.json",
+        "drain src.json --to dst.json,nosuch.json --dry-run",
+        "drain lab-a.json --to src.json --dry-run",
         "migrate guest lab-b.json --from lab-a.json --dry-run",
         "migrate db-1 dst.json --from src.json --dry-run",
         "recover -c test:///default",

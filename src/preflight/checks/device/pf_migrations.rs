@@ -15,9 +15,6 @@ check! {
     "pf-migrations": Error, Device(run)
 }
 
-/// What the firmware of mlx5 devices takes.
-const MOST: usize = 4;
-
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     if !device.migrates() || !pair::is_mlx5(device.pair.source) {
         return Vec::new();
@@ -39,11 +36,12 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
                 })
             })
             .count();
-        if busy + mine > MOST {
+        if busy + mine > pair::MLX5_MIGRATIONS {
             verdicts.push(Verdict::fail(format!(
-                "{busy} migrations are running on the PF {} of {}, with this guest's {mine} it would be more than {MOST}",
+                "{busy} migrations are running on the PF {} of {}, with this guest's {mine} it would be more than {}",
                 pf.address,
-                name(&snapshot.host)
+                name(&snapshot.host),
+                pair::MLX5_MIGRATIONS
             )));
         }
     }

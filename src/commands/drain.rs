@@ -1,0 +1,86 @@
+//! `pvm drain`.
+
+use std::collections::BTreeSet;
+
+use super::hosts::Hosts;
+use super::preflight::ask_about;
+use super::{Context, OrStop as _, Stop};
+use crate::cli::drain::Drain;
+use crate::drain::{self, Limits};
+use crate::facts::{self, HostRef};
+use crate::model::causes::sentence;
+use crate::model::outcome::Outcome;
+use crate::model::snapshot::{Domain, Snapshot};
+use crate::output::drain as output;
+use crate::output::preflight::Unreachable;
+use crate::preflight::Terms;
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
+    let hosts = Hosts::new(context)?;
+    let asked = asked(&hosts, args)?;
+    let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
+    let Some(source) = snapshots.next() else { return Err(Stop::usage("no host to be emptied")) };
+    let mut source = source?;
+    let chosen = chosen(&source, args)?;
+    let guests: Vec<Domain> = chosen.iter().map(|at| source.domains[*at].clone()).collect();
+    facts::remote::paths::add(&mut source, &asked[0], &hosts.options, &guests);
+    let (mut destinations, mut unreachable) = (Vec::new(), Vec::new());
+    for (host, snapshot) in asked[1..].iter().zip(snapshots) {
+        match snapshot {
+            Ok(mut snapshot) => {
+                for before in std::iter::once(&source).chain(&destinations) {
+                    is_another(before, &snapshot, host)?;
+                }
+                ask_about(&mut snapshot, host, &hosts, context, &guests);
+                destinations.push(snapshot);
+            }
+            Err(error) => unreachable.push(Unreachable { host: host.label(), why: sentence(&error) }),
+        }
+    }
+    if destinations.is_empty() {
+        let why: Vec<String> = unreachable.iter().map(|host| format!("{}: {}", host.host, host.why)).collect();
+        return Err(Stop::unknown(format!("no destination could be asked: {}", why.join("; "))));
+    }
+    let terms = Terms { bandwidth: args.bandwidth, ..Terms::default() };
+    let limits = Limits { per_host: usize::from(args.parallel) };
+    let plan = drain::plan(&source, &destinations, &chosen, &terms, limits);
+    output::print(&context.printer, &plan, &unreachable).or_stop(Outcome::Unknown)?;
+    Ok(plan.outcome())
+}
+
+/// The host and where its guests may go, each once.
+fn asked(hosts: &Hosts, args: &Drain) -> Result<Vec<HostRef>, Stop> {
+    let all = || hosts.options.settings.hosts.keys().cloned().collect();
+    let to: Vec<String> = if args.to.is_empty() { all() } else { args.to.clone() };
+    let mut seen = BTreeSet::from([&args.host]);
+    let to: Vec<&String> = to.iter().filter(|name| seen.insert(name)).collect();
+    if to.is_empty() {
+        return Err(Stop::usage("no destination: name them with --to, or as hosts in pvm.yaml"));
+    }
+    std::iter::once(&args.host).chain(to).map(|name| hosts.parse(name)).collect()
+}
+
+/// The guests that are to leave, by index: those that run, as far as the operator wants.
+fn chosen(source: &Snapshot, args: &Drain) -> Result<Vec<usize>, Stop> {
+    let named = |names: &[String]| -> Result<BTreeSet<usize>, Stop> {
+        names.iter().map(|name| source.find_domain(name).map_err(Stop::unknown)).collect()
+    };
+    let (only, except) = (named(&args.only)?, named(&args.except)?);
+    let wanted = |at: &usize| {
+        if args.only.is_empty() { source.domains[*at].is_active() && !except.contains(at) } else { only.contains(at) }
+    };
+    Ok((0..source.domains.len()).filter(wanted).collect())
+}
+
+/// A host under two names would be its own destination, or be given away twice.
+fn is_another(before: &Snapshot, other: &Snapshot, host: &HostRef) -> Result<(), Stop> {
+    let is_same = match (&before.host.uuid, &other.host.uuid) {
+        (Some(before), Some(other)) => before == other,
+        _ => before.host.name == other.host.name,
+    };
+    if is_same {
+        return Err(Stop::refused(format!("{} is {}, which was named before", host.label(), before.host.name)));
+    }
+    Ok(())
+}

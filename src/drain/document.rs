@@ -1,0 +1,97 @@
+//! The document `pvm.drain/1`.
+
+use serde::Serialize;
+
+use crate::model::device_move::DeviceMove;
+use crate::model::outcome::Outcome;
+use crate::preflight::Row;
+
+/// The schema this build writes.
+pub const SCHEMA: &str = "pvm.drain/1";
+
+/// The plan that empties a host.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Drain {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The host to be emptied.
+    pub host: String,
+    /// When its facts were read.
+    pub taken_at: String,
+    /// The hosts that guests may go to.
+    pub destinations: Vec<Destination>,
+    /// Guests that leave, in the order in which they start.
+    pub moves: Vec<Leaving>,
+    /// Guests that stay, by name.
+    pub stays: Vec<Stay>,
+    /// Whether no other plan moves more guests; false when the search ended at its limit.
+    pub is_proved: bool,
+    /// Seconds until the last move ends.
+    pub seconds: f64,
+    /// What the times rest on.
+    pub source: String,
+}
+
+impl Drain {
+    /// How the command ends: some stay, or it is not known whether all can go.
+    pub fn outcome(&self) -> Outcome {
+        if self.stays.iter().any(|stay| !stay.is_unknown) {
+            Outcome::Findings
+        } else if !self.stays.is_empty() || self.moves.iter().any(|leaving| !leaving.unknown.is_empty()) {
+            Outcome::Unknown
+        } else {
+            Outcome::Fine
+        }
+    }
+}
+
+/// A host that guests may go to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Destination {
+    /// Its name.
+    pub host: String,
+    /// When its facts were read.
+    pub taken_at: String,
+    /// How many guests it gets.
+    pub guests: usize,
+}
+
+/// A guest that leaves.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Leaving {
+    /// Its name.
+    pub guest: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// Where it goes.
+    pub destination: String,
+    /// With which devices.
+    pub map: Vec<DeviceMove>,
+    /// Seconds after the beginning at which it starts.
+    pub start: f64,
+    /// Seconds it takes.
+    pub seconds: f64,
+    /// Downtime for the state of its devices; `None` (`null`) when that is not known.
+    pub downtime_ms: Option<u64>,
+    /// What is not known, and is checked by libvirt or QEMU before the guest is paused.
+    pub unknown: Vec<Row>,
+}
+
+/// A guest that stays.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stay {
+    /// Its name.
+    pub guest: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// Whether all that keeps it is a fact that is not known.
+    pub is_unknown: bool,
+    /// The destination that comes nearest.
+    pub nearest: String,
+    /// Why, in one sentence.
+    pub why: String,
+    /// The check that says so; `None` when the destinations are full.
+    pub code: Option<String>,
+    /// What would let it go.
+    pub remedy: Option<String>,
+}

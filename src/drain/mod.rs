@@ -1,0 +1,15 @@
+//! Draining a host: one joint plan for all of its guests. A pure function of snapshots.
+//!
+//! `needs` asks preflight which guest fits which host alone, `capacity` says which guests fit a host together,
+//! `assign` finds the assignment with which most guests leave, `timetable` when each move starts, and `document` is
+//! what comes out. Every planned move is judged by preflight once more, with the devices that the plan gives it.
+
+pub(crate) mod assign;
+pub(crate) mod capacity;
+pub mod document;
+pub(crate) mod needs;
+pub(crate) mod plan;
+pub(crate) mod timetable;
+
+pub use document::Drain;
+pub use plan::{Limits, plan};

@@ -1,0 +1,244 @@
+//! The joint plan of a drain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assign::{Assignment, Problem, assign};
+use super::capacity::{self, Need, Supply};
+use super::document::{Destination, Drain, Leaving, SCHEMA, Stay};
+use super::needs::{self, Pair};
+use super::timetable::{self, Move, Slot};
+use crate::domain::guest;
+use crate::model::device_move::{Action, DeviceMove};
+use crate::model::size::bytes;
+use crate::model::snapshot::Snapshot;
+use crate::plan::pair::{MLX5_MIGRATIONS, is_mlx5};
+use crate::preflight::{CheckResult, Terms};
+
+/// The source among the hosts of the timetable.
+const SOURCE: usize = usize::MAX;
+
+/// How many moves at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Out of the host, and into each other.
+    pub per_host: usize,
+}
+
+/// Plans for these guests of `source`, by index in its list.
+pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Terms, limits: Limits) -> Drain {
+    let pairs: Vec<Vec<Pair>> = hosts.iter().map(|host| needs::pairs(source, host, guests, terms)).collect();
+    let supplies: Vec<Supply> = hosts.iter().map(|host| Supply::of(&host.host)).collect();
+    let Assignment { to, is_proved } = assignment(&pairs, &supplies, guests.len());
+    let mut moves = Vec::new();
+    let mut table = Vec::new();
+    for (at, host) in hosts.iter().enumerate() {
+        let mine: Vec<usize> = (0..guests.len()).filter(|guest| to[*guest] == Some(at)).collect();
+        for (guest, map) in mine.iter().zip(maps(source, host, guests, &mine, &pairs[at])) {
+            let leaving = leaving(source, host, guests[*guest], map, terms);
+            table.push(timed(source, host, at, guests[*guest], &leaving.map, terms));
+            moves.push(leaving);
+        }
+    }
+    let hosts_of_slots = |host: usize| if host == SOURCE { source } else { &hosts[host] };
+    let most = |slot: &Slot| match slot {
+        (_, None) => limits.per_host,
+        (host, Some(pf)) => {
+            let is_limited = hosts_of_slots(*host).device(*pf).is_some_and(is_mlx5);
+            if is_limited { MLX5_MIGRATIONS } else { usize::MAX }
+        }
+    };
+    let times = timetable::timetable(&table, &most);
+    for (leaving, times) in moves.iter_mut().zip(&times) {
+        (leaving.start, leaving.seconds) = (seconds(times.start), seconds(times.end - times.start));
+    }
+    moves.sort_by(|a, b| a.start.total_cmp(&b.start).then_with(|| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid))));
+    let on = |guest: usize| -> Vec<&Pair> { pairs.iter().map(|host| &host[guest]).collect() };
+    let staying = (0..guests.len()).filter(|guest| to[*guest].is_none());
+    let mut stays: Vec<Stay> =
+        staying.filter_map(|guest| stay(source, hosts, guests[guest], &on(guest), &supplies)).collect();
+    stays.sort_by(|a, b| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid)));
+    let destination = |(at, host): (usize, &Snapshot)| Destination {
+        host: host.host.name.clone(),
+        taken_at: host.taken_at.clone(),
+        guests: to.iter().filter(|to| **to == Some(at)).count(),
+    };
+    Drain {
+        schema: SCHEMA,
+        host: source.host.name.clone(),
+        taken_at: source.taken_at.clone(),
+        destinations: hosts.iter().enumerate().map(destination).collect(),
+        moves,
+        stays,
+        is_proved,
+        seconds: seconds(times.iter().map(|times| times.end).max().unwrap_or(0)),
+        source: terms.link().words,
+    }
+}
+
+fn assignment(pairs: &[Vec<Pair>], supplies: &[Supply], guests: usize) -> Assignment {
+    let need = |host: usize, guest: usize| pairs[host][guest].need.as_ref();
+    let fits = |host: usize, guests: &[usize]| {
+        let needs: Option<Vec<&Need>> = guests.iter().map(|guest| need(host, *guest)).collect();
+        needs.is_some_and(|needs| supplies[host].fits(&needs))
+    };
+    let hosts_of = |guest| (0..pairs.len()).filter(|host| fits(*host, &[guest])).collect();
+    let mut classes: BTreeMap<Vec<Option<&Need>>, usize> = BTreeMap::new();
+    let class = |guest| {
+        let next = classes.len();
+        *classes.entry((0..pairs.len()).map(|host| need(host, guest)).collect()).or_insert(next)
+    };
+    // Only devices are counted over all hosts: where memory may lie differs from host to host.
+    let count = |guest| {
+        let fewest = (0..pairs.len()).filter_map(|host| need(host, guest)).map(|need| need.devices.len()).min();
+        vec![u64::try_from(fewest.unwrap_or(0)).unwrap_or(u64::MAX)]
+    };
+    let devices: BTreeSet<(usize, usize)> = (0..pairs.len())
+        .flat_map(|host| (0..guests).filter_map(move |guest| Some((host, need(host, guest)?))))
+        .flat_map(|(host, need)| need.devices.iter().flatten().map(move |device| (host, *device)))
+        .collect();
+    assign(&Problem {
+        hosts_of: (0..guests).map(hosts_of).collect(),
+        class: (0..guests).map(class).collect(),
+        takes: (0..guests).map(count).collect(),
+        supply: vec![u64::try_from(devices.len()).unwrap_or(u64::MAX)],
+        hosts: pairs.len(),
+        fits: &fits,
+    })
+}
+
+/// The devices of the guests that go to one host: each gets what preflight would give it while the others still find theirs.
+fn maps(
+    source: &Snapshot,
+    host: &Snapshot,
+    guests: &[usize],
+    mine: &[usize],
+    pairs: &[Pair],
+) -> Vec<Option<Vec<DeviceMove>>> {
+    let needs: Vec<&Need> = mine.iter().filter_map(|guest| pairs[*guest].need.as_ref()).collect();
+    let mut taken = BTreeSet::new();
+    let mut found = Vec::new();
+    for (at, guest) in mine.iter().enumerate() {
+        let domain = &source.domains[guests[*guest]];
+        let free = |need: &&Need| {
+            let mut need = (*need).clone();
+            for list in &mut need.devices {
+                list.retain(|at| !taken.contains(&host.devices[*at].address));
+            }
+            need
+        };
+        let rest: Vec<Need> = needs[at..].iter().map(free).collect();
+        let wanted = needs::preferred(source, host, domain, &taken);
+        let is_harmless = |map: &Vec<DeviceMove>| {
+            let gone: BTreeSet<_> = map.iter().map(|moved| moved.destination).collect();
+            let mut others: Vec<Need> = rest[1..].to_vec();
+            for list in others.iter_mut().flat_map(|need| &mut need.devices) {
+                list.retain(|at| !gone.contains(&host.devices[*at].address));
+            }
+            capacity::devices(&others.iter().collect::<Vec<_>>()).is_some()
+        };
+        let map = wanted.filter(is_harmless).or_else(|| {
+            // The ones of the matching that serves all: everything else is kept from this guest.
+            let mut except: BTreeSet<_> = host.devices.iter().map(|device| device.address).collect();
+            let own = capacity::devices(&rest.iter().collect::<Vec<_>>())?;
+            for device in own.iter().take(rest[0].devices.len()) {
+                except.remove(&host.devices[*device].address);
+            }
+            needs::preferred(source, host, domain, &except)
+        });
+        taken.extend(map.iter().flatten().map(|moved| moved.destination));
+        found.push(map);
+    }
+    found
+}
+
+fn leaving(source: &Snapshot, host: &Snapshot, guest: usize, map: Option<Vec<DeviceMove>>, terms: &Terms) -> Leaving {
+    let domain = &source.domains[guest];
+    let map = map.unwrap_or_default();
+    let (report, instance) = needs::judge(source, host, guest, Some(&map), terms);
+    let (reason, mut unknown) = needs::verdict(&report, instance.as_ref());
+    // Never expected: the plan was made by the same rules. Should it be, the plan says so and does not end well.
+    unknown.extend(reason);
+    Leaving {
+        guest: domain.name.clone(),
+        uuid: domain.uuid.clone(),
+        destination: host.host.name.clone(),
+        downtime_ms: instance.and_then(|instance| instance.estimate?.downtime_ms),
+        map,
+        start: 0.0,
+        seconds: 0.0,
+        unknown,
+    }
+}
+
+fn timed(source: &Snapshot, host: &Snapshot, at: usize, guest: usize, map: &[DeviceMove], terms: &Terms) -> Move {
+    let domain = &source.domains[guest];
+    let memory = domain.xml.as_deref().and_then(|xml| guest::read(xml).ok()).and_then(|guest| guest.memory);
+    let state = map.iter().filter_map(|moved| source.device(moved.source)?.migration.state_size);
+    let bytes = state.fold(memory.unwrap_or(0), u64::saturating_add);
+    let mut slots: BTreeMap<Slot, usize> = BTreeMap::from([((SOURCE, None), 1), ((at, None), 1)]);
+    for moved in map.iter().filter(|moved| moved.action == Action::Migrate) {
+        for (end, snapshot, address) in [(SOURCE, source, moved.source), (at, host, moved.destination)] {
+            if let Some(pf) = snapshot.device(address).and_then(|device| device.parent_addr) {
+                *slots.entry((end, Some(pf))).or_default() += 1;
+            }
+        }
+    }
+    Move { alone_ms: terms.link().milliseconds(bytes), slots }
+}
+
+/// Why a guest stays, and the one change that would let it go. `pairs` is the guest on each host.
+fn stay(source: &Snapshot, hosts: &[Snapshot], guest: usize, pairs: &[&Pair], supplies: &[Supply]) -> Option<Stay> {
+    let domain = &source.domains[guest];
+    let stay = |host: usize, is_unknown: bool, why: String| Stay {
+        guest: domain.name.clone(),
+        uuid: domain.uuid.clone(),
+        is_unknown,
+        nearest: hosts[host].host.name.clone(),
+        why,
+        code: None,
+        remedy: None,
+    };
+    // The nearest host would take it alone, the next one may, and the last has too little for it.
+    let fits = |(host, need): (usize, &Need)| match (supplies[host].fits(&[need]), supplies[host].is_known_for(need)) {
+        (true, _) => 0,
+        (false, false) => 1,
+        (false, true) => 2,
+    };
+    let can = pairs.iter().enumerate().filter_map(|(host, pair)| Some((host, pair.need.as_ref()?)));
+    if let Some((host, need)) = can.min_by_key(|pair| fits(*pair)) {
+        let devices = match need.devices.len() {
+            0 => String::new(),
+            1 => " and 1 device".to_owned(),
+            many => format!(" and {many} devices"),
+        };
+        let needs = format!("it needs {}{devices}", bytes(need.memory));
+        return Some(match fits((host, need)) {
+            0 => Stay {
+                remedy: Some("add a destination (--to)".to_owned()),
+                ..stay(host, false, format!("the other guests take what the destinations have; {needs}"))
+            },
+            1 => stay(host, true, format!("how much memory is free is not known; {needs}")),
+            _ => stay(host, false, format!("too little is free; {needs}")),
+        });
+    }
+    // A fact that is missing is nearer than a failed check, one with a remedy nearer than one without.
+    let weight = |(host, pair): &(usize, &&Pair)| match &pair.reason {
+        None => (0, true, *host),
+        Some(row) => (1 + usize::from(row.result != CheckResult::Unknown), row.finding.remedy.is_none(), *host),
+    };
+    // There is no plan without a destination.
+    let (host, pair) = pairs.iter().enumerate().min_by_key(weight)?;
+    Some(match &pair.reason {
+        Some(row) => Stay {
+            code: Some(row.finding.code.to_string()),
+            remedy: row.finding.remedy.clone(),
+            ..stay(host, row.result == CheckResult::Unknown, row.finding.message.clone())
+        },
+        None => stay(host, true, "how much memory the guest has is not known".to_owned()),
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "tenths of a second")]
+fn seconds(ms: u64) -> f64 {
+    (ms / 100) as f64 / 10.0
+}

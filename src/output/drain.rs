@@ -1,0 +1,110 @@
+//! The plan of a drain for people: what leaves, where to and when, and why the others stay.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::preflight::Unreachable;
+use super::text::{folded, printable};
+use super::{Printer, StdoutError};
+use crate::drain::Drain;
+use crate::drain::document::Leaving;
+use crate::model::format::Format;
+
+/// The plan, and the destinations that could not be asked.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Drain,
+    unreachable: &'a [Unreachable],
+}
+
+/// Prints the plan.
+pub fn print(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) -> Result<(), StdoutError> {
+    match printer.format {
+        Format::Table => printer.result(&render(plan, unreachable)),
+        _ => printer.document(&Document { plan, unreachable }),
+    }
+}
+
+fn render(plan: &Drain, unreachable: &[Unreachable]) -> String {
+    let mut text = String::new();
+    let host = printable(&plan.host);
+    let all = plan.moves.len() + plan.stays.len();
+    let line = match (plan.stays.len(), plan.moves.len()) {
+        (0, 0) => format!("{host} has no running guest to move"),
+        (0, _) => format!("{host} can be emptied of {} in about {}", guests(all), time(plan.seconds)),
+        (_, 0) => format!("{host} cannot be emptied: none of {} can leave", guests(all)),
+        (stay, leave) => {
+            let after = time(plan.seconds);
+            format!("{host} cannot be emptied: {leave} of {} can leave, in about {after}; staying: {stay}", guests(all))
+        }
+    };
+    let _ = writeln!(text, "{}", folded("", &line, "  "));
+    if !plan.moves.is_empty() {
+        let width = |word: &str, of: fn(&Leaving) -> &str| {
+            let longest = plan.moves.iter().map(|leaving| printable(of(leaving)).chars().count()).max();
+            longest.unwrap_or(0).clamp(word.len(), 24)
+        };
+        let (one, two) = (width("GUEST", |l| &l.guest), width("TO", |l| &l.destination));
+        let _ = writeln!(text, "\n{:<one$}  {:<two$}  {:>5}  {:>8}  DOWNTIME", "GUEST", "TO", "START", "DURATION");
+        for leaving in &plan.moves {
+            row(&mut text, leaving, one, two);
+        }
+    }
+    for stay in &plan.stays {
+        let _ = writeln!(text, "\n{} stays", printable(&stay.guest));
+        let code = stay.code.as_ref().map_or(String::new(), |code| format!("{code}: "));
+        let _ = writeln!(
+            text,
+            "{}",
+            folded("  ", &format!("{}: {code}{}", printable(&stay.nearest), printable(&stay.why)), "      ")
+        );
+        // A command stays in one line, to be pasted.
+        for remedy in stay.remedy.iter().flat_map(|remedy| remedy.lines()) {
+            let _ = writeln!(text, "      {}", printable(remedy));
+        }
+    }
+    for host in unreachable {
+        let line = format!("{}: unreachable: {}", printable(&host.host), printable(&host.why));
+        let _ = writeln!(text, "\n{}", folded("", &line, "      "));
+    }
+    if !plan.is_proved {
+        text.push_str("\nThe search ended at its limit: another plan may move more guests.\n");
+    }
+    if !plan.moves.is_empty() {
+        let rests = format!(
+            "Times are for {}, without memory that is written again meanwhile; they could be 3x longer.",
+            plan.source
+        );
+        let _ = writeln!(text, "\n{}", folded("", &rests, ""));
+    }
+    text
+}
+
+fn row(text: &mut String, leaving: &Leaving, one: usize, two: usize) {
+    let downtime = leaving.downtime_ms.map_or("unknown".to_owned(), |ms| format!("{ms} ms"));
+    let _ = writeln!(
+        text,
+        "{:<one$}  {:<two$}  {:>5}  {:>8}  {downtime}",
+        printable(&leaving.guest),
+        printable(&leaving.destination),
+        format!("+{}", time(leaving.start)),
+        time(leaving.seconds)
+    );
+    for moved in &leaving.map {
+        let _ = writeln!(text, "  {} -> {}", moved.source, moved.destination);
+    }
+    for row in &leaving.unknown {
+        let line = format!("{}: {}", row.finding.code, printable(&row.finding.message));
+        let _ = writeln!(text, "{}", folded("  unknown ", &line, "          "));
+    }
+}
+
+fn guests(count: usize) -> String {
+    if count == 1 { "1 guest".to_owned() } else { format!("{count} guests") }
+}
+
+fn time(seconds: f64) -> String {
+    if seconds >= 600.0 { format!("{:.0}m", seconds / 60.0) } else { format!("{seconds:.0}s") }
+}
