@@ -111,7 +111,7 @@ pub fn parse_downtime(text: &str) -> Result<MaxDowntime, String> {
     }
 }
 
-/// A time with its unit: `300ms`, `90s`, `10m`, `1h`.
+/// A time with its unit: `300ms`, `90s`, `10m`, `1h`, `7d`.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -120,7 +120,8 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
         "s" => 1000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => return Err("a time is a whole number with ms, s, m or h, like 300ms or 10m".into()),
+        "d" => 86_400_000,
+        _ => return Err("a time is a whole number with ms, s, m, h or d, like 300ms or 10m".into()),
     };
     let number: u64 = number.parse().map_err(|_| "a time begins with a whole number, like 300ms")?;
     match number.checked_mul(milliseconds) {
@@ -155,6 +156,7 @@ mod tests {
     fn times_and_sizes_have_units() {
         assert_eq!(parse_time("300ms"), Ok(Duration::from_millis(300)));
         assert_eq!(parse_time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_time("90d"), Ok(Duration::from_hours(90 * 24)));
         assert_eq!(parse_downtime("auto"), Ok(MaxDowntime::Auto));
         assert_eq!(parse_downtime("1s"), Ok(MaxDowntime::Limit(Duration::from_secs(1))));
         assert!(parse_downtime("automatic").is_err());

@@ -4,6 +4,7 @@ pub mod check_config;
 pub mod drain;
 pub mod evidence;
 pub mod explain;
+pub mod history;
 pub mod inventory;
 pub mod migrate;
 pub mod names;
@@ -98,6 +99,8 @@ pub enum Command {
     Recover(recover::Recover),
     /// Check that the device state was loaded on the destination
     Verify(verify::Verify),
+    /// List past migrations, with what each came to
+    History(history::History),
     /// Explain a finding: what it means, how to check by hand, how to fix
     Explain(explain::Explain),
     /// Print what this host has written about a guest

@@ -5,6 +5,7 @@ pub mod completion;
 pub mod drain;
 pub mod evidence;
 pub mod explain;
+pub mod history;
 pub mod hosts;
 pub mod inventory;
 pub mod migrate;
@@ -138,6 +139,7 @@ fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
         Command::Drain(args) => drain::run(context, args),
         Command::Recover(args) => recover::run(context, args),
         Command::Verify(args) => verify::run(context, args),
+        Command::History(args) => history::run(context, args),
         Command::Explain(args) => explain::run(context, args),
         Command::Evidence(args) => evidence::run(context, args),
         Command::Storage(args) => storage::run(context, args),

@@ -262,6 +262,27 @@ impl Store {
         ids_in(&self.closed)
     }
 
+    /// The journals that were put away, oldest first; each is read when it is taken.
+    pub fn closed(&self) -> Result<impl Iterator<Item = Listed>, JournalError> {
+        Ok(self.closed_ids()?.into_iter().map(|id| {
+            let path = self.closed.join(format!("{id}.ndjson"));
+            let content = match read_regular(&path, MOST_BYTES) {
+                Ok(bytes) => Ok(text::parse(&bytes)),
+                Err(source) => Err(JournalError::Read { path: path.clone(), source }),
+            };
+            Listed { id, path, content }
+        }))
+    }
+
+    /// Removes a journal that was put away; one that may still be acted on is never removed.
+    pub fn remove(&self, listed: &Listed) -> Result<(), JournalError> {
+        let failed = |source| JournalError::Write { path: listed.path.clone(), source };
+        if !listed.is_closed() || listed.path.parent() != Some(&*self.closed) {
+            return Err(failed(io::Error::other("the migration is not over")));
+        }
+        fs::remove_file(&listed.path).map_err(failed)
+    }
+
     /// Every journal, open or over, the newest first; each is read when it is taken.
     pub fn newest_first(&self) -> Result<impl Iterator<Item = Listed>, JournalError> {
         let mut ids = ids_in(&self.directory)?;

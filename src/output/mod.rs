@@ -7,6 +7,7 @@ pub mod diff;
 pub mod drain;
 pub mod events;
 pub mod findings;
+pub mod history;
 pub mod inventory;
 pub mod preflight;
 pub mod progress;

@@ -31,6 +31,7 @@ mod config_properties;
 mod contributing;
 mod drain;
 mod generated;
+mod history;
 mod hostile_inputs;
 mod inventory;
 mod layering;

@@ -69,6 +69,8 @@ fn what_is_printed_is_what_the_schemas_say() {
         "migrate db-1 dst.json --from src.json --dry-run",
         "recover -c test:///default",
         "recover -c qemu+tcp://127.0.0.1:1/system",
+        "history",
+        "history --prune 90d",
     ] {
         let output = program::pvm(place.path()).args(line.split(' ')).args(["-o", "json", "-q"]).output().unwrap();
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{line}: {e}"));

@@ -7,7 +7,7 @@ mod parameters;
 mod plan;
 mod rehearse;
 mod saved;
-mod show;
+pub(in crate::commands) mod show;
 mod sides;
 mod signals;
 mod unchanged;

@@ -9,6 +9,7 @@ use crate::migration::event::{Conclusion, Event};
 use crate::model::causes::sentence;
 use crate::model::format::Format;
 use crate::output::events::Events;
+use crate::output::history::time;
 use crate::output::progress::bytes;
 use crate::output::text::printable;
 use crate::proof::Verdict;
@@ -59,8 +60,8 @@ pub(super) fn result(context: &Context, events: Events, migration: &journal::Pla
     }
 }
 
-fn in_numbers(receipt: &Receipt) -> String {
-    let time = |ms: u64| if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) };
+/// A receipt's figures, as far as they are known.
+pub(in crate::commands) fn in_numbers(receipt: &Receipt) -> String {
     let mut parts = Vec::new();
     if let Some(total) = receipt.total_ms {
         let phases: Vec<_> = receipt.phases.iter().map(|(phase, ms)| format!("{phase} {}", time(*ms))).collect();

@@ -1,0 +1,126 @@
+//! `pvm history` on journals that tests wrote.
+
+use std::fs;
+use std::path::Path;
+
+use pvm::journal::{Entry, Host, Instance, Journal, Plan, Receipt, Store};
+use serde_json::Value;
+
+use crate::program;
+
+fn pvm(state: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = program::pvm(state).arg("history").args(args).env("STATE_DIRECTORY", state).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn json(state: &Path, args: &[&str]) -> (i32, Value) {
+    let (code, text, said) = pvm(state, &[args, &["-o", "json"]].concat());
+    (code, serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{said}")))
+}
+
+fn begin(state: &Path, id: &str, guest: &str) -> Journal {
+    let host = |name: &str| Host { name: name.into(), ..Host::default() };
+    let plan = Plan {
+        id: id.into(),
+        instance: Instance { name: guest.into(), uuid: format!("uuid-of-{guest}") },
+        source: host("cmp-a"),
+        destination: host("cmp-b"),
+        ..Plan::default()
+    };
+    Store::at(state).create(plan).unwrap()
+}
+
+/// One that moved, one of which libvirt did not say the downtime, one undone, one unfinished.
+fn four(state: &Path) {
+    let receipt = Receipt {
+        summary: "db-7 runs on cmp-b".into(),
+        downtime_ms: Some(1234),
+        total_ms: Some(61_000),
+        vfio_bytes: Some(3 << 20),
+        ..Receipt::default()
+    };
+    begin(state, "20260101-000000-aaaaaa", "db-7").append(&Entry::Done { receipt }).unwrap();
+    let unsaid = Entry::Done { receipt: Receipt { exit_code: 5, ..Receipt::default() } };
+    begin(state, "20260102-000000-bbbbbb", "web\u{1b}1").append(&unsaid).unwrap();
+    begin(state, "20260103-000000-cccccc", "db-7").append(&Entry::Undone { receipt: Receipt::default() }).unwrap();
+    begin(state, "20260104-000000-dddddd", "db-7").append(&Entry::Recheck).unwrap();
+}
+
+#[test]
+fn every_migration_has_a_line_the_newest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, list, said) = pvm(dir.path(), &[]);
+    assert_eq!((code, list.as_str(), said.as_str()), (0, "", "No migrations.\n"));
+    four(dir.path());
+    let (code, list, _) = pvm(dir.path(), &[]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(list, @r"
+    MIGRATION               GUEST       FROM -> TO      RESULT      DOWNTIME
+    20260104-000000-dddddd  db-7        cmp-a -> cmp-b  unfinished  -
+    20260103-000000-cccccc  db-7        cmp-a -> cmp-b  undone      -
+    20260102-000000-bbbbbb  web\u{1b}1  cmp-a -> cmp-b  incomplete  unknown
+    20260101-000000-aaaaaa  db-7        cmp-a -> cmp-b  migrated    1.2 s
+    ");
+    assert!(list.lines().all(|line| line.len() <= 80), "{list}");
+    let (_, of_one, _) = pvm(dir.path(), &["uuid-of-db-7"]);
+    assert_eq!(of_one.lines().count(), 4, "{of_one}");
+    let (code, one, _) = pvm(dir.path(), &["20260101-000000-aaaaaa"]);
+    assert_eq!(code, 0);
+    for part in ["db-7 runs on cmp-b", "total 61.0 s", "downtime 1.2 s", "device state 3.0 MiB"] {
+        assert!(one.contains(part), "{part}: {one}");
+    }
+    let (code, _, said) = pvm(dir.path(), &["nobody"]);
+    assert!(code == 3 && said.contains("no migration has the id 'nobody'"), "{said}");
+}
+
+#[test]
+fn what_is_unknown_is_null_and_not_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    four(dir.path());
+    let (code, document) = json(dir.path(), &["--since", "1h"]);
+    let of =
+        |id: &str| document["migrations"].as_array().unwrap().iter().find(|past| past["id"] == id).unwrap().clone();
+    assert_eq!((code, &document["schema"]), (0, &"pvm.history/1".into()));
+    assert_eq!(of("20260101-000000-aaaaaa")["receipt"]["downtime_ms"], 1234);
+    let unsaid = of("20260102-000000-bbbbbb");
+    assert!(unsaid["receipt"]["downtime_ms"].is_null() && unsaid["ended"].is_string(), "{unsaid}");
+    let unfinished = of("20260104-000000-dddddd");
+    assert!(unfinished["receipt"].is_null() && unfinished["ended"].is_null(), "{unfinished}");
+    let (_, none) = json(dir.path(), &["--since", "2999-01-01T00:00:00Z"]);
+    assert_eq!(none["migrations"], serde_json::json!([]));
+}
+
+#[test]
+fn a_damaged_journal_is_named_and_never_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    four(dir.path());
+    let damaged = dir.path().join("closed/20260105-000000-eeeeee.ndjson");
+    fs::write(&damaged, "{}\n{}\n").unwrap();
+    let (code, list, said) = pvm(dir.path(), &[]);
+    assert_eq!((code, list.lines().count()), (3, 5), "{list}");
+    assert!(said.contains("pvm: migration 20260105-000000-eeeeee: the journal is damaged"), "{said}");
+    let (code, _, said) = pvm(dir.path(), &["20260105-000000-eeeeee"]);
+    assert!(code == 3 && !said.contains("no migration has the id"), "{said}");
+    assert_eq!(pvm(dir.path(), &["20260101-000000-aaaaaa"]).0, 0);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let (code, removed) = json(dir.path(), &["--prune", "1ms"]);
+    assert_eq!((code, removed["removed"].as_array().unwrap().len()), (5, 3), "{removed}");
+    assert!(damaged.exists());
+}
+
+#[test]
+fn only_what_is_over_and_old_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    four(dir.path());
+    // The id is old; the migration ended a moment ago.
+    assert_eq!(pvm(dir.path(), &["--prune", "90d"]).1, "0 removed.\n");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    assert_eq!(pvm(dir.path(), &["--prune", "1ms"]).1, "3 removed.\n");
+    let (_, left) = json(dir.path(), &[]);
+    assert_eq!(left["migrations"].as_array().unwrap().len(), 1);
+    assert_eq!(left["migrations"][0]["id"], "20260104-000000-dddddd");
+    assert_eq!(pvm(dir.path(), &["--prune", "0d"]).0, 2);
+    assert_eq!(pvm(dir.path(), &["x", "--prune", "1d"]).0, 2);
+    assert_eq!(pvm(dir.path(), &["--root", "/nonexistent"]).0, 2);
+}
