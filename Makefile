@@ -103,8 +103,8 @@ install:
 	install -D -m 644 completions/pvm.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
 	for unit in $(UNITS); do \
-		sed 's|/usr/bin/pvm|$(PREFIX)/bin/pvm|' "packaging/systemd/$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
-	[ -e "$(DESTDIR)$(SYSCONFDIR)/pvm/pvm.yaml" ] || install -D -m 644 packaging/pvm.yaml "$(DESTDIR)$(SYSCONFDIR)/pvm/pvm.yaml"
+		sed 's|/usr/bin/pvm|$(PREFIX)/bin/pvm|' ".packaging/systemd/$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
+	[ -e "$(DESTDIR)$(SYSCONFDIR)/pvm/pvm.yaml" ] || install -D -m 644 .packaging/pvm.yaml "$(DESTDIR)$(SYSCONFDIR)/pvm/pvm.yaml"
 
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/pvm" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvm" \

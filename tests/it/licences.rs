@@ -54,7 +54,7 @@ fn every_dependency_has_a_licence_that_fits_and_comes_from_the_registry() {
 
 #[test]
 fn deny_toml_allows_the_same() {
-    let deny = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deny.toml")).unwrap();
+    let deny = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo/deny.toml")).unwrap();
     for licence in ALLOWED {
         assert!(deny.contains(&format!("\"{licence}\"")), "{licence}");
     }

@@ -18,7 +18,7 @@ fn uncommented(text: &str) -> String {
 
 #[test]
 fn the_installed_settings_name_every_key_and_set_none() {
-    let installed = text("packaging/pvm.yaml");
+    let installed = text(".packaging/pvm.yaml");
     assert_eq!(Settings::parse(&installed).unwrap(), Settings::default());
     // A key that is added to the settings does not compile here until it is named, and then it has to be in the file.
     let Settings { hosts, defaults, device_spec, alias } = Settings::parse(&uncommented(&installed)).unwrap();
@@ -39,7 +39,7 @@ fn the_installed_settings_name_every_key_and_set_none() {
 #[test]
 fn the_packages_have_every_file() {
     let manifest = text("Cargo.toml");
-    for folder in ["man", "completions", "packaging/systemd", "packaging/prometheus"] {
+    for folder in ["man", "completions", ".packaging/systemd", ".packaging/prometheus"] {
         for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             let entry = entry.unwrap();
             if !entry.file_type().unwrap().is_file() {
@@ -55,7 +55,7 @@ fn the_packages_have_every_file() {
         }
     }
     let makefile = text("Makefile");
-    for unit in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd")).unwrap() {
+    for unit in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".packaging/systemd")).unwrap() {
         let unit = unit.unwrap().file_name().into_string().unwrap();
         assert!(unit.ends_with(".preset") || makefile.contains(&unit), "make install lacks {unit}");
     }
