@@ -18,7 +18,7 @@ use crate::output::text::is_dangerous;
 /// Where libvirt's QEMU driver keeps the state of each running guest, in a file of its name.
 const RUNNING: &str = "/run/libvirt/qemu";
 
-/// More guests than a host runs; a directory that is somebody else's is not read for ever.
+/// More guests than a host runs: completion reads no further in a directory that somebody else may have filled.
 const MOST: usize = 10_000;
 
 /// Answers a shell that asks for completions. `false`: none asked.

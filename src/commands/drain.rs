@@ -9,11 +9,14 @@ use crate::cli::drain::Drain;
 use crate::drain::{self, Limits};
 use crate::facts::{self, HostRef};
 use crate::model::causes::sentence;
+use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::drain as output;
 use crate::output::preflight::Unreachable;
 use crate::preflight::Terms;
+
+const NO_DESTINATION: &str = "no destination: name them with --to, or as hosts in pvm.yaml";
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
@@ -29,6 +32,9 @@ pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
     for (host, snapshot) in asked[1..].iter().zip(snapshots) {
         match snapshot {
             Ok(mut snapshot) => {
+                if args.to.is_empty() && is_same(&source, &snapshot) {
+                    continue;
+                }
                 for before in std::iter::once(&source).chain(&destinations) {
                     is_another(before, &snapshot, host)?;
                 }
@@ -37,6 +43,9 @@ pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
             }
             Err(error) => unreachable.push(Unreachable { host: host.label(), why: sentence(&error) }),
         }
+    }
+    if destinations.is_empty() && unreachable.is_empty() {
+        return Err(Stop::usage(NO_DESTINATION));
     }
     if destinations.is_empty() {
         let why: Vec<String> = unreachable.iter().map(|host| format!("{}: {}", host.host, host.why)).collect();
@@ -56,7 +65,7 @@ fn asked(hosts: &Hosts, args: &Drain) -> Result<Vec<HostRef>, Stop> {
     let mut seen = BTreeSet::from([&args.host]);
     let to: Vec<&String> = to.iter().filter(|name| seen.insert(name)).collect();
     if to.is_empty() {
-        return Err(Stop::usage("no destination: name them with --to, or as hosts in pvm.yaml"));
+        return Err(Stop::usage(NO_DESTINATION));
     }
     std::iter::once(&args.host).chain(to).map(|name| hosts.parse(name)).collect()
 }
@@ -73,13 +82,17 @@ fn chosen(source: &Snapshot, args: &Drain) -> Result<Vec<usize>, Stop> {
     Ok((0..source.domains.len()).filter(wanted).collect())
 }
 
+fn is_same(before: &Snapshot, other: &Snapshot) -> bool {
+    match identity::compare(before.host.uuid.as_deref(), other.host.uuid.as_deref()) {
+        Identity::Same => true,
+        Identity::Other => false,
+        Identity::Unknown => before.host.name == other.host.name,
+    }
+}
+
 /// A host under two names would be its own destination, or be given away twice.
 fn is_another(before: &Snapshot, other: &Snapshot, host: &HostRef) -> Result<(), Stop> {
-    let is_same = match (&before.host.uuid, &other.host.uuid) {
-        (Some(before), Some(other)) => before == other,
-        _ => before.host.name == other.host.name,
-    };
-    if is_same {
+    if is_same(before, other) {
         return Err(Stop::refused(format!("{} is {}, which was named before", host.label(), before.host.name)));
     }
     Ok(())

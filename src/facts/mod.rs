@@ -180,7 +180,7 @@ pub fn gather_all_over(
     })
 }
 
-/// The pvm over there, and where there is none, libvirt alone. An answer that is no snapshot is an error all the same.
+/// The pvm over there, and where there is none, libvirt alone. An answer that is no snapshot is an error nevertheless.
 fn by_ssh_or_libvirt(
     host: &HostRef,
     daemon: Option<&dyn Hypervisor>,

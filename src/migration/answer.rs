@@ -110,7 +110,7 @@ impl Job {
 pub struct Silence {
     /// Why.
     pub why: String,
-    /// Whether its daemon answers all the same: then the host is not dead, whatever the operator says.
+    /// Whether its daemon answers nevertheless: then the host is not dead, whatever the operator says.
     pub daemon_answers: bool,
 }
 

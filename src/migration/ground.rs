@@ -167,7 +167,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Writes a record of what was seen, or of what the guest is to get back. In the process that makes the migration it is
-    /// taken in also when it cannot be written: the guest gets its ports all the same, which a later look at it recognises,
+    /// taken in also when it cannot be written: the guest gets its ports nevertheless, which a later look at it recognises,
     /// and the journal stays open.
     pub fn note_down(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let Err(error) = self.record(entry) else { return Ok(()) };

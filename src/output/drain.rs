@@ -106,5 +106,11 @@ fn guests(count: usize) -> String {
 }
 
 fn time(seconds: f64) -> String {
-    if seconds >= 600.0 { format!("{:.0}m", seconds / 60.0) } else { format!("{seconds:.0}s") }
+    if seconds > 0.0 && seconds < 0.5 {
+        "<1s".to_owned()
+    } else if seconds >= 600.0 {
+        format!("{:.0}m", seconds / 60.0)
+    } else {
+        format!("{seconds:.0}s")
+    }
 }

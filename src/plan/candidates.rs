@@ -258,7 +258,7 @@ impl Kind {
 }
 
 /// Whether the specs of both hosts let a port's state move: `live_migratable` and `physical_network` (the specification
-/// asks for it, Nova detaches such ports all the same).
+/// asks for it, Nova detaches such ports nevertheless).
 fn port_may_migrate(device: &Device) -> bool {
     device.declared == Declared::Yes && device.tags.physical_network.is_some()
 }

@@ -37,7 +37,7 @@ fn a_destination_that_only_libvirt_describes_leaves_unknowns() {
     }
     let report = run(&source, &destination, &Question::default());
     assert_eq!(report.verdict, Compatibility::Unknown);
-    assert_eq!(report.instances[0].map.len(), 2, "a map is made all the same");
+    assert_eq!(report.instances[0].map.len(), 2, "a map is made nevertheless");
     for code in ["device-identity", "bar-layout", "capability-list", "probed-migratable"] {
         assert!(has(&report, code, CheckResult::Unknown), "{code}");
         assert!(report.unknown.iter().any(|u| u.fact == code), "{code}");

@@ -146,6 +146,21 @@ fn who_cannot_go_holds_nobody_up() {
 }
 
 #[test]
+fn the_host_itself_is_none_of_its_destinations_under_any_name() {
+    let place = tempfile::tempdir().unwrap();
+    lay_out(place.path(), &[("src.json", source()), ("b.json", destination("b", "b", 8))]);
+    let settings = place.path().join("pvm.yaml");
+    std::fs::write(&settings, "hosts: {one: {facts: src.json}, two: {facts: b.json}}\n").unwrap();
+    let (_, plan) = drain(place.path(), "--config pvm.yaml drain src.json --dry-run");
+    let names = plan["destinations"].as_array().unwrap().iter().map(|host| host["host"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), [json!("b")], "{plan}");
+    std::fs::write(&settings, "hosts: {one: {facts: src.json}}\n").unwrap();
+    let args = "--config pvm.yaml drain src.json --dry-run";
+    let output = program::pvm(place.path()).args(args.split(' ')).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
 fn a_page_has_eighty_columns() {
     let place = tempfile::tempdir().unwrap();
     lay_out(place.path(), &[("src.json", source()), ("b.json", destination("b", "b", 3))]);

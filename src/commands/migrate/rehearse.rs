@@ -25,7 +25,7 @@ rules! {
     /// proved is what comes at switchover: that the destination's devices load the state, and that disks can be written
     /// there. The devices on the destination are claimed meanwhile; QEMU opens them, which resets them. A guest that is
     /// paused, has ports to be unplugged, or so little memory that the migration could complete, is not rehearsed. Should
-    /// one complete all the same, it is a migration: it is verified and recorded as one.
+    /// one complete nevertheless, it is a migration: it is verified and recorded as one.
     /// # Check by hand
     /// virsh migrate --live --p2p --bandwidth 1, and virsh domjobabort.
     /// # Fix

@@ -171,7 +171,7 @@ pub fn conclude(snapshot: &mut Snapshot, probe: Probe) {
 fn read_devices(tree: &Tree, root: &Path, probe: Probe, snapshot: &mut Snapshot) -> Result<(), InventoryError> {
     let names = match tree.node(DEVICES).and_then(|node| node.names()) {
         Ok(names) => names,
-        // A machine without PCI has sysfs all the same, and an empty list is an answer.
+        // A machine without PCI has sysfs nevertheless, and an empty list is an answer.
         Err(e) if e.kind() == io::ErrorKind::NotFound && tree.has("sys/bus") => Vec::new(),
         Err(source) => return Err(InventoryError::NoDevices { root: root.to_owned(), source }),
     };

@@ -394,7 +394,7 @@ fn a_rehearsal_ends_when_it_has_shown_enough_and_fails_by_what_was_refused() {
         (Outcome::Undone, "vm stays on a, all was undone: scripted")
     );
 
-    // It completes all the same: a migration, verified and recorded as one.
+    // It completes nevertheless: a migration, verified and recorded as one.
     let mut moved = self::bench();
     let ended = moved.migrate(&rehearsal(), |_| {});
     assert_eq!((ended.outcome, ended.receipt.summary.as_str()), (Outcome::Fine, "vm runs on b"));

@@ -89,7 +89,7 @@ impl Forward<'_, '_> {
         if let Some(limit) = chosen
             && let Err(e) = source.set_max_downtime(&uuid, limit)
         {
-            // It may have been set all the same.
+            // It may have been set nevertheless.
             self.restore_limit(limit_before);
             let failed = Failed::of(Outcome::Undone, e);
             self.returned(Some(failed.why.clone()), false);
@@ -161,7 +161,7 @@ impl Forward<'_, '_> {
     /// Gives the guest the limit of the pause back that it had before.
     fn restore_limit(&mut self, before: Option<u64>) {
         let restored = self.ground.call(Side::Source, |source, uuid| {
-            // One that has moved all the same is not there any more.
+            // One that has moved nevertheless is not there any more.
             match source.domain(uuid) {
                 Ok(guest) if guest.as_ref().is_none_or(|guest| !guest.state.is_active()) => Ok(()),
                 _ => downtime::restore(source, uuid, before),

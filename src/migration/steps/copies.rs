@@ -62,7 +62,7 @@ pub(super) fn destroy_incoming(ground: &mut Ground<'_>, row: &str) -> Result<Nex
         if waited >= LEFT_OVER {
             let host = ground.name(Side::Destination).to_owned();
             return Ok(match destroy(ground, row, Side::Destination, [&source, &destination])? {
-                // Where the guest runs is clear all the same.
+                // Where the guest runs is clear nevertheless.
                 Next::Open { why, .. } => Next::open(
                     Outcome::Incomplete,
                     format!("what is left of the migration on {host} could not be destroyed: {why}"),

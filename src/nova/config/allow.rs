@@ -19,7 +19,7 @@ pub struct Allowed {
 }
 
 /// The comments of a file that allow codes. One counts for the option or YAML entry below it, with all its lines; in YAML it may
-/// stand behind the entry.
+/// stand after the entry.
 pub fn comments(file: &SourceFile) -> Vec<Allowed> {
     let line = |number: usize| &file.text[file.line_range(number)];
     let is_blank = |text: &str| text.trim().is_empty() || text.trim_start().starts_with(['#', ';']);

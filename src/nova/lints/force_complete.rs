@@ -10,8 +10,8 @@ lint! {
     /// # Meaning
     /// When a migration takes longer than live_migration_completion_timeout, force_complete switches to post-copy where
     /// that is permitted, and pauses the guest where it is not. QEMU refuses post-copy for guests with VFIO devices, and a
-    /// paused guest leaves its devices running: they go on writing memory, so the migration converges no better, while
-    /// the guest stands still without a limit.
+    /// paused guest leaves its devices running: they go on writing memory, so the migration converges no better, and the
+    /// downtime has no upper limit.
     /// # Check by hand
     /// grep -nE 'live_migration_(timeout_action|completion_timeout)' FILE
     /// # Fix

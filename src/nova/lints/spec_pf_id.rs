@@ -45,7 +45,7 @@ pub(super) fn mistaken(subject: &Subject<'_>, index: usize, spec: &DeviceSpec) -
     (spec.declared() == Declared::Yes || wanted).then_some((own, vfs))
 }
 
-/// What the host shows of the devices that a spec wins, or without one of its ids what is known of the card.
+/// What the host shows of the devices that a spec matches, or without one of its ids what is known of the card.
 fn ids(subject: &Subject<'_>, index: usize, spec: &DeviceSpec) -> Option<(PciId, PciId)> {
     let own = spec.product_id.id?;
     if let Some(host) = subject.host {

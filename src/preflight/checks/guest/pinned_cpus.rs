@@ -31,7 +31,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![if lacking.is_empty() && barred.len() == cpus.len() {
         Verdict::fail(message()).remedy("AllowedCPUs= of the slice machine.slice, or cpuset.cpus of the group")
     } else if lacking.is_empty() && !barred.is_empty() {
-        // A thread that has another one besides starts all the same.
+        // A thread that has another one besides starts nevertheless.
         Verdict::unknown(message())
     } else if lacking.is_empty() {
         Verdict::pass()
