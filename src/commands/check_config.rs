@@ -1,5 +1,7 @@
 //! `pvm check-config`.
 
+mod correct;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -22,7 +24,6 @@ use crate::nova::config::ParsedConfig;
 use crate::nova::config::View;
 use crate::nova::config::allow;
 use crate::nova::config::compare;
-use crate::nova::config::fix;
 use crate::nova::config::request_report::{self, RequestReport};
 use crate::nova::config::trace;
 use crate::nova::lints;
@@ -88,7 +89,18 @@ pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
         Some(name) => Some(facts::gather(&hosts.parse(name)?, &hosts.options)?),
         None => None,
     };
-    let inputs = if args.fix || args.diff { correct(context, args, inputs, snapshot.as_ref())? } else { inputs };
+    let other = args.compare.as_ref().map(|other| other_side(context, &hosts, other)).transpose()?;
+    let traces = traces(args, snapshot.as_ref())?;
+    let (inputs, failure) = if args.fix || args.diff {
+        let config = load(inputs.clone(), snapshot.as_ref());
+        let matcher = Matcher::new(&config.device_specs);
+        let found =
+            find(context, args, &lints::Subject { config: &config, matcher: &matcher, host: snapshot.as_ref() });
+        let corrected = correct::correct(context, args.diff, inputs, &config, &found)?;
+        (corrected.inputs, corrected.failure)
+    } else {
+        (inputs, Outcome::Unknown)
+    };
     let mut config = load(inputs, snapshot.as_ref());
     if !paths.is_empty() {
         config.refuse_nothing();
@@ -107,19 +119,18 @@ pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
     let mut answers = Answers {
         request: args.request.as_ref().map(|text| request_report::report(text, &subject)),
         winners: subject.host.map(|_| subject.winners()),
-        traces: traces(args, &subject)?,
+        traces: traces.into_iter().map(|(address, view)| (address, trace::walk(&matcher, &view))).collect(),
         ..Answers::default()
     };
     answers.findings.extend(answers.request.iter().flat_map(|request| request.findings.clone()));
-    if let Some(other) = &args.compare {
-        let (doc, name) = other_side(context, &hosts, other)?;
-        answers.findings.extend(compare::compare(&config.document(), &doc, &name));
+    if let Some((doc, name)) = &other {
+        answers.findings.extend(compare::compare(&config.document(), doc, name));
     }
     answers
         .findings
         .retain(|finding| finding.severity == Severity::Error || !args.allow.contains(&finding.code.to_string()));
     let worst = worst.into_iter().chain(answers.findings.iter().map(|f| f.severity)).max();
-    report(context, &config, &found, answers).or_stop(Outcome::Unknown)?;
+    report(context, &config, &found, answers).or_stop(failure)?;
     Ok(outcome(&config, worst, args.strict))
 }
 
@@ -134,45 +145,6 @@ fn known_codes(codes: &[String]) -> Result<(), Stop> {
         Some(code) => Err(Stop::usage(format!("--allow: {}", explain::unknown_code(code, &rules)))),
         None => Ok(()),
     }
-}
-
-/// The files as they are with every correction made, which are written where `--fix` says so; `--diff` prints the patch.
-fn correct(
-    context: &Context,
-    args: &CheckConfig,
-    inputs: Vec<config::Input>,
-    snapshot: Option<&Snapshot>,
-) -> Result<Vec<config::Input>, Stop> {
-    if args.fix && context.global.root != Path::new("/") {
-        return Err(Stop::usage("--fix writes; with --root nothing is written"));
-    }
-    let config = load(inputs.clone(), snapshot);
-    let matcher = Matcher::new(&config.device_specs);
-    let found = find(context, args, &lints::Subject { config: &config, matcher: &matcher, host: snapshot });
-    let mut after = Vec::new();
-    for (input, (id, file)) in inputs.into_iter().zip(config.sources.iter()) {
-        let corrected = fix::corrected(id, file, &found);
-        if args.diff {
-            context.printer.result(&fix::diff(&config, id, file, &corrected)).or_stop(Outcome::Unknown)?;
-        } else if input.name == "-" {
-            context.printer.result(&corrected).or_stop(Outcome::Unknown)?;
-        } else if corrected != file.text {
-            let backup = facts::replace::replace(Path::new(&input.name), &file.text, &corrected)
-                .map_err(|error| Stop::unknown(format!("cannot correct {}: {error}", input.name)))?;
-            // Where the name is a link, the old file is beside what it leads to.
-            let is_link = Path::new(&input.name).is_symlink();
-            let backup = if is_link { backup.display().to_string() } else { format!("{}.bak", input.name) };
-            context.printer.note(&format!("{} was corrected; the old file is {backup}", input.name));
-        } else {
-            context.printer.note(&format!("{}: nothing to correct", input.name));
-        }
-        after.push(if corrected == file.text {
-            input
-        } else {
-            config::Input { bytes: corrected.into_bytes(), ..input }
-        });
-    }
-    Ok(after)
 }
 
 fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig {
@@ -220,16 +192,16 @@ fn other_side(context: &Context, hosts: &Hosts, name: &str) -> Result<(ConfigDoc
     Ok((snapshot.config, name.to_owned()))
 }
 
-fn traces(args: &CheckConfig, subject: &lints::Subject<'_>) -> Result<Vec<(PciAddress, Vec<trace::Step>)>, Stop> {
-    let mut traces = Vec::new();
-    for text in &args.trace {
+/// The devices that are to be traced.
+fn traces(args: &CheckConfig, host: Option<&Snapshot>) -> Result<Vec<(PciAddress, View)>, Stop> {
+    let trace = |text: &String| {
         let address: PciAddress = text.parse().map_err(|e| Stop::usage(format!("--trace {text}: {e}")))?;
-        let device = subject.host.and_then(|host| host.device(address));
+        let device = host.and_then(|host| host.device(address));
         let device = device.ok_or_else(|| Stop::unknown(format!("{address} is not a device of this host")))?;
-        let parent = device.parent_addr.and_then(|parent| subject.host.and_then(|host| host.device(parent)));
-        traces.push((address, trace::walk(subject.matcher, &View::of(device, parent))));
-    }
-    Ok(traces)
+        let parent = device.parent_addr.and_then(|parent| host.and_then(|host| host.device(parent)));
+        Ok((address, View::of(device, parent)))
+    };
+    args.trace.iter().map(trace).collect()
 }
 
 fn report(context: &Context, config: &ParsedConfig, found: &[Finding], answers: Answers) -> Result<(), StdoutError> {

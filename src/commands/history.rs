@@ -179,6 +179,7 @@ fn details(past: &Past) -> String {
 
 fn prune(context: &Context, store: &Store, before: Timestamp) -> Result<Outcome, Stop> {
     let (mut removed, mut unknown) = (Vec::new(), Vec::new());
+    store.tidy();
     for listed in store.closed().or_stop(Outcome::Unknown)? {
         let is_old = listed.state().is_some_and(|state| state.touched < before);
         match (trouble(&listed), listed.is_closed() && is_old) {

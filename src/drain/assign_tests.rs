@@ -1,12 +1,17 @@
 //! The assignment beside one that tries everything, and a validator that shares no code with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use super::*;
 use crate::drain::capacity::{Need, Supply};
+use crate::plan::memory::Place;
 
-/// Memory, where it may lie, and the number of devices.
-type Flavor = (u64, BTreeSet<(u32, Option<u64>)>, usize);
+/// Memory and where it may lie.
+type Part = (u64, BTreeSet<Place>);
+
+/// The parts of its memory, and the number of devices.
+type Flavor = (Vec<Part>, usize);
 
 /// Numbers that follow from a seed alone.
 struct Dice(u64);
@@ -42,7 +47,10 @@ impl Fleet {
                     0 => BTreeSet::from([(0, pages), (1, pages)]),
                     node => BTreeSet::from([(u32::from(node == 1), pages)]),
                 };
-                (1 + dice.up_to(3), places, dice.index(3))
+                let first = (1 + dice.up_to(3), places);
+                // One in four has a second NUMA cell, bound to a node of its own.
+                let second = (dice.up_to(3) == 0).then_some((1 + dice.up_to(1), BTreeSet::from([(1, pages)])));
+                (iter::once(first).chain(second).collect(), dice.index(3))
             })
             .collect();
         let flavor_of: Vec<usize> = (0..guests).map(|_| dice.index(3)).collect();
@@ -54,13 +62,13 @@ impl Fleet {
             // What a flavor may take there; a few guests differ from their flavor.
             let mut reach = || (0..devices).filter(|_| dice.up_to(3) > 0).collect::<Vec<usize>>();
             let usual: Vec<Vec<Vec<usize>>> =
-                flavors.iter().map(|(_, _, count)| (0..*count).map(|_| reach()).collect()).collect();
+                flavors.iter().map(|(_, count)| (0..*count).map(|_| reach()).collect()).collect();
             let own: Vec<Vec<Vec<usize>>> =
-                flavor_of.iter().map(|flavor| (0..flavors[*flavor].2).map(|_| reach()).collect()).collect();
+                flavor_of.iter().map(|flavor| (0..flavors[*flavor].1).map(|_| reach()).collect()).collect();
             let on_host = |guest: usize, dice: &mut Dice| {
-                let (memory, places, _) = flavors[flavor_of[guest]].clone();
+                let (memory, _) = flavors[flavor_of[guest]].clone();
                 let devices = if dice.up_to(3) == 0 { own[guest].clone() } else { usual[flavor_of[guest]].clone() };
-                (dice.up_to(7) > 0).then_some(Need { memory, places, devices })
+                (dice.up_to(7) > 0).then_some(Need { memory, devices })
             };
             needs.push((0..guests).map(|guest| on_host(guest, dice)).collect());
         }
@@ -124,27 +132,29 @@ impl Fleet {
         let Some(needs) = needs else { return false };
         let mut free = self.supplies[host].free.clone();
         let whole = free[&(u32::MAX, None)];
-        let plain: u64 = needs.iter().filter(|n| n.places.iter().all(|p| p.1.is_none())).map(|n| n.memory).sum();
+        let plain: u64 =
+            parts(&needs).filter(|(_, places)| places.iter().all(|p| p.1.is_none())).map(|(bytes, _)| bytes).sum();
         let devices: Vec<&Vec<usize>> = needs.iter().flat_map(|need| &need.devices).collect();
-        plain <= whole && spread(&needs, 0, 0, &mut free) && serve(&devices, &mut BTreeSet::new())
+        plain <= whole
+            && spread(&parts(&needs).collect::<Vec<_>>(), 0, 0, &mut free)
+            && serve(&devices, &mut BTreeSet::new())
     }
 }
 
+fn parts<'n>(needs: &'n [&Need]) -> impl Iterator<Item = &'n Part> {
+    needs.iter().flat_map(|need| &need.memory)
+}
+
 /// Gives each unit of memory a place.
-fn spread(
-    needs: &[&Need],
-    at: usize,
-    given: u64,
-    free: &mut std::collections::BTreeMap<(u32, Option<u64>), u64>,
-) -> bool {
-    let Some(need) = needs.get(at) else { return true };
-    if given == need.memory {
-        return spread(needs, at + 1, 0, free);
+fn spread(parts: &[&Part], at: usize, given: u64, free: &mut BTreeMap<Place, u64>) -> bool {
+    let Some((bytes, places)) = parts.get(at) else { return true };
+    if given == *bytes {
+        return spread(parts, at + 1, 0, free);
     }
-    need.places.iter().any(|place| {
+    places.iter().any(|place| {
         let Some(left) = free.get_mut(place).filter(|left| **left > 0) else { return false };
         *left -= 1;
-        let done = spread(needs, at, given + 1, free);
+        let done = spread(parts, at, given + 1, free);
         *free.get_mut(place).unwrap() += 1;
         done
     })

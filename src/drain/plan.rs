@@ -211,7 +211,7 @@ fn stay(source: &Snapshot, hosts: &[Snapshot], guest: usize, pairs: &[&Pair], su
             1 => " and 1 device".to_owned(),
             many => format!(" and {many} devices"),
         };
-        let needs = format!("it needs {}{devices}", bytes(need.memory));
+        let needs = format!("it needs {}{devices}", bytes(need.bytes()));
         return Some(match fits((host, need)) {
             0 => Stay {
                 remedy: Some("add a destination (--to)".to_owned()),

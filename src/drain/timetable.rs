@@ -32,7 +32,7 @@ pub(crate) fn timetable(moves: &[Move], most: &dyn Fn(&Slot) -> usize) -> Vec<Ti
     waiting.sort_by_key(|at| (std::cmp::Reverse(moves[*at].alone_ms), *at));
     let mut running: Vec<(usize, u64)> = Vec::new();
     let mut used: BTreeMap<Slot, usize> = BTreeMap::new();
-    let mut now = 0;
+    let mut now = 0u64;
     while !waiting.is_empty() || !running.is_empty() {
         waiting.retain(|at| {
             let slots = &moves[*at].slots;
@@ -51,7 +51,7 @@ pub(crate) fn timetable(moves: &[Move], most: &dyn Fn(&Slot) -> usize) -> Vec<Ti
         // All share the link, so each goes on at its part of the speed until the next one is done.
         let share = u64::try_from(running.len()).unwrap_or(u64::MAX);
         let step = running.iter().map(|(_, left)| *left).min().unwrap_or(0);
-        now += step.saturating_mul(share);
+        now = step.saturating_mul(share).saturating_add(now);
         running.retain_mut(|(at, left)| {
             *left -= step;
             if *left > 0 {
@@ -83,6 +83,8 @@ mod tests {
                 assert!(under_way <= most, "{most}: {times:?}");
             }
         }
+        let endless = timetable(&[one(u64::MAX), one(u64::MAX)], &|_| 1);
+        assert_eq!(endless[1], Times { start: u64::MAX, end: u64::MAX });
         assert_eq!(timetable(&moves, &|_| 1)[1], Times { start: 0, end: 3000 });
     }
 }

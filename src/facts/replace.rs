@@ -2,49 +2,83 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where files are written")]
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-/// Writes `after` where `before` was read, with the same mode and owner, and keeps the old file beside it as `NAME.bak`, whose path
-/// is returned. A file that has changed meanwhile is left alone; a link stays a link.
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+/// Old copies of one file that are kept.
+const MOST_BACKUPS: usize = 100;
+
+/// Writes `after` where `before` was read, with the same mode, owner and extended attributes (ACLs, SELinux), and keeps the old
+/// file beside it as `NAME.bak`, `NAME.bak.1` and so on, whose path is returned. A link stays a link.
+///
+/// # Errors
+///
+/// When the file has changed meanwhile, has several names (all but one would keep the old text), or cannot be written; then it
+/// is as it was.
 pub fn replace(path: &Path, before: &str, after: &str) -> io::Result<PathBuf> {
     let path = path.canonicalize()?;
+    let like = File::open(&path)?;
+    let metadata = like.metadata()?;
+    if !metadata.is_file() || metadata.nlink() > 1 {
+        return Err(io::Error::other("it is not a regular file of one name"));
+    }
     if fs::read(&path)? != before.as_bytes() {
-        return Err(io::Error::other("it was changed by somebody else meanwhile, or is not UTF-8"));
+        return Err(io::Error::other("it was changed by somebody else meanwhile"));
     }
-    let metadata = fs::metadata(&path)?;
-    let backup = beside(&path, ".bak");
-    for (place, text) in [(&backup, before), (&path, after)] {
-        let new = beside(place, ".pvm-new");
-        let written = write(&new, text, &metadata).and_then(|()| fs::rename(&new, place));
-        if let Err(error) = written {
-            // The error is told; what is left of the new file is of no use.
-            let _ = fs::remove_file(&new);
-            return Err(error);
-        }
-    }
-    if let Some(directory) = path.parent() {
-        File::open(directory)?.sync_all()?;
-    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let old = write(directory, before, &like)?;
+    let new = write(directory, after, &like)?;
+    let backup = keep(old, &path)?;
+    new.persist(&path)?;
+    File::open(directory)?.sync_all()?;
     Ok(backup)
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
+/// Gives the old file the first name that is free: an earlier `.bak` may be the only copy of what was there first.
+fn keep(mut old: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
+    for number in 0..MOST_BACKUPS {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 0 { ".bak".to_owned() } else { format!(".bak.{number}") });
+        match old.persist_noclobber(&name) {
+            Ok(_) => return Ok(name.into()),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => old = error.file,
+            Err(error) => return Err(error.error),
+        }
+    }
+    Err(io::Error::other(format!("there are {MOST_BACKUPS} old copies beside it; remove some")))
 }
 
-fn write(path: &Path, text: &str, like: &fs::Metadata) -> io::Result<()> {
-    // Private until it has its owner: it may hold passwords.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+/// A new file beside the one it will replace. It is private until it has its owner, for it may hold passwords.
+fn write(directory: &Path, text: &str, like: &File) -> io::Result<NamedTempFile> {
+    let mut new = tempfile::Builder::new().prefix(".pvm-").tempfile_in(directory)?;
+    let metadata = like.metadata()?;
+    let file = new.as_file_mut();
     file.write_all(text.as_bytes())?;
-    fchown(&file, Some(like.uid()), Some(like.gid()))?;
-    file.set_permissions(fs::Permissions::from_mode(like.mode() & 0o7777))?;
-    file.sync_all()
+    fchown(&*file, Some(metadata.uid()), Some(metadata.gid()))?;
+    copy_attributes(like, file)?;
+    file.set_permissions(fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
+    file.sync_all()?;
+    Ok(new)
+}
+
+fn copy_attributes(from: &File, to: &File) -> io::Result<()> {
+    let mut names = vec![0; 1 << 16];
+    let length = match rustix::fs::flistxattr(from, &mut names) {
+        Err(Errno::OPNOTSUPP) => return Ok(()),
+        length => length?,
+    };
+    let mut value = vec![0; 1 << 16];
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let length = rustix::fs::fgetxattr(from, name, &mut value[..])?;
+        rustix::fs::fsetxattr(to, name, &value[..length], XattrFlags::empty())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -72,6 +106,35 @@ mod tests {
             assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+        assert_eq!(replace(&path, "new", "newer").unwrap(), dir.path().join("nova.conf.bak.1"));
+        let texts = ["nova.conf", "nova.conf.bak", "nova.conf.bak.1"]
+            .map(|name| fs::read_to_string(dir.path().join(name)).unwrap());
+        assert_eq!(texts, ["newer", "old", "new"], "the first copy is kept");
+    }
+
+    #[test]
+    fn extended_attributes_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nova.conf");
+        fs::write(&path, "old").unwrap();
+        let attribute = |path: &Path| {
+            let mut value = [0; 16];
+            rustix::fs::getxattr(path, "user.pvm", &mut value[..]).map(|length| value[..length].to_vec())
+        };
+        rustix::fs::setxattr(&path, "user.pvm", b"kept", XattrFlags::empty()).unwrap();
+        let backup = replace(&path, "old", "new").unwrap();
+        assert_eq!((attribute(&path).unwrap(), attribute(&backup).unwrap()), (b"kept".to_vec(), b"kept".to_vec()));
+    }
+
+    #[test]
+    fn a_file_of_two_names_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("nova.conf"), dir.path().join("other"));
+        fs::write(&path, "old").unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        assert!(replace(&path, "old", "new").unwrap_err().to_string().contains("one name"));
+        assert_eq!(fs::read_to_string(&other).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -280,6 +280,11 @@ impl Store {
         if !listed.is_closed() || listed.path.parent() != Some(&*self.closed) {
             return Err(failed(io::Error::other("the migration is not over")));
         }
+        // What pvm did not write under this name may be somebody's copy, or lead elsewhere.
+        let is_own = self.path(&listed.id).is_ok() && listed.state().is_some_and(|state| state.plan.id == listed.id);
+        if !is_own || !listed.path.symlink_metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::other("it is not a journal that pvm wrote under this name")));
+        }
         fs::remove_file(&listed.path).map_err(failed)
     }
 

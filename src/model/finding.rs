@@ -245,13 +245,16 @@ pub struct Label {
     pub text: String,
 }
 
-/// A change to a file.
+/// A change to a file. Those of one finding are made together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
-    /// What is replaced.
+    /// The place that is replaced.
     pub span: Span,
+    /// What was read there, whatever the case of its letters: a place where something else is written, such as a variable that
+    /// stands for it, is left alone.
+    pub old: String,
     /// What stands there instead.
-    pub text: String,
+    pub new: String,
 }
 
 /// What Nova would answer: the exception's class without its module, and its text.
@@ -336,8 +339,8 @@ impl Finding {
 
     /// Adds a harmless change that cures it.
     #[must_use]
-    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.text.fixes.push(Fix { span, text: text.into() });
+    pub fn fix(mut self, span: Span, old: impl Into<String>, new: impl Into<String>) -> Self {
+        self.text.fixes.push(Fix { span, old: old.into(), new: new.into() });
         self
     }
 

@@ -12,6 +12,7 @@ pub mod instance;
 pub mod kinds;
 pub mod map;
 pub mod matching;
+pub mod memory;
 pub mod pair;
 mod places;
 mod preconditions;

@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::cases::{self, Case};
 use crate::program;
@@ -34,12 +34,16 @@ fn every_finding_has_a_transcript() {
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 
-fn with_stdin(dir: &Path, args: &[&str], text: &str) -> (i32, String, String) {
+fn with_bytes(dir: &Path, args: &[&str], bytes: &[u8]) -> Output {
     let mut pvm = program::pvm(dir);
     let pvm = pvm.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pvm.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn with_stdin(dir: &Path, args: &[&str], text: &str) -> (i32, String, String) {
+    let output = with_bytes(dir, args, text.as_bytes());
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -84,4 +88,39 @@ fn the_patch_makes_what_the_correction_makes() {
         tried += 1;
     }
     assert!(tried > 0, "neither patch nor git is installed");
+}
+
+/// Files are looked at before one is written, each once, and a name that holds escapes does not reach the terminal as it is.
+#[test]
+fn either_all_files_are_corrected_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    let run = |args: &[&str]| {
+        let output = program::pvm(dir.path()).args(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let not_utf8 = [WRONG.as_bytes(), b"# \xff\n"].concat();
+    write("a.conf", WRONG.as_bytes());
+    write("b.conf", &not_utf8);
+    for args in [&["a.conf", "b.conf", "--fix"][..], &["b.conf", "--diff"], &["b.conf", "--fix"]] {
+        let (code, out, err) = run(&[&["check-config"], args].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{args:?}");
+        assert!(err.contains("cannot correct b.conf: it is not UTF-8 text"), "{args:?}: {err}");
+    }
+    assert_eq!((read("a.conf"), read("b.conf")), (WRONG.as_bytes().to_vec(), not_utf8.clone()));
+    let output = with_bytes(dir.path(), &["check-config", "-", "--fix"], &not_utf8);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+
+    std::os::unix::fs::symlink("a.conf", dir.path().join("link.conf")).unwrap();
+    let (code, _, err) = run(&["check-config", "a.conf", "link.conf", "--fix"]);
+    assert_eq!((code, err.matches("was corrected").count()), (0, 1), "{err}");
+    assert_eq!(String::from_utf8(read("a.conf")).unwrap(), WRONG.replace('\'', "\""));
+
+    let name = "x\u{1b}[31m.conf";
+    write(name, WRONG.as_bytes());
+    let (_, patch, _) = run(&["check-config", name, "--diff"]);
+    let (code, _, err) = run(&["check-config", name, "--fix"]);
+    assert!(code == 0 && !err.contains('\u{1b}') && !patch.contains('\u{1b}'), "{err}{patch}");
 }

@@ -110,6 +110,41 @@ fn a_damaged_journal_is_named_and_never_removed() {
 }
 
 #[test]
+fn only_what_pvm_wrote_under_its_name_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    four(dir.path());
+    pvm(dir.path(), &["--prune", "90d"]);
+    let closed = dir.path().join("closed");
+    let journal = closed.join("20260101-000000-aaaaaa.ndjson");
+    let elsewhere = dir.path().join("20260106-000000-ffffff.ndjson");
+    let others = ["copy of 20260101-000000-aaaaaa.ndjson", "20260107-000000-aaaaaa.ndjson", "..ndjson"];
+    for name in others {
+        fs::copy(&journal, closed.join(name)).unwrap();
+    }
+    let renamed = fs::read_to_string(&journal).unwrap().replace("20260101-000000-aaaaaa", "20260106-000000-ffffff");
+    fs::write(&elsewhere, renamed).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, closed.join("20260106-000000-ffffff.ndjson")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let (code, removed) = json(dir.path(), &["--prune", "1ms"]);
+    assert_eq!((code, removed["removed"].as_array().unwrap().len()), (5, 3), "{removed}");
+    assert_eq!(removed["unknown"].as_array().unwrap().len(), 4, "{removed}");
+    assert!(others.iter().all(|name| closed.join(name).exists()) && elsewhere.exists());
+    assert!(closed.join("20260106-000000-ffffff.ndjson").symlink_metadata().is_ok());
+}
+
+/// A pvm that died between its last record and the tidying leaves a journal that is over among those that are not.
+#[test]
+fn what_is_over_is_pruned_wherever_it_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    four(dir.path());
+    pvm(dir.path(), &["--prune", "90d"]);
+    let name = "20260101-000000-aaaaaa.ndjson";
+    fs::rename(dir.path().join("closed").join(name), dir.path().join("migrations").join(name)).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    assert_eq!(pvm(dir.path(), &["--prune", "1ms"]).1, "3 removed.\n");
+}
+
+#[test]
 fn only_what_is_over_and_old_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     four(dir.path());

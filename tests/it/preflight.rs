@@ -160,7 +160,8 @@ fn names_cannot_drive_the_terminal() {
                         key,
                         "via" | "dev_type" | "declared" | "live_migratable" | "kind" | "severity" | "taken_at"
                     );
-                let kept = kept || key.ends_with("_id") || key == "supported" || key == "source";
+                let kept =
+                    kept || key.ends_with("_id") || key.starts_with('/') || key == "supported" || key == "source";
                 if !kept {
                     text.push_str("\u{1b}[2J\u{202e}\u{7}");
                 }

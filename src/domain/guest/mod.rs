@@ -4,15 +4,19 @@ mod arguments;
 mod cpu;
 mod disk;
 mod endpoint;
+mod memory;
 mod nic;
 mod paths;
+mod quantity;
 
 pub use arguments::Arguments;
 pub use cpu::GuestCpu;
 pub use disk::{Disk, Image, Server};
 pub use endpoint::{Endpoint, Graphics};
+pub use memory::MemoryPart;
 pub use nic::Nic;
 pub use paths::{HostPath, Need};
+pub use quantity::numbers;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +24,7 @@ use roxmltree::Node;
 
 use super::xml::{self, XmlError};
 use crate::model::pci::PciAddress;
+use quantity::{size, unit};
 
 /// What a definition asks of the host it runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,7 +39,9 @@ pub struct Guest {
     pub emulator: Option<String>,
     /// Memory in bytes.
     pub memory: Option<u64>,
-    /// Host NUMA nodes its memory is bound to.
+    /// The parts of its memory, each bound for itself; none when their sizes are not known.
+    pub memory_parts: Vec<MemoryPart>,
+    /// Host NUMA nodes its memory is bound to, all parts together.
     pub nodes: BTreeSet<u32>,
     /// Host CPUs its threads are pinned to.
     pub cpus: BTreeSet<u32>,
@@ -100,6 +107,7 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         arch: kind.and_then(|kind| kind.attribute("arch")).map(str::to_owned),
         machine: kind.and_then(|kind| kind.attribute("machine")).map(str::to_owned),
         memory: xml::child(root, "memory").and_then(size),
+        memory_parts: memory::parts(root),
         nodes: sets(root, "numatune", "nodeset"),
         cpus: sets(root, "cputune", "cpuset"),
         hugepages: hugepages(root),
@@ -125,26 +133,6 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
 }
 
 /// A size in bytes by libvirt's units; KiB is the default.
-fn size(node: Node<'_, '_>) -> Option<u64> {
-    let number: u64 = node.text()?.trim().parse().ok()?;
-    number.checked_mul(unit(node.attribute("unit").unwrap_or("KiB"))?)
-}
-
-fn unit(name: &str) -> Option<u64> {
-    Some(match name {
-        "b" | "bytes" => 1,
-        "KB" => 1000,
-        "k" | "KiB" => 1 << 10,
-        "MB" => 1_000_000,
-        "M" | "MiB" => 1 << 20,
-        "GB" => 1_000_000_000,
-        "G" | "GiB" => 1 << 30,
-        "TB" => 1_000_000_000_000,
-        "T" | "TiB" => 1 << 40,
-        _ => return None,
-    })
-}
-
 fn hugepages(root: Node<'_, '_>) -> Vec<u64> {
     let Some(pages) = xml::child(root, "memoryBacking").and_then(|backing| xml::child(backing, "hugepages")) else {
         return Vec::new();
@@ -239,27 +227,6 @@ fn sets(root: Node<'_, '_>, parent: &str, name: &str) -> BTreeSet<u32> {
         .filter_map(|child| child.attribute(name))
         .flat_map(numbers)
         .collect()
-}
-
-/// Largest CPU or node number worth listing; Linux has no machine with more.
-const MOST: u32 = 16_384;
-
-/// libvirt's sets of numbers: `0-3,^2,8`.
-pub fn numbers(text: &str) -> BTreeSet<u32> {
-    let mut set = BTreeSet::new();
-    for part in text.split(',').map(str::trim) {
-        let (excluded, part) = part.strip_prefix('^').map_or((false, part), |rest| (true, rest));
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (Ok(first), Ok(last)) = (first.trim().parse::<u32>(), last.trim().parse::<u32>()) else { continue };
-        for number in first..=last.min(MOST) {
-            if excluded {
-                set.remove(&number);
-            } else {
-                set.insert(number);
-            }
-        }
-    }
-    set
 }
 
 #[cfg(test)]

@@ -130,6 +130,10 @@ pub fn read(root: &Path, probe: Probe, devices: bool) -> Result<Snapshot, Invent
         host: facts::read(&tree),
         ..Snapshot::default()
     };
+    if !tree.is_fixture() {
+        let found = paths::look(root, paths::STANDARD);
+        (snapshot.host.paths, snapshot.host.path_details) = (found.paths, found.details);
+    }
     if !devices {
         snapshot.unknown.push(Unknown::new("devices", NOT_ASKED));
         return Ok(snapshot);

@@ -14,6 +14,33 @@ use crate::model::snapshot::host::{PathDetails, PathKind};
 /// No guest uses more files.
 pub const MOST_PATHS: usize = 1024;
 
+/// What libvirt and QEMU use of any host, beside what a guest names: folders that they write, sockets of their helpers, hooks.
+pub const STANDARD: &[&str] = &[
+    "/dev/net/tun",
+    "/dev/shm",
+    "/etc/libvirt/hooks/qemu",
+    "/etc/libvirt/hooks/qemu.d",
+    "/etc/libvirt/qemu",
+    "/run/libvirt/qemu",
+    "/run/libvirt/virtlockd-sock",
+    "/run/libvirt/virtlogd-sock",
+    "/usr/lib/ipxe/qemu",
+    "/usr/lib/ipxe/qemu/efi-e1000.rom",
+    "/usr/lib/ipxe/qemu/efi-e1000e.rom",
+    "/usr/lib/ipxe/qemu/efi-ne2k_pci.rom",
+    "/usr/lib/ipxe/qemu/efi-pcnet.rom",
+    "/usr/lib/ipxe/qemu/efi-rtl8139.rom",
+    "/usr/lib/ipxe/qemu/efi-virtio.rom",
+    "/usr/lib/ipxe/qemu/efi-vmxnet3.rom",
+    "/usr/share/qemu",
+    "/usr/share/qemu/keymaps",
+    "/usr/share/seabios/bios-256k.bin",
+    "/usr/share/seabios/vgabios-stdvga.bin",
+    "/var/lib/libvirt/qemu",
+    "/var/lib/libvirt/qemu/nvram",
+    "/var/log/libvirt/qemu",
+];
+
 /// No attribute of a block device is longer.
 const MOST_ATTRIBUTE: u64 = 512;
 
@@ -28,13 +55,13 @@ pub struct Found {
 }
 
 /// Looks at absolute paths below `root`. Links that leave `root` are not followed.
-pub fn look(root: &Path, paths: &[String]) -> Found {
+pub fn look<P: AsRef<str>>(root: &Path, paths: &[P]) -> Found {
     let mut found = Found::default();
     let Ok(tree) = Tree::open(root) else { return found };
-    for path in paths.iter().filter(|path| path.starts_with('/')).take(MOST_PATHS) {
+    for path in paths.iter().map(AsRef::as_ref).filter(|path| path.starts_with('/')).take(MOST_PATHS) {
         if let Some((kind, details)) = tree.look(Path::new(path)) {
-            found.paths.insert(path.clone(), kind);
-            found.details.insert(path.clone(), details);
+            found.paths.insert(path.to_owned(), kind);
+            found.details.insert(path.to_owned(), details);
         }
     }
     found

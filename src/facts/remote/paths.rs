@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::channel::{self, Channel, channel, is_plain};
 use crate::domain::guest::{self, Need};
-use crate::facts::kernel::paths::{Found, MOST_PATHS, look};
+use crate::facts::kernel::paths::{Found, MOST_PATHS, STANDARD, look};
 use crate::facts::{GatherOptions, HostRef};
 use crate::model::snapshot::{Domain, Snapshot};
 
@@ -33,33 +33,6 @@ pub fn add<'a>(
     snapshot.host.paths.extend(found.paths);
     snapshot.host.path_details.extend(found.details);
 }
-
-/// What libvirt and QEMU use of any host, beside what a guest names: folders that they write, sockets of their helpers, hooks.
-pub const STANDARD: &[&str] = &[
-    "/dev/net/tun",
-    "/dev/shm",
-    "/etc/libvirt/hooks/qemu",
-    "/etc/libvirt/hooks/qemu.d",
-    "/etc/libvirt/qemu",
-    "/run/libvirt/qemu",
-    "/run/libvirt/virtlockd-sock",
-    "/run/libvirt/virtlogd-sock",
-    "/usr/lib/ipxe/qemu",
-    "/usr/lib/ipxe/qemu/efi-e1000.rom",
-    "/usr/lib/ipxe/qemu/efi-e1000e.rom",
-    "/usr/lib/ipxe/qemu/efi-ne2k_pci.rom",
-    "/usr/lib/ipxe/qemu/efi-pcnet.rom",
-    "/usr/lib/ipxe/qemu/efi-rtl8139.rom",
-    "/usr/lib/ipxe/qemu/efi-virtio.rom",
-    "/usr/lib/ipxe/qemu/efi-vmxnet3.rom",
-    "/usr/share/qemu",
-    "/usr/share/qemu/keymaps",
-    "/usr/share/seabios/bios-256k.bin",
-    "/usr/share/seabios/vgabios-stdvga.bin",
-    "/var/lib/libvirt/qemu",
-    "/var/lib/libvirt/qemu/nvram",
-    "/var/log/libvirt/qemu",
-];
 
 /// What these guests use of the host, as far as it can be asked for.
 fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {

@@ -72,9 +72,10 @@ pub fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Resul
 fn brought_along(digest: &str, words: &[String]) -> String {
     let words = words.join(" ");
     format!(
-        "exec sh -c 'umask 077; t=$(mktemp) || exit 126; trap \"rm -f $t\" EXIT; trap \"exit 126\" HUP INT TERM; \
-         cat >$t && chmod 700 $t && echo {digest} \" $t\" | sha256sum -c --status || \
-         {{ echo its copy did not arrive whole >&2; exit 126; }}; $t {words} </dev/null'"
+        "exec sh -c 'umask 077; t=$(mktemp) || exit 126; gone() {{ rm -f -- \"$t\"; }}; trap gone EXIT; \
+         trap \"exit 126\" HUP INT TERM; cat >\"$t\" && chmod 700 -- \"$t\" && s=$(sha256sum <\"$t\") && \
+         test \"${{s%% *}}\" = {digest} || {{ echo its copy did not arrive whole >&2; exit 126; }}; \
+         \"$t\" {words} </dev/null'"
     )
 }
 
@@ -275,11 +276,11 @@ mod tests {
     #[test]
     fn a_pvm_that_is_brought_along_leaves_nothing_and_runs_only_when_it_is_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let (copies, pvm) = (dir.path().join("copies"), dir.path().join("pvm"));
+        let (copies, pvm) = (dir.path().join("the; \"copies\" \\ $HOME"), dir.path().join("pvm"));
         std::fs::create_dir(&copies).unwrap();
         std::fs::write(
             &pvm,
-            "#!/bin/sh\nls -l $0 >&2; echo '{\"schema\": \"pvm.inventory/1\", \"host\": {\"name\": \"'$3'\"}}'\n",
+            "#!/bin/sh\nls -l \"$0\" >&2; echo '{\"schema\": \"pvm.inventory/1\", \"host\": {\"name\": \"'$3'\"}}'\n",
         )
         .unwrap();
         let own = || File::open(&pvm).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::finding::{Finding, Fix, rules};
+use crate::model::finding::{Finding, rules};
 use crate::model::near_miss::near_miss;
 use crate::model::snapshot::{AliasDoc, Declared, Wanted};
 use crate::nova::oslo::bool_word;
@@ -187,13 +187,13 @@ fn check(member: &Member, findings: &mut Vec<Finding>) {
         );
     };
     let Some(text) = member.value.as_str() else {
-        let plain = match (&member.value.value, key) {
-            (Value::Bool(value), "live_migratable") => Some(if *value { "\"yes\"" } else { "\"no\"" }),
+        let fix = match (&member.value.value, key) {
+            (Value::Bool(true), "live_migratable") => Some(("true", "\"yes\"")),
+            (Value::Bool(false), "live_migratable") => Some(("false", "\"no\"")),
             _ => None,
         };
-        let remedy = match (&member.value.value, key) {
-            (Value::Bool(true), "live_migratable") => "\"live_migratable\": \"yes\"".to_owned(),
-            (Value::Bool(false), "live_migratable") => "\"live_migratable\": \"no\"".to_owned(),
+        let remedy = match (&member.value.value, fix) {
+            (_, Some((_, text))) => format!("\"{key}\": {text}"),
             (Value::Int(_) | Value::Float(_), _) => "put it in double quotes".to_owned(),
             _ => format!("\"{key}\": \"…\""),
         };
@@ -203,8 +203,9 @@ fn check(member: &Member, findings: &mut Vec<Finding>) {
             remedy,
             format!("{} is not of type 'string'", member.value.python_repr()),
         );
-        if let Some((finding, plain)) = findings.last_mut().zip(plain) {
-            finding.text.fixes.push(Fix { span: member.value.span, text: plain.to_owned() });
+        if let Some((old, new)) = fix {
+            let fixed = findings.pop().map(|finding| finding.fix(member.value.span, old, new));
+            findings.extend(fixed);
         }
         return;
     };

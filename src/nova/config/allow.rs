@@ -1,5 +1,7 @@
 //! Codes that an operator has accepted, in a comment of the file: `# pvm: allow CODE, CODE`.
 
+use std::ops::RangeInclusive;
+
 use super::ParsedConfig;
 use crate::model::finding::Finding;
 use crate::text::{FileId, SourceFile};
@@ -11,7 +13,7 @@ const MARK: &str = "pvm: allow ";
 #[derive(Debug, PartialEq, Eq)]
 pub struct Allowed {
     /// The lines it is about, from 1: those of the option or entry below it.
-    lines: std::ops::RangeInclusive<usize>,
+    lines: RangeInclusive<usize>,
     /// The line of the comment.
     pub line: usize,
     /// The codes.
@@ -25,16 +27,22 @@ pub fn comments(file: &SourceFile) -> Vec<Allowed> {
     let is_blank = |text: &str| text.trim().is_empty() || text.trim_start().starts_with(['#', ';']);
     let depth = |text: &str| text.len() - text.trim_start().len();
     let mut found = Vec::new();
+    let mut lines: Option<RangeInclusive<usize>> = None;
     for number in 1..=file.line_count() {
         let text = line(number);
         let Some((before, codes)) = text.split_once(MARK) else { continue };
         let Some(before) = before.trim_end().strip_suffix(['#', ';']) else { continue };
         let below = if before.trim().is_empty() { number + 1 } else { number };
-        let Some(first) = (below..=file.line_count()).find(|number| !is_blank(line(*number))) else { continue };
-        let deeper = |number: &usize| !line(*number).trim().is_empty() && depth(line(*number)) > depth(line(first));
-        let last = first + (first + 1..=file.line_count()).take_while(deeper).count();
+        // Comments that stand together are about the same lines, which are looked for once.
+        if lines.as_ref().is_none_or(|lines| *lines.start() < below) {
+            // Below this comment, and so below every later one, is nothing more.
+            let Some(first) = (below..=file.line_count()).find(|number| !is_blank(line(*number))) else { break };
+            let deeper = |number: &usize| !line(*number).trim().is_empty() && depth(line(*number)) > depth(line(first));
+            lines = Some(first..=first + (first + 1..=file.line_count()).take_while(deeper).count());
+        }
+        let Some(lines) = lines.clone() else { break };
         let codes = codes.split([',', ' ']).map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned);
-        found.push(Allowed { lines: first..=last, line: number, codes: codes.collect() });
+        found.push(Allowed { lines, line: number, codes: codes.collect() });
     }
     found
 }
@@ -67,5 +75,10 @@ mod tests {
         let yaml = file("alias:\n  # pvm: allow a\n  - name: x\n    product_id: y\n  - name: z  # pvm: allow c\n");
         assert_eq!(comments(&yaml), [allowed(3..=4, 2, &["a"]), allowed(5..=5, 5, &["c"])]);
         assert_eq!(comments(&file("x = pvm: allow a\n# pvm: allow b\n")), []);
+        let many = file(&format!("{}x = 1\n  2\n# pvm: allow b\n\n; c\ny = 2\n", "# pvm: allow a\n".repeat(20_000)));
+        let found = comments(&many);
+        assert_eq!((found.len(), &found[19_999]), (20_001, &allowed(20_001..=20_002, 20_000, &["a"])));
+        assert_eq!(found[20_000], allowed(20_006..=20_006, 20_003, &["b"]));
+        assert_eq!(comments(&file(&"# pvm: allow a\n".repeat(20_000))), []);
     }
 }

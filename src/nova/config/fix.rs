@@ -1,27 +1,43 @@
 //! Corrected text: only what cannot change a meaning the operator may have wanted.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::ParsedConfig;
+use super::{ParsedConfig, yaml};
 use crate::model::finding::{Finding, Fix};
 use crate::text::{FileId, SourceFile, Span};
 
-/// The text of a file with every fix of these findings made. Of fixes that overlap the first counts.
+/// The text of a file with the fixes of these findings made. Those of one finding are made together, and only where each of its
+/// places holds what was read there, and no earlier finding changes it.
 pub fn corrected(id: FileId, file: &SourceFile, findings: &[Finding]) -> String {
-    let mut fixes: Vec<&Fix> = findings.iter().flat_map(|d| &d.text.fixes).filter(|fix| fix.span.file == id).collect();
-    fixes.sort_by_key(|fix| (fix.span.start, fix.span.end));
-    let mut text = String::with_capacity(file.text.len());
-    let mut at = 0;
-    for fix in fixes {
-        if fix.span.start >= at
-            && let Some(kept) = file.text.get(at..fix.span.start)
+    let mut made: BTreeMap<usize, &Fix> = BTreeMap::new();
+    for finding in findings {
+        let fixes: BTreeMap<usize, &Fix> = finding.text.fixes.iter().map(|fix| (fix.span.start, fix)).collect();
+        let is_apart = |fix: &Fix| {
+            made.range(..fix.span.end).next_back().is_none_or(|(_, other)| other.span.end <= fix.span.start)
+        };
+        let is_own = |fix: &Fix| {
+            let written = file.text.get(fix.span.start..fix.span.end);
+            fix.span.file == id
+                && written.is_some_and(|written| written.eq_ignore_ascii_case(&fix.old))
+                && !yaml::is_tagged(file, fix.span)
+        };
+        let mut ends = fixes.values().zip(fixes.values().skip(1));
+        if fixes.len() == finding.text.fixes.len()
+            && ends.all(|(fix, next)| fix.span.end <= next.span.start)
+            && fixes.values().all(|fix| is_own(fix) && is_apart(fix))
         {
-            text.push_str(kept);
-            text.push_str(&fix.text);
-            at = fix.span.end;
+            made.extend(fixes);
         }
     }
-    text.push_str(file.text.get(at..).unwrap_or_default());
+    let mut text = String::with_capacity(file.text.len());
+    let mut at = 0;
+    for fix in made.values() {
+        text.push_str(&file.text[at..fix.span.start]);
+        text.push_str(&fix.new);
+        at = fix.span.end;
+    }
+    text.push_str(&file.text[at..]);
     text
 }
 
@@ -55,7 +71,8 @@ pub fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &st
             end += 1;
         }
         if text.is_empty() {
-            let _ = writeln!(text, "--- {name}\n+++ {name}", name = file.name);
+            let name = file_name(&file.name);
+            let _ = writeln!(text, "--- {name}\n+++ {name}");
         }
         let _ = writeln!(text, "@@ -{0},{1} +{0},{1} @@", start + 1, end - start);
         let mut line = start;
@@ -75,10 +92,82 @@ pub fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &st
     text
 }
 
+/// A file's name as git and GNU patch write it: in double quotes with escapes where it holds what a patch cannot.
+fn file_name(name: &str) -> String {
+    if !name.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
+        return name.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for byte in name.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            _ => {
+                let _ = write!(quoted, "\\{byte:03o}");
+            }
+        }
+    }
+    quoted + "\""
+}
+
 fn put(text: &mut String, sign: char, line: &str) {
     text.push(sign);
     text.push_str(line);
     if !line.ends_with('\n') {
         text.push_str("\n\\ No newline at end of file\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nova::config::{Input, Machine, NoHost, load};
+
+    /// What `--fix` makes of a file.
+    fn fixed(name: &str, text: &str) -> String {
+        let input = Input { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+        let config = load(vec![input], &NoHost, &Machine::default());
+        let matcher = crate::nova::config::Matcher::new(&config.device_specs);
+        let subject = crate::nova::lints::Subject { config: &config, matcher: &matcher, host: None };
+        let found: Vec<Finding> = config.findings.iter().cloned().chain(crate::nova::lints::run(&subject)).collect();
+        let (id, file) = config.sources.iter().next().unwrap();
+        corrected(id, file, &found)
+    }
+
+    #[test]
+    fn what_a_variable_stands_for_is_left_alone() {
+        let unchanged = [
+            "[DEFAULT]\nhost = 1, }\n[pci]\nalias = {\"name\": \"a\", \"vendor_id\": \"15b3\", \"product_id\": \"101e\"$host\n",
+            "[DEFAULT]\nhost = True\n[pci]\nalias = {'name': 'a', 'vendor_id': '15b3', 'product_id': '101e', 'live_migratable': $host}\n",
+            "[DEFAULT]\nhost = true\n[pci]\nalias = {\"name\": \"a\", \"vendor_id\": \"15b3\", \"product_id\": \"101e\", \"live_migratable\": $host}\n",
+            "[DEFAULT]\nhost = # y\n[pci]\nalias = {\"name\": \"a\", \"vendor_id\": \"15b3\", \"product_id\": \"101e\"} $host\n",
+        ];
+        for text in unchanged {
+            assert_eq!(fixed("nova.conf", text), text);
+        }
+        let text =
+            "[DEFAULT]\nhost = 101e\n[pci]\nalias = {'name': 'a', 'vendor_id': '15b3', 'product_id': \"$host\"}\n";
+        assert_eq!(fixed("nova.conf", text), text.replace('\'', "\""));
+        let text = "[pci]\nalias = {\"name\": \"a\", \"vendor_id\": \"15b3\", \"product_id\": \"101e\", \"live_migratable\": true}\n";
+        assert_eq!(fixed("nova.conf", text), text.replace("true", "\"yes\""));
+    }
+
+    #[test]
+    fn a_value_with_a_tag_is_left_alone() {
+        let text = |tag: &str, no: &str| {
+            format!("alias:\n  - {{name: a, vendor_id: 15b3, product_id: 101e, live_migratable: {tag}{no}}}\n")
+        };
+        for tag in ["!!bool ", "!!str ", "! ", "!<tag:yaml.org,2002:bool> ", "!!bool &x ", "&x !!bool "] {
+            assert_eq!(fixed("a.yaml", &text(tag, "no")), text(tag, "no"));
+            assert_eq!(fixed("a.yaml", &text(tag, "True")), text(tag, "True"));
+        }
+        assert_eq!(fixed("a.yaml", &text("", "no")), text("", "\"no\""));
+        assert_eq!(fixed("a.yaml", &text("&x ", "True")), text("&x ", "\"yes\""));
+    }
+
+    #[test]
+    fn a_name_that_a_patch_cannot_hold_is_quoted() {
+        assert_eq!(file_name("/etc/nova/nova.conf"), "/etc/nova/nova.conf");
+        assert_eq!(file_name("a\u{1b}[1m\n\"ü"), "\"a\\033[1m\\012\\\"\\303\\274\"");
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Entry;
 use super::options::OptionDef;
-use crate::model::finding::{Finding, Fix, rules};
+use crate::model::finding::{Finding, rules};
 use crate::nova::oslo::ini::End;
 use crate::nova::python::json::{self, JsonError};
 use crate::nova::python::node::Node;
@@ -66,7 +66,7 @@ pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, sources
     let nova = error.python_message(text);
     let (finding, meant) = comment(error, mapped, def)
         .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())).map(|finding| (finding, None)))
-        .or_else(|| python(error, mapped, def, sources))
+        .or_else(|| python(error, mapped, def))
         .unwrap_or_else(|| (plain(error, mapped, def), None));
     let finding = if error.too_deep {
         finding.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
@@ -119,7 +119,7 @@ fn comment(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(F
         kept.push_range(mapped, 0..before);
         if let Ok(node) = json::parse(&kept) {
             meant = Some(node);
-            finding.text.fixes.push(Fix { span: mapped.span(before..mapped.text.len()), text: String::new() });
+            finding = finding.fix(mapped.span(before..mapped.text.len()), &mapped.text[before..], "");
         }
     }
     Some((finding, meant))
@@ -149,12 +149,7 @@ fn cut(error: &JsonError, entry: &Entry, mapped: &MappedText, def: &OptionDef, f
     )
 }
 
-fn python(
-    error: &JsonError,
-    mapped: &MappedText,
-    def: &OptionDef,
-    sources: &Sources,
-) -> Option<(Finding, Option<Node>)> {
+fn python(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Option<(Finding, Option<Node>)> {
     let text = mapped.text.as_str();
     let rest = &text[error.offset..];
     let word = ["True", "False", "None"].iter().find(|word| rest.starts_with(**word));
@@ -192,10 +187,7 @@ fn python(
     meant.push_range(mapped, at..text.len());
     if let Ok(node) = json::parse(&meant) {
         for (range, new) in edits {
-            let span = mapped.span(range.clone());
-            if sources.text(span) == &text[range] {
-                finding.text.fixes.push(Fix { span, text: new });
-            }
+            finding = finding.fix(mapped.span(range.clone()), &text[range], new);
         }
         return Some((finding.remedy(format!("{} = {}", def.name, meant.text.replace('\n', "\n  "))), Some(node)));
     }

@@ -242,6 +242,12 @@ fn span<T>(at: &At<T>, id: FileId, file: &SourceFile) -> Span {
     if file.text.get(start..end).is_some() { Span::new(id, start, end) } else { Span::new(id, 0, 0) }
 }
 
+/// Whether a value has a tag before it, which says how it is to be read.
+pub fn is_tagged(file: &SourceFile, place: Span) -> bool {
+    let before = file.text[..place.start].split_ascii_whitespace();
+    before.rev().take_while(|word| word.starts_with(['!', '&'])).any(|word| word.starts_with('!'))
+}
+
 /// A collection's place up to its last value, unless that is an alias defined above.
 fn stretch(place: Span, last: Option<Span>) -> Span {
     last.filter(|last| last.start >= place.start).map_or(place, |last| place.to(last))

@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::model::finding::Finding;
+use crate::nova::config::yaml;
 use crate::nova::python::node::{Node, Value};
 
 lint! {
@@ -28,16 +29,18 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
 }
 
 fn look(subject: &Subject<'_>, node: &Node, found: &mut Vec<Finding>) {
+    let sources = &subject.config.sources;
     match &node.value {
         Value::Array(items) => items.iter().for_each(|item| look(subject, item, found)),
         Value::Object(members) => members.iter().for_each(|member| look(subject, &member.value, found)),
-        Value::String(text) if subject.config.sources.text(node.span) == text => {
-            if let Some(what) = other_type(text) {
+        Value::String(text) if sources.text(node.span) == text => {
+            let is_tagged = yaml::is_tagged(sources.file(node.span.file), node.span);
+            if let Some(what) = other_type(text).filter(|_| !is_tagged) {
                 found.push(
                     Finding::new(&RULE, format!("without quotes other YAML readers take {text} for {what}"))
                         .at(node.span, what)
                         .remedy(format!("\"{text}\""))
-                        .fix(node.span, format!("\"{text}\"")),
+                        .fix(node.span, text, format!("\"{text}\"")),
                 );
             }
         }

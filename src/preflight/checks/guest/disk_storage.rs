@@ -78,7 +78,7 @@ fn storage(instance: &Instance<'_>, disk: &Disk, kind: &str, path: &str, written
         // What is only read may be a copy, which libvirt does not ask about.
         "file" if !written && is_copy(instance, path) => Some(
             Verdict::unknown(format!("cannot tell whether {path} of {label} has the same content on both hosts"))
-                .remedy(format!("cksum {path} on both hosts")),
+                .remedy(format!("cksum {} on both hosts", quoted(path))),
         ),
         "file" => match (source.mount_of(path), destination.mount_of(path)) {
             (Some(here), _) if is_local(&here.fs) => Some(local(source, path, &label, &here.fs).remedy(copies)),

@@ -1,6 +1,10 @@
 //! The destination has the memory.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::prelude::*;
+use crate::domain::guest::MemoryPart;
+use crate::plan::memory::{self, Place};
 
 check! {
     /// The destination has too little free memory.
@@ -16,39 +20,60 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let Some(wanted) = instance.guest.memory else { return Vec::new() };
+    let Some(whole) = instance.guest.memory else { return Vec::new() };
     if !instance.guest.hugepages.is_empty() {
         return Vec::new();
     }
     let host = instance.destination();
-    let nodes = &instance.guest.nodes;
+    let bound = || instance.guest.memory_parts.iter().filter(|part| !part.nodes.is_empty());
+    let nodes: BTreeSet<u32> = bound().flat_map(|part| part.nodes.iter().copied()).collect();
     let cells = host.numa_cells.iter().flatten().filter(|cell| nodes.contains(&cell.id));
-    let free =
-        if nodes.is_empty() { host.memory_free } else { cells.map(|cell| cell.memory_free).sum::<Option<u64>>() };
+    let cells: Option<BTreeMap<Place, u64>> = cells.map(|cell| Some(((cell.id, None), cell.memory_free?))).collect();
+    let sum = |bytes: &mut dyn Iterator<Item = u64>| bytes.fold(0, u64::saturating_add);
+    let (wanted, free) = if nodes.is_empty() {
+        (whole, host.memory_free)
+    } else {
+        (sum(&mut bound().map(|part| part.bytes)), cells.as_ref().map(|cells| sum(&mut cells.values().copied())))
+    };
     let Some(free) = free else { return vec![missing(host, "memory_free", "its free memory")] };
-    let exists = nodes.is_empty() || free > 0;
-    let limit = host.guest_limits.as_ref().and_then(|limits| limits.memory).filter(|limit| *limit < wanted);
+    let cells = cells.unwrap_or_default();
+    let limit = host.guest_limits.as_ref().and_then(|limits| limits.memory).filter(|limit| *limit < whole);
+    let trouble = if let Some(limit) = limit {
+        Some(format!(
+            "the control group of guests on {} is limited to {}, the guest needs {}",
+            name(host),
+            bytes(limit),
+            bytes(whole)
+        ))
+    } else if !nodes.is_empty() && free == 0 {
+        // That the node is missing is said elsewhere.
+        None
+    } else if free < wanted {
+        Some(format!("{} has {} free, the guest needs {}", name(host), bytes(free), bytes(wanted)))
+    } else if !fit(bound(), &cells) {
+        let free: Vec<String> = cells.iter().map(|((node, _), free)| format!("node {node} {}", bytes(*free))).collect();
+        let free = free.join(", ");
+        Some(format!("the guest's memory does not fit the NUMA nodes it is bound to; free on {}: {free}", name(host)))
+    } else {
+        None
+    };
+    // Without host devices memory is taken as the guest uses it.
     let all_at_once = instance.has_vfio() || instance.guest.preallocated;
-    vec![
-        if let Some(limit) = limit {
-            let verdict = Verdict::fail(format!(
-                "the control group of guests on {} is limited to {}, the guest needs {}",
-                name(host),
-                bytes(limit),
-                bytes(wanted)
-            ));
-            if all_at_once { verdict } else { verdict.weighing(Severity::Warning) }
-        } else if !exists {
-            // That the node is missing is said elsewhere.
-            Verdict::pass()
-        } else if free < wanted {
-            let verdict =
-                Verdict::fail(format!("{} has {} free, the guest needs {}", name(host), bytes(free), bytes(wanted)));
-            // Without host devices memory is taken as the guest uses it.
-            if all_at_once { verdict } else { verdict.weighing(Severity::Warning) }
-        } else {
-            Verdict::pass()
-        }
-        .facts(&bytes(wanted), &bytes(free)),
-    ]
+    let verdict = match trouble {
+        None => Verdict::pass(),
+        Some(why) if all_at_once => Verdict::fail(why),
+        Some(why) => Verdict::fail(why).weighing(Severity::Warning),
+    };
+    vec![verdict.facts(&bytes(whole), &bytes(free))]
+}
+
+/// Whether each part finds its memory on the nodes it is bound to while the others find theirs.
+fn fit<'g>(parts: impl Iterator<Item = &'g MemoryPart>, cells: &BTreeMap<Place, u64>) -> bool {
+    let places = |part: &MemoryPart| part.nodes.iter().map(|node| (*node, None)).collect();
+    let parts: Vec<(BTreeSet<Place>, u64)> = parts.map(|part| (places(part), part.bytes)).collect();
+    let mut demands = BTreeMap::new();
+    for (places, bytes) in &parts {
+        *demands.entry(places).or_default() += u128::from(*bytes);
+    }
+    memory::fits(&demands, cells)
 }

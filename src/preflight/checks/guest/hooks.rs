@@ -17,16 +17,19 @@ check! {
     "hooks": Error, Instance(run), rechecked
 }
 
+const HOOKS: [&str; 2] = ["/etc/libvirt/hooks/qemu", "/etc/libvirt/hooks/qemu.d"];
+
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();
-    let runs = |hook: &&str| match host.paths.get(*hook) {
+    let runs = |hook: &str| match host.paths.get(hook) {
         // libvirt leaves out what is not executable.
-        Some(PathKind::File) => host.path_details.get(*hook).is_none_or(|details| details.executable),
+        Some(PathKind::File) => host.path_details.get(hook).is_none_or(|details| details.executable),
         Some(PathKind::Directory) => true,
         _ => false,
     };
-    let Some(hook) = ["/etc/libvirt/hooks/qemu", "/etc/libvirt/hooks/qemu.d"].into_iter().find(runs) else {
-        return vec![Verdict::pass()];
+    let Some(hook) = HOOKS.into_iter().find(|hook| runs(hook)) else {
+        let is_known = HOOKS.iter().all(|hook| host.paths.contains_key(*hook));
+        return vec![if is_known { Verdict::pass() } else { missing(host, "paths", "its hooks") }];
     };
     let (guest, from) = (quoted(&instance.domain.name), quoted(&instance.source().name));
     vec![
