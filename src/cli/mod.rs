@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod names;
 pub mod paths;
 pub mod preflight;
+pub mod reach;
 pub mod recover;
 pub mod storage;
 pub mod verify;
@@ -112,6 +113,9 @@ pub enum Command {
     /// Print what is at paths of this host
     #[command(hide = true)]
     Paths(paths::Paths),
+    /// Try how this host reaches another
+    #[command(hide = true)]
+    Reach(reach::Reach),
 }
 
 /// The whole definition, for man pages and completions.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::hosts::Hosts;
-use super::preflight::ask_about;
+use super::preflight::{ask_about, ask_the_way};
 use super::{Context, OrStop as _, Stop};
 use crate::cli::drain::Drain;
 use crate::drain::{self, Limits};
@@ -39,6 +39,7 @@ pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
                     is_another(before, &snapshot, host)?;
                 }
                 ask_about(&mut snapshot, host, &hosts, context, &guests);
+                ask_the_way(context, &hosts, (&asked[0], &source), host, &mut snapshot);
                 destinations.push(snapshot);
             }
             Err(error) => unreachable.push(Unreachable { host: host.label(), why: sentence(&error) }),

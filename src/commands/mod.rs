@@ -11,6 +11,7 @@ pub mod inventory;
 pub mod migrate;
 pub mod paths;
 pub mod preflight;
+pub mod reach;
 pub mod recover;
 mod stop;
 pub mod storage;
@@ -126,9 +127,11 @@ fn offered(format: Format, command: &Command) -> Result<(), Stop> {
 
 fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
     offered(context.global.output, command)?;
-    let is_recovery =
-        matches!(command, Command::Recover(_) | Command::Evidence(_) | Command::Storage(_) | Command::Paths(_));
-    if !is_recovery && context.global.root == std::path::Path::new("/") {
+    let is_quiet = matches!(
+        command,
+        Command::Recover(_) | Command::Evidence(_) | Command::Storage(_) | Command::Paths(_) | Command::Reach(_)
+    );
+    if !is_quiet && context.global.root == std::path::Path::new("/") {
         recover::remind(&context.printer);
     }
     match command {
@@ -144,5 +147,6 @@ fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
         Command::Evidence(args) => evidence::run(context, args),
         Command::Storage(args) => storage::run(context, args),
         Command::Paths(args) => paths::run(context, args),
+        Command::Reach(args) => reach::run(context, args),
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::hosts::Hosts;
-use super::{Context, OrStop as _, Stop, storage, way};
+use super::way::peer_to_peer;
+use super::{Context, OrStop as _, Stop, storage};
 use crate::cli::preflight::Preflight;
+use crate::facts::remote::way::{self, Between};
 use crate::facts::{self, HostRef};
 use crate::libvirt;
 use crate::migration::way::PeerToPeer;
@@ -43,7 +45,6 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
             }
             Err(error) => return Err(error.into()),
         };
-        ways.extend(peer_to_peer(context, args, [&asked[0], to], reports.len()));
         let copies = match domains.as_deref() {
             Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
             Some(_) if !args.copy_storage.is_empty() => {
@@ -52,6 +53,12 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
             Some(_) | None => BTreeMap::new(),
         };
         ask_about(&mut destination, to, &hosts, context, &guests);
+        if !guests.is_empty() {
+            ask_the_way(context, &hosts, (&asked[0], &source), to, &mut destination);
+        }
+        if destination.host.reach.as_ref().is_none_or(|reach| reach.libvirt.is_none()) {
+            ways.extend(known_way(context, args, [&asked[0], to], reports.len()));
+        }
         let question = Question {
             domains: domains.clone(),
             wishes: Wishes {
@@ -95,8 +102,24 @@ pub(super) fn ask_about(
     }
 }
 
+/// Asks the source how it reaches a destination of real guests.
+pub(super) fn ask_the_way(
+    context: &Context,
+    hosts: &Hosts,
+    source: (&HostRef, &Snapshot),
+    to: &HostRef,
+    there: &mut Snapshot,
+) {
+    let Ok(local) = context.local_uri() else { return };
+    let [from, uri] = [source.0, to].map(|host| host.libvirt_uri(&local).filter(|uri| uri.starts_with("qemu")));
+    let (Some(_), Some(uri), true) = (from, uri, context.global.root == Path::new("/")) else { return };
+    let (from, via) = (&source.1.host.name, [source.1.via, there.via]);
+    let between = Between { source: source.0, from, via, destination: to, uri: Some(&uri) };
+    there.host.reach = way::ask(between, &there.host, &hosts.options);
+}
+
 /// What is known of the way between two hosts that run. Snapshots have none.
-fn peer_to_peer(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: usize) -> Option<String> {
+fn known_way(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: usize) -> Option<String> {
     let local = context.local_uri().ok()?;
     hosts[0].libvirt_uri(&local)?;
     let (uri, to) = (hosts[1].libvirt_uri(&local)?, &args.destinations[at]);
@@ -104,7 +127,7 @@ fn peer_to_peer(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: u
         // migrate has the source's daemon reach this machine by its name.
         return None;
     }
-    let known = way::peer_to_peer(&args.source, to, &uri);
+    let known = peer_to_peer(&args.source, to, &uri);
     if known == PeerToPeer::Unknown && context.printer.verbose == 0 {
         return None;
     }

@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod libvirt;
 pub mod nova_files;
 pub mod questions;
+pub mod reach;
 pub mod reference;
 pub mod remote;
 pub mod replace;

@@ -274,7 +274,7 @@ impl Hypervisor for Libvirt {
     fn secrets(&self) -> Result<Vec<String>> {
         self.ask("its secrets", |c| {
             let secrets = c.list_all_secrets(0)?;
-            let names = |secret: &Secret| [secret.uuid_string().ok(), secret.usage_id().ok()];
+            let names = |secret: &Secret| [secret.uuid_string().ok(), raw::secret_usage(secret).ok()];
             Ok(secrets.iter().flat_map(names).flatten().collect())
         })
     }

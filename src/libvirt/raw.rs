@@ -1,7 +1,7 @@
 //! The calls of libvirt that `virt` lacks or gets wrong: all `unsafe` code of this kind is here.
 //!
 //! `virt::Domain::state` drops the error of its call, and `virt::Domain::job_stats` reads a null pointer when there is no
-//! job; its migration parameters lack the bandwidth at switch-over. It has no abort, no domain events and no close callback.
+//! job; `virt::Secret::usage_id` frees what is not its own; its migration parameters lack the bandwidth at switch-over. It has no abort, no domain events and no close callback.
 
 #![expect(unsafe_code, reason = "libvirt's C interface")]
 
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
+use virt::secret::Secret;
 use virt_sys as sys;
 
 use super::{CpuTarget, Happened, Job, symbols};
@@ -47,6 +48,17 @@ pub(super) fn state(domain: &Domain) -> Result<(i32, i32)> {
     // SAFETY: the domain is live, both places are ours.
     check(unsafe { sys::virDomainGetState(domain.as_ptr(), &raw mut state, &raw mut reason, 0) })?;
     Ok((state, reason))
+}
+
+/// What a secret is for.
+pub(super) fn secret_usage(secret: &Secret) -> Result<String> {
+    // SAFETY: the secret is live.
+    let text = unsafe { sys::virSecretGetUsageID(secret.as_ptr()) };
+    if text.is_null() {
+        return Err(Error::last_error());
+    }
+    // SAFETY: libvirt's text ends with a null and lives as long as the secret, whose it stays.
+    Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
 /// Snapshots of a domain.

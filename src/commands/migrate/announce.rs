@@ -41,6 +41,9 @@ pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Resu
 /// What is known of the way, when the daemons are to talk to each other.
 fn peer_to_peer(planned: &Planned) -> Option<String> {
     let migration = planned.migration.as_ref().filter(|migration| !migration.parameters.direct)?;
+    if planned.facts.destination.host.reach.as_ref().is_some_and(|reach| reach.libvirt.is_some()) {
+        return None; // it was tried
+    }
     let to = &migration.destination;
     Some(way::peer_to_peer(&migration.source.name, &to.name, &to.uri).words(&migration.source_label, &to.uri))
 }

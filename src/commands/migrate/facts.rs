@@ -7,6 +7,7 @@ use super::sides::{Side, Sides};
 use super::wanted::Wanted;
 use crate::commands::hosts::Hosts;
 use crate::commands::{Stop, storage};
+use crate::facts::remote::way::{self, Between};
 use crate::facts::{self, ErrorKind, GatherOptions, HostError, HostRef};
 use crate::journal;
 use crate::model::pci::PciAddress;
@@ -75,11 +76,23 @@ pub(super) fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Fa
         return Err(Stop::unknown(format!("the XML of {} is not known", domain.name)));
     }
     let domain = domain.clone();
-    facts::remote::paths::add(&mut source, asked[0], &hosts.options, [&domain]);
-    facts::remote::paths::add(&mut destination, asked[1], &hosts.options, [&domain]);
-    if let Some([_, destination_side]) = live {
-        facts::questions::ask(&mut destination, destination_side.hypervisor.as_ref(), [&domain]);
-    }
+    // What takes its time on the network, all at once.
+    let (from, there) = (source.host.name.clone(), destination.host.clone());
+    let via = [source.via, destination.via];
+    let reach = std::thread::scope(|scope| {
+        let way = live.map(|[_, to]| {
+            let uri = Some(to.hypervisor.uri()).filter(|_| !wanted.options.direct);
+            let between = Between { source: asked[0], from: &from, via, destination: asked[1], uri };
+            scope.spawn(move || way::ask(between, &there, &hosts.options))
+        });
+        scope.spawn(|| facts::remote::paths::add(&mut source, asked[0], &hosts.options, [&domain]));
+        facts::remote::paths::add(&mut destination, asked[1], &hosts.options, [&domain]);
+        if let Some([_, destination_side]) = live {
+            facts::questions::ask(&mut destination, destination_side.hypervisor.as_ref(), [&domain]);
+        }
+        way.and_then(|way| way.join().ok()?)
+    });
+    destination.host.reach = reach;
     parameters::known_by(&wanted.options, &source, &destination)?;
     let copies = storage::ask(asked, &hosts.options, &domain, &wanted.copies)?;
     Ok(Facts { source, destination, guest, copies, excluded: BTreeSet::new() })

@@ -42,7 +42,8 @@ pub fn read(tree: &Tree) -> Host {
     network::read(tree, &mut host);
     qemu_conf::read(tree, &mut host);
     host.mounts = mounts::read(tree);
-    host.listening = listening::read(tree);
+    host.listening = listening::read(tree, listening::Protocol::Tcp);
+    host.udp = listening::read(tree, listening::Protocol::Udp);
     host.guest_limits = limits::read(tree);
     host.vfio_drivers = tree.names("sys/bus/pci/drivers").into_iter().filter(|name| drivers::is_vfio(name)).collect();
     debugfs(tree, &mut host);

@@ -12,6 +12,9 @@ const MOST_BYTES: usize = 1 << 20;
 /// libvirt's own default of the ports.
 const PORTS: (u16, u16) = (49152, 49215);
 
+/// libvirt's own default of the ports for consoles.
+const DISPLAY_PORTS: (u16, u16) = (5900, 65535);
+
 /// Reads the settings that decide on migrations. Without the file they are unknown: a modular libvirt may keep them elsewhere.
 pub(super) fn read(tree: &Tree, host: &mut Host) {
     let why = match tree.read(FILE, MOST_BYTES) {
@@ -34,9 +37,12 @@ fn apply(tree: &Tree, host: &mut Host, settings: &BTreeMap<&str, String>) {
     let text = |key: &str| settings.get(key).filter(|value| !value.is_empty()).cloned();
     host.lock_manager = Some(text("lock_manager").filter(|name| name != "nop").unwrap_or_else(|| "none".to_owned()));
     host.log_handler = Some(text("stdio_handler").unwrap_or_else(|| "logd".to_owned()));
-    host.migration.address = text("migration_host").or_else(|| text("migration_address"));
+    host.migration.address = text("migration_host");
+    host.migration.listen = text("migration_address");
     let port = |key: &str, default| text(key).and_then(|port| port.parse().ok()).unwrap_or(default);
     host.migration.ports = Some((port("migration_port_min", PORTS.0), port("migration_port_max", PORTS.1)));
+    let display = ("remote_display_port_min", "remote_display_port_max");
+    host.display_ports = Some((port(display.0, DISPLAY_PORTS.0), port(display.1, DISPLAY_PORTS.1)));
     host.migration.tls_force = Some(text("migrate_tls_force").as_deref() == Some("1"));
     let folder = text("migrate_tls_x509_cert_dir")
         .or_else(|| text("default_tls_x509_cert_dir"))

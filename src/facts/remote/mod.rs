@@ -6,3 +6,4 @@ pub mod file;
 pub mod paths;
 pub mod ssh;
 pub mod storage;
+pub mod way;

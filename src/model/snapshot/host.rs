@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::reach::Reach;
 use super::unknown::Unknown;
 
 /// One host.
@@ -30,6 +31,9 @@ pub struct Host {
     /// Why pvm itself could not connect to the host's libvirt, when it tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconnected: Option<String>,
+    /// How the source of a migration reaches it, when the source was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
     /// libvirt URI the facts came by.
     pub uri: Option<String>,
     /// IOMMU.
@@ -77,6 +81,12 @@ pub struct Host {
     /// Addresses and TCP ports that somebody listens on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listening: Option<Vec<SocketAddr>>,
+    /// Ports among which libvirt chooses one for a console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_ports: Option<(u16, u16)>,
+    /// Addresses and UDP ports that somebody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub udp: Option<Vec<SocketAddr>>,
     /// What guests may use at most; none where libvirt's daemon was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_limits: Option<GuestLimits>,
@@ -220,6 +230,9 @@ pub struct MigrationEndpoint {
     pub hostname: Option<String>,
     /// `migration_host` of qemu.conf.
     pub address: Option<String>,
+    /// `migration_address` of qemu.conf: where QEMU listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
     /// `migration_port_min` and `_max`.
     pub ports: Option<(u16, u16)>,
     /// Whether TLS certificates for QEMU are in place.

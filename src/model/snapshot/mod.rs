@@ -8,6 +8,7 @@ pub mod config;
 pub mod device;
 pub mod domain;
 pub mod host;
+pub mod reach;
 pub mod storage;
 pub mod tags;
 mod unknown;

@@ -486,3 +486,32 @@ fn what_preflight_says_is_what_happens() {
     println!("{table}");
     assert!(rows.iter().all(|row| row.agrees), "{table}");
 }
+
+/// libvirt's text of what a secret is for stays libvirt's: a host with secrets is asked for them, and pvm goes on.
+#[test]
+fn secrets_of_the_destination_are_listed() {
+    const UUID: &str = "5ec2e7aa-0000-4000-8000-0000000000aa";
+    let hosts = up();
+    let disk = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/none.img'>\
+         <encryption format='luks'><secret type='passphrase' uuid='{UUID}'/></encryption></source>\
+         <target dev='vdz' bus='virtio'/></disk></devices>"
+    );
+    let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/guest.xml")).unwrap();
+    let guest = template.replace("@NAME@", "luks").replace("@WORDS@", "").replace(DEVICES, &disk);
+    fs::write(hosts.path("luks.xml"), guest).unwrap();
+    fs::write(
+        hosts.path("secret.xml"),
+        format!(
+            "<secret ephemeral='no' private='yes'><uuid>{UUID}</uuid><usage type='volume'>\
+                 <volume>/none.img</volume></usage></secret>"
+        ),
+    )
+    .unwrap();
+    hosts.virsh("a", &["define", hosts.path("luks.xml").to_str().unwrap()]);
+    let asked = || hosts.run("a", &["preflight", "local", "host-b", "--instance", "luks"]).ends(1).stdout;
+    assert!(asked().contains(" secrets: "), "host b has no secret");
+    hosts.virsh("b", &["secret-define", hosts.path("secret.xml").to_str().unwrap()]);
+    let said = asked();
+    assert!(!said.contains(" secrets: "), "{said}");
+}

@@ -30,16 +30,14 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         verdicts.extend(ports_free(instance, graphics));
         let addresses: Vec<&str> = graphics.addresses.iter().map(String::as_str).collect();
         let ports = graphics.ports.iter();
-        verdicts.extend(ports.filter_map(|port| taken(instance, "a graphics server", &addresses, *port)));
+        verdicts.extend(ports.filter_map(|port| taken(instance, "a graphics server", &addresses, (true, *port))));
     }
     for endpoint in &instance.guest.endpoints {
         let Some(host) = endpoint.host.as_deref() else { continue };
         if endpoint.listens {
             let what = format!("the {}", endpoint.what);
             verdicts.extend(address_there(instance, &what, host));
-            verdicts.extend(
-                endpoint.port.filter(|_| endpoint.is_tcp).and_then(|port| taken(instance, &what, &[host], port)),
-            );
+            verdicts.extend(endpoint.port.and_then(|port| taken(instance, &what, &[host], (endpoint.is_tcp, port))));
         } else if is_loopback(host) {
             verdicts.push(
                 Verdict::fail(format!("the {} connects to {host}, which is each host's own", endpoint.what))
@@ -47,10 +45,24 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             );
         }
     }
+    verdicts.extend(display_port(instance));
     if verdicts.is_empty() {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// Consoles whose ports libvirt chooses, and no port is left for them.
+fn display_port(instance: &Instance<'_>) -> Option<Verdict> {
+    let host = instance.destination();
+    let wanted = instance.guest.graphics.iter().filter(|graphics| graphics.autoport).count();
+    let ((first, last), listening) = (host.display_ports?, host.listening.as_ref()?);
+    let is_free = |port: &u16| !listening.iter().any(|there| there.port() == *port);
+    let left = (first..=last).filter(is_free).take(wanted).count();
+    (left < wanted).then(|| {
+        Verdict::fail(format!("of the ports for consoles on {}, {first} to {last}, {left} are left", name(host)))
+            .remedy(format!("remote_display_port_max in qemu.conf of {}, or ss -ltnp there", name(host)))
+    })
 }
 
 fn address_there(instance: &Instance<'_>, what: &str, address: &str) -> Option<Verdict> {
@@ -89,7 +101,7 @@ fn network_there(instance: &Instance<'_>, network: &str) -> Option<Verdict> {
 }
 
 /// A fixed port that somebody listens on already, at one of these addresses.
-fn taken(instance: &Instance<'_>, what: &str, addresses: &[&str], port: u16) -> Option<Verdict> {
+fn taken(instance: &Instance<'_>, what: &str, addresses: &[&str], (tcp, port): (bool, u16)) -> Option<Verdict> {
     let host = instance.destination();
     let meets = |there: &std::net::SocketAddr| {
         there.port() == port
@@ -98,10 +110,11 @@ fn taken(instance: &Instance<'_>, what: &str, addresses: &[&str], port: u16) -> 
                 there.ip().is_unspecified() || wanted.is_ok_and(|own| own.is_unspecified() || own == there.ip())
             })
     };
-    let found = host.listening.as_ref()?.iter().find(|there| meets(there))?;
+    let (sockets, option) = if tcp { (&host.listening, "-ltnp") } else { (&host.udp, "-lunp") };
+    let found = sockets.as_ref()?.iter().find(|there| meets(there))?;
     Some(
-        Verdict::fail(format!("{what} wants port {port}, and somebody on {} listens on {found}", name(host)))
-            .remedy(format!("ss -ltnp sport = :{port}, on {}", name(host))),
+        Verdict::fail(format!("{what} wants port {port}, and somebody on {} has {found}", name(host)))
+            .remedy(format!("ss {option} sport = :{port}, on {}", name(host))),
     )
 }
 

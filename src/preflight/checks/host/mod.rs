@@ -3,12 +3,15 @@
 /// What the files of these checks use.
 mod prelude {
     pub(super) use crate::model::finding::Severity;
+    pub(super) use crate::model::paste::quoted;
+    pub(super) use crate::model::snapshot::reach::Attempt;
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{Hosts, both, missing, name, version};
+    pub(super) use crate::preflight::context::{Hosts, both, is_loopback, missing, name, version};
 }
 
 checks! {
     libvirt_connection,
+    peer_to_peer,
     versions,
     kernel_differs,
     same_host,
