@@ -10,6 +10,7 @@ pub mod libvirt;
 pub mod migration;
 pub mod model;
 pub mod nova;
+pub mod openstack;
 pub mod output;
 pub mod plan;
 pub mod preflight;

@@ -43,7 +43,8 @@ fn long_version() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let commit = option_env!("PVM_COMMIT").unwrap_or("unknown");
         let libvirt = if cfg!(feature = "libvirt") { "libvirt, loaded when it is needed" } else { "without libvirt" };
-        format!("{}\ncommit: {commit}\nfeatures: {libvirt}", env!("CARGO_PKG_VERSION"))
+        let openstack = if cfg!(feature = "openstack") { "openstack" } else { "without openstack" };
+        format!("{}\ncommit: {commit}\nfeatures: {libvirt}; {openstack}", env!("CARGO_PKG_VERSION"))
     });
     &TEXT
 }
@@ -73,6 +74,9 @@ pub struct Global {
     /// libvirt of the local host [default: LIBVIRT_DEFAULT_URI, else qemu:///system]
     #[arg(short, long, global = true, value_name = "URI")]
     pub connect: Option<String>,
+    /// Cloud of clouds.yaml whose Nova owns guests [default: nova.cloud of pvm.yaml, OS_CLOUD, else OS_*]
+    #[arg(long, global = true, value_name = "CLOUD")]
+    pub os_cloud: Option<String>,
     /// Nova's configuration on the hosts, repeatable [default: Nova's own search]
     #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub nova_config: Vec<PathBuf>,

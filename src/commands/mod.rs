@@ -1,6 +1,7 @@
 //! The glue: gather facts, call the pure core, hand the result to `output`. No rules and no formatting here.
 
 pub mod check_config;
+mod cloud;
 pub mod completion;
 pub mod drain;
 pub mod evidence;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::cloud;
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
 use crate::cli::recover::{Copy, Recover};
@@ -21,6 +22,7 @@ use crate::migration::ending::Ending;
 use crate::migration::event::Event;
 use crate::migration::finish::finish;
 use crate::migration::ground::{Ground, World};
+use crate::migration::nova;
 use crate::migration::orders::Orders;
 use crate::model::causes::sentence;
 use crate::model::format::Format;
@@ -29,6 +31,7 @@ use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
+use crate::openstack::Compute;
 use crate::output::Printer;
 use crate::output::text::printable;
 use crate::proof::evidence::Asked;
@@ -302,8 +305,13 @@ fn graver(one: Outcome, other: Outcome) -> Outcome {
 fn recover(context: &Context, journal: &mut Journal, state: State, orders: Orders) -> Result<(Ending, State), Stop> {
     let hosts = Hosts::new(context)?;
     let mut world = RealWorld::new(context, &hosts, state.plan.clone());
+    let managed = state.plan.nova.clone();
+    let session = managed.as_ref().map(|managed| cloud::session_of(context, &hosts, managed)).transpose()?;
     let mut ground = Ground::new(&mut world, journal, state);
-    let ending = finish(&mut ground, orders, None);
+    let ending = match (&managed, &session) {
+        (Some(managed), Some(session)) => nova::recover(&mut ground, managed, Compute::new(session), orders.abort),
+        _ => finish(&mut ground, orders, None),
+    };
     let state = ground.state;
     let sentence = printable(&ending.receipt.summary).into_owned();
     if ending.outcome == Outcome::Fine || ending.closed {

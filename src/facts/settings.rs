@@ -18,10 +18,20 @@ pub struct Settings {
     pub hosts: BTreeMap<String, HostSettings>,
     /// What `migrate` does when its options do not say.
     pub defaults: Defaults,
+    /// How Nova is reached, for the guests that it owns.
+    pub nova: NovaSettings,
     /// For hosts without nova.conf: the same entries.
     pub device_spec: Vec<serde_json::Value>,
     /// For hosts without nova.conf: the same entries.
     pub alias: Vec<serde_json::Value>,
+}
+
+/// How Nova is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NovaSettings {
+    /// The cloud's name in clouds.yaml.
+    pub cloud: Option<String>,
 }
 
 /// One host.
@@ -142,13 +152,14 @@ mod tests {
 
     #[test]
     fn reads_every_field() {
-        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\ndevice_spec: [{vendor_id: '15b3'}]\n";
+        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\ndevice_spec: [{vendor_id: '15b3'}]\n";
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.hosts["a"].facts, Some(Facts::Word("ssh".into())));
         assert_eq!(
             settings.hosts["b"].facts,
             Some(Facts::Command { command: vec!["ssh".into(), "b".into(), "pvm".into()] })
         );
+        assert_eq!(settings.nova.cloud.as_deref(), Some("mine"));
         assert_eq!(settings.defaults.bandwidth, Some(Size::Number(0)));
         assert!(settings.defaults.tls);
         assert_eq!(settings.defaults.parallel_connections, 2);

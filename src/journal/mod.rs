@@ -32,7 +32,7 @@ pub use crate::model::device_move::{Action, DeviceMove, Instance};
 pub use claims::{Claim, claims};
 pub use lock::{Lock, LockError, Subject};
 pub use mark::Mark;
-pub use record::{Entry, Host, Keep, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
+pub use record::{Entry, Host, Keep, Managed, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
 pub use state::{Last, PortState, State};
 pub use store::{Journal, JournalError, Listed, Store, machine, new_id, now, state_directory};
 pub use text::{Parsed, Trouble, checksum, parse};

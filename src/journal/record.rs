@@ -55,8 +55,20 @@ pub enum Entry {
     },
     /// libvirt is about to be told to migrate.
     PerformIntent(PerformIntent),
-    /// libvirt answered that a device was taken in between; the migration goes on with another map. Not a phase: the
-    /// records before it stand.
+    /// Nova is about to be told to migrate.
+    NovaRequest(PerformIntent),
+    /// Nova has taken that. Not a phase: the records before it stand.
+    NovaAccepted {
+        /// The id under which Nova files what becomes of it.
+        request: Option<String>,
+    },
+    /// Nova is about to be told to abort. Not a phase: the records before it stand.
+    NovaAbort {
+        /// The number of the migration on Nova's record.
+        migration: u64,
+    },
+    /// libvirt answered that a device was taken in between, or Nova has chosen by itself: the migration goes on with another
+    /// map. Not a phase: the records before it stand.
     Reclaim {
         /// The new map, complete.
         map: Vec<DeviceMove>,
@@ -156,6 +168,9 @@ impl Entry {
             Self::UnplugRequested { .. } => "unplug-requested",
             Self::Detached { .. } => "detached",
             Self::PerformIntent(_) => "perform-intent",
+            Self::NovaRequest(_) => "nova-request",
+            Self::NovaAccepted { .. } => "nova-accepted",
+            Self::NovaAbort { .. } => "nova-abort",
             Self::Reclaim { .. } => "reclaim",
             Self::Switched => "switched",
             Self::PerformReturned { .. } => "perform-returned",
@@ -219,6 +234,23 @@ pub struct Plan {
     pub rehearsal: bool,
     /// How it is done.
     pub parameters: Options,
+    /// Nova's part in it, where Nova owns the guest and moves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nova: Option<Managed>,
+}
+
+/// What has to be known of a guest that Nova moves, to ask for it again: no secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Managed {
+    /// The entry of clouds.yaml; none when the environment (`OS_*`) described the cloud.
+    pub cloud: Option<String>,
+    /// Nova's name of the host where the guest runs.
+    pub source: String,
+    /// Nova's name of the host where it goes.
+    pub destination: String,
+    /// The number of the newest migration that Nova had on record for the guest before; 0: none.
+    pub before: u64,
 }
 
 impl Plan {

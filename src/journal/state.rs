@@ -127,6 +127,10 @@ pub struct State {
     pub ports: Vec<PortState>,
     /// The guest when libvirt was told to migrate it, and when that was. The last try counts.
     pub perform: Option<(Timestamp, PerformIntent)>,
+    /// The id under which Nova files the migration that it was told to make.
+    pub request: Option<String>,
+    /// Whether Nova was about to be told to abort it.
+    pub aborted: bool,
     /// When the source was seen paused for migration.
     pub switched: Option<Timestamp>,
     /// What libvirt's call came to: an error, or success.
@@ -177,6 +181,8 @@ impl State {
             unmarked: false,
             ports: Vec::new(),
             perform: None,
+            request: None,
+            aborted: false,
             switched: None,
             returned: None,
             peer_unreached: false,
@@ -265,12 +271,14 @@ impl State {
                 self.port(*source, |port| port.detached = true);
                 self.last = Last::Detached;
             }
-            Entry::PerformIntent(intent) => {
+            Entry::PerformIntent(intent) | Entry::NovaRequest(intent) => {
                 self.perform = Some((record.time, intent.clone()));
                 self.switched = None;
                 self.returned = None;
                 self.last = Last::PerformIntent;
             }
+            Entry::NovaAccepted { request } => self.request.clone_from(request),
+            Entry::NovaAbort { .. } => self.aborted = true,
             Entry::Reclaim { map } => self.map.clone_from(map),
             Entry::Switched => {
                 self.switched = Some(record.time);

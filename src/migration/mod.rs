@@ -2,7 +2,7 @@
 //!
 //! A migration goes [`forward`] until libvirt's call has returned. From there it is brought to its end by [`finish`], which is
 //! the same code for a migration whose pvm died: look at both hosts, take the row of the [`table`], do it, record it.
-//! [`answer`] turns what the hosts say into the columns of the table; [`step`](steps) is one change to a host as a value.
+//! A guest of Nova goes through [`nova`], whose end only looks. [`answer`] turns what the hosts say into the columns of the table; [`step`](steps) is one change to a host as a value.
 
 pub mod action;
 pub mod answer;
@@ -16,6 +16,7 @@ pub mod ground;
 pub mod look;
 pub mod lookup;
 pub mod mark;
+pub mod nova;
 pub mod orders;
 pub mod port;
 mod rehearsal;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const USES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("text", &["model"]),
+    ("openstack", &["model"]),
     ("domain", &["model"]),
     ("libvirt", &["model"]),
     ("proof", &["model"]),
@@ -17,13 +18,14 @@ pub(crate) const USES: &[(&str, &[&str])] = &[
     ("plan", &["model", "domain", "nova"]),
     ("preflight", &["model", "domain", "proof", "plan"]),
     ("drain", &["model", "domain", "plan", "preflight"]),
-    ("migration", &["model", "domain", "libvirt", "proof", "journal"]),
+    ("migration", &["model", "openstack", "domain", "libvirt", "proof", "journal"]),
     ("cli", &["model"]),
     ("output", &["model", "text", "nova", "facts", "preflight", "drain", "migration"]),
     (
         "commands",
         &[
             "model",
+            "openstack",
             "domain",
             "libvirt",
             "proof",

@@ -45,13 +45,27 @@ pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
     preflight::worst(rows)
 }
 
+/// What Nova checks itself before it migrates.
+const CHECKED_BY_NOVA: &[&str] = &["nova-stored-request"];
+
 /// The migration, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
-/// whole report first.
-pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned) -> Result<&'a journal::Plan, Stop> {
+/// whole report first. `by_nova`: Nova moves it, which is the owner.
+pub(super) fn judge<'a>(
+    context: &Context,
+    args: &Migrate,
+    planned: &'a Planned,
+    by_nova: bool,
+) -> Result<&'a journal::Plan, Stop> {
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     let mut stops = None;
     for row in rows {
-        match weigh(row, args) {
+        let weight = match weigh(row, args) {
+            Weight::Stops(Outcome::Unknown) if by_nova && CHECKED_BY_NOVA.contains(&&*row.finding.code) => {
+                Weight::Shown
+            }
+            weight => weight,
+        };
+        match weight {
             Weight::Stops(outcome) => {
                 // A failed check comes before one that could not be made.
                 stops = if stops == Some(Outcome::Findings) { stops } else { Some(outcome) };
@@ -69,7 +83,7 @@ pub(super) fn judge<'a>(context: &Context, args: &Migrate, planned: &'a Planned)
         }
     }
     // Before the findings: whoever owns the guest is told to move it, which pvm's findings need not prevent.
-    if let Some(owner) = &planned.facts.domain().owner {
+    if let Some(owner) = planned.facts.domain().owner.as_ref().filter(|_| !by_nova) {
         refuse_owned(owner, planned, args)?;
     }
     if let Some(outcome) = stops {

@@ -3,6 +3,7 @@
 mod announce;
 mod facts;
 mod judge;
+mod nova;
 mod parameters;
 mod plan;
 mod rehearse;
@@ -75,15 +76,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     let claims = facts::claims(&journals);
     let mut excluded = BTreeSet::new();
     if args.dry_run || args.save_plan.is_some() {
-        let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
-        usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
-        let outcome = announce::show(context, args, &planned)?;
-        if let Some(path) = &args.save_plan {
-            let name = &planned.facts.domain().name;
-            let unplanned = || Stop::refused(format!("{name} has no device map: there is no plan to save"));
-            saved::save(context, path, planned.plan.as_ref().ok_or_else(unplanned)?)?;
-        }
-        return Ok(outcome);
+        return dry_run(context, args, &hosts, &sides, &plan::make(&hosts, &sides, &wanted, &claims, &excluded)?);
     }
     let Sides::Live { source, destination, guest, mark } = &sides else {
         return Err(Stop::usage("a snapshot is not a live host: it serves for preflight and --dry-run only"));
@@ -101,6 +94,12 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
+        if let Some(access) = nova::access(context, &hosts, args, &planned)? {
+            let run = nova::Run { context, args, hosts: &hosts, sides: [source, destination] };
+            let outcome = run.migrate(&directory, &signals, access, &planned)?;
+            sides.close();
+            return Ok(outcome);
+        }
         let migration = approved(context, args, &planned)?;
         let locks = match lock(&directory, &migration)? {
             Locked::All(locks) => locks,
@@ -162,13 +161,36 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     Err(if tried { Stop::new(Outcome::Undone, format!("{message}; all was undone")) } else { Stop::unknown(message) })
 }
 
+/// Shows the plan, and saves it where that is wanted.
+fn dry_run(
+    context: &Context,
+    args: &Migrate,
+    hosts: &Hosts,
+    sides: &Sides,
+    planned: &Planned,
+) -> Result<Outcome, Stop> {
+    usable::are_usable([&planned.facts.source, &planned.facts.destination], sides, args)?;
+    let outcome = announce::show(context, args, planned)?;
+    if let (Some(access), Sides::Live { source, destination, .. }) =
+        (nova::access(context, hosts, args, planned)?, sides)
+    {
+        nova::Run { context, args, hosts, sides: [source, destination] }.show(access, planned)?;
+    }
+    if let Some(path) = &args.save_plan {
+        let name = &planned.facts.domain().name;
+        let unplanned = || Stop::refused(format!("{name} has no device map: there is no plan to save"));
+        saved::save(context, path, planned.plan.as_ref().ok_or_else(unplanned)?)?;
+    }
+    Ok(outcome)
+}
+
 /// The migration, once it is known that it may be carried out, and told.
 fn approved(context: &Context, args: &Migrate, planned: &Planned) -> Result<journal::Plan, Stop> {
     if args.rehearse {
         return rehearse::migration(context, args, planned);
     }
     announce::announce(context, args, planned);
-    judge::judge(context, args, planned).cloned()
+    judge::judge(context, args, planned, false).cloned()
 }
 
 enum Locked {

@@ -149,6 +149,7 @@ fn migration(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<journal
         rehearsal: false,
         direct: plan.parameters.direct,
         parameters: plan.parameters.clone(),
+        nova: None,
     }))
 }
 

@@ -60,6 +60,11 @@ impl Line {
         Self { sender, receiver }
     }
 
+    /// What comes in.
+    pub(in crate::migration) const fn receiver(&self) -> &Receiver<Note> {
+        &self.receiver
+    }
+
     /// For other threads.
     pub fn sender(&self) -> Sender<Note> {
         self.sender.clone()
@@ -94,6 +99,11 @@ impl Stopped {
             Self::Rehearsed => "rehearsed",
             Self::TooFast => "its memory was sent before enough was seen: it holds too little",
         }
+    }
+
+    /// Whether the operator wanted it.
+    pub(in crate::migration) const fn is_operators(self) -> bool {
+        matches!(self, Self::Operator)
     }
 
     fn failed(self) -> Failed {

@@ -12,7 +12,7 @@ use crate::model::outcome::Outcome;
 use crate::proof::{self, Question, Verdict};
 
 /// What became of the devices' state on one side.
-pub(super) fn proof(ground: &mut Ground<'_>, side: Side) -> Verdict {
+pub(in crate::migration) fn proof(ground: &mut Ground<'_>, side: Side) -> Verdict {
     let on_side = if side == Side::Source { proof::Device::on_source } else { proof::Device::on_destination };
     let devices: Vec<_> = ground.state.map.iter().filter(|moved| moved.moves_state()).map(on_side).collect();
     if devices.is_empty() {

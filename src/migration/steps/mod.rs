@@ -1,6 +1,6 @@
 //! What the rows of the table ask for, each made of steps: a step is one change to a host as a value.
 
-mod arrive;
+pub(super) mod arrive;
 mod copies;
 mod step;
 mod undo;

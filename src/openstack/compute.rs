@@ -1,0 +1,227 @@
+//! Nova's API: the servers, their migrations and the compute hosts.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, Cause};
+use super::session::Session;
+
+/// A server, as far as pvm looks at it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Server {
+    /// Its UUID, which is libvirt's too.
+    pub id: String,
+    /// Its name, which others may have too.
+    pub name: String,
+    /// `ACTIVE`, `PAUSED`, `ERROR`, ….
+    pub status: String,
+    /// What Nova is doing with it; nothing when it is idle.
+    #[serde(rename = "OS-EXT-STS:task_state")]
+    pub task_state: Option<String>,
+    /// The compute service that has it; only administrators see it.
+    #[serde(rename = "OS-EXT-SRV-ATTR:host")]
+    pub host: Option<String>,
+    /// The name of its domain.
+    #[serde(rename = "OS-EXT-SRV-ATTR:instance_name")]
+    pub domain: Option<String>,
+}
+
+/// A compute host.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Hypervisor {
+    /// What its libvirt calls it.
+    pub hypervisor_hostname: String,
+    /// `up` or `down`.
+    pub state: String,
+    /// `enabled` or `disabled`.
+    pub status: String,
+    /// The service on it.
+    pub service: Service,
+}
+
+/// The compute service of a host.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// The name by which Nova knows the host.
+    pub host: String,
+    /// Why an administrator has disabled it.
+    pub disabled_reason: Option<String>,
+}
+
+/// Nova's record of a migration.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Migration {
+    /// Its number.
+    pub id: u64,
+    /// `accepted`, `queued`, `preparing`, `running`, `completed`, `error`, `failed`, `cancelled`, ….
+    pub status: String,
+    /// `live-migration` for those that pvm asks for.
+    pub migration_type: String,
+    /// Where the server comes from.
+    pub source_compute: Option<String>,
+    /// Where it goes; nothing while or because the scheduler has found no host.
+    pub dest_compute: Option<String>,
+}
+
+/// How far a migration is, by its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Nova is at it.
+    UnderWay,
+    /// Nova says that it has succeeded.
+    Completed,
+    /// Nova says that it has failed or was aborted.
+    Failed,
+}
+
+impl Migration {
+    /// How far it is. A word that is not known is no end.
+    pub fn stage(&self) -> Stage {
+        match self.status.as_str() {
+            "completed" | "done" => Stage::Completed,
+            "error" | "failed" | "cancelled" => Stage::Failed,
+            _ => Stage::UnderWay,
+        }
+    }
+}
+
+/// A migration that runs, with its numbers, which are unknown at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Running {
+    /// The number of its record.
+    pub id: u64,
+    /// Memory to be sent in all.
+    pub memory_total_bytes: Option<u64>,
+    /// Memory still to be sent.
+    pub memory_remaining_bytes: Option<u64>,
+    /// Disks still to be sent.
+    pub disk_remaining_bytes: Option<u64>,
+}
+
+/// Nova's API over a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Compute<'s> {
+    session: &'s Session,
+}
+
+impl<'s> Compute<'s> {
+    /// Nova of this cloud.
+    pub const fn new(session: &'s Session) -> Self {
+        Self { session }
+    }
+
+    /// The server with this UUID; none when Nova has no such server, or does not show it to this user.
+    pub fn server(self, uuid: &str) -> Result<Option<Server>, ApiError> {
+        let doing = format!("cannot read server {uuid}");
+        match self.session.get(&doing, &format!("/servers/{}", segment(uuid))) {
+            Ok(mut body) => read(&doing, body.get_mut("server").map(Value::take)).map(Some),
+            Err(error) if error.cause == Cause::Absent => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The servers with exactly this name, in every project.
+    pub fn servers_named(self, name: &str) -> Result<Vec<Server>, ApiError> {
+        let doing = format!("cannot find servers named {name}");
+        // Nova takes a regular expression of its database, and its databases differ in what they escape: the answer is sifted.
+        let path = format!("/servers/detail?all_tenants=1&name={}", query(&format!("^{}$", escaped(name))));
+        let all: Vec<Server> = self.list(&doing, &path, "servers")?;
+        Ok(all.into_iter().filter(|server| server.name == name).collect())
+    }
+
+    /// Every compute host.
+    pub fn hypervisors(&self) -> Result<Vec<Hypervisor>, ApiError> {
+        self.list("cannot list the compute hosts", "/os-hypervisors/detail", "hypervisors")
+    }
+
+    /// The newest record of a migration of this server.
+    pub fn last_migration(self, uuid: &str) -> Result<Option<Migration>, ApiError> {
+        let doing = format!("cannot read the migrations of server {uuid}");
+        let path = format!("/os-migrations?instance_uuid={}&limit=1", query(uuid));
+        let mut body = self.session.get(&doing, &path)?;
+        let all: Vec<Migration> = read(&doing, body.get_mut("migrations").map(Value::take))?;
+        Ok(all.into_iter().next())
+    }
+
+    /// The numbers of the migration that runs; none when none does.
+    pub fn running(self, uuid: &str) -> Result<Option<Running>, ApiError> {
+        let doing = format!("cannot read the progress of server {uuid}");
+        let mut body = self.session.get(&doing, &format!("/servers/{}/migrations", segment(uuid)))?;
+        let all: Vec<Running> = read(&doing, body.get_mut("migrations").map(Value::take))?;
+        Ok(all.into_iter().next())
+    }
+
+    /// Tells Nova to migrate the server to this host, past no rule of its scheduler; gives the id of the request.
+    pub fn migrate(self, uuid: &str, host: &str) -> Result<Option<String>, ApiError> {
+        let body = json!({"os-migrateLive": {"host": host, "block_migration": "auto"}});
+        let doing = format!("cannot migrate server {uuid} to {host}");
+        self.session.act(&doing, "POST", &format!("/servers/{}/action", segment(uuid)), Some(&body))
+    }
+
+    /// Tells Nova to abort the migration with this number.
+    pub fn abort(self, uuid: &str, migration: u64) -> Result<(), ApiError> {
+        let doing = format!("cannot abort migration {migration} of server {uuid}");
+        let path = format!("/servers/{}/migrations/{migration}", segment(uuid));
+        self.session.act(&doing, "DELETE", &path, None).map(drop)
+    }
+
+    /// What Nova's services noted of a request that failed; empty when they noted nothing.
+    pub fn reasons(self, uuid: &str, request: &str) -> Result<Vec<String>, ApiError> {
+        let doing = format!("cannot read the events of request {request}");
+        let path = format!("/servers/{}/os-instance-actions/{}", segment(uuid), segment(request));
+        let body = self.session.get(&doing, &path)?;
+        let events = body.pointer("/instanceAction/events").and_then(Value::as_array);
+        let text = |event: &Value| {
+            let failed = event.get("result").is_some_and(|result| result == "Error");
+            event.get("details").and_then(Value::as_str).filter(|_| failed).map(|text| text.trim().to_owned())
+        };
+        Ok(events.into_iter().flatten().filter_map(text).filter(|text| !text.is_empty()).collect())
+    }
+
+    fn list<T: DeserializeOwned>(self, doing: &str, path: &str, key: &str) -> Result<Vec<T>, ApiError> {
+        read(doing, Some(Value::Array(self.session.list(doing, path, key)?)))
+    }
+}
+
+fn read<T: DeserializeOwned>(doing: &str, value: Option<Value>) -> Result<T, ApiError> {
+    serde_json::from_value(value.unwrap_or_default())
+        .map_err(|error| ApiError::new(doing, Cause::Unsuitable, format!("Nova's answer is not as expected: {error}")))
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    query(text)
+}
+
+/// A text as a value in a URL.
+fn query(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// A text whose characters mean themselves in a regular expression.
+fn escaped(text: &str) -> String {
+    let mut all = String::new();
+    for character in text.chars() {
+        if !character.is_alphanumeric() && !matches!(character, '-' | '_' | ' ') && character.is_ascii() {
+            all.push('\\');
+        }
+        all.push(character);
+    }
+    all
+}
