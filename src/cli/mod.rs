@@ -65,7 +65,8 @@ pub struct Global {
     /// pvm's own settings [default: /etc/pvm/pvm.yaml, not required]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Print passed checks and notes too
+    /// Print passed checks and notes too, and the calls to libvirt, QEMU and other hosts with their times; -vv: also
+    /// ssh's command lines
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// Print only the result and errors

@@ -30,8 +30,8 @@ use crate::cli::{Cli, Command, Global, names};
 use crate::facts::reference::check_uri;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
-use crate::output::Printer;
 use crate::output::text::printable;
+use crate::output::{self, Printer};
 use stop::OrStop;
 pub use stop::Stop;
 
@@ -92,6 +92,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
     };
     let Global { output, color, verbose, quiet, .. } = cli.global;
     let printer = Printer::new(output, color, verbose, quiet);
+    output::log::begin(&printer);
     let context = Context { global: cli.global, printer: printer.clone() };
     for note in renamed {
         printer.note(&format!("pvm: note: {note}"));

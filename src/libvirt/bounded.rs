@@ -8,12 +8,13 @@
 //! A change that did not return in time may still be made later: callers treat it as they treat a lost connection.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::worker::{alive, in_worker, let_go};
 use super::{
@@ -106,11 +107,24 @@ impl<'a> About<'a> {
 }
 
 /// What is not asked again while it is stuck: the host's URI, the guest, and the call (one name for all that ask QEMU).
-type Lane = (String, Option<String>, &'static str);
+type Lane = (String, Option<String>, Cow<'static, str>);
 
 /// The lanes that are stuck, and who is silent there.
 static STUCK: Mutex<Option<HashMap<Lane, Failure>>> = Mutex::new(None);
 static PARKED: AtomicUsize = AtomicUsize::new(0);
+
+/// The present moment, for measuring.
+#[expect(clippy::disallowed_methods, reason = "calls are timed")]
+fn moment() -> Instant {
+    Instant::now()
+}
+
+/// What a monitor command is called: its arguments may hold what is nobody's business.
+fn qmp_name(command: &str) -> String {
+    let parsed = serde_json::from_str::<serde_json::Value>(command).ok();
+    let name = parsed.as_ref().and_then(|command| command.get("execute")?.as_str());
+    format!("QMP {}", name.unwrap_or("command"))
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +132,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The lane of every call to a daemon that is silent.
 fn daemon_lane(uri: &str) -> Lane {
-    (uri.to_owned(), None, "daemon")
+    (uri.to_owned(), None, Cow::Borrowed("daemon"))
 }
 
 /// A call on its way.
@@ -184,22 +198,48 @@ impl Bounded {
     /// Makes a call over the connection to ask.
     fn call<T: Send + 'static>(
         &self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         about: About<'_>,
         call: impl FnOnce(&dyn Hypervisor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.call_on(&self.connection(), name, about, call)
     }
 
-    /// Makes a call in a worker and waits for it until its deadline.
     fn call_on<T: Send + 'static>(
         &self,
         connection: &Connection,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         about: About<'_>,
         call: impl FnOnce(&dyn Hypervisor) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let lane = (self.uri.clone(), about.guest().map(str::to_owned), name);
+        let (name, begun) = (name.into(), moment());
+        // What asks a QEMU waits for the same monitor.
+        let lane = if matches!(about, About::Qemu(_)) { Cow::Borrowed("qemu") } else { name.clone() };
+        let lane = (self.uri.clone(), about.guest().map(str::to_owned), lane);
+        let answer = self.answer(connection, lane, about, call);
+        self.told(&name, about, begun, &answer);
+        answer
+    }
+
+    /// Tells a call to whoever wants to know them.
+    fn told<T>(&self, name: &str, about: About<'_>, begun: Instant, answer: &Result<T>) {
+        log::info!(
+            "{} ms  {}  {name}{}{}",
+            begun.elapsed().as_millis(),
+            self.uri,
+            about.guest().map_or(String::new(), |guest| format!(" {guest}")),
+            answer.as_ref().err().map_or(String::new(), |error| format!(": {}", error.message))
+        );
+    }
+
+    /// Makes a call in a worker and waits for it until its deadline.
+    fn answer<T: Send + 'static>(
+        &self,
+        connection: &Connection,
+        lane: Lane,
+        about: About<'_>,
+        call: impl FnOnce(&dyn Hypervisor) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         // A change is always tried: the copy that runs has to be stopped, whatever was asked before.
         if !matches!(about, About::Change(_)) {
             let stuck = locked(&STUCK);
@@ -240,7 +280,7 @@ impl Bounded {
 
     /// Whether the daemon answers the cheapest question, for which it keeps workers aside.
     fn daemon_answers(&self, connection: &Connection) -> bool {
-        let lane = (self.uri.clone(), None, "sign");
+        let lane = (self.uri.clone(), None, Cow::Borrowed("sign"));
         start(connection, lane, |daemon| daemon.libvirt_version()).wait(self.limits.sign).is_some()
     }
 
@@ -264,11 +304,12 @@ impl Bounded {
 
     fn qemu<T: Send + 'static>(
         &self,
+        name: impl Into<Cow<'static, str>>,
         uuid: &str,
         call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let owned = uuid.to_owned();
-        self.call("qemu", About::Qemu(uuid), move |daemon| call(daemon, &owned))
+        self.call(name, About::Qemu(uuid), move |daemon| call(daemon, &owned))
     }
 
     fn control<T: Send + 'static>(
@@ -345,27 +386,27 @@ impl Hypervisor for Bounded {
     }
 
     fn hostname(&self) -> Result<String> {
-        self.host("hostname", |h| h.hostname())
+        self.host("virConnectGetHostname", |h| h.hostname())
     }
 
     fn libvirt_version(&self) -> Result<u64> {
-        self.host("libvirt version", |h| h.libvirt_version())
+        self.host("virConnectGetLibVersion", |h| h.libvirt_version())
     }
 
     fn qemu_version(&self) -> Result<u64> {
-        self.host("QEMU version", |h| h.qemu_version())
+        self.host("virConnectGetVersion", |h| h.qemu_version())
     }
 
     fn free_memory(&self) -> Result<u64> {
-        self.host("free memory", |h| h.free_memory())
+        self.host("virNodeGetFreeMemory", |h| h.free_memory())
     }
 
     fn capabilities(&self) -> Result<String> {
-        self.host("capabilities", |h| h.capabilities())
+        self.host("virConnectGetCapabilities", |h| h.capabilities())
     }
 
     fn host_uuid(&self) -> Result<String> {
-        self.host("UUID", |h| h.host_uuid())
+        self.host("virConnectGetCapabilities (UUID)", |h| h.host_uuid())
     }
 
     fn domain_capabilities(
@@ -377,87 +418,89 @@ impl Hypervisor for Bounded {
     ) -> Result<String> {
         let [emulator, arch, machine, virt_type] =
             [emulator, arch, machine, virt_type].map(|text| text.map(str::to_owned));
-        self.host("domain capabilities", move |h| {
+        self.host("virConnectGetDomainCapabilities", move |h| {
             h.domain_capabilities(emulator.as_deref(), arch.as_deref(), machine.as_deref(), virt_type.as_deref())
         })
     }
 
     fn node_devices(&self) -> Result<Vec<String>> {
-        self.host("devices", |h| h.node_devices())
+        self.host("virConnectListAllNodeDevices", |h| h.node_devices())
     }
 
     fn networks(&self) -> Result<Vec<String>> {
-        self.host("networks", |h| h.networks())
+        self.host("virConnectListAllNetworks", |h| h.networks())
     }
 
     fn pools(&self) -> Result<Vec<String>> {
-        self.host("pools", |h| h.pools())
+        self.host("virConnectListAllStoragePools", |h| h.pools())
     }
 
     fn secrets(&self) -> Result<Vec<String>> {
-        self.host("secrets", |h| h.secrets())
+        self.host("virConnectListAllSecrets", |h| h.secrets())
     }
 
     fn volume_path(&self, pool: &str, volume: &str) -> Result<Option<String>> {
         let (pool, volume) = (pool.to_owned(), volume.to_owned());
-        self.host("volume_path", move |h| h.volume_path(&pool, &volume))
+        self.host("virStorageVolGetPath", move |h| h.volume_path(&pool, &volume))
     }
 
     fn compare_cpu(&self, on: CpuTarget<'_>, cpu: &str) -> Result<CpuComparison> {
         let owned = [on.emulator, on.arch, on.machine, on.virt_type].map(|text| text.map(str::to_owned));
         let cpu = cpu.to_owned();
-        self.host("compare_cpu", move |h| {
+        self.host("virConnectCompareHypervisorCPU", move |h| {
             let [emulator, arch, machine, virt_type] = owned.each_ref().map(Option::as_deref);
             h.compare_cpu(CpuTarget { emulator, arch, machine, virt_type }, &cpu)
         })
     }
 
     fn domains(&self) -> Result<Vec<DomainInfo>> {
-        self.host("domains", |h| h.domains())
+        self.host("virConnectListAllDomains", |h| h.domains())
     }
 
     fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
-        self.guest("look up", uuid, |h, uuid| h.domain(uuid))
+        self.guest("virDomainLookupByUUIDString", uuid, |h, uuid| h.domain(uuid))
     }
 
     fn domain_by_name(&self, name: &str) -> Result<Option<DomainInfo>> {
-        self.guest("look up by name", name, |h, name| h.domain_by_name(name))
+        self.guest("virDomainLookupByName", name, |h, name| h.domain_by_name(name))
     }
 
     fn xml(&self, uuid: &str, which: DomainXml) -> Result<String> {
-        self.guest("XML", uuid, move |h, uuid| h.xml(uuid, which))
+        self.guest("virDomainGetXMLDesc", uuid, move |h, uuid| h.xml(uuid, which))
     }
 
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
-        self.guest("XML with secrets", uuid, move |h, uuid| h.secret_xml(uuid, which))
+        self.guest("virDomainGetXMLDesc (secure)", uuid, move |h, uuid| h.secret_xml(uuid, which))
     }
 
     fn snapshots(&self, uuid: &str) -> Result<u32> {
-        self.guest("snapshots", uuid, |h, uuid| h.snapshots(uuid))
+        self.guest("virDomainSnapshotNum", uuid, |h, uuid| h.snapshots(uuid))
     }
 
     fn checkpoints(&self, uuid: &str) -> Result<u32> {
-        self.guest("checkpoints", uuid, |h, uuid| h.checkpoints(uuid))
+        self.guest("virDomainListAllCheckpoints", uuid, |h, uuid| h.checkpoints(uuid))
     }
 
     fn monitor(&self, uuid: &str, command: &str) -> Result<String> {
         let command = command.to_owned();
-        self.qemu(uuid, move |h, uuid| h.monitor(uuid, &command))
+        self.qemu(qmp_name(&command), uuid, move |h, uuid| h.monitor(uuid, &command))
     }
 
     fn job(&self, uuid: &str) -> Result<Option<Job>> {
-        self.qemu(uuid, |h, uuid| h.job(uuid))
+        self.qemu("virDomainGetJobStats", uuid, |h, uuid| h.job(uuid))
     }
 
     fn completed_job(&self, uuid: &str) -> Result<Option<Job>> {
-        self.guest("completed job", uuid, |h, uuid| h.completed_job(uuid))
+        self.guest("virDomainGetJobStats (completed)", uuid, |h, uuid| h.completed_job(uuid))
     }
 
     fn migrate(&self, uuid: &str, request: &MigrateRequest, way: Way<'_>) -> Result<()> {
         // As long as it takes, in the caller's own thread: its end is asked for with another call.
         let first = self.first();
         first.under_way.fetch_add(1, Ordering::Relaxed);
+        let begun = moment();
         let migrated = first.to.migrate(uuid, request, way);
+        self.told("virDomainMigrateToURI3", About::Qemu(uuid), begun, &migrated);
         first.under_way.fetch_sub(1, Ordering::Relaxed);
         migrated
     }
@@ -467,61 +510,65 @@ impl Hypervisor for Bounded {
     }
 
     fn abort_job(&self, uuid: &str) -> Result<()> {
-        self.control("abort", uuid, |h, uuid| h.abort_job(uuid))
+        self.control("virDomainAbortJob", uuid, |h, uuid| h.abort_job(uuid))
     }
 
     fn max_downtime(&self, uuid: &str) -> Result<u64> {
-        self.qemu(uuid, |h, uuid| h.max_downtime(uuid))
+        self.qemu("virDomainMigrateGetMaxDowntime", uuid, |h, uuid| h.max_downtime(uuid))
     }
 
     fn set_max_downtime(&self, uuid: &str, milliseconds: u64) -> Result<()> {
-        self.control("downtime limit", uuid, move |h, uuid| h.set_max_downtime(uuid, milliseconds))
+        self.control("virDomainMigrateSetMaxDowntime", uuid, move |h, uuid| h.set_max_downtime(uuid, milliseconds))
     }
 
     fn suspend(&self, uuid: &str) -> Result<()> {
-        self.change("suspend", uuid, |h, uuid| h.suspend(uuid))
+        self.change("virDomainSuspend", uuid, |h, uuid| h.suspend(uuid))
     }
 
     fn resume(&self, uuid: &str) -> Result<()> {
-        self.change("resume", uuid, |h, uuid| h.resume(uuid))
+        self.change("virDomainResume", uuid, |h, uuid| h.resume(uuid))
     }
 
     fn destroy(&self, uuid: &str) -> Result<()> {
-        self.change("destroy", uuid, |h, uuid| h.destroy(uuid))
+        self.change("virDomainDestroy", uuid, |h, uuid| h.destroy(uuid))
     }
 
     fn undefine(&self, uuid: &str) -> Result<()> {
-        self.change("undefine", uuid, |h, uuid| h.undefine(uuid))
+        self.change("virDomainUndefineFlags", uuid, |h, uuid| h.undefine(uuid))
     }
 
     fn set_autostart(&self, uuid: &str, autostart: bool) -> Result<()> {
-        self.change("autostart", uuid, move |h, uuid| h.set_autostart(uuid, autostart))
+        self.change("virDomainSetAutostart", uuid, move |h, uuid| h.set_autostart(uuid, autostart))
     }
 
     fn attach_device(&self, uuid: &str, xml: &str, affect: Affect) -> Result<()> {
         let xml = xml.to_owned();
-        self.change("attach", uuid, move |h, uuid| h.attach_device(uuid, &xml, affect))
+        self.change("virDomainAttachDeviceFlags", uuid, move |h, uuid| h.attach_device(uuid, &xml, affect))
     }
 
     fn detach_device(&self, uuid: &str, xml: &str, affect: Affect) -> Result<()> {
         let xml = xml.to_owned();
-        self.change("detach", uuid, move |h, uuid| h.detach_device(uuid, &xml, affect))
+        self.change("virDomainDetachDeviceFlags", uuid, move |h, uuid| h.detach_device(uuid, &xml, affect))
     }
 
     fn metadata(&self, uuid: &str, namespace: &str) -> Result<Option<String>> {
         let namespace = namespace.to_owned();
-        self.guest("metadata", uuid, move |h, uuid| h.metadata(uuid, &namespace))
+        self.guest("virDomainGetMetadata", uuid, move |h, uuid| h.metadata(uuid, &namespace))
     }
 
     fn set_metadata(&self, uuid: &str, prefix: &str, namespace: &str, element: Option<&str>) -> Result<()> {
         let [prefix, namespace] = [prefix, namespace].map(str::to_owned);
         let element = element.map(str::to_owned);
-        self.change("set metadata", uuid, move |h, uuid| h.set_metadata(uuid, &prefix, &namespace, element.as_deref()))
+        self.change("virDomainSetMetadata", uuid, move |h, uuid| {
+            h.set_metadata(uuid, &prefix, &namespace, element.as_deref())
+        })
     }
 
     fn watch(&self, uuid: &str, to: Sender<Happened>) -> Result<Box<dyn Watch>> {
         let owned = uuid.to_owned();
-        let watch = self.call_on(self.first(), "watch", About::Guest(uuid), move |h| h.watch(&owned, to))?;
+        let watch = self.call_on(self.first(), "virConnectDomainEventRegisterAny", About::Guest(uuid), move |h| {
+            h.watch(&owned, to)
+        })?;
         Ok(Box::new(BoundedWatch(Some(watch))))
     }
 }

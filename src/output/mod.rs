@@ -9,6 +9,7 @@ pub mod events;
 pub mod findings;
 pub mod history;
 pub mod inventory;
+pub mod log;
 pub mod preflight;
 pub mod progress;
 pub mod prometheus;

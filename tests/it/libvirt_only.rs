@@ -114,3 +114,28 @@ fn a_daemon_that_is_not_there_is_unreachable() {
     assert_eq!(output.status.code(), Some(3), "{text}");
     assert!(text.starts_with("pvm: cannot ask far: ") && text.trim_end().lines().count() == 1, "{text}");
 }
+
+#[test]
+fn verbose_tells_the_calls_and_their_times() {
+    let place = tempfile::tempdir().unwrap();
+    settings(place.path());
+    let told = |flags: &[&str]| {
+        let output = pvm(place.path(), &[&["--config", "pvm.yaml", "inventory", "far", "-o", "json"], flags].concat());
+        snapshot(&output);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(told(&[]), "");
+    let calls = told(&["-v"]);
+    let is_call = |line: &str| {
+        let (time, rest) = line.split_once(" ms  test:///").unwrap_or_else(|| panic!("{line}"));
+        time.parse::<u64>().is_ok() && rest.contains("  vir")
+    };
+    assert!(calls.lines().count() > 3 && calls.lines().all(is_call), "{calls}");
+    fs::write(place.path().join("pvm.yaml"), "hosts:\n  far: {facts: {command: [sh, -c, 'cat far.json', 'a b']}}\n")
+        .unwrap();
+    tree::expand_fixture("lab-a", &place.path().join("lab-a"));
+    let saved = pvm(place.path(), &["inventory", "--root", "lab-a", "-o", "json"]).stdout;
+    fs::write(place.path().join("far.json"), saved).unwrap();
+    assert!(!told(&["-v"]).contains("'a b'"));
+    assert!(told(&["-vv"]).lines().any(|line| line == "sh -c 'cat far.json' 'a b'"));
+}

@@ -19,6 +19,7 @@ use super::file;
 use crate::facts::GatherOptions;
 use crate::facts::HostError;
 use crate::facts::kernel::Probe;
+use crate::model::paste::quoted;
 use crate::model::snapshot::{Snapshot, Via};
 
 const MOST_BYTES: u64 = file::MOST_BYTES + 1;
@@ -126,6 +127,10 @@ pub(super) struct Printed {
 pub(super) fn answer(mut command: Command, input: Stdio, host: &str, limit: Duration) -> Result<Printed, HostError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let unreachable = |why: String| HostError::Unreachable { host: host.to_owned(), why };
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let line: Vec<_> = words.map(|word| quoted(&word.to_string_lossy()).into_owned()).collect();
+    log::debug!("{}", line.join(" "));
+    let begun = Instant::now();
     // In a group of its own, so that what it started ends with it.
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().map_err(|e| unreachable(format!("{program} cannot be started: {e}")))?;
@@ -135,6 +140,7 @@ pub(super) fn answer(mut command: Command, input: Stdio, host: &str, limit: Dura
     let Ok(bytes) = output.recv_timeout(limit) else {
         return Err(unreachable(format!("no answer within {} s", limit.as_secs())));
     };
+    log::info!("{} ms  {host}  {program}: {} bytes", begun.elapsed().as_millis(), bytes.len());
     let too_much = bytes.len() as u64 >= MOST_BYTES;
     let wait = if too_much { Duration::ZERO } else { AFTERWARDS };
     let ended = child.wait(wait).map_err(|e| unreachable(format!("{program} was lost: {e}")))?;
