@@ -111,8 +111,15 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
         || destination.hypervisor.domain(&guest.uuid),
         || both(|| mark::read(source.hypervisor.as_ref(), &guest.uuid), || source.hypervisor.job(&guest.uuid)),
     );
-    if job.or_stop(Outcome::Unknown)?.is_some() {
-        return Err(Stop::refused(format!("another job runs on {}", guest.name)));
+    let (job, mark) = (job.or_stop(Outcome::Unknown)?, mark.or_stop(Outcome::Unknown)?);
+    if job.is_some() {
+        return Err(Stop::refused(match &mark {
+            mark::Found::Mark(mark) => {
+                let (id, machine) = (&mark.id, &mark.machine);
+                format!("migration {id} of {} is under way; on {machine}, pvm recover {id} follows it", guest.name)
+            }
+            mark::Found::None | mark::Found::Unreadable => format!("another job runs on {}", guest.name),
+        }));
     }
     if let Some(there) = there.or_stop(Outcome::Unknown)?
         && there.state.is_active()
@@ -126,7 +133,6 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
     } else {
         destination
     };
-    let mark = mark.or_stop(Outcome::Unknown)?;
     Ok(Sides::Live { source, destination, guest, mark })
 }
 

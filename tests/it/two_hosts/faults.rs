@@ -178,7 +178,8 @@ fn two_pvm_do_not_move_one_guest() {
     let before = hosts.guest("a", "demo", &[]);
     let mut running = start(&hosts, SLOW, &[]).flows();
     let second = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(1);
-    assert!(second.stderr.contains("another job runs on demo"), "{second:#?}");
+    let under_way = format!("migration {} of demo is under way", waiting(&hosts));
+    assert!(second.stderr.contains(&under_way), "{second:#?}");
     running.signal(Signal::INT);
     said_so(&running.ended(), 130, Some("host-a.test"));
     hosts.survived(Row::of("a second pvm for the same guest", "perform").exit(second.code), "a", &before);
