@@ -1,11 +1,11 @@
-//! What a host has, and whether several guests fit it together.
+//! What a guest needs of a host, and what a host has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::room::Room;
 use crate::domain::guest::{Guest, MemoryPart};
 use crate::model::snapshot::Host;
-use crate::plan::matching;
-use crate::plan::memory::{self, Place};
+use crate::plan::memory::Place;
 
 /// The node of a host whose nodes are not known.
 const WHOLE: u32 = u32::MAX;
@@ -71,28 +71,13 @@ impl Supply {
             .all(|(_, places)| !places.is_empty() && places.iter().all(|place| self.free.contains_key(place)))
     }
 
-    /// Whether these guests fit together.
-    pub(crate) fn fits(&self, needs: &[&Need]) -> bool {
-        self.has_memory(needs) && devices(needs).is_some()
+    /// Whether so many bytes that are not of huge pages are free on the whole host, as far as that is known.
+    pub(crate) fn holds(&self, bytes: u128) -> bool {
+        self.free.get(&(WHOLE, None)).is_none_or(|free| bytes <= u128::from(*free))
     }
 
-    fn has_memory(&self, needs: &[&Need]) -> bool {
-        let parts = || needs.iter().flat_map(|need| &need.memory);
-        let plain = parts().filter(|(_, places)| places.iter().all(|(_, pages)| pages.is_none()));
-        let total: u128 = plain.map(|(bytes, _)| u128::from(*bytes)).sum();
-        if self.free.get(&(WHOLE, None)).is_some_and(|free| total > u128::from(*free)) {
-            return false;
-        }
-        let mut demands: BTreeMap<&BTreeSet<Place>, u128> = BTreeMap::new();
-        for (bytes, places) in parts() {
-            *demands.entry(places).or_default() += u128::from(*bytes);
-        }
-        memory::fits(&demands, &self.free)
+    /// Whether a guest fits alone.
+    pub(crate) fn fits(&self, need: &Need) -> bool {
+        Room::new(self).push(0, need)
     }
-}
-
-/// One device of the host for each device of these guests, in their order; `None` when they do not suffice.
-pub(crate) fn devices(needs: &[&Need]) -> Option<Vec<usize>> {
-    let edges: Vec<Vec<usize>> = needs.iter().flat_map(|need| need.devices.iter().cloned()).collect();
-    matching::maximum(&edges).into_iter().collect()
 }

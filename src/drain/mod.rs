@@ -9,6 +9,7 @@ pub(crate) mod capacity;
 pub mod document;
 pub(crate) mod needs;
 pub(crate) mod plan;
+mod room;
 pub(crate) mod timetable;
 
 pub use document::Drain;

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assign::{Assignment, Problem, assign};
-use super::capacity::{self, Need, Supply};
+use super::capacity::{Need, Supply};
 use super::document::{Destination, Drain, Leaving, SCHEMA, Stay};
 use super::needs::{self, Pair};
+use super::room::Room;
 use super::timetable::{self, Move, Slot};
 use crate::domain::guest;
 use crate::model::device_move::{Action, DeviceMove};
+use crate::model::pci::PciAddress;
 use crate::model::size::bytes;
 use crate::model::snapshot::Snapshot;
 use crate::plan::pair::{MLX5_MIGRATIONS, is_mlx5};
@@ -33,7 +35,7 @@ pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Ter
     let mut table = Vec::new();
     for (at, host) in hosts.iter().enumerate() {
         let mine: Vec<usize> = (0..guests.len()).filter(|guest| to[*guest] == Some(at)).collect();
-        for (guest, map) in mine.iter().zip(maps(source, host, guests, &mine, &pairs[at])) {
+        for (guest, map) in mine.iter().zip(maps(source, host, guests, &mine, &pairs[at], &supplies[at])) {
             let leaving = leaving(source, host, guests[*guest], map, terms);
             table.push(timed(source, host, at, guests[*guest], &leaving.map, terms));
             moves.push(leaving);
@@ -76,12 +78,9 @@ pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Ter
 }
 
 fn assignment(pairs: &[Vec<Pair>], supplies: &[Supply], guests: usize) -> Assignment {
-    let need = |host: usize, guest: usize| pairs[host][guest].need.as_ref();
-    let fits = |host: usize, guests: &[usize]| {
-        let needs: Option<Vec<&Need>> = guests.iter().map(|guest| need(host, *guest)).collect();
-        needs.is_some_and(|needs| supplies[host].fits(&needs))
-    };
-    let hosts_of = |guest| (0..pairs.len()).filter(|host| fits(*host, &[guest])).collect();
+    let needs: Vec<Vec<Option<&Need>>> =
+        pairs.iter().map(|host| host.iter().map(|pair| pair.need.as_ref()).collect()).collect();
+    let need = |host: usize, guest: usize| needs[host][guest];
     let mut classes: BTreeMap<Vec<Option<&Need>>, usize> = BTreeMap::new();
     let class = |guest| {
         let next = classes.len();
@@ -96,13 +95,12 @@ fn assignment(pairs: &[Vec<Pair>], supplies: &[Supply], guests: usize) -> Assign
         .flat_map(|host| (0..guests).filter_map(move |guest| Some((host, need(host, guest)?))))
         .flat_map(|(host, need)| need.devices.iter().flatten().map(move |device| (host, *device)))
         .collect();
-    assign(&Problem {
-        hosts_of: (0..guests).map(hosts_of).collect(),
+    assign(Problem {
+        rooms: supplies.iter().map(Room::new).collect(),
+        needs: &needs,
         class: (0..guests).map(class).collect(),
         takes: (0..guests).map(count).collect(),
         supply: vec![u64::try_from(devices.len()).unwrap_or(u64::MAX)],
-        hosts: pairs.len(),
-        fits: &fits,
     })
 }
 
@@ -113,37 +111,29 @@ fn maps(
     guests: &[usize],
     mine: &[usize],
     pairs: &[Pair],
+    supply: &Supply,
 ) -> Vec<Option<Vec<DeviceMove>>> {
-    let needs: Vec<&Need> = mine.iter().filter_map(|guest| pairs[*guest].need.as_ref()).collect();
+    let mut room = Room::new(supply);
+    for guest in mine {
+        // The guests of an assignment fit in any order.
+        pairs[*guest].need.as_ref().map(|need| room.push(*guest, need));
+    }
+    let all: BTreeMap<PciAddress, usize> =
+        host.devices.iter().enumerate().map(|(at, device)| (device.address, at)).collect();
     let mut taken = BTreeSet::new();
     let mut found = Vec::new();
-    for (at, guest) in mine.iter().enumerate() {
+    for guest in mine {
         let domain = &source.domains[guests[*guest]];
-        let free = |need: &&Need| {
-            let mut need = (*need).clone();
-            for list in &mut need.devices {
-                list.retain(|at| !taken.contains(&host.devices[*at].address));
-            }
-            need
+        let devices = |map: &Vec<DeviceMove>| -> Vec<usize> {
+            map.iter().filter_map(|moved| all.get(&moved.destination).copied()).collect()
         };
-        let rest: Vec<Need> = needs[at..].iter().map(free).collect();
         let wanted = needs::preferred(source, host, domain, &taken);
-        let is_harmless = |map: &Vec<DeviceMove>| {
-            let gone: BTreeSet<_> = map.iter().map(|moved| moved.destination).collect();
-            let mut others: Vec<Need> = rest[1..].to_vec();
-            for list in others.iter_mut().flat_map(|need| &mut need.devices) {
-                list.retain(|at| !gone.contains(&host.devices[*at].address));
-            }
-            capacity::devices(&others.iter().collect::<Vec<_>>()).is_some()
-        };
-        let map = wanted.filter(is_harmless).or_else(|| {
+        let map = wanted.filter(|map| room.pin(*guest, &devices(map))).or_else(|| {
             // The ones of the matching that serves all: everything else is kept from this guest.
-            let mut except: BTreeSet<_> = host.devices.iter().map(|device| device.address).collect();
-            let own = capacity::devices(&rest.iter().collect::<Vec<_>>())?;
-            for device in own.iter().take(rest[0].devices.len()) {
-                except.remove(&host.devices[*device].address);
-            }
-            needs::preferred(source, host, domain, &except)
+            let own = room.devices_of(*guest);
+            let except = all.iter().filter(|(_, at)| !own.contains(at)).map(|(address, _)| *address).collect();
+            let map = needs::preferred(source, host, domain, &except);
+            map.filter(|map| room.pin(*guest, &devices(map)))
         });
         taken.extend(map.iter().flatten().map(|moved| moved.destination));
         found.push(map);
@@ -199,7 +189,7 @@ fn stay(source: &Snapshot, hosts: &[Snapshot], guest: usize, pairs: &[&Pair], su
         remedy: None,
     };
     // The nearest host would take it alone, the next one may, and the last has too little for it.
-    let fits = |(host, need): (usize, &Need)| match (supplies[host].fits(&[need]), supplies[host].is_known_for(need)) {
+    let fits = |(host, need): (usize, &Need)| match (supplies[host].fits(need), supplies[host].is_known_for(need)) {
         (true, _) => 0,
         (false, false) => 1,
         (false, true) => 2,
