@@ -6,6 +6,7 @@
 #                    tournament-core: the same 48 in every run, rehearsed
 # make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario);
 #                GENERATION=bookworm|trixie|mixed: what the hosts are made of
+# make fuzz      FUZZ_SECONDS=600: each reader of what others write, fuzzed for so long (cargo install cargo-fuzz)
 # make check     format, lints, unit tests and transcripts: the inner loop
 # make deb rpm   packages in target/debian and target/generate-rpm (cargo install cargo-deb cargo-generate-rpm)
 # make pkg-test  as root, Debian: the deb in a fresh root file system: installed, run, upgraded, removed
@@ -20,7 +21,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: build check demo test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall
+.PHONY: build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall
 
 # What --version says of the source.
 build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
@@ -51,6 +52,14 @@ faults:
 soak:
 	tests/two-hosts/two-hosts install
 	$(CARGO) test --locked --test soak
+
+# The fuzzer's instrumentation is not stable Rust yet, which the compiler is told to accept.
+FUZZ_SECONDS ?= 600
+fuzz: export RUSTC_BOOTSTRAP = 1
+fuzz:
+	cd tests/fuzz && $(CARGO) run --quiet --bin seeds
+	cd tests/fuzz && for target in fuzz_targets/*.rs; do target=$$(basename "$$target" .rs); \
+		$(CARGO) fuzz run --fuzz-dir . "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit; done
 
 GENERATION ?= trixie
 SEED ?= 0

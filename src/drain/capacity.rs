@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::room::Room;
 use crate::domain::guest::{Guest, MemoryPart};
 use crate::model::snapshot::Host;
 use crate::plan::memory::Place;
@@ -74,65 +73,5 @@ impl Supply {
     /// Whether so many bytes that are not of huge pages are free on the whole host, as far as that is known.
     pub(crate) fn holds(&self, bytes: u128) -> bool {
         self.free.get(&(WHOLE, None)).is_none_or(|free| bytes <= u128::from(*free))
-    }
-
-    /// Whether a guest fits alone.
-    pub(crate) fn fits(&self, need: &Need) -> bool {
-        Room::new(self).push(0, need)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::snapshot::host::NumaCell;
-
-    const MIB: u64 = 1 << 20;
-
-    fn host() -> Host {
-        let cell = |id, free, pages: &[(u64, u64)]| NumaCell {
-            id,
-            memory_free: Some(free * MIB),
-            hugepages: pages.iter().copied().collect(),
-            ..NumaCell::default()
-        };
-        let cells = vec![cell(0, 600, &[(2 * MIB, 50)]), cell(1, 400, &[(2 * MIB, 10), (1024 * MIB, 1)])];
-        Host { memory_free: Some(1000 * MIB), numa_cells: Some(cells), ..Host::default() }
-    }
-
-    fn guest(pages: &[u64], parts: &[(u64, &[u32])]) -> Guest {
-        let part =
-            |(mib, nodes): &(u64, &[u32])| MemoryPart { bytes: mib * MIB, nodes: nodes.iter().copied().collect() };
-        Guest { hugepages: pages.to_vec(), memory_parts: parts.iter().map(part).collect(), ..Guest::default() }
-    }
-
-    /// How many guests like this the host takes.
-    fn count(guest: &Guest) -> usize {
-        let host = host();
-        let (supply, need) = (Supply::of(&host), Need::of(guest, &host, Vec::new()).unwrap());
-        assert!(supply.is_known_for(&need));
-        let mut room = Room::new(&supply);
-        (0..100).take_while(|number| room.push(*number, &need)).count()
-    }
-
-    #[test]
-    fn memory_is_counted_where_it_must_lie() {
-        assert_eq!(count(&guest(&[], &[(300, &[])])), 3);
-        assert_eq!(count(&guest(&[], &[(300, &[1])])), 1);
-        assert_eq!(count(&guest(&[], &[(300, &[0, 1])])), 3);
-        assert_eq!(count(&guest(&[], &[(100, &[0]), (200, &[1])])), 2, "each cell on its node");
-        assert_eq!(count(&guest(&[2 * MIB], &[(20, &[0])])), 5);
-        assert_eq!(count(&guest(&[2 * MIB], &[(20, &[])])), 6, "pages of both nodes");
-        assert_eq!(count(&guest(&[1024 * MIB], &[(1024, &[])])), 1);
-        assert_eq!(count(&guest(&[2 * MIB], &[(10, &[0]), (10, &[1])])), 2);
-    }
-
-    #[test]
-    fn what_is_not_known_is_not_taken_for_free() {
-        let mut host = host();
-        host.numa_cells.as_mut().unwrap()[1].memory_free = None;
-        let need = Need::of(&guest(&[], &[(1, &[1])]), &host, Vec::new()).unwrap();
-        assert!(!Supply::of(&host).is_known_for(&need) && !Supply::of(&host).fits(&need));
-        assert_eq!(Need::of(&Guest::default(), &host, Vec::new()), None);
     }
 }

@@ -189,11 +189,12 @@ fn stay(source: &Snapshot, hosts: &[Snapshot], guest: usize, pairs: &[&Pair], su
         remedy: None,
     };
     // The nearest host would take it alone, the next one may, and the last has too little for it.
-    let fits = |(host, need): (usize, &Need)| match (supplies[host].fits(need), supplies[host].is_known_for(need)) {
-        (true, _) => 0,
-        (false, false) => 1,
-        (false, true) => 2,
-    };
+    let fits =
+        |(host, need): (usize, &Need)| match (Room::takes(&supplies[host], need), supplies[host].is_known_for(need)) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => 2,
+        };
     let can = pairs.iter().enumerate().filter_map(|(host, pair)| Some((host, pair.need.as_ref()?)));
     if let Some((host, need)) = can.min_by_key(|pair| fits(*pair)) {
         let devices = match need.devices.len() {
