@@ -1,5 +1,7 @@
 //! `pvm inventory`.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use crate::model::pci::PciAddress;
@@ -32,6 +34,9 @@ pub struct Inventory {
     /// it is removed afterwards
     #[arg(long)]
     pub bootstrap: bool,
+    /// Write each host's snapshot into this directory, compact and compressed, as soon as the host has answered
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with_all = ["all", "wide", "map", "placement", "pf", "strict"])]
+    pub into: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,

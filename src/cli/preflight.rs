@@ -13,8 +13,11 @@ pub struct Preflight {
     #[arg(value_name = "SRC")]
     pub source: String,
     /// Hosts they could migrate to
-    #[arg(value_name = "DST", required = true)]
+    #[arg(value_name = "DST", required_unless_present = "matrix")]
     pub destinations: Vec<String>,
+    /// Every guest of all these hosts on each of the others: a table of guests by hosts
+    #[arg(help_heading = "What", long, conflicts_with_all = ["request", "pci_requests", "replug", "copy_storage", "rehearse", "all"])]
+    pub matrix: bool,
     /// Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]
     #[arg(help_heading = "What", long, value_name = "NAME")]
     pub instance: Vec<String>,

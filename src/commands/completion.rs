@@ -97,7 +97,7 @@ impl Kind {
 fn is_snapshot(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    path.is_dir() || [".json", ".yaml", ".pvmc"].iter().any(|end| name.ends_with(end))
+    path.is_dir() || [".json", ".yaml"].iter().any(|end| name.ends_with(end))
 }
 
 fn guests(directory: &Path) -> Vec<String> {
@@ -111,7 +111,8 @@ fn guests(directory: &Path) -> Vec<String> {
 fn hosts() -> Vec<String> {
     // A file that is wrong is told by the command itself.
     let settings = Settings::load(None).unwrap_or_default();
-    std::iter::once("local".to_owned()).chain(settings.hosts.into_keys()).collect()
+    let names = settings.hosts.into_keys().chain(settings.groups.into_keys());
+    std::iter::once("local".to_owned()).chain(names).collect()
 }
 
 /// Unfinished migrations, each with its guest.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::hosts::Hosts;
+use super::hosts::{Hosts, is_another, is_same};
 use super::preflight::{ask_about, ask_the_way};
 use super::{Context, OrStop as _, Stop};
 use crate::cli::drain::Drain;
 use crate::drain::{self, Limits};
+use crate::facts::fleet::Member;
 use crate::facts::{self, HostRef};
 use crate::model::causes::sentence;
-use crate::model::identity::{self, Identity};
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::drain as output;
@@ -21,7 +21,10 @@ const NO_DESTINATION: &str = "no destination: name them with --to, or as hosts i
 /// Runs the command.
 pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
-    let asked = asked(&hosts, args)?;
+    let to = destinations(&hosts, args)?;
+    let asked: Vec<HostRef> = std::iter::once(hosts.parse(&args.host))
+        .chain(to.iter().map(|to| Ok(to.host.clone())))
+        .collect::<Result<_, _>>()?;
     let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no host to be emptied")) };
     let mut source = source?;
@@ -29,10 +32,10 @@ pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
     let guests: Vec<Domain> = chosen.iter().map(|at| source.domains[*at].clone()).collect();
     facts::remote::paths::add(&mut source, &asked[0], &hosts.options, &guests);
     let (mut destinations, mut unreachable) = (Vec::new(), Vec::new());
-    for (host, snapshot) in asked[1..].iter().zip(snapshots) {
+    for (Member { host, is_one_of_several }, snapshot) in to.iter().zip(snapshots) {
         match snapshot {
             Ok(mut snapshot) => {
-                if args.to.is_empty() && is_same(&source, &snapshot) {
+                if *is_one_of_several && is_same(&source, &snapshot) {
                     continue;
                 }
                 for before in std::iter::once(&source).chain(&destinations) {
@@ -59,16 +62,18 @@ pub fn run(context: &Context, args: &Drain) -> Result<Outcome, Stop> {
     Ok(plan.outcome())
 }
 
-/// The host and where its guests may go, each once.
-fn asked(hosts: &Hosts, args: &Drain) -> Result<Vec<HostRef>, Stop> {
-    let all = || hosts.options.settings.hosts.keys().cloned().collect();
-    let to: Vec<String> = if args.to.is_empty() { all() } else { args.to.clone() };
-    let mut seen = BTreeSet::from([&args.host]);
-    let to: Vec<&String> = to.iter().filter(|name| seen.insert(name)).collect();
-    if to.is_empty() {
-        return Err(Stop::usage(NO_DESTINATION));
-    }
-    std::iter::once(&args.host).chain(to).map(|name| hosts.parse(name)).collect()
+/// Where the guests may go, each once: every other host of pvm.yaml where none is named.
+fn destinations(hosts: &Hosts, args: &Drain) -> Result<Vec<Member>, Stop> {
+    let to = if args.to.is_empty() {
+        let all: Vec<String> = hosts.options.settings.hosts.keys().cloned().collect();
+        let all = hosts.parse_all(&all)?;
+        all.into_iter().map(|member| Member { is_one_of_several: true, ..member }).collect()
+    } else {
+        hosts.parse_all(&args.to)?
+    };
+    let source = hosts.parse(&args.host)?.label();
+    let to: Vec<Member> = to.into_iter().filter(|member| member.host.label() != source).collect();
+    if to.is_empty() { Err(Stop::usage(NO_DESTINATION)) } else { Ok(to) }
 }
 
 /// The guests that are to leave, by index: those that run, as far as the operator wants.
@@ -81,20 +86,4 @@ fn chosen(source: &Snapshot, args: &Drain) -> Result<Vec<usize>, Stop> {
         if args.only.is_empty() { source.domains[*at].is_active() && !except.contains(at) } else { only.contains(at) }
     };
     Ok((0..source.domains.len()).filter(wanted).collect())
-}
-
-fn is_same(before: &Snapshot, other: &Snapshot) -> bool {
-    match identity::compare(before.host.uuid.as_deref(), other.host.uuid.as_deref()) {
-        Identity::Same => true,
-        Identity::Other => false,
-        Identity::Unknown => before.host.name == other.host.name,
-    }
-}
-
-/// A host under two names would be its own destination, or be given away twice.
-fn is_another(before: &Snapshot, other: &Snapshot, host: &HostRef) -> Result<(), Stop> {
-    if is_same(before, other) {
-        return Err(Stop::refused(format!("{} is {}, which was named before", host.label(), before.host.name)));
-    }
-    Ok(())
 }

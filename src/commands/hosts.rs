@@ -1,13 +1,17 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Context, Stop};
-use crate::facts::reference::wrong_uri;
+use crate::facts::fleet::{self, FleetError, Member};
+use crate::facts::reference::{wrong_group, wrong_uri};
 use crate::facts::{GatherOptions, HostRef, Settings, SettingsError};
 use crate::model::causes::sentence;
 use crate::model::finding::Severity;
+use crate::model::identity::{self, Identity};
 use crate::model::regular::read_regular_text;
+use crate::model::snapshot::Snapshot;
 use crate::nova::config;
 use crate::nova::lints;
 use crate::nova::scheduler::Request;
@@ -45,6 +49,36 @@ impl Hosts {
     pub fn parse(&self, text: &str) -> Result<HostRef, Stop> {
         HostRef::parse(text, &self.options.settings).map_err(|e| Stop::refused(e.to_string()))
     }
+
+    /// Reads arguments each of which may stand for several hosts. A host that several of them stand for is there once.
+    pub fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t String>) -> Result<Vec<Member>, Stop> {
+        let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
+        for text in texts {
+            let members = fleet::members(text, &self.options.settings).map_err(|error| match error {
+                FleetError::Read { .. } => Stop::unknown(sentence(&error)),
+                FleetError::Host(_) | FleetError::Empty(_) | FleetError::TooMany(_) => Stop::refused(error.to_string()),
+            })?;
+            all.extend(members.into_iter().filter(|member| seen.insert(member.host.label())));
+        }
+        Ok(all)
+    }
+}
+
+/// Whether two snapshots are of one host, which may have several names.
+pub(super) fn is_same(one: &Snapshot, other: &Snapshot) -> bool {
+    match identity::compare(one.host.uuid.as_deref(), other.host.uuid.as_deref()) {
+        Identity::Same => true,
+        Identity::Other => false,
+        Identity::Unknown => one.host.name == other.host.name,
+    }
+}
+
+/// Refuses a host that was named before: under two names it would be its own destination, or be given away twice.
+pub(super) fn is_another(before: &Snapshot, other: &Snapshot, host: &HostRef) -> Result<(), Stop> {
+    if is_same(before, other) {
+        return Err(Stop::refused(format!("{} is {}, which was named before", host.label(), before.host.name)));
+    }
+    Ok(())
 }
 
 /// libvirt of the local host: with another root only when it was named, because the tree is not this machine's.
@@ -63,7 +97,7 @@ fn settings(context: &Context) -> Result<Settings, Stop> {
     let Some((path, text)) = Settings::text(path).map_err(wrong)? else { return Ok(Settings::default()) };
     let bad = |(line, why)| wrong(SettingsError::Bad { path: path.clone(), line, why });
     let settings = Settings::parse(&text).map_err(bad)?;
-    if let Some(place) = wrong_uri(&settings, &text) {
+    if let Some(place) = wrong_uri(&settings, &text).or_else(|| wrong_group(&settings, &text)) {
         return Err(bad(place));
     }
     if !settings.device_spec.is_empty() || !settings.alias.is_empty() {

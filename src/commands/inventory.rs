@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::hosts::Hosts;
-use super::{Context, OrStop as _, Stop};
+use super::{Context, OrStop as _, Stop, collect};
 use crate::cli::inventory::{Inventory, Probing};
+use crate::facts::compact::Compact;
 use crate::facts::kernel::Probe;
 use crate::facts::{self, HostError, HostRef};
 use crate::model::causes::sentence;
@@ -28,12 +29,18 @@ pub fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
     if args.probe == Probing::Active && context.global.root != std::path::Path::new("/") {
         return Err(Stop::usage("--probe active opens devices of this machine, not of a tree below --root"));
     }
-    let asked = args.hosts.iter().map(|text| hosts.parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let asked: Vec<HostRef> = hosts.parse_all(&args.hosts)?.into_iter().map(|member| member.host).collect();
     if args.probe == Probing::Active
         && let Some(host) = asked.iter().find(|host| matches!(host, HostRef::Snapshot(_)))
     {
         let text = format!("--probe active opens devices, and {} is a saved host", host.label());
         return Err(Stop::usage(text));
+    }
+    if let Some(directory) = &args.into {
+        return collect::run(context, &hosts, &asked, directory);
+    }
+    if context.global.output == Format::Compact && asked.len() != 1 {
+        return Err(Stop::usage("-o compact is for one host; --into DIR writes a file for each of several"));
     }
     let show =
         Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: context.printer.width() } };
@@ -92,6 +99,10 @@ fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>, host: Opti
             complain(context, snapshot, host);
         }
         Format::Prometheus => context.printer.result(&prometheus::render(&[snapshot]))?,
+        Format::Compact => {
+            let compact = Compact::of(snapshot).map_err(|error| StdoutError::from(std::io::Error::from(error)))?;
+            context.printer.document(&compact)?;
+        }
         _ => context.printer.document(snapshot)?,
     }
     Ok(())
@@ -122,6 +133,15 @@ fn print_all(
             context.printer.complain(&table::heading(&sentence(error)));
         }
         return context.printer.result(&prometheus::render(&known));
+    }
+    if context.printer.format == Format::Ndjson {
+        for answer in answers {
+            match answer {
+                Ok(snapshot) => context.printer.document(snapshot)?,
+                Err(error) => context.printer.complain(&table::heading(&sentence(error))),
+            }
+        }
+        return Ok(());
     }
     if context.printer.format != Format::Table {
         let hosts = asked

@@ -2,6 +2,7 @@
 
 pub mod check_config;
 mod cloud;
+pub mod collect;
 pub mod completion;
 pub mod drain;
 pub mod evidence;
@@ -9,6 +10,7 @@ pub mod explain;
 pub mod history;
 pub mod hosts;
 pub mod inventory;
+pub mod matrix;
 pub mod migrate;
 pub mod paths;
 pub mod preflight;
@@ -119,7 +121,10 @@ fn may_change(command: &Command) -> bool {
 fn offered(format: Format, command: &Command) -> Result<(), Stop> {
     let (has_it, name) = match format {
         Format::Table | Format::Json | Format::Yaml => return Ok(()),
-        Format::Ndjson => (matches!(command, Command::Migrate(_)), "ndjson is for migrate"),
+        Format::Ndjson => {
+            (matches!(command, Command::Migrate(_) | Command::Inventory(_)), "ndjson is for migrate and inventory")
+        }
+        Format::Compact => (matches!(command, Command::Inventory(_)), "compact is for inventory"),
         Format::Prometheus => (matches!(command, Command::Inventory(_)), "prometheus is for inventory"),
         Format::Sarif => (matches!(command, Command::CheckConfig(_)), "sarif is for check-config"),
         Format::Github => (matches!(command, Command::CheckConfig(_)), "github is for check-config"),

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::hosts::Hosts;
+use super::hosts::{Hosts, is_same};
 use super::way::peer_to_peer;
 use super::{Context, OrStop as _, Stop, storage};
 use crate::cli::preflight::Preflight;
+use crate::facts::fleet::Member;
 use crate::facts::remote::way::{self, Between};
 use crate::facts::{self, HostRef};
 use crate::libvirt;
@@ -23,9 +24,13 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     if args.rehearse {
         return super::migrate::rehearse(context, args);
     }
+    if args.matrix {
+        return super::matrix::run(context, args);
+    }
     let hosts = Hosts::new(context)?;
-    let asked = std::iter::once(&args.source).chain(&args.destinations).map(|text| hosts.parse(text));
-    let asked = asked.collect::<Result<Vec<_>, _>>()?;
+    let to = hosts.parse_all(&args.destinations)?;
+    let from = hosts.parse(&args.source)?;
+    let asked: Vec<HostRef> = std::iter::once(from).chain(to.iter().map(|member| member.host.clone())).collect();
     let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host")) };
     let mut source = source?;
@@ -35,11 +40,13 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
     let (mut reports, mut unreachable) = (Vec::new(), Vec::new());
     let mut ways = Vec::new();
-    for (to, destination) in asked[1..].iter().zip(snapshots) {
+    for (Member { host: to, is_one_of_several }, destination) in to.iter().zip(snapshots) {
         // With several destinations, one that is down is a row, not the end.
         let mut destination = match destination {
+            // The host itself is no destination where the group or directory has it.
+            Ok(destination) if *is_one_of_several && is_same(&source, &destination) => continue,
             Ok(destination) => destination,
-            Err(error) if args.destinations.len() > 1 => {
+            Err(error) if asked.len() > 2 => {
                 unreachable.push(output::Unreachable { host: to.label(), why: sentence(&error) });
                 continue;
             }
@@ -57,7 +64,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
             ask_the_way(context, &hosts, (&asked[0], &source), to, &mut destination);
         }
         if destination.host.reach.as_ref().is_none_or(|reach| reach.libvirt.is_none()) {
-            ways.extend(known_way(context, args, [&asked[0], to], reports.len()));
+            ways.extend(known_way(context, args, [&asked[0], to]));
         }
         let question = Question {
             domains: domains.clone(),
@@ -72,6 +79,9 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
             ..Question::default()
         };
         reports.push(preflight::run(&source, &destination, &question));
+    }
+    if reports.is_empty() && unreachable.is_empty() {
+        return Err(Stop::usage(format!("no destination other than {} itself", source.host.name)));
     }
     // Best first; equal ones as they were named.
     reports.sort_by_key(Report::rank);
@@ -119,10 +129,10 @@ pub(super) fn ask_the_way(
 }
 
 /// What is known of the way between two hosts that run. Snapshots have none.
-fn known_way(context: &Context, args: &Preflight, hosts: [&HostRef; 2], at: usize) -> Option<String> {
+fn known_way(context: &Context, args: &Preflight, hosts: [&HostRef; 2]) -> Option<String> {
     let local = context.local_uri().ok()?;
     hosts[0].libvirt_uri(&local)?;
-    let (uri, to) = (hosts[1].libvirt_uri(&local)?, &args.destinations[at]);
+    let (uri, to) = (hosts[1].libvirt_uri(&local)?, &hosts[1].label());
     if args.source != "local" && uri.contains(":///") {
         // migrate has the source's daemon reach this machine by its name.
         return None;

@@ -7,6 +7,7 @@ use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::plan::{Known, Planner, Wishes};
+use crate::preflight::report::first_reason;
 use crate::preflight::{self, CheckResult, Compatibility, InstanceReport, Question, Report, Row, Terms};
 
 /// One guest and one host.
@@ -52,12 +53,10 @@ pub(crate) fn judge(
 /// The reason against the move, and what is unknown and checked again before the guest is paused.
 pub(crate) fn verdict(report: &Report, instance: Option<&InstanceReport>) -> (Option<Row>, Vec<Row>) {
     let rows = || instance.into_iter().flat_map(|instance| &instance.checks).chain(&report.checks);
-    // What can be done about it comes first, and what the devices lack before that there is no map.
-    let weight = |row: &&Row| (row.finding.remedy.is_none(), row.finding.code == "device-map");
-    let is = |worst: Compatibility| move |row: &&Row| row.compatibility() == worst;
-    let failed = rows().filter(is(Compatibility::Incompatible)).min_by_key(weight);
-    let silent = rows().filter(is(Compatibility::Unknown)).filter(|row| !row.rechecked).min_by_key(weight);
-    let unknown = rows().filter(|row| row.result == CheckResult::Unknown && is(Compatibility::Unknown)(row));
+    let failed = first_reason(rows(), Compatibility::Incompatible);
+    let silent = first_reason(rows().filter(|row| !row.rechecked), Compatibility::Unknown);
+    let is_unknown = |row: &&Row| row.result == CheckResult::Unknown && row.compatibility() == Compatibility::Unknown;
+    let unknown = rows().filter(is_unknown);
     (failed.or(silent).cloned(), unknown.filter(|row| row.rechecked).cloned().collect())
 }
 

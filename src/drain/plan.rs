@@ -13,7 +13,7 @@ use crate::model::device_move::{Action, DeviceMove};
 use crate::model::pci::PciAddress;
 use crate::model::size::bytes;
 use crate::model::snapshot::Snapshot;
-use crate::plan::pair::{MLX5_MIGRATIONS, is_mlx5};
+use crate::plan::pair;
 use crate::preflight::{CheckResult, Terms};
 
 /// The source among the hosts of the timetable.
@@ -43,10 +43,13 @@ pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Ter
     }
     let hosts_of_slots = |host: usize| if host == SOURCE { source } else { &hosts[host] };
     let most = |slot: &Slot| match slot {
-        (_, None) => limits.per_host,
+        (host, None) => {
+            let slots = hosts_of_slots(*host).host.slots.as_ref().and_then(|slots| slots.migrations);
+            limits.per_host.min(slots.map_or(usize::MAX, |slots| usize::try_from(slots).unwrap_or(usize::MAX)))
+        }
         (host, Some(pf)) => {
-            let is_limited = hosts_of_slots(*host).device(*pf).is_some_and(is_mlx5);
-            if is_limited { MLX5_MIGRATIONS } else { usize::MAX }
+            let host = hosts_of_slots(*host);
+            host.device(*pf).and_then(|pf| pair::slots(&host.host, pf)).unwrap_or(usize::MAX)
         }
     };
     let times = timetable::timetable(&table, &most);

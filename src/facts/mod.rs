@@ -4,7 +4,9 @@
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
 pub mod active;
+pub mod compact;
 pub mod configure;
+pub mod fleet;
 pub mod kernel;
 pub mod libvirt;
 pub mod nova_files;
@@ -16,11 +18,14 @@ pub mod replace;
 pub mod settings;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::libvirt::Hypervisor;
 use crate::model::finding::Rule;
 use crate::model::pci::PciAddress;
+use crate::model::snapshot::host::Slots;
 use crate::model::snapshot::{Snapshot, Unknown, Via};
 use kernel::Probe;
 pub use reference::{HostRef, HostRefError};
@@ -136,6 +141,16 @@ fn gather_over(
     daemon: Option<&dyn Hypervisor>,
     options: &GatherOptions,
 ) -> Result<Snapshot, HostError> {
+    let mut snapshot = read(host, daemon, options)?;
+    if let HostRef::Configured { settings, .. } = host
+        && let Some(slots) = &settings.slots
+    {
+        snapshot.host.slots = Some(Slots { migrations: slots.migrations, per_pf: slots.per_pf });
+    }
+    Ok(snapshot)
+}
+
+fn read(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Snapshot, HostError> {
     match host {
         HostRef::Local => local(daemon, options),
         HostRef::Snapshot(path) => remote::file::load(path),
@@ -157,7 +172,10 @@ fn gather_over(
     }
 }
 
-/// Each host on its own thread, in the order asked; one failure does not hide the others.
+/// How many hosts are asked at once: few enough for this machine, so many that some that are slow do not hold the others.
+const AT_ONCE: usize = 64;
+
+/// Several hosts at once, in the order asked; one failure does not hide the others.
 pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snapshot, HostError>> {
     let asked: Vec<_> = asked.iter().map(|host| (host, None)).collect();
     gather_all_over(&asked, options)
@@ -168,17 +186,31 @@ pub fn gather_all_over(
     asked: &[(&HostRef, Option<&dyn Hypervisor>)],
     options: &GatherOptions,
 ) -> Vec<Result<Snapshot, HostError>> {
+    gather_each(asked, options, |_, answer| answer)
+}
+
+/// The same; `then` has each answer as soon as it is there.
+pub fn gather_each<T: Send + Sync>(
+    asked: &[(&HostRef, Option<&dyn Hypervisor>)],
+    options: &GatherOptions,
+    then: impl Fn(&HostRef, Result<Snapshot, HostError>) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let answers: Vec<OnceLock<T>> = asked.iter().map(|_| OnceLock::new()).collect();
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            asked.iter().map(|(host, daemon)| scope.spawn(move || gather_over(host, *daemon, options))).collect();
-        workers
-            .into_iter()
-            .map(|worker| match worker.join() {
-                Ok(answer) => answer,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
+        for _ in 0..asked.len().min(AT_ONCE) {
+            scope.spawn(|| {
+                while let at = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some((host, daemon)) = asked.get(at)
+                {
+                    let is_first = answers[at].set(then(host, gather_over(host, *daemon, options))).is_ok();
+                    debug_assert!(is_first, "each host is asked once");
+                }
+            });
+        }
+    });
+    // A thread that panicked has ended the scope with its panic.
+    answers.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// The pvm over there, and where there is none, libvirt alone. An answer that is no snapshot is an error nevertheless.

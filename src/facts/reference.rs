@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::remote::packed::Packing;
 use super::settings::{HostSettings, Settings};
 
 /// Schemes that open a connection and run nothing the operator did not name: `ext` would run a command.
@@ -49,6 +50,9 @@ pub enum HostRefError {
     /// It could be taken for an option of ssh.
     #[error("host {0:?}: a host name does not begin with '-'")]
     LeadingDash(String),
+    /// It stands for several hosts where one is wanted.
+    #[error("host {0}: it is a group of hosts, and one host is wanted")]
+    Group(String),
     /// It is nothing that can name a host.
     #[error("host {0:?}: neither local, a snapshot file, a libvirt URI nor a host name")]
     NotAName(String),
@@ -92,8 +96,10 @@ impl HostRef {
             }
             return Ok(Self::Configured { name: text.to_owned(), settings: found.clone() });
         }
-        let extension = Path::new(text).extension().and_then(|e| e.to_str());
-        if text.contains('/') || matches!(extension, Some("json" | "yaml")) {
+        if settings.groups.contains_key(text) {
+            return Err(HostRefError::Group(text.to_owned()));
+        }
+        if text.contains('/') || is_snapshot_name(Path::new(text)) {
             return Ok(Self::Snapshot(PathBuf::from(text)));
         }
         if !is_host_name(text) {
@@ -142,6 +148,12 @@ impl HostRef {
     }
 }
 
+/// Whether a file of this name is a snapshot: a document, packed or not.
+pub(super) fn is_snapshot_name(path: &Path) -> bool {
+    let (_, inner) = Packing::of(path);
+    inner.extension().is_some_and(|extension| extension == "json" || extension == "yaml")
+}
+
 fn is_host_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
@@ -179,6 +191,22 @@ pub fn wrong_uri(settings: &Settings, text: &str) -> Option<(u64, String)> {
     })
 }
 
+/// The first group of pvm.yaml that is not one: the line it is on, and why.
+pub fn wrong_group(settings: &Settings, text: &str) -> Option<(u64, String)> {
+    settings.groups.iter().find_map(|(name, members)| {
+        let why = if name == "local" || !is_host_name(name) || is_snapshot_name(Path::new(name)) {
+            "this is no name for a group".to_owned()
+        } else if settings.hosts.contains_key(name) {
+            "a host has the same name".to_owned()
+        } else if members.is_empty() {
+            "it has no hosts".to_owned()
+        } else {
+            members.iter().find_map(|member| HostRef::parse(member, settings).err())?.to_string()
+        };
+        Some((line_of(text, name), format!("group {name}: {why}")))
+    })
+}
+
 /// The first line with this value.
 fn line_of(text: &str, value: &str) -> u64 {
     let line = text.lines().position(|line| line.contains(value)).unwrap_or_default();
@@ -210,7 +238,10 @@ mod tests {
     fn names_stand_for_what_they_look_like() {
         assert_eq!(parse("local").unwrap(), HostRef::Local);
         assert_eq!(parse("./a").unwrap(), HostRef::Snapshot("./a".into()));
-        assert_eq!(parse("a.json").unwrap(), HostRef::Snapshot("a.json".into()));
+        for file in ["a.json", "a.yaml", "a.json.gz", "a.yaml.zst"] {
+            assert_eq!(parse(file).unwrap(), HostRef::Snapshot(file.into()));
+        }
+        assert_eq!(parse("a.gz").unwrap(), HostRef::Name("a.gz".into()));
         let configured = parse("cmp-a").unwrap();
         assert_eq!(configured.libvirt_uri("x").unwrap(), "qemu+tls://cmp-a/system");
         assert_eq!(configured.migrate_uri(), Some("tcp://10.0.0.1"));
@@ -249,6 +280,22 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_group_has_hosts_and_a_name_of_its_own() {
+        for (text, expected) in [
+            ("groups: {r: []}", "group r: it has no hosts"),
+            ("hosts: {r: {}}\ngroups: {r: [a]}", "group r: a host has the same name"),
+            ("groups: {local: [a]}", "group local: this is no name for a group"),
+            ("groups: {a.json: [a]}", "group a.json: this is no name for a group"),
+            ("groups: {r: [a], s: [r]}", "group s: host r: it is a group of hosts, and one host is wanted"),
+            ("groups: {r: [-x]}", "group r: host \"-x\": a host name does not begin with '-'"),
+        ] {
+            assert_eq!(wrong_group(&Settings::parse(text).unwrap(), text).unwrap().1, expected);
+        }
+        let good = "groups:\n  r: [a, b.json]";
+        assert_eq!(wrong_group(&Settings::parse(good).unwrap(), good), None);
     }
 
     #[test]

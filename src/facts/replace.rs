@@ -54,6 +54,16 @@ fn keep(mut old: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("there are {MOST_BACKUPS} old copies beside it; remove some")))
 }
 
+/// Writes a private file of pvm's own, at once: a reader sees the old one or the new one.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let mut new = tempfile::Builder::new().prefix(".pvm-").tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    Ok(())
+}
+
 /// A new file beside the one it will replace. It is private until it has its owner, for it may hold passwords.
 fn write(directory: &Path, text: &str, like: &File) -> io::Result<NamedTempFile> {
     let mut new = tempfile::Builder::new().prefix(".pvm-").tempfile_in(directory)?;

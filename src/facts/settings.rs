@@ -16,6 +16,8 @@ const MOST_BYTES: u64 = 1 << 20;
 pub struct Settings {
     /// Hosts by name.
     pub hosts: BTreeMap<String, HostSettings>,
+    /// Names that stand for several hosts.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// What `migrate` does when its options do not say.
     pub defaults: Defaults,
     /// How Nova is reached, for the guests that it owns.
@@ -46,6 +48,18 @@ pub struct HostSettings {
     pub facts: Option<Facts>,
     /// Nova's configuration files: on that host with ssh, else local copies.
     pub config: Vec<PathBuf>,
+    /// How many migrations it takes at once.
+    pub slots: Option<Slots>,
+}
+
+/// How many migrations a host takes at once; what is not said is not limited, but for what is known of its devices.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Slots {
+    /// Out of the host and into it together.
+    pub migrations: Option<u32>,
+    /// Of the VFs of each PF.
+    pub per_pf: Option<u32>,
 }
 
 /// Where a host's facts come from.
@@ -152,7 +166,7 @@ mod tests {
 
     #[test]
     fn reads_every_field() {
-        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\ndevice_spec: [{vendor_id: '15b3'}]\n";
+        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n    slots: {migrations: 2, per_pf: 3}\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\ndevice_spec: [{vendor_id: '15b3'}]\n";
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.hosts["a"].facts, Some(Facts::Word("ssh".into())));
         assert_eq!(
@@ -160,6 +174,7 @@ mod tests {
             Some(Facts::Command { command: vec!["ssh".into(), "b".into(), "pvm".into()] })
         );
         assert_eq!(settings.nova.cloud.as_deref(), Some("mine"));
+        assert_eq!(settings.hosts["a"].slots, Some(Slots { migrations: Some(2), per_pf: Some(3) }));
         assert_eq!(settings.defaults.bandwidth, Some(Size::Number(0)));
         assert!(settings.defaults.tls);
         assert_eq!(settings.defaults.parallel_connections, 2);

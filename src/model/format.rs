@@ -11,8 +11,10 @@ pub enum Format {
     Json,
     /// The same document as YAML
     Yaml,
-    /// `migrate` only: one JSON event per line
+    /// One JSON value per line: the events of `migrate`, the hosts of `inventory`
     Ndjson,
+    /// `inventory` only: devices that are alike share one description; read wherever a snapshot is
+    Compact,
     /// `inventory` only: metrics as a Prometheus text file
     Prometheus,
     /// `check-config` only: SARIF 2.1.0, for code scanning

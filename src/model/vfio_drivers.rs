@@ -19,7 +19,18 @@ pub struct KnownDriver {
     pub vendor: u16,
     /// Its devices, as far as they are few.
     pub families: &'static [Family],
+    /// How many migrations a PF of its vendor takes at once, where that is known.
+    pub per_pf: Option<PerPf>,
     /// Where the row comes from.
+    pub origin: Origin,
+}
+
+/// How many migrations a PF takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerPf {
+    /// The number.
+    pub most: usize,
+    /// Where it comes from.
     pub origin: Origin,
 }
 
@@ -46,6 +57,10 @@ pub const KNOWN: &[KnownDriver] = &[
         option: "CONFIG_MLX5_VFIO_PCI",
         vendor: 0x15b3,
         families: &[Family { devices: &[0x101e], pf_drivers: &["mlx5_core"], first: (5, 18, 0) }],
+        per_pf: Some(PerPf {
+            most: 4,
+            origin: Origin::new("Red Hat, Configuring and managing Linux virtual machines", "RHEL 10, 2026-11-28"),
+        }),
         origin: read("drivers/vfio/pci/mlx5/main.c"),
     },
     KnownDriver {
@@ -58,6 +73,7 @@ pub const KNOWN: &[KnownDriver] = &[
             Family { devices: &[0xa256], pf_drivers: &["hisi_sec2"], first: (5, 18, 0) },
             Family { devices: &[0xa259], pf_drivers: &["hisi_hpre"], first: (5, 18, 0) },
         ],
+        per_pf: None,
         origin: read("drivers/vfio/pci/hisilicon/hisi_acc_vfio_pci.c"),
     },
     KnownDriver {
@@ -66,6 +82,7 @@ pub const KNOWN: &[KnownDriver] = &[
         option: "CONFIG_PDS_VFIO_PCI",
         vendor: 0x1dd8,
         families: &[Family { devices: &[0x1003], pf_drivers: &["pds_core"], first: (6, 6, 0) }],
+        per_pf: None,
         origin: read("drivers/vfio/pci/pds/pci_drv.c"),
     },
     KnownDriver {
@@ -74,6 +91,7 @@ pub const KNOWN: &[KnownDriver] = &[
         option: "CONFIG_VIRTIO_VFIO_PCI",
         vendor: 0x1af4,
         families: &[Family { devices: &[0x1041, 0x1042], pf_drivers: &["virtio-pci"], first: (6, 13, 0) }],
+        per_pf: None,
         origin: read("drivers/vfio/pci/virtio/main.c"),
     },
     KnownDriver {
@@ -87,6 +105,7 @@ pub const KNOWN: &[KnownDriver] = &[
             // Generation 6.
             Family { devices: &[0x4949], pf_drivers: &["6xxx"], first: (6, 17, 0) },
         ],
+        per_pf: None,
         origin: read("drivers/vfio/pci/qat/main.c, drivers/crypto/intel/qat/qat_common/adf_accel_devices.h"),
     },
     KnownDriver {
@@ -106,6 +125,7 @@ pub const KNOWN: &[KnownDriver] = &[
                 first: (6, 19, 0),
             },
         ],
+        per_pf: None,
         origin: read("drivers/vfio/pci/xe/main.c, include/drm/intel/pciids.h"),
     },
     KnownDriver {
@@ -114,6 +134,7 @@ pub const KNOWN: &[KnownDriver] = &[
         option: "CONFIG_NVGRACE_GPU_VFIO_PCI",
         vendor: 0x10de,
         families: &[Family { devices: &[0x2342, 0x2345, 0x2348, 0x2941, 0x31c2], pf_drivers: &[], first: (6, 9, 0) }],
+        per_pf: None,
         origin: read("drivers/vfio/pci/nvgrace-gpu/main.c"),
     },
     KnownDriver {
@@ -122,6 +143,7 @@ pub const KNOWN: &[KnownDriver] = &[
         option: "CONFIG_ISM_VFIO_PCI",
         vendor: 0x1014,
         families: &[Family { devices: &[0x04ed], pf_drivers: &[], first: (7, 1, 0) }],
+        per_pf: None,
         origin: read("drivers/vfio/pci/ism/main.c"),
     },
     KnownDriver {
@@ -130,6 +152,7 @@ pub const KNOWN: &[KnownDriver] = &[
         option: "CONFIG_VFIO_PCI",
         vendor: 0,
         families: &[],
+        per_pf: None,
         origin: read("drivers/vfio/pci/vfio_pci.c"),
     },
 ];
@@ -158,6 +181,11 @@ impl KnownDriver {
 /// The driver that the kernel has for a device with these ids, if it was built.
 pub fn for_ids(vendor: u16, device: u16) -> Option<&'static KnownDriver> {
     KNOWN.iter().find(|known| known.vendor == vendor && known.family(device).is_some())
+}
+
+/// How many migrations a PF of this vendor takes at once, where that is known.
+pub fn per_pf(vendor: u16) -> Option<usize> {
+    KNOWN.iter().filter(|known| known.vendor == vendor).find_map(|known| known.per_pf).map(|per_pf| per_pf.most)
 }
 
 /// The table's entry for a driver; `-` and `_` are the same (`xe-vfio-pci` is module `xe_vfio_pci`).
@@ -233,7 +261,8 @@ mod tests {
     #[test]
     fn every_row_has_its_origin() {
         for known in KNOWN {
-            assert!(known.origin.is_complete(), "{}", known.name);
+            let per_pf = known.per_pf.is_none_or(|per_pf| per_pf.origin.is_complete());
+            assert!(known.origin.is_complete() && per_pf, "{}", known.name);
         }
         assert!(OUT_OF_TREE.iter().all(|other| other.origin.is_complete()));
         assert!(WITHOUT.iter().all(|distribution| distribution.origin.is_complete()));

@@ -10,6 +10,7 @@ pub mod findings;
 pub mod history;
 pub mod inventory;
 pub mod log;
+pub mod matrix;
 pub mod preflight;
 pub mod progress;
 pub mod prometheus;
@@ -118,7 +119,11 @@ impl Printer {
         }
         // Written as it is made: a snapshot of some thousand VFs has many megabytes, and no colours to drop.
         let mut out = io::BufWriter::with_capacity(DOCUMENT, io::stdout().lock());
-        let document = serde_json::to_writer_pretty(Escaped(&mut out), document).map_err(io::Error::from);
+        let document = match self.format {
+            Format::Ndjson | Format::Compact => serde_json::to_writer(Escaped(&mut out), document),
+            _ => serde_json::to_writer_pretty(Escaped(&mut out), document),
+        };
+        let document = document.map_err(io::Error::from);
         written(document.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
     }
 
@@ -159,7 +164,7 @@ impl Printer {
 /// A result that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to stdout")]
-pub struct StdoutError(#[source] io::Error);
+pub struct StdoutError(#[from] io::Error);
 
 /// A reader that has gone away is not an error.
 fn written(result: io::Result<()>) -> Result<(), StdoutError> {

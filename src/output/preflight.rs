@@ -8,7 +8,7 @@ use super::text::{folded, printable};
 use super::{Printer, StdoutError};
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::format::Format;
-use crate::preflight::report::Estimate;
+use crate::preflight::report::{Estimate, first_reason};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 
 /// Several destinations in one document.
@@ -74,7 +74,8 @@ fn summary(text: &mut String, reports: &[Report], unreachable: &[Unreachable], d
             report.verdict.as_str(),
             report.instances.len()
         );
-        if let Some(reason) = first_reason(report).filter(|_| !details) {
+        let rows = report.checks.iter().chain(report.instances.iter().flat_map(|instance| &instance.checks));
+        if let Some(reason) = first_reason(rows, report.verdict).filter(|_| !details) {
             check(text, reason);
         }
     }
@@ -85,13 +86,6 @@ fn summary(text: &mut String, reports: &[Report], unreachable: &[Unreachable], d
     if !details {
         text.push_str("-v shows every check and which device each guest would get.\n");
     }
-}
-
-/// What stands first in the way of a report's verdict.
-fn first_reason(report: &Report) -> Option<&Row> {
-    let rows = || report.checks.iter().chain(report.instances.iter().flat_map(|instance| &instance.checks));
-    let of = |result| rows().find(|row| row.result == result);
-    of(CheckResult::Error).or_else(|| of(CheckResult::Unknown).filter(|_| report.verdict >= Compatibility::Unknown))
 }
 
 /// One pair of hosts. `brief`: the verdicts, and what stands in the way.

@@ -11,7 +11,9 @@ use super::codes;
 pub use crate::model::finding::Answer;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::VfAdmin;
+use crate::model::snapshot::host::Host;
 use crate::model::snapshot::{DevType, Device, Snapshot, Supported};
+use crate::model::vfio_drivers;
 
 /// A device with its PF: all that a rule may look at.
 #[derive(Debug, Clone, Copy)]
@@ -358,8 +360,13 @@ pub fn psid_of<'a>(device: &'a Device, pf: Option<&'a Device>) -> Option<&'a str
     firmware?.psid.as_deref()
 }
 
-/// How many migrations the firmware of an mlx5 PF takes at once.
-pub(crate) const MLX5_MIGRATIONS: usize = 4;
+/// How many migrations at once the PF of this VF, or this PF, takes: as many as the operator says, else as is known of its kind;
+/// `None` where neither is.
+pub(crate) fn slots(host: &Host, device: &Device) -> Option<usize> {
+    let said = host.slots.as_ref().and_then(|slots| slots.per_pf);
+    let said = said.map(|slots| usize::try_from(slots).unwrap_or(usize::MAX));
+    said.or_else(|| vfio_drivers::per_pf(device.vendor_id?.0))
+}
 
 /// Whether the device is driven by mlx5.
 pub fn is_mlx5(device: &Device) -> bool {

@@ -54,7 +54,8 @@ fn one_way(from: &Snapshot, to: &Snapshot) -> BTreeMap<String, (usize, usize)> {
         .collect()
 }
 
-fn kind(device: &Device) -> String {
+/// What devices have to share to be of one kind.
+pub(super) fn kind(device: &Device) -> String {
     let id = |id: Option<crate::model::pci::PciId>| id.map_or("????".to_owned(), |id| id.to_string());
     let driver = pair::effective_driver(device).unwrap_or_else(|| "no driver".to_owned());
     format!("{}:{} {driver}", id(device.vendor_id), id(device.product_id))

@@ -35,9 +35,11 @@ pub mod check;
 pub mod checks;
 pub mod context;
 pub mod estimate;
+pub mod matrix;
 pub mod rehearsed;
 pub mod report;
 pub mod run;
+mod shortage;
 pub mod terms;
 pub mod verdict;
 

@@ -52,6 +52,7 @@ mod tests {
             verdict: Compatibility::Unknown,
             map: Vec::new(),
             checks: rows,
+            free: None,
             nova: crate::plan::NovaAnswer::default(),
             unmet: None,
             estimate: None,

@@ -43,6 +43,13 @@ impl Report {
     }
 }
 
+/// The first reason for a verdict that is no "yes": what can be done about it comes first, and what the devices lack before that
+/// there is no map.
+pub(crate) fn first_reason<'a>(rows: impl Iterator<Item = &'a Row>, verdict: Compatibility) -> Option<&'a Row> {
+    let is_reason = |row: &&Row| verdict >= Compatibility::Unknown && row.compatibility() == verdict;
+    rows.filter(is_reason).min_by_key(|row| (row.finding.remedy.is_none(), row.finding.code == "device-map"))
+}
+
 /// What preflight says about one guest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceReport {
@@ -58,6 +65,9 @@ pub struct InstanceReport {
     pub checks: Vec<Row>,
     /// What Nova would do.
     pub nova: NovaAnswer,
+    /// How many free devices could take the place of one of the guest's, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free: Option<usize>,
     /// Requests that cannot be met together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmet: Option<Unmet>,

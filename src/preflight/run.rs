@@ -29,6 +29,8 @@ pub struct Question<'a> {
     pub terms: Terms,
     /// Keep passed checks.
     pub all: bool,
+    /// Count the free devices that would do for each guest.
+    pub counts: bool,
 }
 
 /// Answers for two hosts.
@@ -46,7 +48,12 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         .iter()
         .map(|plan| {
             let vfio = if plan.held.is_empty() { &[][..] } else { &vfio_rows };
-            instance_report(hosts, plan, &there, [&host_rows, vfio], question)
+            let mut report = instance_report(hosts, plan, &there, [&host_rows, vfio], question);
+            if question.counts && !plan.held.is_empty() {
+                let places: BTreeSet<usize> = planner.places(plan, &mut known).into_iter().flatten().collect();
+                report.free = Some(places.len());
+            }
+            report
         })
         .collect();
     instances.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
@@ -78,7 +85,7 @@ pub fn guests<'a>(source: &'a Snapshot, named: Option<&[usize]>) -> Vec<&'a Doma
 }
 
 /// Whether a guest holds host devices, by the snapshot's word or by its XML's: where they differ a check says so.
-fn holds_devices(domain: &Domain) -> bool {
+pub(super) fn holds_devices(domain: &Domain) -> bool {
     let in_xml = |xml: &str| xml.contains("<hostdev") || xml.contains("type='hostdev'");
     !domain.hostdevs.is_empty() || domain.xml.as_deref().is_some_and(in_xml)
 }
@@ -139,6 +146,7 @@ fn instance_report(
         nova: plan.nova.clone(),
         unmet: plan.unmet.clone(),
         estimate: estimate::estimate(guest, plan, &question.terms).filter(|_| !plan.held.is_empty()),
+        free: None,
         downtime_limit: question.terms.downtime_limit(
             instance.moves_state(),
             estimate::device_state(plan),

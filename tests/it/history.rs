@@ -67,7 +67,7 @@ fn every_migration_has_a_line_the_newest_first() {
     assert_eq!(of_one.lines().count(), 4, "{of_one}");
     let (code, one, _) = pvm(dir.path(), &["20260101-000000-aaaaaa"]);
     assert_eq!(code, 0);
-    for part in ["db-7 runs on cmp-b", "total 61.0 s", "downtime 1.2 s", "device state 3.0 MiB"] {
+    for part in ["db-7 runs on cmp-b", "total 61.0 s\n", "downtime 1.2 s", "device state 3.0 MiB"] {
         assert!(one.contains(part), "{part}: {one}");
     }
     let (code, _, said) = pvm(dir.path(), &["nobody"]);

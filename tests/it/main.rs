@@ -30,6 +30,9 @@ mod completion;
 mod config_properties;
 mod contributing;
 mod drain;
+mod fleet;
+#[path = "../fleet/mod.rs"]
+mod fleets;
 mod generated;
 mod history;
 mod hostile_inputs;
@@ -37,6 +40,7 @@ mod inventory;
 mod layering;
 mod libvirt_only;
 mod licences;
+mod matrix;
 mod mismatch;
 mod nova;
 mod packaging;

@@ -21,12 +21,14 @@ fn the_installed_settings_name_every_key_and_set_none() {
     let installed = text(".packaging/pvm.yaml");
     assert_eq!(Settings::parse(&installed).unwrap(), Settings::default());
     // A key that is added to the settings does not compile here until it is named, and then it has to be in the file.
-    let Settings { hosts, defaults, device_spec, alias, nova } = Settings::parse(&uncommented(&installed)).unwrap();
-    let HostSettings { libvirt, migrate_uri, facts, config } = &hosts["cmp-a1"];
+    let Settings { hosts, groups, defaults, device_spec, alias, nova } =
+        Settings::parse(&uncommented(&installed)).unwrap();
+    let HostSettings { libvirt, migrate_uri, facts, config, slots } = &hosts["cmp-a1"];
     let Defaults { max_downtime, bandwidth, tls, parallel_connections } = &defaults;
     assert!(libvirt.is_some() && migrate_uri.is_some() && facts.is_some() && !config.is_empty());
+    assert!(slots.as_ref().is_some_and(|slots| slots.migrations.is_some() && slots.per_pf.is_some()));
     assert!(max_downtime.is_some() && bandwidth.is_some() && *tls && *parallel_connections > 0);
-    assert!(nova.cloud.is_some() && !device_spec.is_empty() && !alias.is_empty());
+    assert!(!groups.is_empty() && nova.cloud.is_some() && !device_spec.is_empty() && !alias.is_empty());
     let page = text("man/text/pvm.yaml.md");
     for line in uncommented(&installed).lines() {
         let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap();

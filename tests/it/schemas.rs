@@ -57,12 +57,14 @@ fn what_is_printed_is_what_the_schemas_say() {
         "check-config nova.conf",
         "check-config nova.conf --host lab-a.json --request vf_live:1 --trace 0000:01:10.0",
         "inventory lab-a.json",
+        "inventory lab-a.json -o compact",
         "inventory src.json",
         "inventory lab-a.json dst.json nosuch.json",
         "preflight lab-a.json lab-b.json",
         "preflight src.json dst.json --all",
         "preflight src.json lab-b.json --all",
         "preflight src.json dst.json nosuch.json",
+        "preflight --matrix src.json dst.json nosuch.json lab-b.json",
         "drain src.json --to dst.json,nosuch.json --dry-run",
         "drain lab-a.json --to src.json --dry-run",
         "migrate guest lab-b.json --from lab-a.json --dry-run",
@@ -72,7 +74,8 @@ fn what_is_printed_is_what_the_schemas_say() {
         "history",
         "history --prune 90d",
     ] {
-        let output = program::pvm(place.path()).args(line.split(' ')).args(["-o", "json", "-q"]).output().unwrap();
+        let form: &[&str] = if line.contains(" -o ") { &["-q"] } else { &["-o", "json", "-q"] };
+        let output = program::pvm(place.path()).args(line.split(' ')).args(form).output().unwrap();
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{line}: {e}"));
         let name = of(&document);
         let validator = jsonschema::validator_for(&whole(schema(&name))).unwrap();

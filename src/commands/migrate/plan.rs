@@ -75,7 +75,11 @@ fn judge(facts: &Facts, wanted: &Wanted) -> Report {
         copies: facts.copies.clone(),
     };
     let (domains, wishes, excluded) = (Some(vec![facts.guest]), wanted.wishes(), facts.excluded.clone());
-    preflight::run(&facts.source, &facts.destination, &Question { domains, wishes, excluded, terms, all: false })
+    preflight::run(
+        &facts.source,
+        &facts.destination,
+        &Question { domains, wishes, excluded, terms, ..Question::default() },
+    )
 }
 
 /// The plan with the map of the report; none where that has no map.

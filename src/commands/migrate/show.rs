@@ -34,7 +34,7 @@ pub(super) fn result(context: &Context, events: Events, migration: &journal::Pla
     let printed = match context.global.output {
         // The last event said it.
         Format::Ndjson => shown,
-        Format::Json | Format::Yaml | Format::Prometheus | Format::Sarif | Format::Github => {
+        Format::Json | Format::Yaml | Format::Compact | Format::Prometheus | Format::Sarif | Format::Github => {
             context.printer.document(&Document {
                 schema: "pvm.migrate/1",
                 id: &migration.id,
@@ -65,7 +65,8 @@ pub(in crate::commands) fn in_numbers(receipt: &Receipt) -> String {
     let mut parts = Vec::new();
     if let Some(total) = receipt.total_ms {
         let phases: Vec<_> = receipt.phases.iter().map(|(phase, ms)| format!("{phase} {}", time(*ms))).collect();
-        parts.push(format!("total {} ({})", time(total), phases.join(", ")));
+        let of = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
+        parts.push(format!("total {}{of}", time(total)));
     }
     parts.extend(receipt.downtime_ms.map(|ms| format!("downtime {}", time(ms))));
     parts.extend(receipt.memory_bytes.map(|n| format!("memory {}", bytes(n))));

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::packed::Packing;
 use crate::facts::HostError;
+use crate::facts::compact::{self, Compact};
 use crate::model::regular::read_regular;
 use crate::model::snapshot::{SCHEMA, Snapshot, Via};
 
@@ -25,7 +27,12 @@ pub fn load(path: &Path) -> Result<Snapshot, HostError> {
         io::ErrorKind::Other => malformed(&origin, &source.to_string()),
         _ => HostError::Read { path: path.to_owned(), source },
     })?;
-    let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+    let (packing, inner) = Packing::of(path);
+    let bytes = match packing {
+        Some(packing) => packing.unpack(&bytes, MOST_BYTES).map_err(|why| malformed(&origin, &why.to_string()))?,
+        None => bytes,
+    };
+    let yaml = inner.extension().is_some_and(|e| e == "yaml" || e == "yml");
     let mut snapshot = parse(&bytes, yaml, &origin)?;
     // What libvirt alone could tell is less, also in a file.
     if snapshot.via != Via::Libvirt {
@@ -45,6 +52,14 @@ pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostErr
     let text = std::str::from_utf8(bytes).map_err(|_| malformed(origin, "it is not text"))?;
     if let Some(why) = too_much(text, yaml) {
         return Err(malformed(origin, &why));
+    }
+    // It names its schema first; a document that does not is read as any other.
+    if !yaml && text.get(..200).unwrap_or(text).contains(compact::SCHEMA) {
+        let compact: Compact =
+            serde_json::from_str(text).map_err(|e| malformed(origin, &first_line(&e.to_string())))?;
+        let mut snapshot = compact.expand().map_err(|why| malformed(origin, &why))?;
+        snapshot.normalise();
+        return Ok(snapshot);
     }
     let parsed = if yaml {
         serde_yaml::from_str::<Snapshot>(text).map_err(|e| first_line(&e.to_string()))

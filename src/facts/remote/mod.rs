@@ -3,6 +3,7 @@
 mod channel;
 pub mod evidence;
 pub mod file;
+pub mod packed;
 pub mod paths;
 pub mod ssh;
 pub mod storage;

@@ -112,6 +112,9 @@ pub struct Host {
     pub clock: Option<String>,
     /// Migrations under way, in or out.
     pub jobs: Option<u32>,
+    /// How many migrations it takes at once, as far as the operator says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Slots>,
     /// Facts that could not be read.
     pub unknown: Vec<Unknown>,
 }
@@ -298,6 +301,16 @@ pub struct Bridge {
     pub name: String,
     /// Bytes.
     pub mtu: Option<u32>,
+}
+
+/// How many migrations at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Slots {
+    /// Out of the host and into it together.
+    pub migrations: Option<u32>,
+    /// Of the VFs of each PF.
+    pub per_pf: Option<u32>,
 }
 
 #[cfg(test)]

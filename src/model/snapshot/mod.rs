@@ -100,6 +100,27 @@ impl Snapshot {
         self.devices.binary_search_by_key(&address, |d| d.address).ok().map(|i| &self.devices[i])
     }
 
+    /// Everything but the devices.
+    #[must_use]
+    pub fn without_devices(&self) -> Self {
+        // Each field is named: one that is added must not be forgotten here.
+        Self {
+            schema: self.schema.clone(),
+            pvm_version: self.pvm_version.clone(),
+            taken_at: self.taken_at.clone(),
+            via: self.via,
+            privileged: self.privileged,
+            fixture: self.fixture,
+            host: self.host.clone(),
+            config: self.config.clone(),
+            devices: Vec::new(),
+            domains: self.domains.clone(),
+            placement: self.placement.clone(),
+            findings: self.findings.clone(),
+            unknown: self.unknown.clone(),
+        }
+    }
+
     /// Puts lists into the documented order; called on every document that was read from outside.
     pub fn normalise(&mut self) {
         self.devices.sort_by_key(|d| d.address);

@@ -7,7 +7,7 @@ check! {
     ///
     /// # Meaning
     /// A ConnectX-7 migrates at most four of its VFs at once; a fifth is refused by its firmware when the guest is
-    /// already moving.
+    /// already moving. For other devices, and for another number, `slots: {per_pf: N}` of the host in pvm.yaml says how many.
     /// # Check by hand
     /// pvm recover on the machines that migrate; virsh -c URI domjobinfo DOMAIN for the guests with VFs of that PF.
     /// # Fix
@@ -16,14 +16,16 @@ check! {
 }
 
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
-    if !device.migrates() || !pair::is_mlx5(device.pair.source) {
+    if !device.migrates() {
         return Vec::new();
     }
     let hosts = device.instance.hosts;
     let plan = device.instance.plan;
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut is_limited) = (Vec::new(), false);
     for (snapshot, pf) in [(hosts.source, device.pair.source_pf), (hosts.destination, device.pair.destination_pf)] {
         let Some(pf) = pf else { continue };
+        let Some(most) = pair::slots(&snapshot.host, pf) else { continue };
+        is_limited = true;
         let busy =
             snapshot.devices.iter().filter(|vf| vf.parent_addr == Some(pf.address) && pair::is_migrating(vf)).count();
         let mine = plan
@@ -36,16 +38,15 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
                 })
             })
             .count();
-        if busy + mine > pair::MLX5_MIGRATIONS {
+        if busy + mine > most {
             verdicts.push(Verdict::fail(format!(
-                "{busy} migrations are running on the PF {} of {}, with this guest's {mine} it would be more than {}",
+                "{busy} migrations are running on the PF {} of {}, with this guest's {mine} it would be more than {most}",
                 pf.address,
                 name(&snapshot.host),
-                pair::MLX5_MIGRATIONS
             )));
         }
     }
-    if verdicts.is_empty() {
+    if verdicts.is_empty() && is_limited {
         verdicts.push(Verdict::pass());
     }
     verdicts
