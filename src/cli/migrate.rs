@@ -45,7 +45,7 @@ pub struct Migrate {
     /// through every check again, and nothing is done that pvm would not plan by itself; the digest in it guards
     /// against accidents only
     #[arg(help_heading = "What", long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = [
-        "copy_storage", "request", "pci_requests", "replug", "max_downtime", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel_connections", "require_proof", "save_plan",
+        "copy_storage", "request", "pci_requests", "replug", "max_downtime", "max_pause", "bandwidth", "switchover_bandwidth", "timeout", "tls", "direct", "parallel_connections", "require_proof", "save_plan",
     ])]
     pub plan: Option<PathBuf>,
     /// Do not unplug ports, and refuse a guest with a port that cannot migrate with its state
@@ -67,6 +67,9 @@ pub struct Migrate {
     /// converge, up to 10 s [default: auto]
     #[arg(help_heading = "Tuning", long, value_name = "TIME|auto", value_parser = parse_downtime)]
     pub max_downtime: Option<MaxDowntime>,
+    /// Refuse a guest whose device state may pause it longer, like 2s; the downtime's limit is then never raised above it
+    #[arg(help_heading = "Tuning", long, value_name = "TIME", value_parser = parse_time)]
+    pub max_pause: Option<Duration>,
     /// Maximum bandwidth per second, like 100MiB [default: no limit]
     #[arg(help_heading = "Tuning", long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub bandwidth: Option<u64>,

@@ -1,9 +1,11 @@
 //! `pvm preflight`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
+use super::migrate::parse_time;
 use crate::model::pci::PciAddress;
 
 /// Check whether guests can migrate from SRC to DST, every reason if not, and which devices they get.
@@ -16,7 +18,7 @@ pub struct Preflight {
     #[arg(value_name = "DST", required_unless_present = "matrix")]
     pub destinations: Vec<String>,
     /// Every guest of all these hosts on each of the others: a table of guests by hosts
-    #[arg(help_heading = "What", long, conflicts_with_all = ["request", "pci_requests", "replug", "copy_storage", "rehearse", "all"])]
+    #[arg(help_heading = "What", long, conflicts_with_all = ["request", "pci_requests", "replug", "copy_storage", "max_pause", "rehearse", "all"])]
     pub matrix: bool,
     /// Only this guest, repeatable [default: every guest with a PCI or mdev hostdev]
     #[arg(help_heading = "What", long, value_name = "NAME")]
@@ -31,6 +33,9 @@ pub struct Preflight {
     /// A plain hostdev that is a port: unplug it before the migration and plug one in afterwards; repeatable
     #[arg(help_heading = "What", long, value_name = "ADDRESS")]
     pub replug: Vec<PciAddress>,
+    /// Refuse a guest whose device state may pause it longer, as migrate does, like 2s
+    #[arg(help_heading = "What", long, value_name = "TIME", value_parser = parse_time)]
+    pub max_pause: Option<Duration>,
     /// What migrate --copy-storage would copy, of the one guest named
     #[arg(help_heading = "What", long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]
     pub copy_storage: Vec<String>,

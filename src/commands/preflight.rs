@@ -74,7 +74,7 @@ pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
                 stored: stored.as_deref(),
                 map: None,
             },
-            terms: Terms { copies, ..Terms::default() },
+            terms: Terms { copies, max_pause: args.max_pause, ..Terms::default() },
             all: args.all || context.printer.verbose > 0,
             ..Question::default()
         };

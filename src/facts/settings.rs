@@ -81,6 +81,8 @@ pub enum Facts {
 pub struct Defaults {
     /// Limit of the downtime: `auto`, or a time like `300ms`.
     pub max_downtime: Option<String>,
+    /// The longest pause that the estimate may reach: a time like `2s`.
+    pub max_pause: Option<String>,
     /// Bandwidth per second: 0 (no limit), a number of MiB, or a size like `100MiB`.
     pub bandwidth: Option<Size>,
     /// Whether data is encrypted.

@@ -12,6 +12,9 @@ pub struct Options {
     /// Limit of the downtime; `None`: libvirt's.
     #[serde(rename = "max_downtime_ms", with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub max_downtime: Option<Duration>,
+    /// The longest pause that the estimate may reach; `None`: any.
+    #[serde(rename = "max_pause_ms", with = "milliseconds", skip_serializing_if = "Option::is_none")]
+    pub max_pause: Option<Duration>,
     /// Whether that limit is raised while there is no progress.
     #[serde(skip_serializing_if = "is_false")]
     pub raise_downtime: bool,
@@ -72,6 +75,7 @@ mod tests {
     fn options_go_into_a_plan_and_come_out_again() {
         let options = Options {
             max_downtime: Some(Duration::from_millis(300)),
+            max_pause: Some(Duration::from_secs(2)),
             raise_downtime: true,
             bandwidth: Some(100),
             switchover_bandwidth: Some(1000),
@@ -83,7 +87,7 @@ mod tests {
             require_proof: true,
         };
         let written = json!({
-            "max_downtime_ms": 300, "raise_downtime": true, "bandwidth_mib": 100, "switchover_bandwidth_mib": 1000,
+            "max_downtime_ms": 300, "max_pause_ms": 2000, "raise_downtime": true, "bandwidth_mib": 100, "switchover_bandwidth_mib": 1000,
             "timeout_ms": 600_000, "tls": true, "direct": true, "parallel": 4, "copy_disks": {"vda": "/d"},
             "require_proof": true,
         });

@@ -36,6 +36,8 @@ pub struct Terms {
     pub no_detach: bool,
     /// Limit of the pause.
     pub downtime: Downtime,
+    /// The longest pause that the estimate may reach.
+    pub max_pause: Option<Duration>,
     /// Limit of the bandwidth in MiB per second.
     pub bandwidth: Option<u64>,
     /// Bandwidth that can be counted on at switchover, in MiB per second.

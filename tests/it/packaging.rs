@@ -24,10 +24,10 @@ fn the_installed_settings_name_every_key_and_set_none() {
     let Settings { hosts, groups, defaults, device_spec, alias, nova } =
         Settings::parse(&uncommented(&installed)).unwrap();
     let HostSettings { libvirt, migrate_uri, facts, config, slots } = &hosts["cmp-a1"];
-    let Defaults { max_downtime, bandwidth, tls, parallel_connections } = &defaults;
+    let Defaults { max_downtime, max_pause, bandwidth, tls, parallel_connections } = &defaults;
     assert!(libvirt.is_some() && migrate_uri.is_some() && facts.is_some() && !config.is_empty());
     assert!(slots.as_ref().is_some_and(|slots| slots.migrations.is_some() && slots.per_pf.is_some()));
-    assert!(max_downtime.is_some() && bandwidth.is_some() && *tls && *parallel_connections > 0);
+    assert!(max_downtime.is_some() && max_pause.is_some() && bandwidth.is_some() && *tls && *parallel_connections > 0);
     assert!(!groups.is_empty() && nova.cloud.is_some() && !device_spec.is_empty() && !alias.is_empty());
     let page = text("man/text/pvm.yaml.md");
     for line in uncommented(&installed).lines() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
+use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime, parse_time};
 use crate::commands::Stop;
 use crate::facts::settings::{Defaults, Size};
 use crate::migration::forward::{LONGEST_RAISED_MS, RAISED};
@@ -30,12 +30,22 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
         (None, Some(Size::Number(mebibytes))) => Some(*mebibytes),
         (None, Some(Size::Text(text))) => Some(parse_bandwidth(text).map_err(|why| default("bandwidth", why))?),
     };
+    let max_pause = match (args.max_pause, &defaults.max_pause) {
+        (None, Some(text)) => Some(parse_time(text).map_err(|why| default("max_pause", why))?),
+        (given, _) => given,
+    };
+    let downtime = match (downtime, max_pause) {
+        // QEMU pauses the guest only when it expects no longer pause; raised, the limit would allow one.
+        (MaxDowntime::Auto, Some(most)) => MaxDowntime::Limit(most),
+        (chosen, _) => chosen,
+    };
     let (limit, downtime) = match downtime {
         MaxDowntime::Auto => (None, Downtime::Auto),
         MaxDowntime::Limit(limit) => (Some(limit), Downtime::Limit(limit)),
     };
     let options = Options {
         max_downtime: limit,
+        max_pause,
         raise_downtime: downtime == Downtime::Auto,
         bandwidth,
         switchover_bandwidth: args.switchover_bandwidth,
@@ -54,6 +64,7 @@ pub(super) fn of(plan: &Plan) -> Result<(Options, Downtime), Stop> {
     let options = plan.parameters.clone();
     let some = |time: Option<Duration>| time.is_none_or(|time| !time.is_zero());
     let is_possible = some(options.max_downtime)
+        && some(options.max_pause)
         && some(options.timeout)
         && options.bandwidth != Some(0)
         && options.switchover_bandwidth != Some(0)
@@ -99,6 +110,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
         (None, None) => options.raise_downtime.then(|| format!("Max downtime: the hypervisor's limit{raised}.")),
     };
     let others = [
+        options.max_pause.map(|time| format!("Max pause by the estimate: {} ms.", time.as_millis())),
         options.bandwidth.map(|mebibytes| format!("Bandwidth: {mebibytes} MiB/s.")),
         options.switchover_bandwidth.map(|mebibytes| format!("Switchover bandwidth: {mebibytes} MiB/s.")),
         options.timeout.map(|time| format!("Timeout: {} ms, then aborted and rolled back.", time.as_millis())),
@@ -148,9 +160,18 @@ mod tests {
         assert_eq!((options.max_downtime, downtime, options.bandwidth), (None, Downtime::Auto, Some(1)));
         assert_eq!(chosen(&args(&[]), &settings("{bandwidth: 0}")).unwrap().0.bandwidth, None);
 
-        for (text, said) in
-            [("{max_downtime: soon}", "max_downtime: a time is"), ("{bandwidth: 5MB}", "bandwidth: a bandwidth is")]
-        {
+        let pause = settings("{max_pause: 2s}");
+        let (options, downtime) = chosen(&args(&[]), &pause).unwrap();
+        assert_eq!((options.max_pause, options.max_downtime, downtime), (Some(two), Some(two), Downtime::Limit(two)));
+        assert!(!options.raise_downtime, "raised, it would allow a longer pause");
+        let (options, downtime) = chosen(&args(&["--max-pause", "5s", "--max-downtime", "2s"]), &pause).unwrap();
+        assert_eq!((options.max_pause, downtime), (Some(Duration::from_secs(5)), Downtime::Limit(two)));
+
+        for (text, said) in [
+            ("{max_pause: soon}", "max_pause: a time is"),
+            ("{max_downtime: soon}", "max_downtime: a time is"),
+            ("{bandwidth: 5MB}", "bandwidth: a bandwidth is"),
+        ] {
             let refused = chosen(&args(&[]), &settings(text)).unwrap_err();
             assert!(
                 refused.to_string().starts_with("pvm.yaml: defaults: ") && refused.to_string().contains(said),

@@ -68,6 +68,7 @@ fn judge(facts: &Facts, wanted: &Wanted) -> Report {
         no_detach: wanted.no_detach,
         bypass_owner: wanted.bypass_owner,
         downtime: wanted.downtime,
+        max_pause: wanted.options.max_pause,
         bandwidth: wanted.options.bandwidth,
         switchover_bandwidth: wanted.options.switchover_bandwidth,
         tls: wanted.options.tls,

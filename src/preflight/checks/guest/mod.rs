@@ -64,4 +64,5 @@ checks! {
     alias_migratable,
     nova_differs,
     transfer_estimate,
+    max_pause,
 }

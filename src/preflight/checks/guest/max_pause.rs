@@ -1,0 +1,56 @@
+//! The pause is not longer than the operator allows.
+
+use super::prelude::*;
+use crate::preflight::estimate;
+use crate::preflight::terms::Downtime;
+
+/// How far off the estimate may be, as a factor.
+const ERROR: u64 = 3;
+
+check! {
+    /// The guest may be paused longer than is allowed.
+    ///
+    /// # Meaning
+    /// --max-pause, or max_pause in pvm.yaml, says how long a guest may be paused. The state of its devices moves while it is
+    /// paused; how long that takes is estimated from the size that the devices report and from the bandwidth, and may take three
+    /// times as long. QEMU keeps to the limit of the downtime only where it knows of the devices' state.
+    /// # Check by hand
+    /// virsh domjobinfo DOMAIN --completed after a migration of a guest with the same devices.
+    /// # Fix
+    /// Allow a longer pause, or tell the bandwidth at switchover with --switchover-bandwidth where it is known.
+    "max-pause": Error, Instance(run)
+}
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let Some(most) = instance.terms.max_pause else { return Vec::new() };
+    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let most = milliseconds(most);
+    if let Downtime::Limit(limit) = instance.terms.downtime
+        && milliseconds(limit) > most
+    {
+        let message =
+            format!("the limit of the downtime, {} ms, is more than the {most} ms allowed", milliseconds(limit));
+        return vec![Verdict::fail(message)];
+    }
+    if !instance.moves_state() {
+        return vec![Verdict::pass()];
+    }
+    let Some(state) = estimate::device_state(instance.plan) else {
+        return vec![Verdict::unknown(
+            "how long the devices' state pauses the guest is not known: they do not report its size",
+        )];
+    };
+    let link = instance.terms.link_at_switchover();
+    let needed = link.milliseconds(state);
+    let longest = needed.saturating_mul(ERROR);
+    vec![if longest > most {
+        Verdict::fail(format!(
+            "the devices' state may pause the guest up to {longest} ms ({needed} ms at {}, {ERROR} times as long at worst), more \
+             than the {most} ms allowed",
+            link.words
+        ))
+        .remedy(format!("--max-pause {longest}ms"))
+    } else {
+        Verdict::pass()
+    }]
+}
