@@ -21,6 +21,7 @@ use std::sync::LazyLock;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::model::format::{Color, Format};
+use crate::model::known;
 use crate::model::outcome::Outcome;
 
 /// Live-migrate KVM guests that own SR-IOV virtual functions.
@@ -44,7 +45,11 @@ fn long_version() -> &'static str {
         let commit = option_env!("PVM_COMMIT").unwrap_or("unknown");
         let libvirt = if cfg!(feature = "libvirt") { "libvirt, loaded when it is needed" } else { "without libvirt" };
         let openstack = if cfg!(feature = "openstack") { "openstack" } else { "without openstack" };
-        format!("{}\ncommit: {commit}\nfeatures: {libvirt}; {openstack}", env!("CARGO_PKG_VERSION"))
+        format!(
+            "{}\ncommit: {commit}\nfeatures: {libvirt}; {openstack}\nknowledge of drivers, ids, versions and faults: {}",
+            env!("CARGO_PKG_VERSION"),
+            known::AS_OF
+        )
     });
     &TEXT
 }

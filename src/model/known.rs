@@ -1,6 +1,9 @@
 //! Where a fact of the tables comes from and when it was looked at last: drivers, ids, first versions, faults and owners change
 //! outside of pvm.
 
+/// The day on which the newest row was looked at: `pvm --version` says it, and the tables' tests compare it.
+pub const AS_OF: &str = "2026-11-28";
+
 /// The origin of one row of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
@@ -16,15 +19,21 @@ impl Origin {
         Self { source, checked }
     }
 
-    /// Whether the row names a source, and a version with the day on which it was read (`Linux 7.2-rc1, 2026-11-28`).
+    /// The day on which it was read.
+    fn day(&self) -> &'static str {
+        self.checked.rsplit(", ").next().unwrap_or_default()
+    }
+
+    /// Whether the row names a source, and a version with the day on which it was read (`Linux 7.2-rc1, 2026-11-28`), which
+    /// is not after [`AS_OF`].
     pub fn is_complete(&self) -> bool {
-        let day = self.checked.rsplit(", ").next().unwrap_or_default();
+        let day = self.day();
         let digits = |part: Option<&str>, length: usize| {
             part.is_some_and(|part| part.len() == length && part.bytes().all(|b| b.is_ascii_digit()))
         };
         let mut parts = day.split('-');
         let dated = digits(parts.next(), 4) && digits(parts.next(), 2) && digits(parts.next(), 2);
-        dated && parts.next().is_none() && self.checked.len() > day.len() + 2 && self.source.len() > 3
+        dated && parts.next().is_none() && day <= AS_OF && self.checked.len() > day.len() + 2 && self.source.len() > 3
     }
 }
 
@@ -41,6 +50,7 @@ mod tests {
             ("drivers/vfio/pci/qat/main.c", "Linux 7.2-rc1"),
             ("drivers/vfio/pci/qat/main.c", "Linux 7.2-rc1, 2026-11"),
             ("drivers/vfio/pci/qat/main.c", ""),
+            ("drivers/vfio/pci/qat/main.c", "Linux 9.0, 2999-01-01"),
         ] {
             assert!(!Origin::new(source, checked).is_complete(), "{source} {checked}");
         }

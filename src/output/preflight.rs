@@ -8,6 +8,7 @@ use super::text::{folded, printable};
 use super::{Printer, StdoutError};
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::format::Format;
+use crate::model::paste::quoted;
 use crate::preflight::report::{Estimate, first_reason};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 
@@ -31,7 +32,7 @@ pub struct Unreachable {
 
 /// Prints the reports, best destination first.
 pub fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
-    print_all(printer, reports, &[], true)
+    print_all(printer, reports, &[], false)
 }
 
 /// The same, with destinations that could not be asked. Of several destinations `details` or `-v` shows every check, else each has
@@ -54,7 +55,12 @@ pub fn print_all(
                 if !text.is_empty() {
                     text.push('\n');
                 }
-                render(&mut text, report, printer.quiet);
+                let most = match (printer.quiet, details) {
+                    (_, true) => Told::Everything,
+                    (false, false) => Told::Briefly,
+                    (true, false) => Told::OnlyWhatHinders,
+                };
+                render(&mut text, report, most);
             }
             printer.result(&text)
         }
@@ -88,8 +94,48 @@ fn summary(text: &mut String, reports: &[Report], unreachable: &[Unreachable], d
     }
 }
 
-/// One pair of hosts. `brief`: the verdicts, and what stands in the way.
-fn render(text: &mut String, report: &Report, brief: bool) {
+/// How much of a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Each check by itself.
+    Everything,
+    /// All that a host without its own pvm leaves unknown in one line.
+    Briefly,
+    /// That, the verdicts, and what stands in the way.
+    OnlyWhatHinders,
+}
+
+/// What stays unknown however many facts there are.
+const UNKNOWN_TO_ALL: &[&str] = &["hooks", "nova-stored-request", "requests-known", "libvirt-connection"];
+
+/// Whether a row is one of those that a host without its own pvm leaves unknown.
+fn is_folded(row: &Row) -> bool {
+    row.result == CheckResult::Unknown && !UNKNOWN_TO_ALL.contains(&row.finding.code.as_ref())
+}
+
+/// The one line for all of them, and the one thing to do.
+fn unknown_of(text: &mut String, report: &Report) {
+    let all = || report.checks.iter().chain(report.instances.iter().flat_map(|instance| &instance.checks));
+    let number = all().filter(|row| is_folded(row)).count();
+    let (Some(first), true) = (report.by_libvirt.first(), number > 0) else { return };
+    let names: Vec<_> = report.by_libvirt.iter().map(|host| printable(&host.fact)).collect();
+    let checks = if number == 1 { "1 check wants".to_owned() } else { format!("{number} checks want") };
+    let why = if first.why.is_empty() { "as pvm.yaml says" } else { &first.why };
+    let line = format!("{checks} facts of {}, asked by libvirt only: {}", names.join(" and "), printable(why));
+    let _ = writeln!(text, "{}", folded(&format!("  {} ", word(CheckResult::Unknown)), &line, "          "));
+    for host in &report.by_libvirt {
+        let (name, file) = (quoted(&host.fact), quoted(&format!("{}.json", host.fact)).into_owned());
+        let line =
+            format!("pvm inventory --bootstrap {name} -o json >{file}   # then name {file}; or install pvm there");
+        let _ = writeln!(text, "      {}", printable(&line));
+    }
+    text.push_str("      -v lists the checks\n");
+}
+
+/// One pair of hosts.
+fn render(text: &mut String, report: &Report, told: Told) {
+    let brief = told == Told::OnlyWhatHinders;
+    let fold = told != Told::Everything && !report.by_libvirt.is_empty();
     let _ = writeln!(
         text,
         "{} -> {}: {}",
@@ -97,12 +143,15 @@ fn render(text: &mut String, report: &Report, brief: bool) {
         printable(&report.destination),
         paint(report.verdict)
     );
-    rows(text, &report.checks, brief);
+    if fold {
+        unknown_of(text, report);
+    }
+    rows(text, &report.checks, brief, fold);
     if report.instances.is_empty() {
         text.push_str("  no guest with a host device\n");
     }
     for instance in &report.instances {
-        guest(text, instance, brief);
+        guest(text, instance, brief, fold);
     }
     if !report.capacity.is_empty() && !brief {
         text.push_str("\nFree matching VFs:\n");
@@ -122,11 +171,11 @@ fn render(text: &mut String, report: &Report, brief: bool) {
     }
 }
 
-fn guest(text: &mut String, instance: &InstanceReport, brief: bool) {
+fn guest(text: &mut String, instance: &InstanceReport, brief: bool, fold: bool) {
     let _ =
         writeln!(text, "\n{} ({}): {}", printable(&instance.name), printable(&instance.uuid), paint(instance.verdict));
     if brief {
-        return rows(text, &instance.checks, brief);
+        return rows(text, &instance.checks, brief, fold);
     }
     for entry in &instance.map {
         let _ = writeln!(text, "{}", folded("  ", &map_line(entry), "      "));
@@ -138,7 +187,7 @@ fn guest(text: &mut String, instance: &InstanceReport, brief: bool) {
     if let Some(estimate) = instance.estimate.as_ref().filter(|_| !instance.map.is_empty()) {
         let _ = writeln!(text, "{}", folded("  ", &expected(estimate), "      "));
     }
-    rows(text, &instance.checks, brief);
+    rows(text, &instance.checks, brief, fold);
 }
 
 /// What is expected of a migration. A downtime that nobody can tell is never a number.
@@ -181,9 +230,9 @@ fn map_line(entry: &DeviceMove) -> String {
 }
 
 /// What forbids comes first. A remedy that several rows in a row share is printed once, after the last of them.
-fn rows(text: &mut String, rows: &[Row], brief: bool) {
+fn rows(text: &mut String, rows: &[Row], brief: bool, fold: bool) {
     let told = |row: &&Row| !brief || matches!(row.result, CheckResult::Error | CheckResult::Unknown);
-    let mut sorted: Vec<&Row> = rows.iter().filter(told).collect();
+    let mut sorted: Vec<&Row> = rows.iter().filter(told).filter(|row| !fold || !is_folded(row)).collect();
     sorted.sort_by_key(|row| match row.result {
         CheckResult::Error => 0,
         CheckResult::Unknown => 1,

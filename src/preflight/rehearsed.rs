@@ -66,6 +66,7 @@ mod tests {
             checks: Vec::new(),
             instances: vec![instance],
             capacity: Vec::new(),
+            by_libvirt: Vec::new(),
             unknown,
         }
     }

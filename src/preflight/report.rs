@@ -29,6 +29,9 @@ pub struct Report {
     /// How many devices of each kind could move each way; absent when a guest was named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capacity: Vec<Capacity>,
+    /// Hosts that only libvirt told about, with the reason: most of what is unknown is unknown for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_libvirt: Vec<Unknown>,
     /// Facts that the verdict waits for.
     #[serde(default)]
     pub unknown: Vec<Unknown>,

@@ -12,7 +12,7 @@ use super::{capacity, estimate};
 use crate::domain::guest::Guest;
 use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::{Domain, Snapshot, Unknown};
+use crate::model::snapshot::{Domain, Snapshot, Unknown, Via};
 use crate::plan::pair::Pair;
 use crate::plan::{InstancePlan, Known, Planner, Wishes};
 
@@ -72,8 +72,15 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         checks,
         instances,
         capacity: if question.domains.is_none() { capacity::capacity(source, destination) } else { Vec::new() },
+        by_libvirt: [source, destination].into_iter().filter_map(without_its_own_pvm).collect(),
         unknown,
     }
+}
+
+/// A host that its own pvm did not tell about, and why not.
+fn without_its_own_pvm(host: &Snapshot) -> Option<Unknown> {
+    let why = host.unknown.iter().find(|unknown| unknown.fact == "facts").map_or("", |unknown| &unknown.why);
+    (host.via == Via::Libvirt).then(|| Unknown::new(host.host.name.clone(), why))
 }
 
 /// The guests a question is about: those by index, or every one with host devices.

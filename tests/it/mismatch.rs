@@ -274,3 +274,16 @@ fn a_split_group_never_costs_the_host_a_device_it_needs() {
     let remedy = remedy_of("iommu-group-split", "mlx5_core", &neighbour("40300", "snd_hda_intel"));
     assert_eq!(remedy, "echo 0000:00:17.0 > /sys/bus/pci/devices/0000:00:17.0/driver/unbind");
 }
+
+/// Proxmox binds plain vfio-pci when a guest starts, unless the guest's configuration says otherwise.
+#[test]
+fn on_proxmox_the_guest_has_to_keep_the_driver() {
+    let kernel = "6.19.2-1-pve";
+    let tree = format!(
+        "proc/sys/kernel/osrelease = {kernel}\n\
+         lib/modules/{kernel}/modules.alias = alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n"
+    );
+    let plain = inventory_with(&DRIVERS[0], Some("vfio-pci"), Some("mlx5_core"), Some(false), true, "", &tree);
+    let (_, _, remedy) = verdict(&plain);
+    assert!(remedy.contains("# a guest of Proxmox keeps it with hostpciN: 0000:04:00.1,driver=keep"), "{remedy}");
+}

@@ -36,10 +36,16 @@ impl GuestCpu {
         self.with(&["disable", "forbid"]).collect()
     }
 
-    /// The element as libvirt of another host is asked about it: that the host must not have more than the guest holds when
-    /// the guest starts, not when it arrives.
+    /// The element as libvirt of another host is asked about it: that the host must not have more than the guest, or not a
+    /// feature that it forbids, holds when the guest starts, not when it arrives.
     pub fn for_another_host(&self) -> String {
-        self.xml.replacen("match='strict'", "match='exact'", 1).replacen("match=\"strict\"", "match=\"exact\"", 1)
+        let mut xml = self.xml.clone();
+        for (from, to) in [("match=", ("strict", "exact")), ("policy=", ("forbid", "disable"))] {
+            for quote in ['\'', '"'] {
+                xml = xml.replace(&format!("{from}{quote}{}{quote}", to.0), &format!("{from}{quote}{}{quote}", to.1));
+            }
+        }
+        xml
     }
 
     fn with<'a>(&'a self, policies: &'a [&str]) -> impl Iterator<Item = &'a str> {

@@ -18,6 +18,8 @@ pub struct Disk {
     pub device: String,
     /// `file`, `block`, `network`, `volume`, `nvme`, …
     pub kind: String,
+    /// Protocol of a network disk: `rbd`, `nbd`, …
+    pub protocol: Option<String>,
     /// Format of the image: `raw`, `qcow2`, …
     pub format: Option<String>,
     /// Path, volume or remote name; none for an empty drive.
@@ -67,6 +69,7 @@ pub(super) fn read(device: Node<'_, '_>, kind: String) -> Disk {
         bus: xml::attribute(device, "target", "bus"),
         device: device.attribute("device").unwrap_or("disk").to_owned(),
         source: source.and_then(name_of),
+        protocol: source.and_then(|source| source.attribute("protocol")).map(str::to_owned),
         pool: source.and_then(|source| source.attribute("pool")).map(str::to_owned),
         servers: servers
             .map(|host| Server {

@@ -75,6 +75,24 @@ pub(super) fn graphics(device: Node<'_, '_>) -> Graphics {
     }
 }
 
+/// Reads the sockets of an `<interface>` that is a connection between QEMUs.
+pub(super) fn interface(device: Node<'_, '_>, kind: &str) -> Vec<Endpoint> {
+    let Some(source) = xml::child(device, "source") else { return Vec::new() };
+    let end = |node: Node<'_, '_>, listens: bool, is_tcp: bool| Endpoint {
+        what: format!("{kind} interface"),
+        listens,
+        is_tcp,
+        host: Some(node.attribute("address").unwrap_or("0.0.0.0").to_owned()),
+        port: node.attribute("port").and_then(|port| port.parse().ok()),
+    };
+    match kind {
+        "server" => vec![end(source, true, true)],
+        "client" => vec![end(source, false, true)],
+        "udp" => xml::child(source, "local").into_iter().map(|local| end(local, true, false)).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Reads the `<source>` elements of a character device.
 pub(super) fn character(device: Node<'_, '_>, what: &str, kind: &str) -> Vec<Endpoint> {
     if !matches!(kind, "tcp" | "udp") {

@@ -7,6 +7,7 @@ mod endpoint;
 mod memory;
 mod nic;
 mod paths;
+mod qemu_files;
 mod quantity;
 
 pub use arguments::Arguments;
@@ -16,6 +17,7 @@ pub use endpoint::{Endpoint, Graphics};
 pub use memory::MemoryPart;
 pub use nic::Nic;
 pub use paths::{HostPath, Need};
+pub use qemu_files::{QemuFile, qemu_files};
 pub use quantity::numbers;
 
 use std::collections::BTreeSet;
@@ -35,6 +37,8 @@ pub struct Guest {
     pub arch: Option<String>,
     /// Machine type.
     pub machine: Option<String>,
+    /// Whether its firmware is another than QEMU's default.
+    pub has_loader: bool,
     /// Path of the emulator.
     pub emulator: Option<String>,
     /// Memory in bytes.
@@ -45,6 +49,8 @@ pub struct Guest {
     pub nodes: BTreeSet<u32>,
     /// Host CPUs its threads are pinned to.
     pub cpus: BTreeSet<u32>,
+    /// Those among them of the emulator itself.
+    pub emulator_cpus: BTreeSet<u32>,
     /// Sizes of the huge pages it wants in bytes; 0 stands for the host's default size.
     pub hugepages: Vec<u64>,
     /// Whether all of its memory is taken when QEMU starts.
@@ -106,10 +112,15 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         virt_type: root.attribute("type").unwrap_or_default().to_owned(),
         arch: kind.and_then(|kind| kind.attribute("arch")).map(str::to_owned),
         machine: kind.and_then(|kind| kind.attribute("machine")).map(str::to_owned),
+        has_loader: os.is_some_and(|os| xml::child(os, "loader").is_some() || os.attribute("firmware").is_some()),
         memory: xml::child(root, "memory").and_then(size),
         memory_parts: memory::parts(root),
         nodes: sets(root, "numatune", "nodeset"),
         cpus: sets(root, "cputune", "cpuset"),
+        emulator_cpus: xml::child(root, "cputune")
+            .and_then(|tune| xml::attribute(tune, "emulatorpin", "cpuset"))
+            .map(|set| numbers(&set))
+            .unwrap_or_default(),
         hugepages: hugepages(root),
         preallocated: preallocated(root),
         hard_limit: xml::child(root, "memtune").and_then(|tune| xml::child(tune, "hard_limit")).and_then(size),
@@ -182,6 +193,7 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
             let rom = xml::child(device, "rom");
             let own = rom.is_none_or(|rom| rom.attribute("enabled") != Some("no") && !rom.has_attribute("file"));
             guest.roms.extend(xml::attribute(device, "model", "type").filter(|_| own));
+            guest.endpoints.extend(endpoint::interface(device, &kind));
             guest.interfaces.push(nic::read(device, kind));
         }
         "hostdev" if !matches!(kind.as_str(), "pci" | "mdev") => guest.local_hostdevs.push(kind),
@@ -205,6 +217,12 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
             device.attribute("name").unwrap_or_default().to_owned(),
             device.attribute("role") == Some("master"),
         )),
+        "smartcard" => {
+            guest.models.insert((name.to_owned(), device.attribute("mode").unwrap_or_default().to_owned()));
+        }
+        "redirdev" => {
+            guest.models.insert((name.to_owned(), kind));
+        }
         "serial" | "console" | "parallel" | "channel" => {
             guest.endpoints.extend(endpoint::character(device, name, &kind));
         }

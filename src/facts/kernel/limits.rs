@@ -40,12 +40,16 @@ pub(super) fn read(tree: &Tree) -> Option<GuestLimits> {
         };
         upwards(&base, &path).filter_map(|folder| limit(&folder)).filter(|limit| *limit < NO_LIMIT).min()
     });
-    let cpus = place("cpuset").and_then(|(base, path)| {
-        let folder = format!("{base}/{path}");
+    let cpus_of = |folder: &str| {
         let files = ["cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"];
         files.iter().find_map(|file| tree.word(&format!("{folder}/{file}"))).map(|list| cpu_list(&list))
-    });
-    Some(GuestLimits { memory, cpus })
+    };
+    let cpus = place("cpuset").and_then(|(base, path)| cpus_of(&format!("{base}/{path}")));
+    let daemon_cpus = match own("cpuset") {
+        Some(path) => cpus_of(&format!("{CGROUPS}/cpuset/{path}")),
+        None => own("").and_then(|path| cpus_of(&format!("{CGROUPS}/{path}"))),
+    };
+    Some(GuestLimits { memory, cpus, daemon_cpus })
 }
 
 /// A group's folder and all above it.
@@ -79,14 +83,16 @@ mod tests {
             ("sys/fs/cgroup/system.slice/memory.max", "1000000\n"),
             ("sys/fs/cgroup/system.slice/libvirtd.service/cpuset.cpus.effective", "0,2-3\n"),
         ];
-        let expected = |memory, cpus: &[u32]| Some(GuestLimits { memory, cpus: Some(cpus.to_vec()) });
-        assert_eq!(limits(&second), expected(Some(1_000_000), &[0, 2, 3]));
+        let expected = |memory, cpus: &[u32], own: &[u32]| {
+            Some(GuestLimits { memory, cpus: Some(cpus.to_vec()), daemon_cpus: Some(own.to_vec()) })
+        };
+        assert_eq!(limits(&second), expected(Some(1_000_000), &[0, 2, 3], &[0, 2, 3]));
         // Guests are in a slice of their own.
         let slice = [
             ("sys/fs/cgroup/machine.slice/memory.max", "max\n"),
             ("sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "0-1\n"),
         ];
-        assert_eq!(limits(&[&second[..], &slice].concat()), expected(None, &[0, 1]));
+        assert_eq!(limits(&[&second[..], &slice].concat()), expected(None, &[0, 1], &[0, 2, 3]));
         let first = [
             pid,
             ("proc/7/cgroup", "3:memory:/tt\n2:cpu,cpuset:/\n0::/\n"),
@@ -94,7 +100,7 @@ mod tests {
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
             ("sys/fs/cgroup/cpuset/cpuset.effective_cpus", "0\n"),
         ];
-        assert_eq!(limits(&first), expected(Some(600), &[0]));
+        assert_eq!(limits(&first), expected(Some(600), &[0], &[0]));
         assert_eq!(limits(&[("proc/7/cgroup", "0::/\n")]), None, "no daemon");
     }
 }

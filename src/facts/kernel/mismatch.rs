@@ -240,7 +240,17 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
         "probe" if variant == Some("mlx5_vfio_pci") => text.push_str(&make_migratable(device)),
         "probe" | "qemu" => text.push_str("look for the driver's reason: dmesg, and the firmware's settings of the PF"),
         _ => match variant.filter(|m| drivers::known(m).is_none_or(|known| known.migrates)) {
-            Some(module) => text.push_str(&bind(device, module)),
+            Some(module) => {
+                text.push_str(&bind(device, module));
+                if snapshot.host.kernel.as_deref().is_some_and(|kernel| kernel.ends_with("-pve")) {
+                    // pve-qemu-server, src/PVE/QemuServer/PCI.pm, since 2025-10-23; read 2026-11-28.
+                    let at = device.address;
+                    let _ = write!(
+                        text,
+                        "\n# a guest of Proxmox keeps it with hostpciN: {at},driver=keep, else vfio-pci is bound again"
+                    );
+                }
+            }
             None => text.push_str("remove live_migratable from its device_spec: no driver on this host can migrate it"),
         },
     }

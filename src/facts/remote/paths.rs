@@ -44,12 +44,13 @@ fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
             paths.extend(disk.backing.iter().filter(|image| local(&image.kind)).map(|image| image.source.clone()));
             paths.extend(disk.servers.iter().filter_map(|server| server.socket.clone()));
         }
-        for path in guest.paths {
+        for path in guest.paths.clone() {
             if path.need == Need::Pipe {
                 paths.extend([".in", ".out"].map(|end| format!("{}{end}", path.path)));
             }
             paths.insert(path.path);
         }
+        paths.extend(guest::qemu_files(&guest).into_iter().flat_map(|file| file.places));
         paths.extend(guest.graphics.iter().flat_map(guest::Graphics::keymap_files));
         paths.extend(guest.emulator);
     }
@@ -71,5 +72,6 @@ mod tests {
                    <serial type='file'><source path='/log'/></serial></devices></domain>";
         let domain = Domain { xml: Some(xml.to_owned()), ..Domain::default() };
         assert_eq!(paths_of([&domain])[..3], ["/bin/q", "/d.img", "/log"]);
+        assert!(paths_of([&domain]).iter().any(|path| path == "/usr/share/seabios/bios-256k.bin"));
     }
 }

@@ -179,6 +179,9 @@ pub struct GuestLimits {
     pub memory: Option<u64>,
     /// CPUs; none: not known.
     pub cpus: Option<Vec<u32>>,
+    /// CPUs of libvirt's daemon, in whose group a guest's emulator begins; none: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_cpus: Option<Vec<u32>>,
 }
 
 /// CPU facts.

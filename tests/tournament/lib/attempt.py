@@ -40,6 +40,7 @@ def prepare(hosts: Hosts, case: Case) -> None:
         must(hosts.exec("b", "virsh -q create /dev/stdin", stdin=xml), "the other guest")
     start_guest(hosts, case)
     for host, line in case.after:
+        line = case.g.with_drive(line)
         line = re.sub(r"\bNAME\b(?![-._/])", case.uuid, line.replace("WORK", case.work)).replace("NAME", case.key)
         must(hosts.exec(host, line, timeout=60), f"after, {host}: {line[:80]}")
 

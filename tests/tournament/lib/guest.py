@@ -52,6 +52,9 @@ class Guest:
 <controller type='usb' model='{self.usb}'/>{self.balloon}</devices>
 {args}
 </domain>"""
+        return self.with_drive(text).replace("NAME", key)
+
+    def with_drive(self, text: str) -> str:
+        """A text in which the machine's own CD-ROM has its name."""
         q35 = "q35" in self.machine
-        text = text.replace("@CDBUS@", "sata" if q35 else "ide").replace("@CDDEV@", "sda" if q35 else "hda")
-        return text.replace("NAME", key)
+        return text.replace("@CDBUS@", "sata" if q35 else "ide").replace("@CDDEV@", "sda" if q35 else "hda")

@@ -39,10 +39,11 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             verdicts.extend(address_there(instance, &what, host));
             verdicts.extend(endpoint.port.and_then(|port| taken(instance, &what, &[host], (endpoint.is_tcp, port))));
         } else if is_loopback(host) {
-            verdicts.push(
-                Verdict::fail(format!("the {} connects to {host}, which is each host's own", endpoint.what))
-                    .remedy("an address that both hosts reach"),
-            );
+            let verdict = Verdict::fail(format!("the {} connects to {host}, which is each host's own", endpoint.what))
+                .remedy("an address that both hosts reach");
+            // A datagram needs nobody there, and a connection somebody: perhaps another one.
+            let starts = !endpoint.is_tcp || answers(instance.destination(), endpoint.port);
+            verdicts.push(if starts { verdict.weighing(Severity::Warning) } else { verdict });
         }
     }
     verdicts.extend(display_port(instance));
@@ -50,6 +51,14 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// Whether somebody there listens where a connection to loopback would go.
+fn answers(host: &crate::model::snapshot::Host, port: Option<u16>) -> bool {
+    let here = |there: &std::net::SocketAddr| {
+        Some(there.port()) == port && (there.ip().is_loopback() || there.ip().is_unspecified())
+    };
+    host.listening.iter().flatten().any(here)
 }
 
 /// Consoles whose ports libvirt chooses, and no port is left for them.

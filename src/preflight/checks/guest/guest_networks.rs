@@ -24,6 +24,12 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
 /// What the destination lacks for one interface.
 fn connection(instance: &Instance<'_>, nic: &Nic) -> Option<Verdict> {
     let host = instance.destination();
+    if let Some(tap) = nic.tap.as_ref().filter(|tap| host.interfaces.as_ref().is_some_and(|all| all.contains(tap))) {
+        return Some(
+            Verdict::fail(format!("{} has an interface {tap} already, which libvirt would make", name(host)))
+                .remedy(format!("ip link show {}, on {}; its owner has to remove it", quoted(tap), name(host))),
+        );
+    }
     if let Some(network) = &nic.network {
         return match &host.networks {
             Some(all) if all.contains(network) => None,

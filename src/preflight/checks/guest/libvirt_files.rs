@@ -1,6 +1,7 @@
 //! What libvirt and QEMU themselves need of the destination is there.
 
 use super::prelude::*;
+use crate::domain::guest::{QemuFile, qemu_files};
 use crate::model::snapshot::Host;
 use crate::model::snapshot::host::PathKind;
 
@@ -38,6 +39,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     }
     verdicts.extend(roms(instance));
     verdicts.extend(keymaps(instance));
+    verdicts.extend(lacking(instance));
     if verdicts.is_empty() {
         verdicts.push(Verdict::pass());
     }
@@ -53,6 +55,25 @@ fn keymaps(instance: &Instance<'_>) -> Vec<Verdict> {
             && matches!(host.paths.get(file), Some(PathKind::Absent | PathKind::Nowhere))
     };
     files.filter(lacks).map(|file| Verdict::fail(format!("{} lacks the keymap {file}", name(host)))).collect()
+}
+
+/// Files of QEMU's packages that the guest needs and only the source has. Another release may have a module built in.
+fn lacking(instance: &Instance<'_>) -> Vec<Verdict> {
+    let (source, host) = (instance.source(), instance.destination());
+    let same_release = source.qemu.is_some() && source.qemu == host.qemu;
+    let is_there = |path: &&String| source.paths.get(*path) == Some(&PathKind::File);
+    let is_absent = |path: &String| matches!(host.paths.get(path), Some(PathKind::Absent | PathKind::Nowhere));
+    let lacks = |file: QemuFile| {
+        let here = file.places.iter().find(is_there)?;
+        let verdict = Verdict::fail(format!("{} lacks {here}, {}", name(host), file.what)).remedy(format!(
+            "dpkg -S {0} or rpm -qf {0}, on {1}, names the package",
+            quoted(here),
+            name(source)
+        ));
+        let verdict = if file.is_module && !same_release { verdict.weighing(Severity::Warning) } else { verdict };
+        file.places.iter().all(is_absent).then_some(verdict)
+    };
+    qemu_files(instance.guest).into_iter().filter_map(lacks).collect()
 }
 
 /// Whether a path is certainly not there, or is no device or socket.

@@ -28,6 +28,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let barred: Vec<String> = allowed
         .map_or(Vec::new(), |allowed| cpus.iter().filter(|cpu| !allowed.contains(cpu)).map(u32::to_string).collect());
     let message = || format!("control groups keep guests of {} off CPU {}", name(host), barred.join(", "));
+    if let Some(outside) = emulator_outside(instance) {
+        return vec![outside];
+    }
     vec![if lacking.is_empty() && barred.len() == cpus.len() {
         Verdict::fail(message()).remedy("AllowedCPUs= of the slice machine.slice, or cpuset.cpus of the group")
     } else if lacking.is_empty() && !barred.is_empty() {
@@ -38,4 +41,16 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     } else {
         Verdict::fail(format!("{} has no CPU {}", name(host), lacking.join(", ")))
     }]
+}
+
+/// libvirt pins the emulator while it is still in the daemon's own group.
+fn emulator_outside(instance: &Instance<'_>) -> Option<Verdict> {
+    let host = instance.destination();
+    let (wanted, own) = (&instance.guest.emulator_cpus, host.guest_limits.as_ref()?.daemon_cpus.as_ref()?);
+    let list: Vec<String> = wanted.iter().map(u32::to_string).collect();
+    (!wanted.is_empty() && wanted.iter().all(|cpu| !own.contains(cpu))).then(|| {
+        let text =
+            format!("libvirtd of {} is kept off CPU {}, where the emulator is pinned", name(host), list.join(", "));
+        Verdict::fail(text).remedy(format!("AllowedCPUs= of libvirtd.service, or of its slice, on {}", name(host)))
+    })
 }

@@ -1,13 +1,27 @@
 //! Versions and facts that two hosts must share: one row for each.
 
 use super::prelude::*;
+use crate::model::known::Origin;
 use crate::model::snapshot::host::Host;
 
-/// Nova's floor (`nova/virt/libvirt/driver.py`, `MIN_VFIO_PCI_VARIANT_LIBVIRT_VERSION`).
-const LIBVIRT_FLOOR: (u64, u64, u64) = (10, 0, 0);
+/// The first version that will do, and who says so.
+struct Floor {
+    what: &'static str,
+    least: (u64, u64, u64),
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table, and for its test"))]
+    origin: Origin,
+}
 
-/// Nova's floor (`nova/virt/libvirt/driver.py`, `MIN_VFIO_PCI_VARIANT_QEMU_VERSION`).
-const QEMU_FLOOR: (u64, u64, u64) = (8, 2, 2);
+/// Nova's `MIN_VFIO_PCI_VARIANT_LIBVIRT_VERSION`.
+const LIBVIRT_FLOOR: Floor = Floor {
+    what: "libvirt",
+    least: (10, 0, 0),
+    origin: Origin::new("nova/virt/libvirt/driver.py", "Nova 34, 2026-11-28"),
+};
+
+/// Nova's `MIN_VFIO_PCI_VARIANT_QEMU_VERSION`.
+const QEMU_FLOOR: Floor =
+    Floor { what: "QEMU", least: (8, 2, 2), origin: Origin::new("nova/virt/libvirt/driver.py", "Nova 34, 2026-11-28") };
 
 check! {
     /// libvirt is too old to migrate VFIO devices.
@@ -20,7 +34,7 @@ check! {
     /// virsh -c URI version --daemon.
     /// # Fix
     /// Upgrade libvirt on the host named.
-    "libvirt-version": Error, VfioHosts(|hosts| floor(hosts, "libvirt", "libvirt", libvirt, LIBVIRT_FLOOR));
+    "libvirt-version": Error, VfioHosts(|hosts| floor(hosts, "libvirt", libvirt, &LIBVIRT_FLOOR));
 
     /// QEMU is too old to migrate VFIO devices.
     ///
@@ -31,7 +45,7 @@ check! {
     /// virsh -c URI version.
     /// # Fix
     /// Upgrade QEMU on the host named; guests must be restarted to run the new one.
-    "qemu-version": Error, VfioHosts(|hosts| floor(hosts, "qemu", "QEMU", qemu, QEMU_FLOOR));
+    "qemu-version": Error, VfioHosts(|hosts| floor(hosts, "qemu", qemu, &QEMU_FLOOR));
 
     /// The destination's libvirt is older than the source's.
     ///
@@ -134,16 +148,15 @@ fn equal<'a, T: PartialEq + ToString>(
 fn floor<'a>(
     hosts: Hosts<'a>,
     fact: &str,
-    what: &str,
     get: impl Fn(&'a Host) -> Option<&'a str>,
-    least: (u64, u64, u64),
+    Floor { what, least, origin: _ }: &Floor,
 ) -> Vec<Verdict> {
     let all = [&hosts.source.host, &hosts.destination.host];
     let word = |host| get(host).unwrap_or("unknown");
     let mut verdicts = Vec::new();
     for host in all {
         match get(host).and_then(version) {
-            Some(has) if has >= least => {}
+            Some(has) if has >= *least => {}
             Some(_) => verdicts.push(
                 Verdict::fail(format!(
                     "{what} {} on {} is older than {}.{}.{}",
@@ -178,4 +191,16 @@ fn not_older<'a>(hosts: Hosts<'a>, fact: &str, what: &str, get: impl Fn(&'a Host
             .remedy(format!("upgrade {what} on {} first", name(destination)))
     };
     vec![verdict.facts(&s, &d)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_floor_has_its_origin() {
+        for floor in [LIBVIRT_FLOOR, QEMU_FLOOR] {
+            assert!(floor.origin.is_complete(), "{}", floor.what);
+        }
+    }
 }
