@@ -6,6 +6,7 @@
 pub mod element;
 pub mod guest;
 pub mod owners;
+pub mod qemu_files;
 pub mod read;
 pub mod rewrite;
 mod xml;

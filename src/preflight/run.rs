@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, Run};
 use super::checks::checks;
+use super::checks::device::{PHYSICAL_FUNCTION, is_whole};
 use super::context::{DevicePair, Hosts, Instance, Namesakes};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::terms::Terms;
@@ -134,6 +135,10 @@ fn instance_report(
                     let (Some(source), Some(target)) = (held.device, held.target) else { continue };
                     let pair = Pair::new((hosts.source, source), (hosts.destination, target));
                     let device = DevicePair { instance: &instance, held, pair };
+                    // What is said of a VF would be wrong of a PF.
+                    if is_whole(&device) && check.rule.code != PHYSICAL_FUNCTION {
+                        continue;
+                    }
                     rows.extend(run(&device).into_iter().map(|v| row(check, v, Some(domain), Some(held.address))));
                 }
             }

@@ -7,7 +7,6 @@ mod endpoint;
 mod memory;
 mod nic;
 mod paths;
-mod qemu_files;
 mod quantity;
 
 pub use arguments::Arguments;
@@ -17,7 +16,6 @@ pub use endpoint::{Endpoint, Graphics};
 pub use memory::MemoryPart;
 pub use nic::Nic;
 pub use paths::{HostPath, Need};
-pub use qemu_files::{QemuFile, qemu_files};
 pub use quantity::numbers;
 
 use std::collections::BTreeSet;

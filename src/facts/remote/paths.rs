@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::channel::{self, Channel, channel, is_plain};
 use crate::domain::guest::{self, Need};
+use crate::domain::qemu_files::qemu_files;
 use crate::facts::kernel::paths::{Found, MOST_PATHS, STANDARD, look};
 use crate::facts::{GatherOptions, HostRef};
 use crate::model::snapshot::{Domain, Snapshot};
@@ -50,7 +51,7 @@ fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
             }
             paths.insert(path.path);
         }
-        paths.extend(guest::qemu_files(&guest).into_iter().flat_map(|file| file.places));
+        paths.extend(qemu_files(&guest).into_iter().flat_map(|file| file.places));
         paths.extend(guest.graphics.iter().flat_map(guest::Graphics::keymap_files));
         paths.extend(guest.emulator);
     }

@@ -1,5 +1,7 @@
 //! Two copies that should agree: a controller's and a compute host's, or those of two hosts.
 
+use std::collections::BTreeMap;
+
 use crate::model::finding::{FilePlace, Finding, rules};
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::config::{AliasDoc, ConfigDoc, SpecDoc};
@@ -88,9 +90,12 @@ fn differences(a: &AliasDoc, b: &AliasDoc) -> Vec<String> {
         a.specs.iter().chain(&b.specs).flat_map(|spec| spec.rest.keys()).collect();
     for key in keys {
         let values = |alias: &AliasDoc| {
-            let values: Vec<&str> =
-                alias.specs.iter().map(|spec| spec.get(key).map_or("unset", String::as_str)).collect();
-            values.join(" or ")
+            let value = |spec: &BTreeMap<String, String>| {
+                let value = spec.get(key).map_or("unset", String::as_str);
+                // Nova compares ids without their case.
+                if key.ends_with("_id") { value.to_ascii_lowercase() } else { value.to_owned() }
+            };
+            alias.specs.iter().map(|spec| value(&spec.rest)).collect::<Vec<_>>().join(" or ")
         };
         note(key, &values(a), &values(b));
     }
@@ -150,6 +155,13 @@ alias = {"name": "a1", "vendor_id": "15b3", "product_id": "101e", "device_type":
     #[test]
     fn equal_configurations_agree() {
         assert!(messages(A, A).is_empty());
+    }
+
+    #[test]
+    fn ids_differ_in_more_than_their_case() {
+        let upper = A.replace("101e", "101E").replace("15b3", "15B3");
+        let aliases: Vec<_> = messages(A, &upper).into_iter().filter(|text| text.starts_with("alias")).collect();
+        assert!(aliases.is_empty(), "{aliases:?}");
     }
 
     #[test]

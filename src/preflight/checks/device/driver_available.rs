@@ -21,11 +21,19 @@ check! {
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let target = device.pair.destination;
     let managed = crate::plan::map::managed_tag(target).or(device.held.hostdev.managed).unwrap_or(false);
-    if !device.migrates() || !managed || device.held.hostdev.driver_model.is_some() {
+    if !device.migrates() || !managed {
         return Vec::new();
     }
     let Some(wanted) = pair::effective_driver(device.pair.source) else { return Vec::new() };
     let host = device.instance.destination();
+    if let Some(model) = &device.held.hostdev.driver_model {
+        if pair::same_module(model, &wanted) {
+            return Vec::new();
+        }
+        let message =
+            format!("the guest's <driver model='{model}'/> has libvirt bind that on {}, not {wanted}", name(host));
+        return vec![Verdict::fail(message).remedy(format!("remove it, or write {wanted}, at the guest's next start"))];
+    }
     let verdict = match target.candidate_driver.as_deref() {
         Some(candidate) if pair::same_module(candidate, &wanted) => Verdict::pass(),
         Some(candidate) => {

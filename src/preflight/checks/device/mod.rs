@@ -11,7 +11,10 @@ mod prelude {
     pub(super) use crate::preflight::context::{DevicePair, name, version};
 }
 
+pub(crate) use physical_function::{PHYSICAL_FUNCTION, is_whole};
+
 checks! {
+    physical_function,
     same,
     migration_flags,
     variant_driver,

@@ -104,6 +104,15 @@ fn storage(instance: &Instance<'_>, disk: &Disk, kind: &str, path: &str, written
             ),
             _ => Some(unknown(path, &label, &copies)),
         },
+        // A server of the host's own is behind it: what that serves, no fact tells.
+        "vhostuser" | "vhostvdpa" => Some(
+            Verdict::unknown(format!("cannot tell whether {path} of {label} leads to the same storage on both hosts"))
+                .remedy(format!(
+                    "ls -l {0} on {1}, and ask who runs its server there",
+                    quoted(path),
+                    name(destination)
+                )),
+        ),
         "volume" => volume(instance, disk, path, &label, &copies, written),
         _ => Some(unknown(path, &label, &copies)),
     }

@@ -1,7 +1,7 @@
 //! What libvirt and QEMU themselves need of the destination is there.
 
 use super::prelude::*;
-use crate::domain::guest::{QemuFile, qemu_files};
+use crate::domain::qemu_files::{QemuFile, qemu_files};
 use crate::model::snapshot::Host;
 use crate::model::snapshot::host::PathKind;
 

@@ -18,5 +18,10 @@ check! {
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mdevs = instance.domain.hostdevs.iter().filter(|hostdev| hostdev.kind == HostdevKind::Mdev).count();
-    vec![if mdevs == 0 { Verdict::pass() } else { Verdict::fail(format!("the guest holds {mdevs} mediated devices")) }]
+    vec![if mdevs == 0 {
+        Verdict::pass()
+    } else {
+        Verdict::fail(format!("the guest holds {mdevs} mediated devices"))
+            .remedy("unplug them before the migration and plug in others afterwards; vGPUs that are VFs can move")
+    }]
 }

@@ -1,8 +1,8 @@
 //! Files of QEMU's own packages that a guest needs: firmware, option ROMs that become its memory, modules of its devices.
 //!
-//! What a definition names is in [`super::paths`]; these it does not name.
+//! What a definition names is in `guest::paths`; these it does not name.
 
-use super::Guest;
+use super::guest::Guest;
 
 /// Where distributions have QEMU's modules.
 const MODULES: &[&str] =
@@ -80,8 +80,8 @@ pub fn qemu_files(guest: &Guest) -> Vec<QemuFile> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
     use super::*;
+    use crate::domain::guest::read;
 
     #[test]
     fn what_a_guest_needs_follows_from_its_devices() {
