@@ -7,6 +7,8 @@
 # make lab       as root: real VFIO device state between two emulated hosts, core scenarios (lab-all: every scenario);
 #                GENERATION=bookworm|trixie|mixed: what the hosts are made of
 # make fuzz      FUZZ_SECONDS=600: each reader of what others write, fuzzed for so long (cargo install cargo-fuzz)
+# make nova      as root, Debian 12: pvm against a real Nova 34 with two computes, every scenario (PLAY="aborted killed": those);
+#                the environment is kept in ~/.cache/pvm-ci/nova
 # make check     format, lints, unit tests and transcripts: the inner loop
 # make deb rpm   packages in target/debian and target/generate-rpm (cargo install cargo-deb cargo-generate-rpm)
 # make pkg-test  as root, Debian: the deb in a fresh root file system: installed, run, upgraded, removed
@@ -21,7 +23,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall
+.PHONY: build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova
 
 # What --version says of the source.
 build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
@@ -81,6 +83,12 @@ lab: build
 
 lab-all: build
 	tests/lab/lab run --all --pairs 3 --limit 25 --pvm "$(BIN)"
+
+# A debug build: scenarios end it at named points.
+nova:
+	$(CARGO) build --locked
+	tests/two-hosts/two-hosts install
+	tests/nova-cloud/cloud test "$(CARGO_TARGET_DIR)/debug/pvm" $(PLAY)
 
 deb: build
 	$(CARGO) deb --no-build --locked

@@ -3,12 +3,11 @@
 use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::journal::Managed;
-use crate::openstack::{self, Access, AccessError, ApiError, Cause, Session};
+use crate::openstack::{self, Access, AccessError, ApiError, Cause, Compute, Server, Session};
 
 /// The operator's cloud.
-pub(super) fn find(context: &Context, hosts: &Hosts) -> Result<Option<Access>, Stop> {
-    let named = context.global.os_cloud.as_deref().or(hosts.options.settings.nova.cloud.as_deref());
-    openstack::find(named).map_err(|error| match error {
+pub(super) fn find(hosts: &Hosts) -> Result<Option<Access>, Stop> {
+    openstack::find(hosts.options.settings.nova.cloud.as_deref()).map_err(|error| match error {
         AccessError::Wrong(_) => Stop::usage(error.to_string()),
         AccessError::Absent(_) => Stop::unknown(error.to_string()),
     })
@@ -32,7 +31,7 @@ pub(super) fn session_of(context: &Context, hosts: &Hosts, managed: &Managed) ->
     let named = context.global.os_cloud.as_deref().or(managed.cloud.as_deref());
     let found = match named {
         Some(name) => openstack::find(Some(name)).map_err(|error| Stop::unknown(error.to_string()))?,
-        None => find(context, hosts)?,
+        None => find(hosts)?,
     };
     let access = found.ok_or_else(|| {
         Stop::unknown(
@@ -40,4 +39,24 @@ pub(super) fn session_of(context: &Context, hosts: &Hosts, managed: &Managed) ->
         )
     })?;
     open(access)
+}
+
+/// The UUID of the server that has this name in Nova only, as one that was renamed since it booted; none where no cloud is
+/// described or Nova knows no such name.
+pub(super) fn uuid_of(hosts: &Hosts, name: &str) -> Result<Option<String>, Stop> {
+    let Some(access) = find(hosts)? else { return Ok(None) };
+    let session = open(access)?;
+    let mut named = Compute::new(&session).servers_named(name).map_err(|error| stop(&error))?;
+    match named.len() {
+        0 => Ok(None),
+        1 => Ok(named.pop().map(|server| server.id)),
+        _ => Err(Stop::refused(several(name, &named))),
+    }
+}
+
+/// That several servers have this name.
+pub(super) fn several(name: &str, servers: &[Server]) -> String {
+    let place = |one: &Server| format!("{} on {}", one.id, one.host.as_deref().unwrap_or("no host"));
+    let list: Vec<String> = servers.iter().map(place).collect();
+    format!("{} servers are named {name}: {}; give the UUID", servers.len(), list.join(", "))
 }

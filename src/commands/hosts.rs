@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Context, Stop};
 use crate::facts::fleet::{self, FleetError, Member};
 use crate::facts::reference::{wrong_group, wrong_uri};
-use crate::facts::{GatherOptions, HostRef, Settings, SettingsError};
+use crate::facts::{GatherOptions, HostRef, NovaSettings, Settings, SettingsError};
 use crate::model::causes::sentence;
 use crate::model::finding::Severity;
 use crate::model::identity::{self, Identity};
@@ -34,6 +34,10 @@ impl Hosts {
             Settings::default()
         } else {
             settings(context)?
+        };
+        let settings = match &global.os_cloud {
+            Some(cloud) => Settings { nova: NovaSettings { cloud: Some(cloud.clone()) }, ..settings },
+            None => settings,
         };
         let options = GatherOptions {
             root: global.root.clone(),

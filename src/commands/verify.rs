@@ -2,20 +2,24 @@
 
 use serde::Serialize;
 
+use super::cloud;
 use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop};
 use crate::cli::verify::{Since, Verify};
+use crate::domain::owners::Owner;
 use crate::domain::read;
 use crate::facts::HostRef;
 use crate::facts::remote::evidence;
 use crate::journal::{Lock, State, Store, Subject, now, state_directory};
-use crate::libvirt::{self, DomainXml};
+use crate::libvirt::{self, DomainXml, Hypervisor};
 use crate::migration::lookup::{self, LookupError};
+use crate::migration::nova::behind;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::HostdevKind;
+use crate::model::snapshot::{HostdevKind, Unknown};
 use crate::model::time::Timestamp;
+use crate::openstack::{Compute, Session};
 use crate::output::text::printable;
 use crate::proof::evidence::Asked;
 use crate::proof::{self, Question, Verdict, arrived};
@@ -31,6 +35,17 @@ struct Document<'a> {
     vfio_bytes: Option<u64>,
     #[serde(flatten)]
     verdict: &'a Verdict,
+    /// What Nova has wrong of a guest that it owns; absent where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nova: Option<&'a Nova>,
+}
+
+/// What Nova was found to have of the guest.
+#[derive(Debug, Serialize)]
+struct Nova {
+    wrong: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<Unknown>,
 }
 
 /// Runs the command.
@@ -70,7 +85,13 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
         .filter(|d| d.kind != HostdevKind::Mdev)
         .filter_map(|d| Some(proof::Device { address: d.source?, alias: d.alias.clone() }))
         .collect();
-    let since = begun(args.since, &guest.uuid).ok_or_else(|| {
+    let is_novas = Owner::of_definition(&xml).is_some_and(|owner| owner.word == "nova");
+    let session = match cloud::find(&hosts)?.filter(|_| is_novas) {
+        Some(access) => Some(cloud::open(access)?),
+        None => None,
+    };
+    let by_nova = |session| begun_by_nova(session, &guest.uuid);
+    let since = begun(args.since, &guest.uuid).or_else(|| session.as_ref().and_then(by_nova)).ok_or_else(|| {
         Stop::usage(format!("no pvm of this machine has moved {}: say --since when the migration began", guest.name))
     })?;
     let vfio_bytes = args
@@ -83,9 +104,13 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     // It has been seen running, so the logs are later than that.
     let question = Question { devices: &devices, since, running: received.asked, vfio_bytes };
     let verdict = arrived(&received, &question);
+    let nova = session.as_ref().map(|session| ask_nova(session, &guest.uuid, hypervisor.as_ref())).transpose()?;
     if context.printer.format == Format::Table {
-        let text = format!("{} on {label}: {verdict}", guest.name);
-        context.printer.result(&format!("{}\n", printable(&text))).or_stop(Outcome::Unknown)?;
+        let mut text = format!("{}\n", printable(&format!("{} on {label}: {verdict}", guest.name)));
+        for line in nova.iter().flat_map(Nova::lines) {
+            text = format!("{text}  {}\n", printable(&line));
+        }
+        context.printer.result(&text).or_stop(Outcome::Unknown)?;
     } else {
         context
             .printer
@@ -98,14 +123,41 @@ pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
                 devices: devices.iter().map(|device| device.address).collect(),
                 vfio_bytes,
                 verdict: &verdict,
+                nova: nova.as_ref(),
             })
             .or_stop(Outcome::Unknown)?;
     }
+    let (is_wrong, is_unknown) =
+        nova.as_ref().map_or((false, false), |nova| (!nova.wrong.is_empty(), !nova.unknown.is_empty()));
     Ok(match verdict {
+        Verdict::Verified | Verdict::NothingToProve | Verdict::NotVerified { .. } if is_wrong => Outcome::Incomplete,
+        Verdict::Verified | Verdict::NothingToProve if is_unknown => Outcome::Unknown,
         Verdict::Verified | Verdict::NothingToProve => Outcome::Fine,
         Verdict::Lost { .. } => Outcome::Incomplete,
         Verdict::NotVerified { .. } => Outcome::Unknown,
     })
+}
+
+impl Nova {
+    fn lines(&self) -> impl Iterator<Item = String> {
+        self.wrong.iter().cloned().chain(self.unknown.iter().map(|unknown| unknown.why.clone()))
+    }
+}
+
+/// What Nova has wrong of the guest, which runs on this host.
+fn ask_nova(session: &Session, uuid: &str, host: &dyn Hypervisor) -> Result<Nova, Stop> {
+    let nova = Compute::new(session);
+    let name = host.hostname().or_stop(Outcome::Unknown)?;
+    let hypervisors = nova.hypervisors().map_err(|error| cloud::stop(&error))?;
+    let known = hypervisors.iter().find(|one| one.hypervisor_hostname == name);
+    let service = known.map_or(name.as_str(), |one| &one.service.host);
+    let (wrong, unknown) = behind(nova, uuid, service).map_err(|error| cloud::stop(&error))?;
+    Ok(Nova { wrong, unknown: unknown.into_iter().map(|why| Unknown::new("placement", why)).collect() })
+}
+
+/// When Nova's last migration of the guest began, which may have gone by another machine's pvm or none.
+fn begun_by_nova(session: &Session, uuid: &str) -> Option<Timestamp> {
+    Compute::new(session).last_migration(uuid).ok().flatten()?.begun()
 }
 
 /// When the migration in question began.

@@ -29,7 +29,7 @@ use crate::model::snapshot::host::Slots;
 use crate::model::snapshot::{Snapshot, Unknown, Via};
 use kernel::Probe;
 pub use reference::{HostRef, HostRefError};
-pub use settings::{Facts, HostSettings, Settings, SettingsError};
+pub use settings::{Facts, HostSettings, NovaSettings, Settings, SettingsError};
 
 /// The rules of this room, by file.
 pub const RULES: &[&[&Rule]] = &[active::RULES, configure::RULES, kernel::RULES, kernel::mismatch::RULES];

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, Cause};
 use super::session::Session;
+use crate::model::time::Timestamp;
 
 /// A server, as far as pvm looks at it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -62,6 +63,10 @@ pub struct Migration {
     pub status: String,
     /// `live-migration` for those that pvm asks for.
     pub migration_type: String,
+    /// Its UUID, under which Placement holds what it has set aside.
+    pub uuid: String,
+    /// When it was asked for, in UTC without a zone.
+    pub created_at: String,
     /// Where the server comes from.
     pub source_compute: Option<String>,
     /// Where it goes; nothing while or because the scheduler has found no host.
@@ -80,6 +85,11 @@ pub enum Stage {
 }
 
 impl Migration {
+    /// When it was asked for.
+    pub fn begun(&self) -> Option<Timestamp> {
+        format!("{}Z", self.created_at.trim_end_matches('Z')).parse().ok()
+    }
+
     /// How far it is. A word that is not known is no end.
     pub fn stage(&self) -> Stage {
         match self.status.as_str() {
@@ -108,12 +118,24 @@ pub struct Running {
 #[derive(Debug, Clone, Copy)]
 pub struct Compute<'s> {
     session: &'s Session,
+    /// Whether a question that nobody answers is the caller's to ask again.
+    once: bool,
 }
 
 impl<'s> Compute<'s> {
     /// Nova of this cloud.
     pub const fn new(session: &'s Session) -> Self {
-        Self { session }
+        Self { session, once: false }
+    }
+
+    /// The same for a caller that goes on asking: an answer that does not come is not waited for twice.
+    #[must_use]
+    pub const fn asked_once(self) -> Self {
+        Self { once: true, ..self }
+    }
+
+    fn get(self, doing: &str, path: &str) -> Result<Value, ApiError> {
+        if self.once { self.session.get_once(doing, path) } else { self.session.get(doing, path) }
     }
 
     /// The server with this UUID; none when Nova has no such server, or does not show it to this user.
@@ -144,7 +166,7 @@ impl<'s> Compute<'s> {
     pub fn last_migration(self, uuid: &str) -> Result<Option<Migration>, ApiError> {
         let doing = format!("cannot read the migrations of server {uuid}");
         let path = format!("/os-migrations?instance_uuid={}&limit=1", query(uuid));
-        let mut body = self.session.get(&doing, &path)?;
+        let mut body = self.get(&doing, &path)?;
         let all: Vec<Migration> = read(&doing, body.get_mut("migrations").map(Value::take))?;
         Ok(all.into_iter().next())
     }
@@ -152,7 +174,7 @@ impl<'s> Compute<'s> {
     /// The numbers of the migration that runs; none when none does.
     pub fn running(self, uuid: &str) -> Result<Option<Running>, ApiError> {
         let doing = format!("cannot read the progress of server {uuid}");
-        let mut body = self.session.get(&doing, &format!("/servers/{}/migrations", segment(uuid)))?;
+        let mut body = self.get(&doing, &format!("/servers/{}/migrations", segment(uuid)))?;
         let all: Vec<Running> = read(&doing, body.get_mut("migrations").map(Value::take))?;
         Ok(all.into_iter().next())
     }
@@ -182,6 +204,13 @@ impl<'s> Compute<'s> {
             event.get("details").and_then(Value::as_str).filter(|_| failed).map(|text| text.trim().to_owned())
         };
         Ok(events.into_iter().flatten().filter_map(text).filter(|text| !text.is_empty()).collect())
+    }
+
+    /// Whether Placement still has resources set aside for this migration.
+    pub fn has_allocation(self, migration: &Migration) -> Result<bool, ApiError> {
+        let doing = format!("cannot read the allocations of migration {}", migration.id);
+        let body = self.session.get_placement(&doing, &format!("/allocations/{}", segment(&migration.uuid)))?;
+        Ok(body.get("allocations").and_then(Value::as_object).is_some_and(|held| !held.is_empty()))
     }
 
     fn list<T: DeserializeOwned>(self, doing: &str, path: &str, key: &str) -> Result<Vec<T>, ApiError> {

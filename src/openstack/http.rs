@@ -143,6 +143,9 @@ fn words(error: &ureq::Error) -> String {
         return "its certificate is of an authority that is not known here: name its CA file (cacert, OS_CACERT)"
             .into();
     }
+    if text.contains("CaUsedAsEndEntity") {
+        return "its certificate is an authority's own (CA:TRUE), which is not accepted for a server".into();
+    }
     text.to_owned()
 }
 

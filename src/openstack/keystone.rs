@@ -87,11 +87,16 @@ pub(super) fn token(doing: &str, answer: &Response) -> Result<Token, ApiError> {
 impl Token {
     /// The URL of Nova in this region and interface; `Err` says what there is instead.
     pub(super) fn compute(&self, access: &Access) -> Result<String, String> {
-        if let Some(url) = &access.compute_endpoint {
-            return Ok(url.clone());
+        match &access.compute_endpoint {
+            Some(url) => Ok(url.clone()),
+            None => self.endpoint(access, "compute"),
         }
+    }
+
+    /// The URL of a kind of service in this region and interface; `Err` says what there is instead.
+    pub(super) fn endpoint(&self, access: &Access, kind: &str) -> Result<String, String> {
         let all: Vec<&Endpoint> =
-            self.catalogue.iter().filter(|service| service.kind == "compute").flat_map(|s| &s.endpoints).collect();
+            self.catalogue.iter().filter(|service| service.kind == kind).flat_map(|s| &s.endpoints).collect();
         let fits = |endpoint: &&&Endpoint| {
             endpoint.interface == access.interface
                 && access.region.as_ref().is_none_or(|region| endpoint.region.as_ref() == Some(region))
@@ -103,11 +108,11 @@ impl Token {
         };
         match found.as_slice() {
             [only] => Ok(only.url.trim_end_matches('/').to_owned()),
-            [] if all.is_empty() => Err("the catalogue has no compute service: the credentials have no project".into()),
+            [] if all.is_empty() => Err(format!("the catalogue has no {kind} service")),
             [] => {
                 let region = access.region.as_ref().map_or(String::new(), |region| format!(" in {region}"));
                 Err(format!(
-                    "the catalogue has no {} endpoint of Nova{region}; it has: {}",
+                    "the catalogue has no {} endpoint of {kind}{region}; it has: {}",
                     access.interface,
                     list(&all)
                 ))
@@ -115,7 +120,7 @@ impl Token {
             [first, rest @ ..] if rest.iter().all(|other| other.url == first.url) => {
                 Ok(first.url.trim_end_matches('/').to_owned())
             }
-            _ => Err(format!("the catalogue has Nova in several regions; name one (region_name): {}", list(&all))),
+            _ => Err(format!("the catalogue has {kind} in several regions; name one (region_name): {}", list(&all))),
         }
     }
 }

@@ -16,9 +16,11 @@ mod session;
 mod version;
 
 #[cfg(test)]
+#[cfg(feature = "openstack")]
 mod session_tests;
 #[cfg(test)]
-pub(crate) mod stand;
+#[cfg(feature = "openstack")]
+mod stand;
 
 pub use access::{Access, AccessError};
 pub use compute::{Compute, Hypervisor, Migration, Running, Server, Stage};

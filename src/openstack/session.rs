@@ -44,7 +44,7 @@ impl Session {
         let request = Request { doing: &doing, method: "GET", url: &format!("{root}/"), body: None };
         let answer = asked_again(&requests, || http.send(&request, &[]))?;
         if !answer.is_success() {
-            return Err(refused(&doing, &answer));
+            return Err(refused(&doing, "Nova", &answer));
         }
         let version = version::negotiate(&answer).map_err(|why| ApiError::new(&doing, Cause::Unsuitable, why))?;
         Ok(Self { access, http, token: Mutex::new(token), compute, version, requests })
@@ -62,8 +62,27 @@ impl Session {
 
     /// Asks Nova; asked again when nobody answers, since a question changes nothing.
     pub(super) fn get(&self, doing: &str, path: &str) -> Result<Value, ApiError> {
-        let answer = asked_again(&self.requests, || self.with_token(doing, "GET", path, None, false))?;
-        if answer.is_success() { Ok(answer.body) } else { Err(refused(doing, &answer)) }
+        let url = format!("{}{path}", self.compute);
+        let answer = asked_again(&self.requests, || self.with_token(doing, "GET", &url, None, false))?;
+        if answer.is_success() { Ok(answer.body) } else { Err(refused(doing, "Nova", &answer)) }
+    }
+
+    /// Asks Nova once, for a caller that goes on asking anyway.
+    pub(super) fn get_once(&self, doing: &str, path: &str) -> Result<Value, ApiError> {
+        let answer = self.with_token(doing, "GET", &format!("{}{path}", self.compute), None, true)?;
+        if answer.is_success() { Ok(answer.body) } else { Err(refused(doing, "Nova", &answer)) }
+    }
+
+    /// Asks Placement, as `get` asks Nova.
+    pub(super) fn get_placement(&self, doing: &str, path: &str) -> Result<Value, ApiError> {
+        let endpoint = self.token().endpoint(&self.access, "placement");
+        let url = endpoint.map_err(|why| ApiError::new(doing, Cause::Unsuitable, why))? + path;
+        let answer = asked_again(&self.requests, || self.with_token(doing, "GET", &url, None, false))?;
+        if answer.is_success() { Ok(answer.body) } else { Err(refused(doing, "Placement", &answer)) }
+    }
+
+    fn token(&self) -> Token {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks Nova for a list, whole, however many pages it has.
@@ -96,11 +115,11 @@ impl Session {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Option<String>, ApiError> {
-        let answer = self.with_token(doing, method, path, body, true)?;
+        let answer = self.with_token(doing, method, &format!("{}{path}", self.compute), body, true)?;
         if answer.is_success() {
             Ok(answer.header("X-Openstack-Request-Id").map(str::to_owned))
         } else {
-            Err(refused(doing, &answer))
+            Err(refused(doing, "Nova", &answer))
         }
     }
 
@@ -109,12 +128,12 @@ impl Session {
         &self,
         doing: &str,
         method: &'static str,
-        path: &str,
+        url: &str,
         body: Option<&Value>,
         counted: bool,
     ) -> Result<Response, ApiError> {
-        let (url, version) = (format!("{}{path}", self.compute), format!("compute {}", self.version));
-        let request = Request { doing, method, url: &url, body };
+        let version = format!("compute {}", self.version);
+        let request = Request { doing, method, url, body };
         let send = |token: &Token| {
             let headers = [("X-Auth-Token", token.text.reveal()), ("OpenStack-API-Version", &version)];
             self.http.send(&request, &headers)
@@ -122,7 +141,7 @@ impl Session {
         if counted {
             self.requests.fetch_add(1, Ordering::Relaxed);
         }
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut token = self.token();
         let answer = send(&token)?;
         if answer.status != 401 {
             return Ok(answer);
@@ -165,7 +184,7 @@ fn asked_again(
     ask()
 }
 
-fn refused(doing: &str, answer: &Response) -> ApiError {
+fn refused(doing: &str, service: &str, answer: &Response) -> ApiError {
     let cause = match answer.status {
         401 => Cause::Credentials,
         403 => Cause::Forbidden,
@@ -175,5 +194,5 @@ fn refused(doing: &str, answer: &Response) -> ApiError {
         500.. | 429 => Cause::Failed,
         _ => Cause::Refused,
     };
-    ApiError::new(doing, cause, format!("Nova: {}", answer.words()))
+    ApiError::new(doing, cause, format!("{service}: {}", answer.words()))
 }

@@ -12,10 +12,10 @@ use crate::output::preflight as output;
 use crate::output::text::printable;
 
 /// Prints the plan as the result.
-pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned) -> Result<Outcome, Stop> {
+pub(super) fn show(context: &Context, args: &Migrate, planned: &Planned, by_nova: bool) -> Result<Outcome, Stop> {
     if context.global.output == Format::Table {
         output::print(&context.printer, std::slice::from_ref(&planned.report)).or_stop(Outcome::Unknown)?;
-        if let Some(plan) = &planned.plan {
+        if let Some(plan) = planned.plan.as_ref().filter(|_| !by_nova) {
             let mut text = format!("Flags: {}.\n", plan.flags.join(", "));
             for line in parameters::lines(plan) {
                 text = format!("{text}{}\n", printable(&line));
@@ -46,6 +46,29 @@ fn peer_to_peer(planned: &Planned) -> Option<String> {
     }
     let to = &migration.destination;
     Some(way::peer_to_peer(&migration.source.name, &to.name, &to.uri).words(&migration.source_label, &to.uri))
+}
+
+/// Prints on stderr what Nova is going to be told.
+pub(super) fn announce_nova(context: &Context, args: &Migrate, planned: &Planned, [from, to]: [&str; 2]) {
+    let what = if args.dry_run {
+        "Without --dry-run Nova is told to migrate"
+    } else if args.yes {
+        "Telling Nova to migrate"
+    } else {
+        "Nova is to be told to migrate"
+    };
+    let mut text = format!("{what} {}: {from} -> {to}", planned.facts.domain().name);
+    for moved in planned.migration.iter().flat_map(|migration| &migration.map) {
+        text = format!("{text}\n  {} -> {}, if Nova chooses as predicted", moved.source, moved.destination);
+    }
+    if let Some(limit) = args.timeout {
+        text = format!("{text}\n  Timeout: {} s, then Nova is told to abort", limit.as_secs_f64());
+    }
+    context.printer.note(&printable_lines(&text));
+}
+
+fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints on stderr what is going to be done.

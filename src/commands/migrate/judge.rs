@@ -47,6 +47,8 @@ pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
 
 /// What Nova checks itself before it migrates.
 const CHECKED_BY_NOVA: &[&str] = &["nova-stored-request"];
+/// What says how libvirt would be told to migrate, or who else could: Nova has its own way.
+const NOT_NOVAS: &[&str] = &["guest-owner", "peer-to-peer", "migration-address"];
 
 /// The migration, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
 /// whole report first. `by_nova`: Nova moves it, which is the owner.
@@ -58,7 +60,7 @@ pub(super) fn judge<'a>(
 ) -> Result<&'a journal::Plan, Stop> {
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     let mut stops = None;
-    for row in rows {
+    for row in rows.filter(|row| !(by_nova && NOT_NOVAS.contains(&&*row.finding.code))) {
         let weight = match weigh(row, args) {
             Weight::Stops(Outcome::Unknown) if by_nova && CHECKED_BY_NOVA.contains(&&*row.finding.code) => {
                 Weight::Shown

@@ -94,7 +94,7 @@ pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     for _ in 0..MOST_PLANS {
         let planned = plan::make(&hosts, &sides, &wanted, &claims, &excluded)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], &sides, args)?;
-        if let Some(access) = nova::access(context, &hosts, args, &planned)? {
+        if let Some(access) = nova::access(&hosts, args, &planned)? {
             let run = nova::Run { context, args, hosts: &hosts, sides: [source, destination] };
             let outcome = run.migrate(&directory, &signals, access, &planned)?;
             sides.close();
@@ -170,10 +170,9 @@ fn dry_run(
     planned: &Planned,
 ) -> Result<Outcome, Stop> {
     usable::are_usable([&planned.facts.source, &planned.facts.destination], sides, args)?;
-    let outcome = announce::show(context, args, planned)?;
-    if let (Some(access), Sides::Live { source, destination, .. }) =
-        (nova::access(context, hosts, args, planned)?, sides)
-    {
+    let access = nova::access(hosts, args, planned)?;
+    let outcome = announce::show(context, args, planned, access.is_some())?;
+    if let (Some(access), Sides::Live { source, destination, .. }) = (access, sides) {
         nova::Run { context, args, hosts, sides: [source, destination] }.show(access, planned)?;
     }
     if let Some(path) = &args.save_plan {

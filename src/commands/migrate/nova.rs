@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::plan::Planned;
 use super::signals::Signals;
-use super::{Locked, Moving, confirmed, judge, lock, refuse_unfinished, show, sides};
+use super::{Locked, Moving, announce, confirmed, judge, lock, refuse_unfinished, show, sides};
 use crate::cli::migrate::Migrate;
-use crate::commands::cloud::{find, open, stop};
+use crate::commands::cloud::{find, open, several, stop};
 use crate::commands::hosts::Hosts;
 use crate::commands::recover::RealWorld;
 use crate::commands::{Context, OrStop as _, Stop};
@@ -20,18 +20,12 @@ use crate::model::paste::quoted;
 use crate::openstack::{Access, Compute, Hypervisor, Server, Session, Stage};
 use crate::output::events::Events;
 use crate::output::progress::Reporter;
-use crate::output::text::printable;
 
 /// The cloud by which this guest is moved; none where it is not Nova's, is to be moved without Nova, or where no cloud is
 /// described.
-pub(super) fn access(
-    context: &Context,
-    hosts: &Hosts,
-    args: &Migrate,
-    planned: &Planned,
-) -> Result<Option<Access>, Stop> {
+pub(super) fn access(hosts: &Hosts, args: &Migrate, planned: &Planned) -> Result<Option<Access>, Stop> {
     let is_novas = planned.facts.domain().owner.as_deref() == Some("nova");
-    if !is_novas || args.bypass_owner.is_some() || args.rehearse { Ok(None) } else { find(context, hosts) }
+    if !is_novas || args.bypass_owner.is_some() || args.rehearse { Ok(None) } else { find(hosts) }
 }
 
 /// One run of the command for one guest of Nova.
@@ -48,10 +42,7 @@ impl Run<'_> {
     pub(super) fn show(&self, access: Access, planned: &Planned) -> Result<(), Stop> {
         let session = open(access)?;
         let managed = self.managed(&session, planned)?;
-        self.context.printer.note(&printable(&format!(
-            "{} is run by Nova: without --dry-run Nova is told to migrate it from {} to {}, and chooses its devices there.",
-            planned.facts.domain().name, managed.source, managed.destination
-        )));
+        announce::announce_nova(self.context, self.args, planned, [&managed.source, &managed.destination]);
         Ok(())
     }
 
@@ -64,10 +55,10 @@ impl Run<'_> {
         planned: &Planned,
     ) -> Result<Outcome, Stop> {
         self.refuse_what_nova_decides()?;
-        super::announce::announce(self.context, self.args, planned);
         let plan = judge::judge(self.context, self.args, planned, true)?;
         let session = open(access)?;
         let managed = self.managed(&session, planned)?;
+        announce::announce_nova(self.context, self.args, planned, [&managed.source, &managed.destination]);
         // Nova unplugs ports and plugs them in by itself.
         let migration = journal::Plan { nova: Some(managed.clone()), ports: Vec::new(), ..plan.clone() };
         // The devices are Nova's to give: only the guest is locked.
@@ -166,9 +157,7 @@ impl Run<'_> {
         if named.len() < 2 {
             return Ok(());
         }
-        let list: Vec<String> =
-            named.iter().map(|one| format!("{} on {}", one.id, one.host.as_deref().unwrap_or("no host"))).collect();
-        Err(Stop::refused(format!("{} servers are named {wanted}: {}; give the UUID", named.len(), list.join(", "))))
+        Err(Stop::refused(several(wanted, &named)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::wanted::Wanted;
+use crate::commands::cloud;
 use crate::commands::hosts::Hosts;
 use crate::commands::{OrStop as _, Stop};
 use crate::domain;
@@ -100,7 +101,7 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
         || {
             let source = connect(hosts, from, &wanted.from)?;
             let name = source.name()?;
-            let (source, guest) = both(|| source.clone().identified(), || source.find(&name, &wanted.instance));
+            let (source, guest) = both(|| source.clone().identified(), || source.find(hosts, &name, &wanted.instance));
             Ok::<_, Stop>((source?, guest))
         },
     );
@@ -214,8 +215,17 @@ impl Reached {
         Ok(Side { host: self.host, word: self.word, name, uuid, hypervisor: self.hypervisor })
     }
 
-    fn find(&self, name: &str, wanted: &str) -> Result<DomainInfo, Stop> {
-        let guest = lookup::find(self.hypervisor.as_ref(), name, wanted).map_err(|e| match e {
+    fn find(&self, hosts: &Hosts, name: &str, wanted: &str) -> Result<DomainInfo, Stop> {
+        let look = |wanted: &str| lookup::find(self.hypervisor.as_ref(), name, wanted);
+        let guest = match look(wanted) {
+            // Its definition has the name that it was booted with.
+            Err(error @ LookupError::Absent { .. }) => match cloud::uuid_of(hosts, wanted)? {
+                Some(uuid) => look(&uuid),
+                None => Err(error),
+            },
+            found => found,
+        };
+        let guest = guest.map_err(|e| match e {
             LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
             LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
         })?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::follow::Followed;
+use super::left;
 use super::verdict::{self, End};
 use crate::domain::read;
 use crate::journal::{DeviceMove, Entry, JournalError, Managed, Receipt, Side, now};
@@ -15,6 +16,7 @@ use crate::migration::steps::arrive::proof;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 use crate::openstack::{Compute, Migration, Stage};
+use crate::proof::Verdict;
 
 /// Between two looks at both hosts.
 const SOON: Duration = Duration::from_millis(250);
@@ -46,8 +48,9 @@ pub(super) fn end(
         Some(Side::Source) => ground.state.source_verdict.clone(),
         _ => ground.state.verdict.clone(),
     };
-    let judged = verdict::judge(&End {
+    let mut judged = verdict::judge(&End {
         place: place_now,
+        gone: source == Seen::Absent && destination == Seen::Absent,
         server,
         record: followed.record.as_ref(),
         verdict: verdict.as_ref(),
@@ -55,8 +58,15 @@ pub(super) fn end(
         failed: failed.as_ref().map_or(Outcome::Undone, |failed| failed.outcome),
         hosts: [&managed.source, &managed.destination],
     });
-    let open =
-        unrecorded.or_else(|| place.err().map(|why| format!("where it runs is not clear: {why}"))).or_else(|| {
+    if let Some(held) = held_by_placement(ground, nova, followed) {
+        judged.wrong.push(held);
+        if judged.outcome != Outcome::Undecided {
+            judged.outcome = Outcome::Incomplete;
+        }
+    }
+    let open = unrecorded
+        .or_else(|| place.err().filter(|_| !judged.closed).map(|why| format!("where it runs is not clear: {why}")))
+        .or_else(|| {
             (!judged.closed).then(|| followed.given_up.clone().unwrap_or_else(|| "it is looked at again".into()))
         });
     let outcome = if open.is_some() && judged.outcome == Outcome::Fine { Outcome::Incomplete } else { judged.outcome };
@@ -72,12 +82,24 @@ pub(super) fn end(
         },
         outcome,
     );
+    let receipt = receipt(ground, followed, outcome, place_now, verdict, summary);
+    close(ground, place_now, open.is_none(), outcome, receipt)
+}
+
+fn receipt(
+    ground: &Ground<'_>,
+    followed: &Followed,
+    outcome: Outcome,
+    place: Option<Side>,
+    verdict: Option<Verdict>,
+    summary: String,
+) -> Receipt {
     let job = followed.job.as_ref();
     let number = |name| job.and_then(|job: &crate::libvirt::Job| job.get(name));
-    let receipt = Receipt {
+    Receipt {
         exit_code: outcome.code(),
         summary,
-        runs_on: place_now.map(|side| ground.name(side).to_owned()),
+        runs_on: place.map(|side| ground.name(side).to_owned()),
         phases: ground.clock.as_ref().map_or(Vec::new(), Clock::phases),
         total_ms: match &ground.clock {
             Some(clock) => Some(milliseconds(clock.elapsed())),
@@ -89,8 +111,17 @@ pub(super) fn end(
         verdict,
         map: ground.state.map.clone(),
         missing_ports: Vec::new(),
-    };
-    close(ground, place_now, open.is_none(), outcome, receipt)
+    }
+}
+
+/// What Placement still holds for the migration, once that is over.
+fn held_by_placement(ground: &mut Ground<'_>, nova: Compute<'_>, followed: &Followed) -> Option<String> {
+    let record = followed.record.as_ref().filter(|record| record.stage() != Stage::UnderWay)?;
+    left::of_placement(nova, record).unwrap_or_else(|error| {
+        // Who may move servers need not be let in there.
+        ground.note(&error.to_string());
+        None
+    })
 }
 
 fn close(ground: &mut Ground<'_>, place: Option<Side>, is_over: bool, outcome: Outcome, receipt: Receipt) -> Ending {
@@ -180,21 +211,28 @@ fn record_what_was_seen(
     failed: Option<&Failed>,
     place: Option<Side>,
 ) -> Result<(), JournalError> {
-    let vfio_bytes = followed.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
+    let sent = followed.job.as_ref().and_then(|job| job.get("vfio_data_transferred"));
+    let vfio_bytes = sent.or(ground.state.vfio_bytes);
     let error = failed.map(|failed| failed.why.clone());
     ground.note_down(&Entry::PerformReturned { error, vfio_bytes, peer_unreached: false })?;
+    let begun = followed.record.as_ref().is_some_and(|record| record.dest_compute.is_some());
+    let unwatched = ground.clock.is_none() && begun;
     match place {
         Some(Side::Destination) => {
-            let map = devices_there(ground);
-            if map != ground.state.map {
-                ground.note("Nova chose other devices than predicted");
-                ground.note_down(&Entry::Reclaim { map })?;
-            }
-            let verdict = proof(ground, Side::Destination);
+            let verdict = match devices_there(ground) {
+                Some(map) => {
+                    if map != ground.state.map {
+                        ground.note("Nova chose other devices than predicted");
+                        ground.note_down(&Entry::Reclaim { map })?;
+                    }
+                    proof(ground, Side::Destination)
+                }
+                None => Verdict::not_verified("which devices it has there could not be read"),
+            };
             ground.note_down(&Entry::Verify { side: Side::Destination, verdict })
         }
-        // A guest that was never stopped has what it had.
-        Some(Side::Source) if ground.state.switched.is_some() => {
+        // A guest that was never stopped has what it had; whether it was is not known where nobody watched.
+        Some(Side::Source) if ground.state.switched.is_some() || unwatched => {
             let verdict = proof(ground, Side::Source);
             ground.note_down(&Entry::Verify { side: Side::Source, verdict })
         }
@@ -202,14 +240,17 @@ fn record_what_was_seen(
     }
 }
 
-/// The map as it came to be: Nova keeps each device's place in the guest.
-fn devices_there(ground: &mut Ground<'_>) -> Vec<DeviceMove> {
+/// The map as it came to be: Nova keeps each device's place in the guest. None when a device of it is not known.
+fn devices_there(ground: &mut Ground<'_>) -> Option<Vec<DeviceMove>> {
     let planned = ground.state.map.clone();
-    let xml = ground.call(Side::Destination, |host, uuid| host.xml(uuid, DomainXml::Live));
-    let Some(there) = xml.ok().and_then(|xml| read::read(&xml).ok()) else { return planned };
-    let found = |moved: &DeviceMove| {
+    if planned.is_empty() {
+        return Some(planned);
+    }
+    let xml = ground.call(Side::Destination, |host, uuid| host.xml(uuid, DomainXml::Live)).ok()?;
+    let there = read::read(&xml).ok()?;
+    let found = |moved: DeviceMove| {
         let same = there.hostdevs.iter().find(|device| device.guest_address == moved.guest_address)?;
-        Some(DeviceMove { destination: same.source?, ..moved.clone() })
+        Some(DeviceMove { destination: same.source?, ..moved })
     };
-    planned.iter().map(|moved| found(moved).unwrap_or_else(|| moved.clone())).collect()
+    planned.into_iter().map(found).collect()
 }

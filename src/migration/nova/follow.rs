@@ -3,7 +3,7 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use crate::journal::{Entry, Managed, Side};
+use crate::journal::{Entry, Managed, Side, now};
 use crate::libvirt::{Happened, Job};
 use crate::migration::answer::Seen;
 use crate::migration::event::{Progress, What, moment};
@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// Nova is asked no more often than this.
 const ASK: Duration = Duration::from_secs(1);
 /// A request whose answer was lost has a record within this time, or was not taken.
-const UNANSWERED: Duration = Duration::from_secs(60);
+const UNANSWERED_MS: i64 = 60_000;
 /// So long Nova may go on with a guest that runs on the destination already, or stay silent.
 const AFTER_ARRIVAL: Duration = Duration::from_secs(120);
 /// So long Nova's record may stand still while no job of libvirt runs: a large image may be on its way.
@@ -54,27 +54,27 @@ pub(super) struct Follow<'f, 'a> {
     told: (bool, bool),
     /// Whether Nova has taken the wish to abort.
     aborting: bool,
-    /// Nova's numbers are asked for at every other time.
-    turn: bool,
+    /// Whether the record was what Nova was asked for last: another question is never asked twice in a row.
+    has_read: bool,
 }
 
 impl<'f, 'a> Follow<'f, 'a> {
     pub(super) fn new(ground: &'f mut Ground<'a>, managed: &'f Managed, nova: Compute<'f>, line: &'f Line) -> Self {
-        let now = moment();
+        let moment = moment();
         Self {
             ground,
             managed,
-            nova,
+            nova: nova.asked_once(),
             line,
             seen: Followed::default(),
-            begun: now,
-            moved: now,
+            begun: moment,
+            moved: moment,
             asked: None,
             job: false,
             arrived: None,
             told: (false, false),
             aborting: false,
-            turn: false,
+            has_read: false,
         }
     }
 
@@ -161,12 +161,12 @@ impl<'f, 'a> Follow<'f, 'a> {
     /// Asks Nova one question; whether it answered.
     fn ask_nova(&mut self) -> bool {
         let uuid = self.ground.uuid();
-        if self.must_abort() {
+        let is_running = self.seen.record.as_ref().is_some_and(|record| record.status == "running");
+        let has_read = std::mem::replace(&mut self.has_read, false);
+        if has_read && self.must_abort() {
             return self.abort(&uuid);
         }
-        self.turn = !self.turn;
-        let is_running = self.seen.record.as_ref().is_some_and(|record| record.status == "running");
-        if is_running && !self.job && !self.turn {
+        if has_read && is_running && !self.job {
             if let Ok(Some(running)) = self.nova.running(&uuid) {
                 let progress = Progress {
                     memory_total: running.memory_total_bytes.unwrap_or(0),
@@ -178,12 +178,16 @@ impl<'f, 'a> Follow<'f, 'a> {
             }
             return true;
         }
+        self.has_read = true;
         match self.nova.last_migration(&uuid) {
             Ok(record) => {
                 let record = record.filter(|record| record.id > self.managed.before);
                 if record != self.seen.record {
                     self.moved = moment();
-                    if let Some(record) = &record {
+                    let before = self.seen.record.as_ref().map(|record| record.status.as_str());
+                    if before != record.as_ref().map(|record| record.status.as_str())
+                        && let Some(record) = &record
+                    {
                         self.ground.note(&format!("Nova's migration {}: {}", record.id, record.status));
                     }
                     self.seen.record = record;
@@ -206,13 +210,11 @@ impl<'f, 'a> Follow<'f, 'a> {
 
     fn must_abort(&self) -> bool {
         let under_way = self.seen.record.as_ref().is_some_and(|record| record.stage() == Stage::UnderWay);
-        // Whoever looks after an abort must still see the end: every other turn asks for the record.
-        self.seen.stopped.is_some() && under_way && !self.aborting && !self.has_switched() && !self.turn
+        self.seen.stopped.is_some() && under_way && !self.aborting && !self.has_switched()
     }
 
     /// Tells Nova to abort. It refuses before libvirt is at it, and is told again.
     fn abort(&mut self, uuid: &str) -> bool {
-        self.turn = true;
         let migration = self.seen.record.as_ref().map_or(0, |record| record.id);
         if !self.ground.state.aborted
             && let Err(error) = self.ground.record(&Entry::NovaAbort { migration })
@@ -246,7 +248,7 @@ impl<'f, 'a> Follow<'f, 'a> {
         if record.is_some_and(|record| record.stage() != Stage::UnderWay) {
             return true;
         }
-        if answered && record.is_none() && self.begun.elapsed() > UNANSWERED {
+        if answered && record.is_none() && now().since(self.ground.performed()) > UNANSWERED_MS {
             self.seen.given_up = Some("Nova has no record of it".to_owned());
             return true;
         }

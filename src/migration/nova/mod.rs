@@ -5,6 +5,7 @@
 
 mod end;
 mod follow;
+mod left;
 mod verdict;
 
 use std::sync::mpsc;
@@ -20,6 +21,7 @@ use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 use crate::openstack::{ApiError, Cause, Compute};
 use follow::{Follow, Followed};
+pub use left::behind;
 
 /// Has Nova migrate the guest of this ground, and brings that to its end.
 pub fn migrate(ground: &mut Ground<'_>, managed: &Managed, nova: Compute<'_>, line: &Line) -> Ending {

@@ -1,9 +1,9 @@
 //! What a migration by Nova came to, from what was seen at its end. Pure: Nova's word is no proof in either direction.
 
+use super::left::of_server;
 use crate::journal::Side;
 use crate::migration::answer::Seen;
 use crate::model::outcome::Outcome;
-use crate::model::paste::quoted;
 use crate::openstack::{Migration, Server, Stage};
 use crate::proof::Verdict;
 
@@ -12,6 +12,8 @@ use crate::proof::Verdict;
 pub(super) struct End<'a> {
     /// Where both hypervisors say that the guest is; none when they do not.
     pub(super) place: Option<Side>,
+    /// Whether both say that they do not know the guest.
+    pub(super) gone: bool,
     /// What Nova says of the server, or why it does not.
     pub(super) server: Result<Option<Server>, String>,
     /// Nova's record of the migration.
@@ -60,6 +62,10 @@ pub(super) fn place(source: &Seen, destination: &Seen, names: [&str; 2]) -> Resu
 /// Judges the end.
 pub(super) fn judge(end: &End<'_>) -> Judged {
     let Some(place) = end.place else {
+        if end.gone && end.server == Ok(None) {
+            let wrong = vec!["it is gone: neither host knows it, and Nova has no such server any more".to_owned()];
+            return Judged { outcome: Outcome::Incomplete, wrong, closed: true };
+        }
         return Judged { outcome: Outcome::Undecided, wrong: Vec::new(), closed: false };
     };
     let moved = place == Side::Destination;
@@ -99,25 +105,6 @@ pub(super) fn judge(end: &End<'_>) -> Judged {
         (false, _) => Outcome::Incomplete,
     };
     Judged { outcome, wrong, closed }
-}
-
-/// What Nova has wrong of a server whose guest runs on this host, which both hypervisors say. Each in words that follow "but",
-/// with the command that sets it right.
-pub(super) fn of_server(server: &Server, host: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if server.status == "ERROR" {
-        let uuid = quoted(&server.id);
-        wrong.push(format!(
-            "Nova shows the server in ERROR although the guest runs; to reset that: openstack server set --state active {uuid}"
-        ));
-    }
-    if let Some(named) = server.host.as_deref().filter(|named| *named != host) {
-        wrong.push(format!("Nova says that it is on {named}"));
-    }
-    if let Some(task) = &server.task_state {
-        wrong.push(format!("Nova is still at it (task_state {task})"));
-    }
-    wrong
 }
 
 #[cfg(test)]
@@ -172,6 +159,7 @@ mod tests {
             let record = record(word);
             let end = End {
                 place,
+                gone: false,
                 server: Ok(Some(server(status, host))),
                 record: Some(&record),
                 verdict: Some(verdict),
@@ -183,6 +171,8 @@ mod tests {
             let words = judged.wrong.join(" and ");
             assert_eq!((judged.outcome, judged.closed), (outcome, closed), "{word} {status} {place:?}: {words}");
             assert!(words.contains(said) && words.is_empty() == said.is_empty(), "{words}");
+            let gone = End { place: None, gone: true, ..end.clone() };
+            assert!(!judge(&gone).closed && judge(&End { server: Ok(None), ..gone }).closed, "deleted by its user");
             let silent = judge(&End { server: Err("silence".into()), ..end });
             assert!(!silent.closed, "what Nova makes of it is still to be found out");
         }

@@ -12,7 +12,7 @@ use pvm::model::outcome::Outcome;
 use super::roff::{entry, escape, markdown, title};
 
 /// Pages that are written by hand: name and section.
-const BY_HAND: &[(&str, &str)] = &[("pvm.yaml", "5"), ("pvm-guide", "7")];
+const BY_HAND: &[(&str, &str)] = &[("pvm.yaml", "5"), ("pvm-guide", "7"), ("pvm-openstack", "7")];
 
 /// Sections that every page of a command has, in this order.
 pub const SECTIONS: &[&str] =
