@@ -1,22 +1,14 @@
 //! One request over HTTP, with limits on its time and on the size of its answer. No redirect is followed: a token goes to the
 //! service it is for and nowhere else.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::access::Access;
 use super::error::{ApiError, Cause};
 
-/// A service that cannot be reached is given up after this time.
-const CONNECT: Duration = Duration::from_secs(10);
-/// A whole request takes no longer.
-const WHOLE: Duration = Duration::from_secs(30);
-/// More than a page of the largest list.
-const MOST_BYTES: u64 = 16 << 20;
-
 /// A request.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "openstack"), expect(dead_code, reason = "nothing is sent then"))]
 pub(super) struct Request<'a> {
     /// What it is for, in words that errors begin with.
     pub(super) doing: &'a str,
@@ -63,7 +55,14 @@ pub(super) struct Http {
 #[cfg(feature = "openstack")]
 impl Http {
     pub(super) fn new(access: &Access) -> Result<Self, ApiError> {
+        use std::time::Duration;
+
         use ureq::tls::{RootCerts, TlsConfig};
+
+        /// A service that cannot be reached is given up after this time.
+        const CONNECT: Duration = Duration::from_secs(10);
+        /// A whole request takes no longer.
+        const WHOLE: Duration = Duration::from_secs(30);
 
         let roots = if access.verify { roots(access)? } else { Vec::new() };
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -84,6 +83,9 @@ impl Http {
     }
 
     pub(super) fn send(&self, request: &Request<'_>, headers: &[(&str, &str)]) -> Result<Response, ApiError> {
+        /// More than a page of the largest list.
+        const MOST_BYTES: u64 = 16 << 20;
+
         let failed = |error: &dyn std::fmt::Display| {
             ApiError::new(request.doing, Cause::Unsuitable, format!("{}: {error}", request.url))
         };
@@ -158,7 +160,6 @@ impl Http {
 
     #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(super) fn send(&self, request: &Request<'_>, _: &[(&str, &str)]) -> Result<Response, ApiError> {
-        let limits = format!("{} s, {} s, {MOST_BYTES} bytes", CONNECT.as_secs(), WHOLE.as_secs());
-        Err(ApiError::new(request.doing, Cause::Unsuitable, format!("built without HTTP (limits: {limits})")))
+        Err(ApiError::new(request.doing, Cause::Unsuitable, "this pvm was built without the feature openstack"))
     }
 }
