@@ -16,6 +16,7 @@ pub(crate) const NO_DEVICE_SPEC: &str = "no-device-spec";
 pub(crate) const NOVA_FILTER: &str = "nova-filter";
 pub(crate) const NUMA_POLICY: &str = "numa-policy";
 pub(crate) const PF_IN_USE: &str = "pf-in-use";
+pub(crate) const PHYSICAL_FUNCTION: &str = "physical-function";
 pub(crate) const PORT_NETWORK: &str = "port-network";
 pub(crate) const PROBED_MIGRATABLE: &str = "probed-migratable";
 pub(crate) const VARIANT_DRIVER: &str = "variant-driver";

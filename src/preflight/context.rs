@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::domain::guest::Guest;
 use crate::model::paste::quoted;
 use crate::model::snapshot::host::Host;
-use crate::model::snapshot::{Domain, Snapshot};
+use crate::model::snapshot::{DevType, Domain, Snapshot};
 use crate::plan::instance::Held;
 use crate::plan::pair::Pair;
 use crate::plan::{InstancePlan, Role};
@@ -99,6 +99,11 @@ impl DevicePair<'_> {
     /// Whether the device's state moves: a port without it is detached and attached.
     pub fn migrates(&self) -> bool {
         self.held.role != Role::Port || self.held.port_migrates
+    }
+
+    /// Whether it is a PF that would have to move with its state.
+    pub fn is_whole(&self) -> bool {
+        self.migrates() && self.pair.source.dev_type == DevType::Pf
     }
 
     /// Whether the guest's XML makes libvirt program MAC and VLAN of the VF.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, Run};
 use super::checks::checks;
-use super::checks::device::{PHYSICAL_FUNCTION, is_whole};
 use super::context::{DevicePair, Hosts, Instance, Namesakes};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::terms::Terms;
@@ -14,6 +13,7 @@ use crate::domain::guest::Guest;
 use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot, Unknown, Via};
+use crate::plan::codes::PHYSICAL_FUNCTION;
 use crate::plan::pair::Pair;
 use crate::plan::{InstancePlan, Known, Planner, Wishes};
 
@@ -136,7 +136,7 @@ fn instance_report(
                     let pair = Pair::new((hosts.source, source), (hosts.destination, target));
                     let device = DevicePair { instance: &instance, held, pair };
                     // What is said of a VF would be wrong of a PF.
-                    if is_whole(&device) && check.rule.code != PHYSICAL_FUNCTION {
+                    if device.is_whole() && check.rule.code != PHYSICAL_FUNCTION {
                         continue;
                     }
                     rows.extend(run(&device).into_iter().map(|v| row(check, v, Some(domain), Some(held.address))));

@@ -22,7 +22,6 @@ const WITHOUT_FILES: &[&str] = &[
     "devtmpfs",
     "efivarfs",
     "fusectl",
-    "hugetlbfs",
     "mqueue",
     "nsfs",
     "proc",

@@ -11,8 +11,6 @@ mod prelude {
     pub(super) use crate::preflight::context::{DevicePair, name, version};
 }
 
-pub(crate) use physical_function::{PHYSICAL_FUNCTION, is_whole};
-
 checks! {
     physical_function,
     same,

@@ -1,10 +1,7 @@
 //! No whole physical function.
 
 use super::prelude::*;
-use crate::model::snapshot::DevType;
-
-/// Its code.
-pub(crate) const PHYSICAL_FUNCTION: &str = "physical-function";
+use crate::plan::codes::PHYSICAL_FUNCTION;
 
 check! {
     /// The guest holds a whole physical function, which cannot move with its state.
@@ -20,13 +17,8 @@ check! {
     PHYSICAL_FUNCTION: Error, Device(run), never_ignored
 }
 
-/// Whether a device of the guest is a PF that would have to move with its state.
-pub(crate) fn is_whole(device: &DevicePair<'_>) -> bool {
-    device.migrates() && device.pair.source.dev_type == DevType::Pf
-}
-
 fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
-    if !is_whole(device) {
+    if !device.is_whole() {
         return Vec::new();
     }
     let address = device.held.address;

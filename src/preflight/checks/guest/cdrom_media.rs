@@ -54,6 +54,13 @@ fn medium(instance: &Instance<'_>, disk: &Disk, path: &str) -> Option<Verdict> {
                     Verdict::fail(format!("{path} of {} has {here} bytes, and {there} on {}", disk.target, name(host)))
                         .remedy(eject),
                 ),
+                _ if disk.device == "floppy" && !disk.readonly => Some(
+                    Verdict::fail(format!(
+                        "{path} of {} can be written and is on local storage: libvirt calls the migration unsafe",
+                        disk.target
+                    ))
+                    .remedy(eject),
+                ),
                 _ => Some(
                     Verdict::fail(format!(
                         "{path} of {} is on local storage of both hosts: the guest goes on reading {}'s file",

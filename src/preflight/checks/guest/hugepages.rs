@@ -1,6 +1,7 @@
 //! The destination has the huge pages.
 
 use super::prelude::*;
+use crate::model::snapshot::Host;
 
 check! {
     /// The destination has too few free huge pages of the guest's size.
@@ -29,6 +30,15 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         .filter(|(size, _)| *first == 0 || *size == first)
         .map(|(size, count)| size.saturating_mul(*count))
         .fold(0, u64::saturating_add);
+    // Every host with huge pages for guests has them mounted; an older snapshot of either host does not say so.
+    let mounted = |host: &Host| host.mounts.iter().flatten().any(|mount| mount.fs == "hugetlbfs");
+    if mounted(instance.source()) && host.mounts.is_some() && !mounted(host) {
+        let message = format!("no hugetlbfs is mounted on {}: libvirt has no huge pages for guests there", name(host));
+        return vec![Verdict::fail(message).remedy(format!(
+            "mount -t hugetlbfs hugetlbfs /dev/hugepages and a restart of libvirtd, on {}",
+            name(host)
+        ))];
+    }
     vec![if free < wanted {
         Verdict::fail(format!(
             "{} has {} in free huge pages, the guest needs {}",

@@ -65,12 +65,13 @@ fn lacking(instance: &Instance<'_>) -> Vec<Verdict> {
     let is_absent = |path: &String| matches!(host.paths.get(path), Some(PathKind::Absent | PathKind::Nowhere));
     let lacks = |file: QemuFile| {
         let here = file.places.iter().find(is_there)?;
-        let verdict = Verdict::fail(format!("{} lacks {here}, {}", name(host), file.what)).remedy(format!(
+        let message = format!("{} lacks {here}, {}", name(host), file.what);
+        let verdict = if file.is_module && !same_release { Verdict::unknown(message) } else { Verdict::fail(message) };
+        let verdict = verdict.remedy(format!(
             "dpkg -S {0} or rpm -qf {0}, on {1}, names the package",
             quoted(here),
             name(source)
         ));
-        let verdict = if file.is_module && !same_release { verdict.weighing(Severity::Warning) } else { verdict };
         file.places.iter().all(is_absent).then_some(verdict)
     };
     qemu_files(instance.guest).into_iter().filter_map(lacks).collect()
