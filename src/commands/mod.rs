@@ -114,7 +114,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
 
 /// Whether the command is one that changes something, so that it has to say when it did not.
 fn may_change(command: &Command) -> bool {
-    matches!(command, Command::Migrate(args) if !args.dry_run) || matches!(command, Command::Recover(_))
+    match command {
+        Command::Migrate(args) => !args.dry_run,
+        Command::Drain(args) => !args.dry_run,
+        _ => matches!(command, Command::Recover(_)),
+    }
 }
 
 /// Each subcommand offers only the formats it has.
@@ -122,7 +126,8 @@ fn offered(format: Format, command: &Command) -> Result<(), Stop> {
     let (has_it, name) = match format {
         Format::Table | Format::Json | Format::Yaml => return Ok(()),
         Format::Ndjson => {
-            (matches!(command, Command::Migrate(_) | Command::Inventory(_)), "ndjson is for migrate and inventory")
+            let has_it = matches!(command, Command::Migrate(_) | Command::Drain(_) | Command::Inventory(_));
+            (has_it, "ndjson is for migrate, drain and inventory")
         }
         Format::Compact => (matches!(command, Command::Inventory(_)), "compact is for inventory"),
         Format::Prometheus => (matches!(command, Command::Inventory(_)), "prometheus is for inventory"),

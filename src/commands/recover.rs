@@ -39,7 +39,7 @@ use crate::proof::{Received, Verdict};
 
 /// One migration, as `-o json` shows it.
 #[derive(Debug, Default, Serialize)]
-struct Entry {
+pub(super) struct Entry {
     id: String,
     instance: Option<journal::Instance>,
     source: Option<journal::Host>,
@@ -219,7 +219,8 @@ fn line(entry: &Entry) -> String {
     format!("{}\n", printable(&text))
 }
 
-fn one(
+/// Finishes or undoes one migration, as far as the orders allow.
+pub(super) fn one(
     context: &Context,
     store: &Store,
     directory: &std::path::Path,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
+use crate::model::pci::PciAddress;
 use crate::preflight::Row;
 
 /// The schema this build writes.
@@ -73,8 +74,27 @@ pub struct Leaving {
     pub seconds: f64,
     /// Downtime for the state of its devices; `None` (`null`) when that is not known.
     pub downtime_ms: Option<u64>,
+    /// The slots it takes.
+    #[serde(skip)]
+    pub slots: Vec<Held>,
+    /// The number of its destination among the hosts that were planned with.
+    #[serde(skip)]
+    pub at: usize,
     /// What is not known, and is checked by libvirt or QEMU before the guest is paused.
     pub unknown: Vec<Row>,
+}
+
+/// Slots that a move takes of a host, or of one of its PFs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The host; none: the one that is emptied.
+    pub host: Option<usize>,
+    /// The PF; none: the host itself.
+    pub pf: Option<PciAddress>,
+    /// How many it takes.
+    pub count: usize,
+    /// How many there are.
+    pub most: usize,
 }
 
 /// A guest that stays.

@@ -12,5 +12,5 @@ pub(crate) mod plan;
 mod room;
 pub(crate) mod timetable;
 
-pub use document::Drain;
+pub use document::{Drain, Held, Leaving, Stay};
 pub use plan::{Limits, plan};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assign::{Assignment, Problem, assign};
 use super::capacity::{Need, Supply};
-use super::document::{Destination, Drain, Leaving, SCHEMA, Stay};
+use super::document::{Destination, Drain, Held, Leaving, SCHEMA, Stay};
 use super::needs::{self, Pair};
 use super::room::Room;
 use super::timetable::{self, Move, Slot};
@@ -36,7 +36,7 @@ pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Ter
     for (at, host) in hosts.iter().enumerate() {
         let mine: Vec<usize> = (0..guests.len()).filter(|guest| to[*guest] == Some(at)).collect();
         for (guest, map) in mine.iter().zip(maps(source, host, guests, &mine, &pairs[at], &supplies[at])) {
-            let leaving = leaving(source, host, guests[*guest], map, terms);
+            let leaving = Leaving { at, ..leaving(source, host, guests[*guest], map, terms) };
             table.push(timed(source, host, at, guests[*guest], &leaving.map, terms));
             moves.push(leaving);
         }
@@ -53,7 +53,8 @@ pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Ter
         }
     };
     let times = timetable::timetable(&table, &most);
-    for (leaving, times) in moves.iter_mut().zip(&times) {
+    for ((leaving, times), planned) in moves.iter_mut().zip(&times).zip(&table) {
+        leaving.slots = held(&planned.slots, &most);
         (leaving.start, leaving.seconds) = (seconds(times.start), seconds(times.end - times.start));
     }
     moves.sort_by(|a, b| a.start.total_cmp(&b.start).then_with(|| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid))));
@@ -159,8 +160,21 @@ fn leaving(source: &Snapshot, host: &Snapshot, guest: usize, map: Option<Vec<Dev
         map,
         start: 0.0,
         seconds: 0.0,
+        slots: Vec::new(),
+        at: 0,
         unknown,
     }
+}
+
+/// The slots of a move, with how many there are of each.
+fn held(slots: &BTreeMap<Slot, usize>, most: &dyn Fn(&Slot) -> usize) -> Vec<Held> {
+    let held = |(slot, count): (&Slot, &usize)| Held {
+        host: Some(slot.0).filter(|host| *host != SOURCE),
+        pf: slot.1,
+        count: *count,
+        most: most(slot),
+    };
+    slots.iter().map(held).collect()
 }
 
 fn timed(source: &Snapshot, host: &Snapshot, at: usize, guest: usize, map: &[DeviceMove], terms: &Terms) -> Move {

@@ -20,6 +20,8 @@ const BETWEEN: Duration = Duration::from_millis(5);
 pub enum Subject {
     /// A guest, by UUID.
     Guest(String),
+    /// A host that is drained, by UUID.
+    Host(String),
     /// A device, by the UUID of its host and its address.
     Device(String, PciAddress),
 }
@@ -40,6 +42,7 @@ impl Subject {
         };
         match self {
             Self::Guest(uuid) => format!("guest-{}.lock", safe(&uuid.to_ascii_lowercase())),
+            Self::Host(uuid) => format!("host-{}.lock", safe(&uuid.to_ascii_lowercase())),
             Self::Device(host, address) => format!("device-{}-{}.lock", safe(host), safe(&address.to_string())),
         }
     }

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+pub mod drains;
 pub mod lock;
 pub mod mark;
 pub mod record;
@@ -30,6 +31,7 @@ mod store_tests;
 
 pub use crate::model::device_move::{Action, DeviceMove, Instance};
 pub use claims::{Claim, claims};
+pub use drains::{DrainGuest, DrainRecord, Drains, Fate};
 pub use lock::{Lock, LockError, Subject};
 pub use mark::Mark;
 pub use record::{Entry, Host, Keep, Managed, PerformIntent, Plan, Port, Receipt, Record, Side, Step};

@@ -378,7 +378,7 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn sync_directory(path: &Path) -> Result<(), JournalError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), JournalError> {
     #[expect(clippy::disallowed_methods, reason = "a directory is opened to be synced")]
     let synced = File::open(path).and_then(|directory| directory.sync_all());
     synced.map_err(|source| JournalError::Directory { path: path.to_owned(), source })

@@ -11,7 +11,7 @@ pub enum Format {
     Json,
     /// The same document as YAML
     Yaml,
-    /// One JSON value per line: the events of `migrate`, the hosts of `inventory`
+    /// One JSON value per line: the events of `migrate` and `drain`, the hosts of `inventory`
     Ndjson,
     /// `inventory` only: devices that are alike share one description; read wherever a snapshot is
     Compact,

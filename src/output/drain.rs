@@ -11,19 +11,75 @@ use crate::drain::Drain;
 use crate::drain::document::Leaving;
 use crate::model::format::Format;
 
-/// The plan, and the destinations that could not be asked.
+/// The plan, the destinations that could not be asked, and what became of the guests when it was carried out.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
     plan: &'a Drain,
     unreachable: &'a [Unreachable],
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    result: Option<&'a Ended<'a>>,
+}
+
+/// What a drain came to.
+#[derive(Debug, Serialize)]
+pub struct Ended<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The exit code.
+    pub exit_code: u8,
+    /// One sentence.
+    pub summary: &'a str,
+    /// What became of each guest.
+    pub outcomes: &'a [Came],
+}
+
+/// What became of one guest.
+#[derive(Debug, Clone, Serialize)]
+pub struct Came {
+    /// Its name.
+    pub guest: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// Where it was to go; none: it was to stay.
+    pub destination: Option<String>,
+    /// The id of its last migration; none: none was begun.
+    pub migration: Option<String>,
+    /// Whether it has left the host; none: that is not known.
+    pub has_left: Option<bool>,
+    /// The exit code of its last migration.
+    pub exit_code: u8,
+    /// One sentence.
+    pub summary: String,
+}
+
+/// Shows the plan that is going to be carried out.
+pub fn announce(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) {
+    printer.note(render(plan, unreachable).trim_end());
+}
+
+/// Prints the plan with what it came to.
+pub fn result(
+    printer: &Printer,
+    plan: &Drain,
+    unreachable: &[Unreachable],
+    result: &Ended<'_>,
+) -> Result<(), StdoutError> {
+    match printer.format {
+        Format::Table => printer.result(&format!("{}\n", folded("", &format!("{}.", result.summary), "  "))),
+        Format::Ndjson => {
+            let line = serde_json::to_string(result).unwrap_or_default();
+            printer.result(&format!("{line}\n"))
+        }
+        _ => printer.document(&Document { plan, unreachable, result: Some(result) }),
+    }
 }
 
 /// Prints the plan.
 pub fn print(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) -> Result<(), StdoutError> {
     match printer.format {
         Format::Table => printer.result(&render(plan, unreachable)),
-        _ => printer.document(&Document { plan, unreachable }),
+        _ => printer.document(&Document { plan, unreachable, result: None }),
     }
 }
 
@@ -101,11 +157,13 @@ fn row(text: &mut String, leaving: &Leaving, one: usize, two: usize) {
     }
 }
 
-fn guests(count: usize) -> String {
+/// So many guests.
+pub fn guests(count: usize) -> String {
     if count == 1 { "1 guest".to_owned() } else { format!("{count} guests") }
 }
 
-fn time(seconds: f64) -> String {
+/// A time for people.
+pub fn time(seconds: f64) -> String {
     if seconds > 0.0 && seconds < 0.5 {
         "<1s".to_owned()
     } else if seconds >= 600.0 {

@@ -11,6 +11,7 @@ pub mod history;
 pub mod inventory;
 pub mod log;
 pub mod matrix;
+pub mod moves;
 pub mod preflight;
 pub mod progress;
 pub mod prometheus;

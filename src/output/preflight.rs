@@ -22,7 +22,7 @@ struct Reports<'a> {
 }
 
 /// A destination that could not be asked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Unreachable {
     /// The host.
     pub host: String,

@@ -13,7 +13,7 @@ use crate::model::format::Format;
 use crate::model::time::Timestamp;
 
 /// Between two lines of progress where there is no terminal.
-const LINE_EVERY_MS: i64 = 3000;
+pub(super) const LINE_EVERY_MS: i64 = 3000;
 
 /// A daemon that says nothing for so long is told of.
 const SILENT_MS: u64 = 3000;
@@ -64,7 +64,7 @@ impl Reporter {
                     return self.printer.result(&format!("{line}\n"));
                 }
             }
-            Shown::Bar(bar) => show_bar(bar, event),
+            Shown::Bar(bar) => show_bar(bar, event, ""),
             Shown::Lines { last } => {
                 if let What::Progress(_) = event.what {
                     // Switchover and short migrations need no numbers.
@@ -92,18 +92,21 @@ impl Reporter {
 
 /// Whether the terminal says that it cannot move its cursor: a bar would be printed again and again.
 #[expect(clippy::disallowed_methods, reason = "the terminal's own word is in the environment")]
-fn is_dumb() -> bool {
+pub(super) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
 }
 
-fn style(template: &str) -> ProgressStyle {
+pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant")
 }
 
-fn show_bar(bar: &ProgressBar, event: &Event) {
+/// Shows one event in a line that moves, which begins with this part of a template.
+pub(super) fn show_bar(bar: &ProgressBar, event: &Event, head: &str) {
     match &event.what {
         What::Progress(progress) if progress.memory_total > 0 && event.phase == Phase::Perform => {
-            bar.set_style(style("{spinner} {elapsed_precise} {wide_bar} {percent:>3}% {msg}"));
+            bar.set_style(style(&format!(
+                "{head}{{spinner}} {{elapsed_precise}} {{wide_bar}} {{percent:>3}}% {{msg}}"
+            )));
             bar.set_length(progress.memory_total);
             bar.set_position(progress.memory_total.saturating_sub(progress.memory_remaining));
             bar.set_message(numbers(progress));
@@ -116,10 +119,11 @@ fn show_bar(bar: &ProgressBar, event: &Event) {
         What::Begun | What::Switched | What::Stopping { .. } | What::Note { .. } | What::Undoing { .. } => {
             if let Some(text) = line(event) {
                 let text = printable(&text).into_owned();
+                let about = bar.prefix();
                 if matches!(event.what, What::Begun) {
                     bar.set_message(text);
                 } else {
-                    bar.println(text);
+                    bar.println(if about.is_empty() { text } else { format!("{about}: {text}") });
                 }
             }
         }
@@ -127,7 +131,7 @@ fn show_bar(bar: &ProgressBar, event: &Event) {
 }
 
 /// One event in words.
-fn line(event: &Event) -> Option<String> {
+pub(super) fn line(event: &Event) -> Option<String> {
     Some(match &event.what {
         What::Begun => match event.phase {
             Phase::Claim => "claiming devices on the destination".into(),

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::attempt::{Locked, Moving, lock, refuse_unfinished};
 use super::plan::Planned;
 use super::signals::Signals;
-use super::{Locked, Moving, announce, confirmed, judge, lock, refuse_unfinished, show, sides};
+use super::{announce, confirmed, judge, show, sides};
 use crate::cli::migrate::Migrate;
 use crate::commands::cloud::{find, open, several, stop};
 use crate::commands::hosts::Hosts;
@@ -73,7 +74,8 @@ impl Run<'_> {
         }
         let mut journal = store.create(migration.clone()).or_stop(Outcome::Unknown)?;
         let events = Events::show(Reporter::new(&self.context.printer));
-        let mut world = Moving { world: RealWorld::new(self.context, self.hosts, migration.clone()), events: &events };
+        let world = RealWorld::new(self.context, self.hosts, migration.clone());
+        let mut world = Moving { world, tell: &|event| events.send(event) };
         let before = session.requests();
         let ending = {
             let line = Line::new();

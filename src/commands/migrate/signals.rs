@@ -126,7 +126,7 @@ impl Signals {
 }
 
 /// Says it on stderr, and waits for that no longer than a terminal that is read needs.
-fn complain_in_time(printer: &Printer, words: String) {
+pub(in crate::commands) fn complain_in_time(printer: &Printer, words: String) {
     let (printer, (done, said)) = (printer.clone(), mpsc::channel());
     std::thread::spawn(move || {
         printer.complain(&words);

@@ -1,11 +1,13 @@
 //! Whether facts are good enough to move a guest by.
 
-use super::sides::Sides;
+use super::sides::{Side, Sides};
 use crate::cli::migrate::Migrate;
-use crate::commands::Stop;
-use crate::journal;
+use crate::commands::drain::cordon;
+use crate::commands::{OrStop as _, Stop};
+use crate::journal::{self, Drains};
 use crate::model::finding::rules;
 use crate::model::identity::{self, Identity};
+use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Snapshot, Via};
 use crate::model::time::Timestamp;
 
@@ -34,13 +36,25 @@ rules! {
     /// Read the facts again, or set the clocks. Once you have made sure that nothing has changed: --allow
     /// stale-facts.
     STALE_FACTS = "stale-facts", Error;
+
+    /// The destination is cordoned: it is drained, or was.
+    ///
+    /// # Meaning
+    /// A host that pvm drain empties gets no guests from any pvm of the machine that began the drain, until the operator
+    /// says that it is open again. Other machines do not know of it.
+    /// # Check by hand
+    /// The files in the directory drains of pvm's state directory.
+    /// # Fix
+    /// Choose another destination; when the maintenance is over, pvm drain HOST --uncordon. To move a guest there all the
+    /// same: --allow cordoned.
+    CORDONED = "cordoned", Error;
 }
 
 /// Facts older than this are not what a guest is moved by.
 const MOST_AGE_MS: i64 = 10 * 60_000;
 
 /// The codes that `--allow` may name here; they are no checks of preflight.
-pub(super) const CODES: [&str; 2] = [FACTS_HOST.code, STALE_FACTS.code];
+pub(super) const CODES: [&str; 3] = [FACTS_HOST.code, STALE_FACTS.code, CORDONED.code];
 
 /// Whether the facts are the hosts', and of now.
 pub(super) fn are_usable([source, destination]: [&Snapshot; 2], sides: &Sides, args: &Migrate) -> Result<(), Stop> {
@@ -51,6 +65,19 @@ pub(super) fn are_usable([source, destination]: [&Snapshot; 2], sides: &Sides, a
     accepted.extend(rehearsal.then(|| STALE_FACTS.code.to_owned()));
     judge_facts(source, &from.name, &from.uuid, &accepted)?;
     judge_facts(destination, &to.name, &to.uuid, &accepted)
+}
+
+/// Refuses a destination that is drained, or was, unless the operator allows it by its code.
+pub(super) fn is_open(drains: &Drains, destination: &Side, args: &Migrate) -> Result<(), Stop> {
+    if args.allow.iter().any(|code| code == CORDONED.code) {
+        return Ok(());
+    }
+    match drains.cordon(&destination.uuid).or_stop(Outcome::Unknown)? {
+        None => Ok(()),
+        Some(record) => {
+            Err(Stop::refused(format!("[{}] {}", CORDONED.code, cordon::sentence(&destination.name, &record))))
+        }
+    }
 }
 
 /// Whether the facts are this host's and of now: they come over another channel than libvirt's answers.
@@ -95,7 +122,6 @@ fn judge_facts(facts: &Snapshot, name: &str, host: &str, accepted: &[String]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::outcome::Outcome;
 
     /// P4: facts of another machine, years old, were what a guest was moved by.
     #[test]

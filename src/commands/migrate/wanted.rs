@@ -5,6 +5,7 @@ use crate::cli::migrate::Migrate;
 use crate::commands::Stop;
 use crate::commands::hosts::pci_requests;
 use crate::facts::settings::Defaults;
+use crate::model::device_move::DeviceMove;
 use crate::model::options::Options;
 use crate::model::pci::PciAddress;
 use crate::nova::scheduler::Request;
@@ -37,6 +38,8 @@ pub(super) struct Wanted {
     pub(super) options: Options,
     /// The limit of the pause, where it is to be chosen.
     pub(super) downtime: Downtime,
+    /// The devices it is to get, where that is not for this plan to choose.
+    pub(super) map: Option<Vec<DeviceMove>>,
     /// The plan that is to be executed as it is.
     pub(super) saved: Option<Plan>,
 }
@@ -67,6 +70,7 @@ impl Wanted {
             bypass_owner: args.bypass_owner.is_some(),
             options,
             downtime,
+            map: None,
             saved: None,
         })
     }
@@ -86,6 +90,7 @@ impl Wanted {
             bypass_owner: args.bypass_owner.is_some(),
             options,
             downtime,
+            map: Some(plan.map.clone()),
             saved: Some(plan),
         })
     }
@@ -96,7 +101,7 @@ impl Wanted {
             request: self.request.as_deref(),
             ports: &self.ports,
             stored: self.stored.as_deref(),
-            map: self.saved.as_ref().map(|plan| plan.map.as_slice()),
+            map: self.map.as_deref(),
         }
     }
 }

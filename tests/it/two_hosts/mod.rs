@@ -7,6 +7,7 @@ mod hold;
 mod outcome;
 mod running;
 
+mod drain;
 mod faults;
 mod hung;
 mod moves;

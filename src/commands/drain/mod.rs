@@ -1,0 +1,241 @@
+//! `pvm drain`: one joint plan for the guests of a host, shown, confirmed and carried out.
+
+pub(in crate::commands) mod cordon;
+mod execute;
+mod facts;
+mod resume;
+mod stops;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::hosts::Hosts;
+use super::{Context, OrStop as _, Stop, migrate};
+use crate::cli::drain::Drain as Args;
+use crate::drain::Drain;
+use crate::journal::{self, DrainGuest, DrainRecord, Drains, Fate, Lock, LockError, Subject};
+use crate::model::causes::sentence;
+use crate::model::identity;
+use crate::model::outcome::Outcome;
+use crate::model::paste::quoted;
+use crate::output::drain::{self as output, Came, Ended, guests, time};
+use crate::output::moves::Moves;
+use crate::output::text::printable;
+use execute::Execution;
+use facts::{Asked, Wanted, ask};
+use stops::Stops;
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
+    let is_here = context.global.root == Path::new("/");
+    if !is_here && !args.dry_run {
+        return Err(Stop::usage("drain moves guests of real hosts: without --dry-run it does not go with --root"));
+    }
+    let hosts = Hosts::new(context)?;
+    if args.dry_run {
+        let drains = if is_here { journal::state_directory().ok().map(Drains::at) } else { None };
+        let wanted = Wanted::of(args);
+        let asked = ask(context, &hosts, &wanted, drains.as_ref())?;
+        let plan = asked.plan(args, &wanted);
+        output::print(&context.printer, &plan, &asked.unreachable).or_stop(Outcome::Unknown)?;
+        return Ok(plan.outcome());
+    }
+    let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
+    let drains = Drains::at(&directory);
+    if args.uncordon || args.resume {
+        let unknown = || Stop::refused(format!("no drain of {} was begun on this machine", args.host));
+        let record = cordon::find(&drains, &args.host, None)?.ok_or_else(unknown)?;
+        let _lock = lock(&directory, &record.host)?;
+        if args.uncordon {
+            return cordon::end(context, &drains, record);
+        }
+        resume::settle(context, &directory, &drains, &record)?;
+        let wanted = Wanted::again(&record);
+        let asked = ask(context, &hosts, &wanted, Some(&drains))?;
+        let plan = asked.plan(args, &wanted);
+        let now = taken_down(&plan, &asked);
+        for line in resume::differences(&record, &now) {
+            context.printer.note(&printable(&line));
+        }
+        let record = DrainRecord { guests: resume::merged(&record, &now), is_over: false, ..record };
+        return carry_out(context, args, &hosts, &drains, &wanted, record, plan, asked);
+    }
+    let wanted = Wanted::of(args);
+    facts::are_live(&hosts, &wanted)?;
+    let asked = ask(context, &hosts, &wanted, Some(&drains))?;
+    let plan = asked.plan(args, &wanted);
+    let host = source(&hosts, &wanted, &asked)?;
+    let _lock = lock(&directory, &host)?;
+    if let Some(before) = cordon::find(&drains, &args.host, host.uuid.as_deref())?.filter(|record| !record.is_over) {
+        let word = quoted(&before.host.name);
+        let message = format!(
+            "the drain of {} of {} is not finished: pvm drain {word} --resume, or --uncordon to give it up",
+            printable(&before.host.name),
+            before.begun
+        );
+        return Err(Stop::refused(message));
+    }
+    let text = serde_json::to_string(&plan).or_stop(Outcome::Unknown)?;
+    let id = journal::new_id(host.uuid.as_deref().unwrap_or_default());
+    let record = DrainRecord::new(id, host, taken_down(&plan, &asked), journal::checksum(text.as_bytes()));
+    let Wanted { to, only, except, parallel, .. } = wanted.clone();
+    let record = DrainRecord { to, only, except, parallel, ..record };
+    carry_out(context, args, &hosts, &drains, &wanted, record, plan, asked)
+}
+
+/// The host to be emptied, for the record.
+fn source(hosts: &Hosts, wanted: &Wanted, asked: &Asked) -> Result<journal::Host, Stop> {
+    let host = hosts.parse(&wanted.host)?;
+    let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
+    let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
+    let uuid = asked.source.host.uuid.clone().filter(|uuid| identity::identifies(uuid));
+    let uuid = uuid.ok_or_else(|| {
+        Stop::unknown(format!("the UUID of {} is not known: without it no other pvm keeps guests off it", wanted.host))
+    })?;
+    Ok(journal::Host { name: wanted.host.clone(), uri, uuid: Some(uuid) })
+}
+
+fn lock(directory: &Path, host: &journal::Host) -> Result<Lock, Stop> {
+    let subject = Subject::Host(host.uuid.clone().unwrap_or_default());
+    Lock::take(directory, &subject, &format!("drain of {}", host.name)).map_err(|error| match error {
+        LockError::Held { .. } => Stop::refused(format!("{}: {error}", host.name)),
+        other => Stop::unknown(sentence(&other)),
+    })
+}
+
+/// The guests of a plan, for the record.
+fn taken_down(plan: &Drain, asked: &Asked) -> Vec<DrainGuest> {
+    let leaving = plan.moves.iter().map(|leaving| DrainGuest {
+        name: leaving.guest.clone(),
+        uuid: leaving.uuid.clone(),
+        destination: Some(asked.word(leaving.at).to_owned()),
+        fate: Fate::Waiting,
+    });
+    let staying = plan.stays.iter().map(|stay| DrainGuest {
+        name: stay.guest.clone(),
+        uuid: stay.uuid.clone(),
+        destination: None,
+        fate: Fate::Stays { why: stay.why.clone() },
+    });
+    leaving.chain(staying).collect()
+}
+
+#[expect(clippy::too_many_arguments, reason = "both ways into a drain end here")]
+fn carry_out(
+    context: &Context,
+    args: &Args,
+    hosts: &Hosts,
+    drains: &Drains,
+    wanted: &Wanted,
+    mut record: DrainRecord,
+    plan: Drain,
+    asked: Asked,
+) -> Result<Outcome, Stop> {
+    output::announce(&context.printer, &plan, &asked.unreachable);
+    if plan.moves.is_empty() && !plan.stays.is_empty() {
+        // Nothing can be done, and a host that keeps its guests is not cordoned for that.
+        let outcome = plan.outcome();
+        return Err(Stop::new(outcome, format!("{} cannot be emptied: no guest can leave", plan.host)));
+    }
+    if !args.yes && !migrate::confirmed(context)? {
+        return Err(Stop::refused("not confirmed"));
+    }
+    drains.begin(&mut record).or_stop(Outcome::Unknown)?;
+    let begun = journal::now();
+    let moves = Arc::new(Moves::new(&context.printer, plan.moves.len(), begun));
+    let stops = Stops::default();
+    stops.hear(&context.printer, &moves).or_stop(Outcome::Unknown)?;
+    let mut execution = Execution {
+        context,
+        args,
+        wanted,
+        hosts,
+        drains,
+        record: Mutex::new(record),
+        stops,
+        moves,
+        came: BTreeMap::new(),
+    };
+    let (first, unreachable) = (plan.clone(), asked.unreachable.clone());
+    execution.run(plan, asked);
+    execution.moves.finish();
+    let is_interrupted = !execution.stops.may_begin();
+    let mut record = execution.record().clone();
+    let outcomes = outcomes(&record, &execution.came);
+    let outcome = outcome(&outcomes, is_interrupted);
+    execution.stops.ended(outcome);
+    let is_settled = |guest: &DrainGuest| matches!(guest.fate, Fate::Left | Fate::Stays { .. });
+    record.is_over = record.guests.iter().all(is_settled) && !is_interrupted;
+    if let Err(error) = drains.write(&mut record) {
+        context.printer.complain(&format!("pvm: {}", printable(&sentence(&error))));
+    }
+    let word = quoted(&record.host.name);
+    let left = outcomes.iter().filter(|came| came.has_left == Some(true)).count();
+    let staying: Vec<&str> =
+        outcomes.iter().filter(|came| came.has_left != Some(true)).map(|came| came.guest.as_str()).collect();
+    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+    let took = time(journal::now().since(begun) as f64 / 1000.0);
+    let summary = if staying.is_empty() {
+        format!("{} is empty: {} left in {took}", first.host, guests(left))
+    } else {
+        format!(
+            "{} is not empty: {left} of {} left in {took}; staying: {}",
+            first.host,
+            guests(outcomes.len()),
+            staying.join(", ")
+        )
+    };
+    let ended = Ended { id: &record.id, exit_code: outcome.code(), summary: &printable(&summary), outcomes: &outcomes };
+    if let Err(error) = output::result(&context.printer, &first, &unreachable, &ended) {
+        context.printer.complain(&format!("pvm: {}: {}", printable(&summary), sentence(&error)));
+    }
+    if !record.is_over {
+        context.printer.note(&format!("To go on: pvm drain {word} --resume"));
+    }
+    context.printer.note(&format!("No pvm of this machine moves guests there until: pvm drain {word} --uncordon"));
+    Ok(outcome)
+}
+
+/// What became of every guest of the record.
+fn outcomes(record: &DrainRecord, came: &BTreeMap<String, Came>) -> Vec<Came> {
+    let of = |guest: &DrainGuest| {
+        came.get(&guest.uuid).cloned().unwrap_or_else(|| {
+            let (has_left, outcome, why) = match &guest.fate {
+                Fate::Left => (Some(true), Outcome::Fine, "has left".to_owned()),
+                Fate::Waiting => (Some(false), Outcome::Findings, "stays: its turn did not come".to_owned()),
+                Fate::Stays { why } => (Some(false), Outcome::Findings, format!("stays: {why}")),
+                Fate::Moving { migration } => {
+                    (None, Outcome::Undecided, format!("its migration is not finished: pvm recover {migration}"))
+                }
+            };
+            Came {
+                guest: guest.name.clone(),
+                uuid: guest.uuid.clone(),
+                destination: guest.destination.clone(),
+                migration: None,
+                has_left,
+                exit_code: outcome.code(),
+                summary: format!("{} {why}", guest.name),
+            }
+        })
+    };
+    record.guests.iter().map(of).collect()
+}
+
+/// The worst of the moves; else whether the host is empty.
+fn outcome(outcomes: &[Came], is_interrupted: bool) -> Outcome {
+    let has = |outcome: Outcome| outcomes.iter().any(|came| came.exit_code == outcome.code());
+    let stays = outcomes.iter().any(|came| came.has_left != Some(true));
+    let is_changed = outcomes.iter().any(|came| came.migration.is_some());
+    let worst = [Outcome::Undecided, Outcome::Incomplete, Outcome::Undone].into_iter().find(|outcome| has(*outcome));
+    match worst {
+        Some(worst) => worst,
+        None if is_interrupted && stays => Outcome::Interrupted,
+        // Something was changed: what could not be found out is then a failure.
+        None if has(Outcome::Unknown) && is_changed => Outcome::Undone,
+        None if has(Outcome::Unknown) => Outcome::Unknown,
+        None if stays => Outcome::Findings,
+        None => Outcome::Fine,
+    }
+}

@@ -1,0 +1,54 @@
+//! A migration that is carried out for another command: no question, no result printed.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::Sender;
+
+use super::attempt::{Attempts, Go, Moving, Ready, perform};
+use super::wanted::Wanted;
+use super::{judge, sides};
+use crate::cli::migrate::Migrate;
+use crate::commands::hosts::Hosts;
+use crate::commands::recover::RealWorld;
+use crate::commands::{Context, OrStop as _, Stop};
+use crate::journal;
+use crate::migration::ending::Ending;
+use crate::migration::event::Event;
+use crate::migration::forward::{Line, Note};
+use crate::model::device_move::DeviceMove;
+use crate::model::outcome::Outcome;
+
+/// Who carries the migration out.
+pub(in crate::commands) trait Follow {
+    /// Learns of the migration before its journal is made; it hears of a wish to stop by `line`.
+    fn begin(&self, migration: &journal::Plan, line: Sender<Note>) -> Result<(), Stop>;
+    /// Learns what happens in it.
+    fn tell(&self, event: Event);
+}
+
+/// Migrates a guest with these devices, or refuses. What a refusal rests on is said by the context's printer.
+pub(in crate::commands) fn carry_out(
+    context: &Context,
+    hosts: &Hosts,
+    args: &Migrate,
+    map: &[DeviceMove],
+    follow: &dyn Follow,
+) -> Result<(journal::Plan, Ending), Stop> {
+    judge::allows_checks(args)?;
+    let wanted = Wanted { map: Some(map.to_vec()), ..Wanted::of(args, &hosts.options.settings.defaults)? };
+    let sides = sides::open(hosts, &wanted)?;
+    let attempts = Attempts::new(context, args, hosts, &sides, &wanted)?;
+    let ends = attempts.live()?;
+    let Go { migration, locks, .. } = match attempts.ready(ends, attempts.plan(&BTreeSet::new())?)? {
+        Ready::Go(go) => *go,
+        Ready::Taken(device) => return Err(Stop::unknown(format!("{device} was claimed by another pvm meanwhile"))),
+    };
+    let line = Line::new();
+    follow.begin(&migration, line.sender())?;
+    let mut journal = attempts.store.create(migration.clone()).or_stop(Outcome::Unknown)?;
+    let world = RealWorld::new(context, hosts, migration.clone());
+    let mut world = Moving { world, tell: &|event| follow.tell(event) };
+    let ending = perform(&mut world, ends, &migration, &mut journal, &line);
+    drop(locks);
+    sides.close();
+    Ok((migration, ending))
+}

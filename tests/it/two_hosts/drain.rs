@@ -1,0 +1,232 @@
+//! `pvm drain` between two real libvirt daemons, with several guests: carried out, interrupted, killed at each of its records
+//! and resumed. After each the guests run on exactly one host and go on counting, and nothing is left over.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::harness::{Life, Said, TwoHosts};
+
+const GUESTS: [&str; 3] = ["one", "two", "three"];
+
+/// So slow that a guest takes seconds.
+const SLOW: [&str; 2] = ["--bandwidth", "1MiB"];
+
+fn guests(hosts: &TwoHosts) -> Vec<Life> {
+    GUESTS.iter().map(|name| hosts.guest("a", name, &[])).collect()
+}
+
+fn drain(more: &[&str]) -> Vec<String> {
+    ["drain", "local", "--to", "host-b", "--yes"].iter().chain(more).map(|word| (*word).to_owned()).collect()
+}
+
+fn run(hosts: &TwoHosts, more: &[&str]) -> Said {
+    let args = drain(more);
+    hosts.run("a", &args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Names of the guests there, sorted.
+fn on(hosts: &TwoHosts, host: &str) -> Vec<String> {
+    let list = hosts.virsh(host, &["list", "--all", "--name"]);
+    let mut names: Vec<String> = list.split_whitespace().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// Fails unless each guest runs on exactly one host, goes on counting, and nothing waits to be recovered.
+#[track_caller]
+fn are_whole(hosts: &TwoHosts, lives: &[Life]) -> Vec<String> {
+    let (here, there) = (on(hosts, "a"), on(hosts, "b"));
+    for (name, life) in GUESTS.iter().zip(lives) {
+        let on = |names: &[String]| names.iter().any(|other| other == name);
+        assert!(on(&here) != on(&there), "{name}: on a: {here:?}, on b: {there:?}");
+        hosts.life(if on(&here) { "a" } else { "b" }, name, Some(life));
+    }
+    let waiting: Value = serde_json::from_str(&hosts.run("a", &["recover", "-o", "json"]).ends(0).stdout).unwrap();
+    assert_eq!(waiting["migrations"], serde_json::json!([]));
+    there
+}
+
+/// The guest's file is not where it was: QEMU on host b cannot start it.
+fn without_kernel(hosts: &TwoHosts) {
+    fs::remove_file(hosts.path("host-b/var/lib/libvirt/images/guest.elf")).unwrap();
+}
+
+#[test]
+fn a_host_is_emptied_and_takes_no_guests_until_it_may() {
+    let hosts = TwoHosts::up();
+    let lives = guests(&hosts);
+    // Nobody is there to confirm, and without that nothing happens.
+    hosts.run("a", &["drain", "local", "--to", "host-b"]).ends(2).complains("nothing was changed");
+    assert!(!hosts.path("host-a/var/lib/pvm/drains").exists());
+    let said = run(&hosts, &[]).ends(0);
+    assert!(said.stdout.contains("3 guests left in"), "{said:#?}");
+    for name in GUESTS {
+        assert!(said.stdout.contains(&format!("{name} runs on host-b.")), "{said:#?}");
+    }
+    assert_eq!(are_whole(&hosts, &lives), ["one", "three", "two"]);
+    assert_eq!(hosts.journals("a").len(), 3, "each move has its own journal");
+
+    let back = ["migrate", "one", "local", "--from", "qemu+tcp://host-b/system", "--yes", "--direct"];
+    hosts.run("a", &back).ends(1).complains("[cordoned]").complains("pvm drain local --uncordon");
+    let said = hosts.run("a", &["drain", "local", "--uncordon"]).ends(0);
+    assert_eq!(said.stdout, "local takes guests again.\n");
+    hosts.run("a", &["drain", "local", "--uncordon"]).ends(1);
+    hosts.run("a", &back).ends(0);
+}
+
+#[test]
+fn a_move_that_fails_is_undone_and_stops_the_drain_unless_it_is_to_go_on() {
+    let hosts = TwoHosts::up();
+    let lives = guests(&hosts);
+    without_kernel(&hosts);
+    let said = run(&hosts, &["--parallel", "1", "-o", "json"]).ends(4);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    let outcomes = document["outcomes"].as_array().unwrap();
+    let begun = |outcomes: &[Value]| outcomes.iter().filter(|one| one["migration"].is_string()).count();
+    assert_eq!((outcomes.len(), begun(outcomes)), (3, 1), "{document:#}");
+    assert!(are_whole(&hosts, &lives).is_empty());
+    // What was begun is gone on with or given up.
+    run(&hosts, &[]).ends(1).complains("--resume");
+    let said = hosts.run("a", &["drain", "local", "--resume", "--yes", "--keep-going", "-o", "json"]).ends(4);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(begun(document["outcomes"].as_array().unwrap()), 3, "{document:#}");
+    assert!(are_whole(&hosts, &lives).is_empty());
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn killed_at_any_record_of_the_drain_it_is_resumed() {
+    let hosts = TwoHosts::up();
+    let mut lives = guests(&hosts);
+    for fault in [
+        "before:drain-plan",
+        "after:drain-plan",
+        "before:drain-moving",
+        "after:drain-moving",
+        "before:drain-moving:2",
+        "after:drain-moving:3",
+        "before:drain-left",
+        "after:drain-left",
+        "before:drain-left:3",
+        "after:drain-left:3",
+        // In the middle of a move.
+        "after:perform-intent",
+        "before:switched",
+    ] {
+        let args = drain(&["--parallel", "1"]);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let killed = hosts.pvm("a", &args).env("PVM_FAULT", fault).output().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&killed.status), Some(9), "{:#?}", Said::of(&killed));
+        if fault == "before:drain-plan" {
+            run(&hosts, &[]).ends(0);
+        } else {
+            let said = hosts.run("a", &["drain", "local", "--resume", "--yes"]);
+            assert_eq!(said.code, Some(0), "{fault}: {said:#?}");
+        }
+        assert_eq!(are_whole(&hosts, &lives), ["one", "three", "two"], "{fault}");
+        hosts.run("a", &["drain", "local", "--uncordon"]).ends(0);
+        for name in GUESTS {
+            hosts.virsh("b", &["migrate", "--live", "--p2p", name, "qemu+tcp://host-a/system"]);
+        }
+        lives = GUESTS.iter().zip(&lives).map(|(name, life)| hosts.life("a", name, Some(life))).collect();
+    }
+}
+
+/// A drain under way, and what it says.
+struct Running {
+    pvm: Child,
+    events: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Waits until so many guests are on their way.
+    fn start(hosts: &TwoHosts, moving: usize) -> Self {
+        let args = drain(&[&["-o", "ndjson", "--parallel", "2"], &SLOW[..]].concat());
+        let mut pvm = hosts.pvm("a", &args.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut pvm = pvm.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut events = BufReader::new(pvm.stdout.take().unwrap());
+        let mut seen = std::collections::BTreeSet::new();
+        let mut text = String::new();
+        while seen.len() < moving {
+            let start = text.len();
+            assert_ne!(events.read_line(&mut text).unwrap(), 0, "pvm ended: {text}");
+            let event: Value = serde_json::from_str(&text[start..]).unwrap();
+            if event["event"] == "progress" && event["memory_processed"].as_u64() > Some(0) {
+                seen.insert(event["guest"].to_string());
+            }
+        }
+        Self { pvm, events }
+    }
+
+    fn signal(&self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.pvm), Signal::INT).unwrap();
+    }
+
+    /// Waits until it has answered the signal.
+    fn says(&mut self, words: &str) -> String {
+        let mut text = String::new();
+        let stderr = self.pvm.stderr.as_mut().unwrap();
+        let mut byte = [0];
+        while !text.contains(words) {
+            assert_ne!(stderr.read(&mut byte).unwrap(), 0, "no {words:?}: {text}");
+            text.push(char::from(byte[0]));
+        }
+        text
+    }
+
+    fn ended(mut self) -> Said {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.events.read_to_string(&mut stdout).unwrap();
+        self.pvm.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        Said { code: self.pvm.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+#[test]
+fn the_first_signal_lets_what_runs_finish_and_the_rest_is_resumed() {
+    let hosts = TwoHosts::up();
+    let lives = guests(&hosts);
+    let mut running = Running::start(&hosts, 2);
+    running.signal();
+    running.says("no new moves");
+    let said = running.ended().ends(130);
+    assert_eq!(are_whole(&hosts, &lives).len(), 2, "{said:#?}");
+    hosts.run("a", &["drain", "local", "--resume", "--yes"]).ends(0);
+    assert_eq!(are_whole(&hosts, &lives).len(), 3);
+}
+
+#[test]
+fn the_second_signal_aborts_and_the_third_leaves() {
+    let hosts = TwoHosts::up();
+    let lives = guests(&hosts);
+    let mut running = Running::start(&hosts, 2);
+    running.signal();
+    running.says("no new moves");
+    running.signal();
+    let said = running.ended().ends(130);
+    assert!(are_whole(&hosts, &lives).is_empty(), "{said:#?}");
+
+    hosts.run("a", &["drain", "local", "--uncordon"]).ends(0);
+    let mut running = Running::start(&hosts, 2);
+    for words in ["no new moves", "aborting", "pvm recover"] {
+        // The daemon stands still: nothing is aborted before the third.
+        if words == "aborting" {
+            hosts.command("signal", &["a", "daemon", "STOP"]);
+        }
+        running.signal();
+        running.says(words);
+    }
+    hosts.command("signal", &["a", "daemon", "CONT"]);
+    running.ended().ends(6);
+    // libvirt goes on by itself; it is to be done before recovery loses patience.
+    for name in on(&hosts, "a") {
+        // The third guest is not on its way.
+        let _ = hosts.told("a", &["migrate-setspeed", &name, "1000"]);
+    }
+    hosts.run("a", &["drain", "local", "--resume", "--yes"]).ends(0);
+    assert_eq!(are_whole(&hosts, &lives).len(), 3);
+}
