@@ -1,12 +1,12 @@
 //! What each guest needs on each host, and whether preflight lets it go there alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::Need;
 use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot};
-use crate::plan::{Known, Planner, Wishes};
+use crate::plan::{InstancePlan, Known, Planner, Wishes};
 use crate::preflight::report::first_reason;
 use crate::preflight::{self, CheckResult, Compatibility, InstanceReport, Question, Report, Row, Terms};
 
@@ -24,15 +24,27 @@ pub(crate) fn pairs(source: &Snapshot, destination: &Snapshot, guests: &[usize],
     let none = BTreeSet::new();
     let planner = Planner::new(source, destination, &none);
     let mut known = Known::default();
-    let judge = |guest: &usize| {
-        let (report, instance) = judge(source, destination, *guest, None, terms);
-        let (reason, _) = verdict(&report, instance.as_ref());
-        let plan = planner.plan(&source.domains[*guest], &Wishes::default(), &mut known);
-        let places = planner.places(&plan, &mut known);
+    let mut plan = |guest: &usize| planner.plan(&source.domains[*guest], &Wishes::default(), &mut known);
+    let plans: Vec<InstancePlan<'_>> = guests.iter().map(&mut plan).collect();
+    // What hinders guests with host devices is nothing to the others, so each kind is asked about by itself.
+    let (with, without): (Vec<usize>, Vec<usize>) = (0..guests.len()).partition(|at| !plans[*at].held.is_empty());
+    let reports = [with, without].map(|some| {
+        let domains = some.iter().map(|at| guests[*at]).collect();
+        let question = Question { domains: Some(domains), terms: terms.clone(), ..Question::default() };
+        preflight::run(source, destination, &question)
+    });
+    let of_guest: BTreeMap<(&str, &str), (&Report, &InstanceReport)> = reports
+        .iter()
+        .flat_map(|report| report.instances.iter().map(move |one| ((&*one.name, &*one.uuid), (report, one))))
+        .collect();
+    let pair = |plan: &InstancePlan<'_>| {
+        let (report, instance) = of_guest[&(&*plan.domain.name, &*plan.domain.uuid)];
+        let (reason, _) = verdict(report, Some(instance));
+        let places = planner.places(plan, &mut known);
         let need = plan.guest.as_ref().and_then(|guest| Need::of(guest, &destination.host, places));
         Pair { need: need.filter(|_| reason.is_none()), reason }
     };
-    guests.iter().map(judge).collect()
+    plans.iter().map(pair).collect()
 }
 
 /// Preflight's answer for one guest, with these devices or with any.
