@@ -97,6 +97,8 @@ impl Http {
         for (name, value) in headers {
             built = built.header(*name, *value);
         }
+        #[expect(clippy::disallowed_methods, reason = "requests are timed")]
+        let begun = std::time::Instant::now();
         let answer = match request.body {
             Some(body) => {
                 let built = built.header("Content-Type", "application/json").body(body.to_string());
@@ -104,6 +106,11 @@ impl Http {
             }
             None => self.agent.run(built.body(()).map_err(|error| failed(&error))?),
         };
+        let told = match &answer {
+            Ok(answer) => answer.status().as_u16().to_string(),
+            Err(error) => words(error),
+        };
+        log::info!("{} ms  {} {}: {told}", begun.elapsed().as_millis(), request.method, request.url);
         let mut answer = answer.map_err(|error| silent(&error))?;
         let status = answer.status().as_u16();
         let text = |value: &ureq::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();

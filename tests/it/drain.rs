@@ -91,6 +91,26 @@ fn guests_get_devices_of_their_own() {
     assert_eq!(plan["is_proved"], true);
 }
 
+/// What hinders guests with host devices is nothing to one without.
+#[test]
+fn a_guest_without_devices_goes_where_devices_cannot() {
+    let place = tempfile::tempdir().unwrap();
+    let (mut source, mut there) = (source(), destination("b", "b", 8));
+    for xml in ["xml", "inactive_xml"] {
+        let mut text = source["domains"][1][xml].as_str().unwrap().to_owned();
+        while let (Some(begin), Some(end)) = (text.find("<hostdev"), text.find("</hostdev>")) {
+            text.replace_range(begin..end + "</hostdev>".len(), "");
+        }
+        source["domains"][1][xml] = json!(text);
+    }
+    source["domains"][1]["hostdevs"] = json!([]);
+    there["host"]["iommu"]["enabled"] = json!(false);
+    lay_out(place.path(), &[("src.json", source), ("b.json", there)]);
+    let (code, plan) = drain(place.path(), "drain src.json --to b.json --dry-run");
+    assert_eq!((code, &plan["moves"][0]["guest"]), (1, &json!("db-2")), "{plan}");
+    assert_eq!((&plan["stays"][0]["guest"], &plan["stays"][0]["code"]), (&json!("db-1"), &json!("iommu-enabled")));
+}
+
 #[test]
 fn a_destination_is_not_given_away_twice() {
     let place = tempfile::tempdir().unwrap();
