@@ -135,7 +135,7 @@ fn a_saved_plan_is_executed_as_it_is_or_refused_with_what_has_changed() {
     let path = file.to_str().unwrap();
     hosts.run("a", &["migrate", "demo", "host-b", "--dry-run", "--save-plan", path, "--bandwidth", "64MiB"]).ends(3);
     // What is allowed by name is not unknown any more; what names no check is told.
-    hosts.run("a", &["migrate", "demo", "host-b", "--dry-run", "--allow", "host-paths"]).ends(0);
+    hosts.run("a", &["migrate", "demo", "host-b", "--dry-run", "--allow", "host-paths,hooks"]).ends(0);
     hosts.run("a", &["migrate", "demo", "host-b", "--dry-run", "--allow", "host-path"]).ends(2);
     let text = fs::read_to_string(&file).unwrap();
     let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
