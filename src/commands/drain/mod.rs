@@ -176,7 +176,11 @@ fn carry_out(
         outcomes.iter().filter(|came| came.has_left != Some(true)).map(|came| came.guest.as_str()).collect();
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
     let took = time(journal::now().since(begun) as f64 / 1000.0);
-    let summary = if staying.is_empty() {
+    let is_part = !wanted.only.is_empty() || !wanted.except.is_empty();
+    let summary = if staying.is_empty() && is_part {
+        // Whether others are there was not the question.
+        format!("{} is without the chosen guests: {} left in {took}", first.host, guests(left))
+    } else if staying.is_empty() {
         format!("{} is empty: {} left in {took}", first.host, guests(left))
     } else {
         format!(
