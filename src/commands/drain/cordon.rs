@@ -24,15 +24,16 @@ pub(super) fn find(drains: &Drains, word: &str, uuid: Option<&str>) -> Result<Op
 /// Lets guests go to the host again.
 pub(super) fn end(context: &Context, drains: &Drains, record: DrainRecord) -> Result<Outcome, Stop> {
     let uuid = record.host.uuid.clone().unwrap_or_default();
-    let mut all = vec![record];
+    let (mut all, mut failure) = (vec![record], Outcome::Unknown);
     // Earlier ones of the same host.
     while let Some(mut record) = all.pop() {
         (record.is_cordoned, record.is_over) = (false, true);
-        drains.write(&mut record).or_stop(Outcome::Unknown)?;
-        all.extend(drains.cordon(&uuid).or_stop(Outcome::Unknown)?);
+        drains.write(&mut record).or_stop(failure)?;
+        failure = Outcome::Incomplete;
+        all.extend(drains.cordon(&uuid).or_stop(failure)?);
         if all.is_empty() {
             let host = printable(&record.host.name).into_owned();
-            context.printer.result(&format!("{host} takes guests again.\n")).or_stop(Outcome::Unknown)?;
+            context.printer.result(&format!("{host} takes guests again.\n")).or_stop(failure)?;
         }
     }
     Ok(Outcome::Fine)
