@@ -2,12 +2,11 @@
 
 use super::sides::{Side, Sides};
 use crate::cli::migrate::Migrate;
+use crate::commands::Stop;
 use crate::commands::drain::cordon;
-use crate::commands::{OrStop as _, Stop};
 use crate::journal::{self, Drains};
 use crate::model::finding::rules;
 use crate::model::identity::{self, Identity};
-use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Snapshot, Via};
 use crate::model::time::Timestamp;
 
@@ -72,7 +71,12 @@ pub(super) fn is_open(drains: &Drains, destination: &Side, args: &Migrate) -> Re
     if args.allow.iter().any(|code| code == CORDONED.code) {
         return Ok(());
     }
-    match drains.cordon(&destination.uuid).or_stop(Outcome::Unknown)? {
+    let unknown = |error| {
+        let (name, code) = (&destination.name, CORDONED.code);
+        Stop::unknown(format!("cannot tell whether {name} takes guests (--allow {code} goes on without that)"))
+            .because(error)
+    };
+    match drains.cordon(&destination.uuid).map_err(unknown)? {
         None => Ok(()),
         Some(record) => {
             Err(Stop::refused(format!("[{}] {}", CORDONED.code, cordon::sentence(&destination.name, &record))))
@@ -122,6 +126,7 @@ fn judge_facts(facts: &Snapshot, name: &str, host: &str, accepted: &[String]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::outcome::Outcome;
 
     /// P4: facts of another machine, years old, were what a guest was moved by.
     #[test]
