@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pvm::commands::main(std::env::args_os()).into()
+    pvm::main(std::env::args_os()).into()
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 /// Validate `[pci] device_spec` and `alias` exactly as Nova does, and warn about mistakes Nova silently accepts.
 #[derive(Debug, Args)]
-pub struct CheckConfig {
+pub(crate) struct CheckConfig {
     /// nova.conf, a directory of *.conf, YAML, or - for standard input; several behave like several --config-file [default: Nova's own search]
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,

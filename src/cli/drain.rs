@@ -8,7 +8,7 @@ use super::migrate::{MaxDowntime, parse_bandwidth, parse_downtime, parse_time};
 
 /// Move all guests of HOST to other hosts by one joint plan, and keep HOST empty until --uncordon.
 #[derive(Debug, Clone, Args)]
-pub struct Drain {
+pub(crate) struct Drain {
     /// Host to be emptied
     #[arg(value_name = "HOST")]
     pub host: String,

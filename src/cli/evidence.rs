@@ -6,7 +6,7 @@ use crate::model::time::Timestamp;
 
 /// Print what QEMU and the kernel of this host have written about a guest. Read-only.
 #[derive(Debug, Args)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The domain's name
     #[arg(value_name = "DOMAIN")]
     pub domain: String,

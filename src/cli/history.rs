@@ -12,7 +12,7 @@ use super::verify::Since;
 /// Each line has what the migration came to and the guest's downtime as libvirt reported it. One migration, by its ID, is shown
 /// with all figures of its receipt.
 #[derive(Debug, Args)]
-pub struct History {
+pub(crate) struct History {
     /// A migration; or a guest, by name or UUID: only its migrations
     #[arg(value_name = "ID|INSTANCE")]
     pub of: Option<String>,

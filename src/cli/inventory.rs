@@ -8,7 +8,7 @@ use crate::model::pci::PciAddress;
 
 /// Show devices: whether they are tagged live_migratable, which driver is bound, what probing found.
 #[derive(Debug, Args)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     /// Hosts: local, a snapshot file, a libvirt URI, a name from pvm.yaml, or a host name
     #[arg(value_name = "HOST", default_value = "local")]
     pub hosts: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Inventory {
 
 /// How devices are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Probing {
+pub(crate) enum Probing {
     /// Not at all
     None,
     /// Without opening them: debugfs, the QEMU that runs them, the table of drivers

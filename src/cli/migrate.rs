@@ -9,7 +9,7 @@ use crate::model::pci::PciAddress;
 
 /// Migrate a running guest to DST, with rewritten XML.
 #[derive(Debug, Default, Args)]
-pub struct Migrate {
+pub(crate) struct Migrate {
     /// The guest: name, UUID, or Nova display name if unique
     #[arg(value_name = "INSTANCE", required_unless_present = "plan")]
     pub instance: Option<String>,
@@ -99,7 +99,7 @@ pub struct Migrate {
 
 /// Limit of the downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MaxDowntime {
+pub(crate) enum MaxDowntime {
     /// As the devices' state needs.
     Auto,
     /// So long.
@@ -107,7 +107,7 @@ pub enum MaxDowntime {
 }
 
 /// `auto`, or a time with its unit.
-pub fn parse_downtime(text: &str) -> Result<MaxDowntime, String> {
+pub(crate) fn parse_downtime(text: &str) -> Result<MaxDowntime, String> {
     match text {
         "auto" => Ok(MaxDowntime::Auto),
         time => parse_time(time).map(MaxDowntime::Limit).map_err(|why| format!("{why}, or auto")),
@@ -115,7 +115,7 @@ pub fn parse_downtime(text: &str) -> Result<MaxDowntime, String> {
 }
 
 /// A time with its unit: `300ms`, `90s`, `10m`, `1h`, `7d`.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let milliseconds = match unit {
@@ -135,7 +135,7 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// A bandwidth per second in whole MiB, which is what libvirt counts in: `100MiB`, `2GiB`.
-pub fn parse_bandwidth(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bandwidth(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let mebibytes = match unit {

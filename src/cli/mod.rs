@@ -1,19 +1,19 @@
 //! The command line: clap types only. Man pages and completions are rendered from [`command`].
 
-pub mod check_config;
-pub mod drain;
-pub mod evidence;
-pub mod explain;
-pub mod history;
-pub mod inventory;
-pub mod migrate;
-pub mod names;
-pub mod paths;
-pub mod preflight;
-pub mod reach;
-pub mod recover;
-pub mod storage;
-pub mod verify;
+pub(crate) mod check_config;
+pub(crate) mod drain;
+pub(crate) mod evidence;
+pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod inventory;
+pub(crate) mod migrate;
+pub(crate) mod names;
+pub(crate) mod paths;
+pub(crate) mod preflight;
+pub(crate) mod reach;
+pub(crate) mod recover;
+pub(crate) mod storage;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -30,7 +30,7 @@ use crate::model::outcome::Outcome;
 /// not, and migrates it.
 #[derive(Debug, Parser)]
 #[command(name = "pvm", version, long_version = long_version(), propagate_version = true, max_term_width = 100, after_help = exit_status())]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Options of every subcommand.
     #[command(flatten)]
     pub global: Global,
@@ -57,7 +57,7 @@ fn long_version() -> &'static str {
 /// Options that stand before or after any subcommand.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// File-system root to read: DIR/sys, DIR/proc, DIR/etc/nova, DIR/lib/modules
     #[arg(long, global = true, value_name = "DIR", default_value = "/", value_hint = clap::ValueHint::DirPath)]
     pub root: PathBuf,
@@ -91,7 +91,7 @@ pub struct Global {
 /// The subcommands.
 #[allow(rustdoc::broken_intra_doc_links, reason = "help is read in a terminal, where [pci] is what it says")]
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Validate [pci] device_spec and alias exactly as Nova does, and warn about mistakes Nova silently accepts
     ///
     /// A YAML file has device_spec and alias at its top or under pci, each a list of mappings with the keys of Nova's JSON;
@@ -134,7 +134,7 @@ pub fn command() -> clap::Command {
 }
 
 /// The table of exit codes as help text.
-pub fn exit_status() -> String {
+pub(crate) fn exit_status() -> String {
     use std::fmt::Write as _;
     let mut text = String::from("Exit status:\n");
     for (outcome, meaning) in Outcome::ALL {

@@ -28,7 +28,7 @@ const VIRSH: &[(&str, &str)] = &[
 ];
 
 /// The arguments in today's names, and a note for each that was given in an old one. What follows `--` is left alone.
-pub fn today(args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
+pub(crate) fn today(args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
     let (mut renamed, mut notes) = (Vec::new(), Vec::new());
     let args: Vec<OsString> = args.into_iter().collect();
     let is_drain = args.iter().find(|arg| *arg == "drain" || *arg == "migrate").is_some_and(|arg| arg == "drain");
@@ -86,7 +86,7 @@ fn match_old(old: &str, arg: &OsStr, next: Option<&OsStr>) -> Option<Value> {
 }
 
 /// What pvm does instead of an option of virsh.
-pub fn virsh_hint(option: &str) -> Option<&'static str> {
+pub(crate) fn virsh_hint(option: &str) -> Option<&'static str> {
     let name = option.split('=').next().unwrap_or(option);
     VIRSH.iter().find(|(known, _)| *known == name).map(|(_, hint)| *hint)
 }

@@ -10,7 +10,7 @@ use crate::model::pci::PciAddress;
 
 /// Check whether guests can migrate from SRC to DST, every reason if not, and which devices they get.
 #[derive(Debug, Args)]
-pub struct Preflight {
+pub(crate) struct Preflight {
     /// Host the guests run on
     #[arg(value_name = "SRC")]
     pub source: String,

@@ -4,7 +4,7 @@ use clap::Args;
 
 /// Try how this host reaches another, or wait until another reaches it. Changes nothing.
 #[derive(Debug, Args)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// Open this libvirt URI
     #[arg(long, value_name = "URI")]
     pub libvirt: Option<String>,

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// pvm looks at both hosts twice, compares them with the journal, and says which host runs the guest and what follows. It
 /// does what is safe; where somebody has to decide, it changes nothing and prints the choices. It can be repeated at any time.
 #[derive(Debug, Args)]
-pub struct Recover {
+pub(crate) struct Recover {
     /// The migration; without it, list the unfinished ones
     #[arg(value_name = "ID")]
     pub id: Option<String>,
@@ -33,7 +33,7 @@ pub struct Recover {
 
 /// A copy of the guest.
 #[derive(Debug, Clone, PartialEq, Eq, ValueEnum)]
-pub enum Copy {
+pub(crate) enum Copy {
     /// The source's
     Src,
     /// The destination's

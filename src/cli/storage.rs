@@ -4,7 +4,7 @@ use clap::Args;
 
 /// Print what this host knows of disk images. Read-only.
 #[derive(Debug, Args)]
-pub struct Storage {
+pub(crate) struct Storage {
     /// The images
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,

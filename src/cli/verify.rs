@@ -13,7 +13,7 @@ use crate::model::time::Timestamp;
 /// libvirt reports success even when the destination's driver failed to load the state: the device is then reset and the
 /// guest goes on without it.
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// The guest: name, UUID, or Nova display name if unique
     #[arg(value_name = "INSTANCE")]
     pub instance: String,
@@ -32,7 +32,7 @@ pub struct Verify {
 
 /// A moment, or a time before now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// Then.
     At(Timestamp),
     /// So long ago.

@@ -76,7 +76,7 @@ struct TraceStep {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let paths = if args.paths.is_empty() { &context.global.nova_config } else { &args.paths };
     let inputs = nova_files::read(&context.global.root, paths).or_stop(Outcome::Unknown)?;
@@ -112,7 +112,7 @@ pub fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop> {
     if args.diff || (args.fix && reads_stdin(paths)) {
         // Standard output is the patch or the file.
         for finding in found.iter().filter(|finding| finding.severity == Severity::Error) {
-            context.printer.complain(findings::render(finding, &config, context.printer.width()).trim_end());
+            context.printer.complain(findings::render(finding, &config, crate::output::width()).trim_end());
         }
         return Ok(outcome(&config, worst, args.strict));
     }
@@ -219,7 +219,7 @@ fn report(context: &Context, config: &ParsedConfig, found: &[Finding], answers: 
         // What is not an error is a note to somebody who asked for the result only.
         let told = |finding: &&Finding| !context.printer.quiet || finding.severity == Severity::Error;
         out.extend(answers.findings.iter().filter(told).map(text::finding));
-        let width = context.printer.width();
+        let width = crate::output::width();
         out.extend(found.iter().filter(told).map(|finding| findings::render(finding, config, width)));
         out.push_str(&findings::summary(found, config));
         return context.printer.result(&out);

@@ -22,12 +22,12 @@ const RUNNING: &str = "/run/libvirt/qemu";
 const MOST: usize = 10_000;
 
 /// Answers a shell that asks for completions. `false`: none asked.
-pub fn answer(args: &[OsString]) -> bool {
+pub(crate) fn answer(args: &[OsString]) -> bool {
     CompleteEnv::with_factory(command).try_complete(args.iter().cloned(), None).unwrap_or(true)
 }
 
 /// The command line with a source of values for each argument whose value has a name that pvm can look up.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     cli::command().mut_subcommands(|command| command.mut_args(with_values))
 }
 

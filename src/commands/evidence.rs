@@ -7,7 +7,7 @@ use crate::journal::now;
 use crate::model::outcome::Outcome;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Evidence) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Evidence) -> Result<Outcome, Stop> {
     let root = &context.global.root;
     let named = context.global.connect.is_some() || root == std::path::Path::new("/");
     let uri = named.then(|| context.local_uri()).transpose()?;

@@ -21,7 +21,7 @@ pub fn rules() -> Vec<&'static Rule> {
 }
 
 /// What is wrong with a code that no finding has.
-pub fn unknown_code(code: &str, rules: &[&Rule]) -> String {
+pub(crate) fn unknown_code(code: &str, rules: &[&Rule]) -> String {
     let codes: Vec<_> = rules.iter().map(|rule| rule.code).collect();
     let hint = match near_miss(code, &codes) {
         Some(near) => format!("did you mean {near}?"),
@@ -40,7 +40,7 @@ fn with_word<'a>(word: &str, rules: &[&'a Rule]) -> Vec<&'a Rule> {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
     let rules = rules();
     let mut text = String::new();
     let listed = match &args.code {

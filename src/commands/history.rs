@@ -92,7 +92,7 @@ fn result(state: &State) -> &'static str {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
     if context.global.root != std::path::Path::new("/") {
         return Err(Stop::usage("history is of this machine's migrations: it does not go with --root"));
     }

@@ -20,14 +20,14 @@ use crate::plan::stored;
 
 /// Hosts and how to gather their facts, from the global options.
 #[derive(Debug)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     /// How to gather, pvm's settings among it.
     pub options: GatherOptions,
 }
 
 impl Hosts {
     /// Reads pvm's settings.
-    pub fn new(context: &Context) -> Result<Self, Stop> {
+    pub(crate) fn new(context: &Context) -> Result<Self, Stop> {
         let global = &context.global;
         // With another root, this machine's own settings are not part of the answer.
         let settings = if global.config.is_none() && global.root != Path::new("/") {
@@ -50,12 +50,12 @@ impl Hosts {
     }
 
     /// Reads one `HOST` argument.
-    pub fn parse(&self, text: &str) -> Result<HostRef, Stop> {
+    pub(crate) fn parse(&self, text: &str) -> Result<HostRef, Stop> {
         HostRef::parse(text, &self.options.settings).map_err(|e| Stop::refused(e.to_string()))
     }
 
     /// Reads arguments each of which may stand for several hosts. A host that several of them stand for is there once.
-    pub fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t String>) -> Result<Vec<Member>, Stop> {
+    pub(crate) fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t String>) -> Result<Vec<Member>, Stop> {
         let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
         for text in texts {
             let members = fleet::members(text, &self.options.settings).map_err(|error| match error {
@@ -133,7 +133,7 @@ fn lint(context: &Context, path: &Path, text: String) -> Result<(), Stop> {
 const MOST_REQUESTS: u64 = 1 << 20;
 
 /// Reads what Nova stored as an instance's PCI requests.
-pub fn pci_requests(path: &Path) -> Result<Vec<Request>, Stop> {
+pub(crate) fn pci_requests(path: &Path) -> Result<Vec<Request>, Stop> {
     let unreadable = |error| Stop::unknown(format!("cannot read {}: {error}", path.display()));
     let text = read_regular_text(path, MOST_REQUESTS).map_err(unreadable)?;
     let refused = |error| Stop::refused(format!("{}:{error} (pci_requests of instance_extra)", path.display()));

@@ -17,7 +17,7 @@ use crate::output::inventory::{self as table, View};
 use crate::output::{StdoutError, device_map, prometheus};
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
     let mut hosts = Hosts::new(context)?;
     hosts.options.probe = match args.probe {
         Probing::None => Probe::None,
@@ -42,8 +42,7 @@ pub fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> {
     if context.global.output == Format::Compact && asked.len() != 1 {
         return Err(Stop::usage("-o compact is for one host; --into DIR writes a file for each of several"));
     }
-    let show =
-        Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: context.printer.width() } };
+    let show = Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: crate::output::width() } };
     if let [only] = asked.as_slice() {
         let snapshot = facts::gather(only, &hosts.options)?;
         if let Some(pf) = args.pf

@@ -13,7 +13,7 @@ use crate::preflight::matrix::{self, Asked};
 use crate::preflight::{Compatibility, Terms};
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let named = hosts.parse_all(std::iter::once(&args.source).chain(&args.destinations))?;
     let asked: Vec<HostRef> = named.into_iter().map(|member| member.host).collect();

@@ -1,25 +1,25 @@
 //! The glue: gather facts, call the pure core, hand the result to `output`. No rules and no formatting here.
 
-pub mod check_config;
+pub(crate) mod check_config;
 mod cloud;
-pub mod collect;
-pub mod completion;
-pub mod drain;
-pub mod evidence;
-pub mod explain;
-pub mod history;
-pub mod hosts;
-pub mod inventory;
-pub mod matrix;
-pub mod migrate;
-pub mod paths;
-pub mod preflight;
-pub mod reach;
-pub mod recover;
+pub(crate) mod collect;
+pub(crate) mod completion;
+pub(crate) mod drain;
+pub(crate) mod evidence;
+pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod hosts;
+pub(crate) mod inventory;
+pub(crate) mod matrix;
+pub(crate) mod migrate;
+pub(crate) mod paths;
+pub(crate) mod preflight;
+pub(crate) mod reach;
+pub(crate) mod recover;
 mod stop;
-pub mod storage;
-pub mod verify;
-pub mod way;
+pub(crate) mod storage;
+pub(crate) mod verify;
+pub(crate) mod way;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -35,11 +35,11 @@ use crate::model::outcome::Outcome;
 use crate::output::text::printable;
 use crate::output::{self, Printer};
 use stop::OrStop;
-pub use stop::Stop;
+pub(crate) use stop::Stop;
 
 /// What every command gets.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// The global options.
     pub global: Global,
     /// Where results and notes go.
@@ -48,7 +48,7 @@ pub struct Context {
 
 impl Context {
     /// libvirt of this machine. A URI that runs a program of its own choice is refused, whoever named it.
-    pub fn local_uri(&self) -> Result<String, Stop> {
+    pub(crate) fn local_uri(&self) -> Result<String, Stop> {
         #[expect(clippy::disallowed_methods, reason = "libvirt's own variable is part of the command line")]
         let named = || std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
         let uri = self.global.connect.clone().or_else(named).unwrap_or_else(|| "qemu:///system".to_owned());

@@ -6,7 +6,7 @@ use crate::facts::kernel::paths::look;
 use crate::model::outcome::Outcome;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Paths) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Paths) -> Result<Outcome, Stop> {
     context.printer.document(&look(&context.global.root, &args.paths)).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
 }

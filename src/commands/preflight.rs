@@ -20,7 +20,7 @@ use crate::plan::Wishes;
 use crate::preflight::{self, Question, Report, Terms};
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     if args.rehearse {
         return super::migrate::rehearse(context, args);
     }

@@ -7,7 +7,7 @@ use crate::facts::reference::check_uri;
 use crate::model::outcome::Outcome;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Reach) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Reach) -> Result<Outcome, Stop> {
     if let Some(port) = args.listen {
         let listened = reach::listen(port, args.at.as_deref(), &args.token);
         context.printer.document(&listened).or_stop(Outcome::Unknown)?;

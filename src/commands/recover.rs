@@ -80,7 +80,7 @@ struct Document {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
     if context.global.root != std::path::Path::new("/") {
         return Err(Stop::usage("recover works on real hosts: it does not go with --root"));
     }
@@ -125,7 +125,7 @@ pub fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
 }
 
 /// What every other command says in one line when a migration waits.
-pub fn remind(printer: &Printer) {
+pub(crate) fn remind(printer: &Printer) {
     // Without a state directory there is nothing to be reminded of, and it is not this command's business.
     let Ok(directory) = state_directory() else { return };
     let Ok(listed) = Store::at(&directory).list() else { return };

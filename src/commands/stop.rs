@@ -10,7 +10,7 @@ use crate::model::outcome::Outcome;
 /// Why a command ends before its end, and with which outcome. There is no conversion from errors that do not know whether
 /// something had been changed: see `OrStop`.
 #[derive(Debug)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// How the run ends.
     pub outcome: Outcome,
     /// One sentence with the object's name.
@@ -22,38 +22,38 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 impl Stop {
     /// Ends the run with this outcome and sentence.
-    pub fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+    pub(crate) fn new(outcome: Outcome, message: impl Into<String>) -> Self {
         Self { outcome, message: message.into(), cause: None }
     }
 
     /// Ends the run as wrong usage.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Outcome::Usage, message)
     }
 
     /// Ends the run because of a file that is not what it should be, or as a deliberate refusal.
-    pub fn refused(message: impl Into<String>) -> Self {
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(Outcome::Findings, message)
     }
 
     /// Ends the run because something does not exist, cannot be read or cannot be reached.
-    pub fn unknown(message: impl Into<String>) -> Self {
+    pub(crate) fn unknown(message: impl Into<String>) -> Self {
         Self::new(Outcome::Unknown, message)
     }
 
     /// The same stop with the error that led to it.
     #[must_use]
-    pub fn because(self, cause: impl Into<Cause>) -> Self {
+    pub(crate) fn because(self, cause: impl Into<Cause>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
 
     /// Whether nothing was changed, by the meaning of the outcome.
-    pub fn changed_nothing(&self) -> bool {
+    pub(crate) fn changed_nothing(&self) -> bool {
         matches!(self.outcome, Outcome::Findings | Outcome::Usage | Outcome::Unknown)
     }
 
     /// The whole sentence: the message and its causes.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         causes::sentence(self)
     }
 }

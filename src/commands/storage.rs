@@ -14,13 +14,13 @@ use crate::model::snapshot::storage::Storage as Answer;
 use crate::preflight::terms::Copied;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Storage) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Storage) -> Result<Outcome, Stop> {
     context.printer.document(&storage::collect(&args.paths)).or_stop(Outcome::Unknown)?;
     Ok(Outcome::Fine)
 }
 
 /// What both hosts say about the named disks of a guest, by target name. A disk that it does not have is a mistake.
-pub fn ask(
+pub(crate) fn ask(
     hosts: [&HostRef; 2],
     options: &GatherOptions,
     domain: &Domain,

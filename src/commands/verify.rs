@@ -49,7 +49,7 @@ struct Nova {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     let hosts = Hosts::new(context)?;
     let host = hosts.parse(&args.host)?;
     let Some(uri) = host.libvirt_uri(&context.local_uri()?) else {

@@ -7,7 +7,7 @@ use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
 
 /// The element of the host device at `address`, byte for byte; `None` when the guest has no such device.
-pub fn element(text: &str, address: PciAddress) -> Result<Option<String>, XmlError> {
+pub(crate) fn element(text: &str, address: PciAddress) -> Result<Option<String>, XmlError> {
     let document = xml::parse(text)?;
     let found = xml::devices(&document).find(|device| {
         (xml::is_hostdev_interface(*device) || xml::is_pci_hostdev(*device))
@@ -17,7 +17,7 @@ pub fn element(text: &str, address: PciAddress) -> Result<Option<String>, XmlErr
 }
 
 /// The element of the device after its move.
-pub fn rewrite_element(element: &str, moved: &DeviceMove) -> Result<String, XmlError> {
+pub(crate) fn rewrite_element(element: &str, moved: &DeviceMove) -> Result<String, XmlError> {
     const BEFORE: &str = "<domain><devices>";
     const BEHIND: &str = "</devices></domain>";
     let whole = rewrite(&format!("{BEFORE}{element}{BEHIND}"), [moved], Interfaces::MustBeMapped)?;

@@ -3,12 +3,12 @@
 //! Reads what planner and checks need and refuses to know the rest of libvirt's schema. Nothing is ever serialised from a
 //! tree: a rewritten document is the original text with splices.
 
-pub mod element;
-pub mod guest;
-pub mod owners;
-pub mod qemu_files;
-pub mod read;
-pub mod rewrite;
+pub(crate) mod element;
+pub(crate) mod guest;
+pub(crate) mod owners;
+pub(crate) mod qemu_files;
+pub(crate) mod read;
+pub(crate) mod rewrite;
 mod xml;
 
-pub use xml::XmlError;
+pub(crate) use xml::XmlError;

@@ -8,7 +8,7 @@ use crate::model::paste::quoted;
 
 /// A management system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// The word in documents.
     pub word: &'static str,
     /// The name in sentences.
@@ -33,10 +33,10 @@ enum Mark {
 }
 
 /// Nova's namespace without its version (`nova/virt/libvirt/config.py`, `NOVA_NS`).
-pub const NOVA_NAMESPACE: &str = "http://openstack.org/xmlns/libvirt/nova/";
+pub(crate) const NOVA_NAMESPACE: &str = "http://openstack.org/xmlns/libvirt/nova/";
 
 /// Every management system that pvm knows.
-pub const OWNERS: &[Owner] = &[
+pub(crate) const OWNERS: &[Owner] = &[
     Owner {
         word: "nova",
         name: "Nova",
@@ -113,12 +113,12 @@ pub const OWNERS: &[Owner] = &[
 
 impl Owner {
     /// The management system of this word.
-    pub fn of_word(word: &str) -> Option<&'static Self> {
+    pub(crate) fn of_word(word: &str) -> Option<&'static Self> {
         OWNERS.iter().find(|owner| owner.word == word)
     }
 
     /// The management system that wrote a definition, if it can be told.
-    pub fn of_definition(text: &str) -> Option<&'static Self> {
+    pub(crate) fn of_definition(text: &str) -> Option<&'static Self> {
         xml::parse(text).ok().and_then(|document| Self::of(&document))
     }
 
@@ -128,7 +128,7 @@ impl Owner {
     }
 
     /// The command by which it moves this guest to the host of this name.
-    pub fn command(&self, name: &str, uuid: &str, host: &str) -> String {
+    pub(crate) fn command(&self, name: &str, uuid: &str, host: &str) -> String {
         // Each place once, from the left: a name may hold what looks like a place to fill in.
         let (mut command, mut rest) = (String::new(), self.moves);
         while let Some(at) = rest.find('{') {

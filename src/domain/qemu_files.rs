@@ -41,7 +41,7 @@ const PROTOCOLS: &[(&str, &str)] = &[
 
 /// A file of QEMU's packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QemuFile {
+pub(crate) struct QemuFile {
     /// What it is for.
     pub what: String,
     /// Where distributions have it.
@@ -58,7 +58,7 @@ impl QemuFile {
 }
 
 /// The files that this guest needs.
-pub fn qemu_files(guest: &Guest) -> Vec<QemuFile> {
+pub(crate) fn qemu_files(guest: &Guest) -> Vec<QemuFile> {
     let is_x86 = guest.arch.as_deref().is_none_or(|arch| matches!(arch, "x86_64" | "i686"));
     let mut wanted = Vec::new();
     if is_x86 && !guest.has_loader {

@@ -39,7 +39,7 @@ pub fn rewrite<'a>(
 
 /// The persistent XML for the destination, and the host devices in it that the running guest does not have: those keep the
 /// source's address, and the next boot would ask for it.
-pub fn rewrite_persistent(text: &str, map: &[DeviceMove]) -> Result<(String, Vec<PciAddress>), XmlError> {
+pub(crate) fn rewrite_persistent(text: &str, map: &[DeviceMove]) -> Result<(String, Vec<PciAddress>), XmlError> {
     splice(text, &injective(map)?, Interfaces::MustBeMapped, Missing::Ignore)
 }
 

@@ -8,7 +8,7 @@ use crate::model::pci::PciAddress;
 use crate::preflight::Row;
 
 /// The schema this build writes.
-pub const SCHEMA: &str = "pvm.drain/1";
+pub(crate) const SCHEMA: &str = "pvm.drain/1";
 
 /// The plan that empties a host.
 #[derive(Debug, Clone, PartialEq, Serialize)]

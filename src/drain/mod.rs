@@ -6,11 +6,11 @@
 
 pub(crate) mod assign;
 pub(crate) mod capacity;
-pub mod document;
+pub(crate) mod document;
 pub(crate) mod needs;
 pub(crate) mod plan;
 mod room;
 pub(crate) mod timetable;
 
-pub use document::{Drain, Held, Leaving, Stay};
-pub use plan::{Limits, plan};
+pub(crate) use document::{Drain, Held, Leaving};
+pub(crate) use plan::{Limits, plan};

@@ -29,7 +29,7 @@ rules! {
 }
 
 /// Notes which devices a migration has claimed that is under way or waits for `pvm recover`.
-pub fn claims(snapshot: &mut Snapshot) {
+pub(crate) fn claims(snapshot: &mut Snapshot) {
     if snapshot.devices.is_empty() {
         return;
     }
@@ -44,7 +44,7 @@ pub fn claims(snapshot: &mut Snapshot) {
 }
 
 /// Asks the free devices: one of each PF, or with `only` that device and every VF of it.
-pub fn probe(snapshot: &mut Snapshot, only: Option<PciAddress>) {
+pub(crate) fn probe(snapshot: &mut Snapshot, only: Option<PciAddress>) {
     open_files(&mut snapshot.devices);
     let host = snapshot.host.uuid.clone();
     let mut done: BTreeSet<PciAddress> = BTreeSet::new();

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::model::snapshot::{Device, MOST_ENTRIES, Snapshot};
 
 /// The schema this build writes and reads.
-pub const SCHEMA: &str = "pvm.inventory-compact/1";
+pub(crate) const SCHEMA: &str = "pvm.inventory-compact/1";
 
 /// More bytes than the devices of a host have when they are written out.
 const MOST_BYTES: usize = 64 << 20;

@@ -49,7 +49,12 @@ rules! {
 
 /// Reads Nova's files below `root` and applies them. Files that were named must be there; what Nova would find by itself need
 /// not be readable. Without any, the entries of pvm.yaml stand in.
-pub fn read(snapshot: &mut Snapshot, root: &Path, named: &[PathBuf], settings: &Settings) -> Result<(), HostError> {
+pub(crate) fn read(
+    snapshot: &mut Snapshot,
+    root: &Path,
+    named: &[PathBuf],
+    settings: &Settings,
+) -> Result<(), HostError> {
     match nova_files::read(root, named) {
         Ok(inputs) if inputs.is_empty() => apply(snapshot, own(settings).into_iter().collect()),
         Ok(inputs) => apply(snapshot, inputs),
@@ -60,7 +65,7 @@ pub fn read(snapshot: &mut Snapshot, root: &Path, named: &[PathBuf], settings: &
 }
 
 /// Applies the entries of pvm.yaml to a host whose own configuration is not reached.
-pub fn apply_settings(snapshot: &mut Snapshot, settings: &Settings) {
+pub(crate) fn apply_settings(snapshot: &mut Snapshot, settings: &Settings) {
     apply(snapshot, own(settings).into_iter().collect());
 }
 

@@ -11,7 +11,7 @@ const MOST_HOSTS: usize = 1 << 14;
 
 /// One host that a word stands for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Member {
+pub(crate) struct Member {
     /// The host.
     pub host: HostRef,
     /// Whether the word stands for several, of which the operator may not have meant each.
@@ -20,7 +20,7 @@ pub struct Member {
 
 /// Why a word stands for no hosts.
 #[derive(Debug, thiserror::Error)]
-pub enum FleetError {
+pub(crate) enum FleetError {
     /// One of them is no host.
     #[error(transparent)]
     Host(#[from] HostRefError),
@@ -42,7 +42,7 @@ pub enum FleetError {
 }
 
 /// The hosts that `text` stands for, in the order of the group or by file name.
-pub fn members(text: &str, settings: &Settings) -> Result<Vec<Member>, FleetError> {
+pub(crate) fn members(text: &str, settings: &Settings) -> Result<Vec<Member>, FleetError> {
     let several = |host| Member { host, is_one_of_several: true };
     if let Some(names) = settings.groups.get(text) {
         let hosts = names.iter().map(|name| HostRef::parse(name, settings).map(several));

@@ -3,19 +3,19 @@
 //!
 //! Whatever the source, the result is the same [`Snapshot`]; facts a source does not have are unknown in it.
 
-pub mod active;
-pub mod compact;
-pub mod configure;
-pub mod fleet;
-pub mod kernel;
-pub mod libvirt;
-pub mod nova_files;
-pub mod questions;
-pub mod reach;
-pub mod reference;
-pub mod remote;
-pub mod replace;
-pub mod settings;
+pub(crate) mod active;
+pub(crate) mod compact;
+pub(crate) mod configure;
+pub(crate) mod fleet;
+pub(crate) mod kernel;
+pub(crate) mod libvirt;
+pub(crate) mod nova_files;
+pub(crate) mod questions;
+pub(crate) mod reach;
+pub(crate) mod reference;
+pub(crate) mod remote;
+pub(crate) mod replace;
+pub(crate) mod settings;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -28,11 +28,11 @@ use crate::model::pci::PciAddress;
 use crate::model::snapshot::host::Slots;
 use crate::model::snapshot::{Snapshot, Unknown, Via};
 use kernel::Probe;
-pub use reference::{HostRef, HostRefError};
-pub use settings::{Facts, HostSettings, NovaSettings, Settings, SettingsError};
+pub(crate) use reference::HostRef;
+pub(crate) use settings::{Facts, NovaSettings, Settings, SettingsError};
 
 /// The rules of this room, by file.
-pub const RULES: &[&[&Rule]] = &[active::RULES, configure::RULES, kernel::RULES, kernel::mismatch::RULES];
+pub(crate) const RULES: &[&[&Rule]] = &[active::RULES, configure::RULES, kernel::RULES, kernel::mismatch::RULES];
 
 /// How to gather.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ impl HostError {
 }
 
 /// Takes the snapshot of `host`.
-pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
+pub(crate) fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
     gather_over(host, None, options)
 }
 
@@ -182,7 +182,7 @@ pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snap
 }
 
 /// The same over connections that are open already: on a quick network they are the greater part of the work.
-pub fn gather_all_over(
+pub(crate) fn gather_all_over(
     asked: &[(&HostRef, Option<&dyn Hypervisor>)],
     options: &GatherOptions,
 ) -> Vec<Result<Snapshot, HostError>> {
@@ -190,7 +190,7 @@ pub fn gather_all_over(
 }
 
 /// The same; `then` has each answer as soon as it is there.
-pub fn gather_each<T: Send + Sync>(
+pub(crate) fn gather_each<T: Send + Sync>(
     asked: &[(&HostRef, Option<&dyn Hypervisor>)],
     options: &GatherOptions,
     then: impl Fn(&HostRef, Result<Snapshot, HostError>) -> T + Sync,

@@ -30,7 +30,7 @@ const DEPLOYED: [&str; 3] = [
 const STANDARD_INPUT: &str = "-";
 
 /// Where a configuration is looked for, for people.
-pub fn places() -> String {
+pub(crate) fn places() -> String {
     PLACES.iter().chain(&DEPLOYED).map(|place| format!("/{place}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -50,7 +50,7 @@ pub enum NovaFileError {
 
 /// The files named, a directory standing for its `*.conf` in name order; where none is named, Nova's own search under
 /// `root`. An empty list means that there is no configuration.
-pub fn read(root: &Path, paths: &[PathBuf]) -> Result<Vec<Input>, NovaFileError> {
+pub(crate) fn read(root: &Path, paths: &[PathBuf]) -> Result<Vec<Input>, NovaFileError> {
     let mut files = Vec::new();
     if paths.is_empty() {
         search(root, &mut files)?;

@@ -12,7 +12,7 @@ use crate::model::snapshot::{Domain, Snapshot, Unknown};
 const MOST: usize = 64;
 
 /// Asks `daemon`, which is that of `snapshot`'s host, about these guests. What it does not answer stays unknown.
-pub fn ask<'a>(snapshot: &mut Snapshot, daemon: &dyn Hypervisor, guests: impl IntoIterator<Item = &'a Domain>) {
+pub(crate) fn ask<'a>(snapshot: &mut Snapshot, daemon: &dyn Hypervisor, guests: impl IntoIterator<Item = &'a Domain>) {
     let guests: Vec<Guest> = guests.into_iter().filter_map(|domain| guest::read(domain.xml.as_deref()?).ok()).collect();
     if guests.iter().any(|guest| !guest.secrets.is_empty()) {
         match daemon.secrets() {

@@ -29,7 +29,7 @@ const MOST_TOKEN: usize = 64;
 const OF_A_LOGIN: [&str; 2] = ["SSH_AUTH_SOCK", "SSH_CONNECTION"];
 
 /// Tries the daemon at `uri`, the name for the data, and a port of it.
-pub fn look(uri: Option<&str>, data: Option<(&str, Option<u16>)>, token: &str) -> Reach {
+pub(crate) fn look(uri: Option<&str>, data: Option<(&str, Option<u16>)>, token: &str) -> Reach {
     as_the_daemon();
     std::thread::scope(|scope| {
         let daemon = uri.map(|uri| scope.spawn(move || daemon(uri)));
@@ -125,7 +125,7 @@ fn meet(to: SocketAddr, token: &str) -> io::Result<bool> {
 }
 
 /// Listens on a port, where QEMU would, until somebody comes with the token.
-pub fn listen(port: u16, at: Option<&str>, token: &str) -> Listened {
+pub(crate) fn listen(port: u16, at: Option<&str>, token: &str) -> Listened {
     let Ok(listener) = bind(port, at) else { return Listened { for_ms: None } };
     let since = Instant::now();
     while since.elapsed() < LISTEN {

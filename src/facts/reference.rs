@@ -161,7 +161,7 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// Refuses every URI of libvirt that runs a program of the URI's choice.
-pub fn check_uri(uri: &str) -> Result<(), HostRefError> {
+pub(crate) fn check_uri(uri: &str) -> Result<(), HostRefError> {
     let (scheme, rest) = uri.split_once("://").ok_or_else(|| HostRefError::NotAName(uri.to_owned()))?;
     if !SCHEMES.contains(&scheme) {
         return Err(HostRefError::Scheme { uri: uri.to_owned(), scheme: scheme.to_owned() });
@@ -182,7 +182,7 @@ pub fn check_uri(uri: &str) -> Result<(), HostRefError> {
 }
 
 /// The first URI of pvm.yaml that is not one: the line it is on, and why.
-pub fn wrong_uri(settings: &Settings, text: &str) -> Option<(u64, String)> {
+pub(crate) fn wrong_uri(settings: &Settings, text: &str) -> Option<(u64, String)> {
     settings.hosts.iter().find_map(|(name, host)| {
         let control = host.libvirt.iter().find_map(|uri| Some((uri, check_uri(uri).err()?.to_string())));
         let data = host.migrate_uri.iter().find_map(|uri| Some((uri, wrong_migrate_uri(uri)?)));
@@ -192,7 +192,7 @@ pub fn wrong_uri(settings: &Settings, text: &str) -> Option<(u64, String)> {
 }
 
 /// The first group of pvm.yaml that is not one: the line it is on, and why.
-pub fn wrong_group(settings: &Settings, text: &str) -> Option<(u64, String)> {
+pub(crate) fn wrong_group(settings: &Settings, text: &str) -> Option<(u64, String)> {
     settings.groups.iter().find_map(|(name, members)| {
         let why = if name == "local" || !is_host_name(name) || is_snapshot_name(Path::new(name)) {
             "this is no name for a group".to_owned()

@@ -21,7 +21,7 @@ const MOST_BACKUPS: usize = 100;
 ///
 /// When the file has changed meanwhile, has several names (all but one would keep the old text), or cannot be written; then it
 /// is as it was.
-pub fn replace(path: &Path, before: &str, after: &str) -> io::Result<PathBuf> {
+pub(crate) fn replace(path: &Path, before: &str, after: &str) -> io::Result<PathBuf> {
     let path = path.canonicalize()?;
     let like = File::open(&path)?;
     let metadata = like.metadata()?;
@@ -55,7 +55,7 @@ fn keep(mut old: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Writes a private file of pvm's own, at once: a reader sees the old one or the new one.
-pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     let mut new = tempfile::Builder::new().prefix(".pvm-").tempfile_in(directory.unwrap_or(Path::new(".")))?;
     new.write_all(bytes)?;

@@ -8,7 +8,7 @@ use crate::model::pci::PciAddress;
 
 /// A device that an open migration keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// The migration.
     pub id: String,
     /// The host the device is on.
@@ -19,12 +19,12 @@ pub struct Claim {
 
 impl Claim {
     /// Whether the device is on the host with this UUID, however it was spelled; where the UUIDs do not tell, it may be.
-    pub fn may_be_on(&self, uuid: Option<&str>) -> bool {
+    pub(crate) fn may_be_on(&self, uuid: Option<&str>) -> bool {
         compare(self.host.uuid.as_deref(), uuid) != Identity::Other
     }
 
     /// The same for showing: where the UUIDs do not tell, the names do.
-    pub fn is_on(&self, uuid: Option<&str>, names: &[&str]) -> bool {
+    pub(crate) fn is_on(&self, uuid: Option<&str>, names: &[&str]) -> bool {
         match compare(self.host.uuid.as_deref(), uuid) {
             Identity::Same => true,
             Identity::Other => false,
@@ -35,7 +35,7 @@ impl Claim {
 
 /// The claims of these migrations: the destinations of their maps, and the source's devices too, which a migration that is
 /// undone needs again.
-pub fn claims<'a>(states: impl IntoIterator<Item = &'a State>) -> Vec<Claim> {
+pub(crate) fn claims<'a>(states: impl IntoIterator<Item = &'a State>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for state in states {
         if state.is_closed() || state.undone_steps.contains(&Step::ReleaseClaims) {

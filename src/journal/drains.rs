@@ -24,7 +24,7 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// One drain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DrainRecord {
+pub(crate) struct DrainRecord {
     /// The version of the format.
     pub v: u32,
     /// Its id.
@@ -55,7 +55,7 @@ pub struct DrainRecord {
 
 /// One guest of a drain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainGuest {
+pub(crate) struct DrainGuest {
     /// Its name.
     pub name: String,
     /// Its UUID.
@@ -70,7 +70,7 @@ pub struct DrainGuest {
 /// What has become of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Its turn has not come.
     Waiting,
     /// The migration with this id was begun.
@@ -89,7 +89,7 @@ pub enum Fate {
 
 impl Fate {
     /// Its name, as in the file.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Moving { .. } => "moving",
@@ -101,7 +101,7 @@ impl Fate {
 
 impl DrainRecord {
     /// A record that begins now.
-    pub fn new(id: String, host: Host, guests: Vec<DrainGuest>, digest: String) -> Self {
+    pub(crate) fn new(id: String, host: Host, guests: Vec<DrainGuest>, digest: String) -> Self {
         let (to, only, except) = Default::default();
         let (begun, touched) = (now(), now());
         let (is_over, is_cordoned) = (false, true);
@@ -125,18 +125,18 @@ impl DrainRecord {
 
 /// The records of this machine's drains.
 #[derive(Debug, Clone)]
-pub struct Drains {
+pub(crate) struct Drains {
     directory: PathBuf,
 }
 
 impl Drains {
     /// Those under a state directory. Nothing is made or read yet.
-    pub fn at(state_directory: impl AsRef<Path>) -> Self {
+    pub(crate) fn at(state_directory: impl AsRef<Path>) -> Self {
         Self { directory: state_directory.as_ref().join("drains") }
     }
 
     /// Every record, oldest first. One that cannot be read is an error: it may be what keeps guests off a host.
-    pub fn list(&self) -> Result<Vec<DrainRecord>, JournalError> {
+    pub(crate) fn list(&self) -> Result<Vec<DrainRecord>, JournalError> {
         let failed = |source| JournalError::Directory { path: self.directory.clone(), source };
         #[expect(clippy::disallowed_methods, reason = "the edge that reads records")]
         let entries = match fs::read_dir(&self.directory) {
@@ -157,7 +157,7 @@ impl Drains {
     }
 
     /// The newest drain of this host that was not taken back.
-    pub fn cordon(&self, host: &str) -> Result<Option<DrainRecord>, JournalError> {
+    pub(crate) fn cordon(&self, host: &str) -> Result<Option<DrainRecord>, JournalError> {
         let is_host = |record: &DrainRecord| {
             identity::compare(record.host.uuid.as_deref(), Some(host)) == Identity::Same && record.is_cordoned
         };
@@ -165,7 +165,7 @@ impl Drains {
     }
 
     /// Writes the record whole, on disk when this returns.
-    pub fn write(&self, record: &mut DrainRecord) -> Result<(), JournalError> {
+    pub(crate) fn write(&self, record: &mut DrainRecord) -> Result<(), JournalError> {
         record.touched = now();
         let safe = record.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !record.id.is_empty();
         let path = self.directory.join(format!("{}.json", if safe { &record.id } else { "unnamed" }));
@@ -186,7 +186,7 @@ impl Drains {
     }
 
     /// Takes down that the drain begins: nothing is moved before this returns.
-    pub fn begin(&self, record: &mut DrainRecord) -> Result<(), JournalError> {
+    pub(crate) fn begin(&self, record: &mut DrainRecord) -> Result<(), JournalError> {
         fault::point("before", "drain-plan");
         self.write(record)?;
         fault::point("after", "drain-plan");
@@ -194,7 +194,7 @@ impl Drains {
     }
 
     /// Takes down what has become of a guest.
-    pub fn settle(&self, record: &mut DrainRecord, uuid: &str, fate: Fate) -> Result<(), JournalError> {
+    pub(crate) fn settle(&self, record: &mut DrainRecord, uuid: &str, fate: Fate) -> Result<(), JournalError> {
         let name = format!("drain-{}", fate.name());
         fault::point("before", &name);
         if let Some(guest) = record.guests.iter_mut().find(|guest| guest.uuid == uuid) {

@@ -7,13 +7,13 @@ use super::record::{Host, Port};
 use crate::model::pci::PciAddress;
 
 /// The prefix of the element.
-pub const PREFIX: &str = "pvm";
+pub(crate) const PREFIX: &str = "pvm";
 /// Its namespace.
-pub const NAMESPACE: &str = "urn:pvm:migration:1";
+pub(crate) const NAMESPACE: &str = "urn:pvm:migration:1";
 
 /// The element `pvm:migration`. It holds no secrets: XML of ports has none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// The migration's id, which is its journal's name.
     pub id: String,
     /// The phase when it was written, in the engine's word.
@@ -30,7 +30,7 @@ pub struct Mark {
 
 /// A port in a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
+pub(crate) struct Marked {
     /// Its address on the source.
     pub source: PciAddress,
     /// What to plug in on the source.
@@ -41,14 +41,14 @@ pub struct Marked {
 
 impl Marked {
     /// What a mark keeps of a port.
-    pub fn of(port: &Port) -> Self {
+    pub(crate) fn of(port: &Port) -> Self {
         Self { source: port.source, source_xml: port.source_xml.clone(), destination_xml: port.destination_xml.clone() }
     }
 }
 
 impl Mark {
     /// As libvirt takes it, which adds prefix and namespace.
-    pub fn element(&self) -> String {
+    pub(crate) fn element(&self) -> String {
         let mut xml = String::from("<migration");
         for (name, value) in [
             ("id", Some(&self.id)),
@@ -80,12 +80,12 @@ impl Mark {
     }
 
     /// Of what libvirt answers. `None`: it is no mark that this build can read.
-    pub fn parse(xml: &str) -> Option<Self> {
+    pub(crate) fn parse(xml: &str) -> Option<Self> {
         Self::of(roxmltree::Document::parse(xml).ok()?.root_element())
     }
 
     /// Of an element of a guest's metadata.
-    pub fn of(root: roxmltree::Node<'_, '_>) -> Option<Self> {
+    pub(crate) fn of(root: roxmltree::Node<'_, '_>) -> Option<Self> {
         if root.tag_name().name() != "migration" {
             return None;
         }

@@ -16,25 +16,25 @@
 //! # }
 //! ```
 
-pub mod drains;
-pub mod lock;
-pub mod mark;
-pub mod record;
-pub mod state;
-pub mod store;
-pub mod text;
+pub(crate) mod drains;
+pub(crate) mod lock;
+pub(crate) mod mark;
+pub(crate) mod record;
+pub(crate) mod state;
+pub(crate) mod store;
+pub(crate) mod text;
 
 mod claims;
 mod fault;
 #[cfg(test)]
 mod store_tests;
 
-pub use crate::model::device_move::{Action, DeviceMove, Instance};
-pub use claims::{Claim, claims};
-pub use drains::{DrainGuest, DrainRecord, Drains, Fate};
-pub use lock::{Lock, LockError, Subject};
-pub use mark::Mark;
-pub use record::{Entry, Host, Keep, Managed, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
-pub use state::{Last, PortState, State};
-pub use store::{Journal, JournalError, Listed, Store, machine, new_id, now, state_directory};
-pub use text::{Parsed, Trouble, checksum, parse};
+pub(crate) use crate::model::device_move::{Action, DeviceMove, Instance};
+pub(crate) use claims::{Claim, claims};
+pub(crate) use drains::{DrainGuest, DrainRecord, Drains, Fate};
+pub(crate) use lock::{Lock, LockError, Subject};
+pub(crate) use mark::Mark;
+pub(crate) use record::{Entry, Host, Keep, Managed, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
+pub(crate) use state::{Last, PortState, State};
+pub(crate) use store::{Journal, JournalError, Listed, Store, machine, new_id, now, state_directory};
+pub(crate) use text::checksum;

@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 use crate::proof::Verdict;
 
 /// The version of the records this build writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

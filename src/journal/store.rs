@@ -69,7 +69,7 @@ pub enum JournalError {
 /// Where pvm keeps its state: `/var/lib/pvm`, or `$XDG_STATE_HOME/pvm` for a user who is not root. A service manager's
 /// `$STATE_DIRECTORY` comes first.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is asked")]
-pub fn state_directory() -> Result<PathBuf, JournalError> {
+pub(crate) fn state_directory() -> Result<PathBuf, JournalError> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if let Some(directory) = set("STATE_DIRECTORY").and_then(|list| first_of(&list)) {
         return Ok(directory);
@@ -92,18 +92,18 @@ pub(super) fn first_of(list: &Path) -> Option<PathBuf> {
 
 /// The present moment.
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is asked")]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Name of this machine, for a mark.
-pub fn machine() -> String {
+pub(crate) fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// A new migration's id: when, and six digits that tell apart what begins in the same second.
-pub fn new_id(uuid: &str) -> String {
+pub(crate) fn new_id(uuid: &str) -> String {
     let now = now();
     let time: String = now.to_string().chars().take(19).filter(char::is_ascii_digit).collect();
     let digest = Sha256::digest(format!("{uuid} {} {}", std::process::id(), now.0));

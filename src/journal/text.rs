@@ -7,7 +7,7 @@ use super::record::{Entry, Record, VERSION};
 use crate::model::time::Timestamp;
 
 /// The text of one record, with its line end. The checksum is the object's last member and covers everything before it.
-pub fn line(seq: u64, time: Timestamp, entry: &Entry) -> Result<String, serde_json::Error> {
+pub(crate) fn line(seq: u64, time: Timestamp, entry: &Entry) -> Result<String, serde_json::Error> {
     let record = Record { v: VERSION, seq, time, entry: entry.clone() };
     let mut text = serde_json::to_string(&record)?;
     // The object's closing brace comes after the checksum.
@@ -108,7 +108,7 @@ fn split_sum(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The first 16 hexadecimal digits of SHA-256: enough against accidents, which is all it is for.
-pub fn checksum(bytes: &[u8]) -> String {
+pub(crate) fn checksum(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes).iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -2,6 +2,7 @@
 //!
 //! What an answer means is decided elsewhere; here "the daemon does not know this domain" (`Ok(None)`) and "the daemon did
 //! not answer" (an error) never look alike.
+#![cfg_attr(not(feature = "libvirt"), allow(dead_code, reason = "what nobody can answer is asked all the same"))]
 
 #[cfg(feature = "libvirt")]
 mod adapter;
@@ -28,14 +29,14 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::mpsc::Sender;
 
-pub use request::{Affect, DomainXml, MigrateRequest, SecretXml, Way};
-pub use status::{Job, JobKind, PauseReason, RunReason, State};
+pub(crate) use request::{Affect, DomainXml, MigrateRequest, SecretXml, Way};
+pub(crate) use status::{Job, PauseReason, RunReason, State};
 
 use crate::model::pci::PciAddress;
 
 /// What went wrong at a call, as far as callers treat it differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The daemon says that it does not know the domain, device or metadata.
     Absent,
     /// The job was aborted on request.
@@ -62,7 +63,7 @@ pub enum Failure {
 
 impl Failure {
     /// Whether nobody answered, so that what was asked or told is not known.
-    pub const fn is_silence(self) -> bool {
+    pub(crate) const fn is_silence(self) -> bool {
         matches!(self, Self::ConnectionLost | Self::QemuSilent | Self::DaemonSilent)
     }
 }
@@ -70,7 +71,7 @@ impl Failure {
 /// A call that failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing}: {message}")]
-pub struct HypervisorError {
+pub(crate) struct HypervisorError {
     /// What pvm wanted, with the object's name.
     pub doing: String,
     /// libvirt's own words, or why libvirt could not be asked.
@@ -80,11 +81,11 @@ pub struct HypervisorError {
 }
 
 /// Result of a call.
-pub type Result<T> = std::result::Result<T, HypervisorError>;
+pub(crate) type Result<T> = std::result::Result<T, HypervisorError>;
 
 /// A domain in a list, or looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DomainInfo {
+pub(crate) struct DomainInfo {
     /// Name.
     pub name: String,
     /// UUID, lower case.
@@ -101,7 +102,7 @@ pub struct DomainInfo {
 
 /// What a CPU is compared with: the emulator and machine that will run it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CpuTarget<'a> {
+pub(crate) struct CpuTarget<'a> {
     /// Path of the emulator; `None`: libvirt's default.
     pub emulator: Option<&'a str>,
     /// Architecture.
@@ -114,7 +115,7 @@ pub struct CpuTarget<'a> {
 
 /// What libvirt says of a CPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CpuComparison {
+pub(crate) enum CpuComparison {
     /// The host runs it.
     Runs,
     /// The host does not, and why.
@@ -125,7 +126,7 @@ pub enum CpuComparison {
 
 /// What a watched domain did. Delivered in order, at once.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Happened {
+pub(crate) enum Happened {
     /// Its CPUs were stopped for switch-over: the point of no return.
     Switched,
     /// Its CPUs were started again.
@@ -143,10 +144,10 @@ pub enum Happened {
 }
 
 /// Ends the watching when dropped.
-pub trait Watch: Debug + Send {}
+pub(crate) trait Watch: Debug + Send {}
 
 /// The daemon of one host.
-pub trait Hypervisor: Debug + Send + Sync {
+pub(crate) trait Hypervisor: Debug + Send + Sync {
     /// The URI this connection was opened with.
     fn uri(&self) -> &str;
     /// Host name as the daemon knows it.
@@ -253,14 +254,14 @@ pub trait Hypervisor: Debug + Send + Sync {
 
 /// Opens a connection to the daemon at `uri`. Every call over it ends: see `bounded`.
 #[cfg(feature = "libvirt")]
-pub fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
+pub(crate) fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
     let connected = |uri: &str| Ok(Box::new(adapter::Libvirt::open(uri)?) as Box<dyn Hypervisor>);
     Ok(Box::new(bounded::Bounded::new(connected(uri)?, connected, bounded::Limits::default())))
 }
 
 /// Says that this build of pvm has no libvirt.
 #[cfg(not(feature = "libvirt"))]
-pub fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
+pub(crate) fn open(uri: &str) -> Result<Box<dyn Hypervisor>> {
     Err(HypervisorError {
         doing: format!("cannot connect to {uri}"),
         message: "this pvm was built without libvirt".into(),

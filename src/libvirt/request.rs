@@ -6,7 +6,7 @@ use super::Hypervisor;
 
 /// Which description of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DomainXml {
+pub(crate) enum DomainXml {
     /// The running one.
     Live,
     /// The persistent one.
@@ -15,7 +15,7 @@ pub enum DomainXml {
 
 /// Where a device change takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Affect {
+pub(crate) enum Affect {
     /// The running domain.
     Live,
     /// The persistent definition.
@@ -24,16 +24,16 @@ pub enum Affect {
 
 /// XML with console passwords. It is passed on to libvirt and never shown: no `Display`, and `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretXml(String);
+pub(crate) struct SecretXml(String);
 
 impl SecretXml {
     /// Wraps XML that may hold secrets.
-    pub fn new(xml: String) -> Self {
+    pub(crate) fn new(xml: String) -> Self {
         Self(xml)
     }
 
     /// The XML, for libvirt or the rewriter only.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -46,7 +46,7 @@ impl fmt::Debug for SecretXml {
 
 /// Who talks to the destination's daemon.
 #[derive(Debug, Clone, Copy)]
-pub enum Way<'a> {
+pub(crate) enum Way<'a> {
     /// The source's daemon: the migration goes on if this process dies.
     PeerToPeer,
     /// This process, over the destination's connection. If it dies before switch-over, libvirt ends the migration.
@@ -55,7 +55,7 @@ pub enum Way<'a> {
 
 /// One live migration. What is not here is never used: post-copy, tunnelled, unsafe.
 #[derive(Debug, Clone)]
-pub struct MigrateRequest {
+pub(crate) struct MigrateRequest {
     /// URI under which the *source's* daemon reaches the destination's.
     pub destination_uri: String,
     /// Where the data goes; `None`: libvirt's choice.

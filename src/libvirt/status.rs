@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why a running domain runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunReason {
+pub(crate) enum RunReason {
     /// It migrated here.
     Migrated,
     /// It was resumed.
@@ -18,7 +18,7 @@ pub enum RunReason {
 
 /// Why a paused domain is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PauseReason {
+pub(crate) enum PauseReason {
     /// For a migration: outgoing at switch-over, or incoming.
     Migration,
     /// Its process is being started.
@@ -33,7 +33,7 @@ pub enum PauseReason {
 
 /// State of a domain with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Its CPUs run.
     Running(RunReason),
     /// Its CPUs are stopped.
@@ -49,7 +49,7 @@ pub enum State {
 
 impl State {
     /// From libvirt's numbers: `virDomainState` and the reason enumeration that goes with it.
-    pub fn from_numbers(state: i32, reason: i32) -> Self {
+    pub(crate) fn from_numbers(state: i32, reason: i32) -> Self {
         match state {
             1 | 2 => Self::Running(match reason {
                 2 => RunReason::Migrated,
@@ -70,7 +70,7 @@ impl State {
     }
 
     /// Whether a process holds its memory.
-    pub fn is_active(self) -> bool {
+    pub(crate) fn is_active(self) -> bool {
         match self {
             Self::Running(_) | Self::Paused(_) => true,
             Self::ShutOff { .. } => false,
@@ -79,7 +79,7 @@ impl State {
     }
 
     /// The word the snapshot uses.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Running(_) => "running",
             Self::Paused(_) => "paused",
@@ -94,7 +94,7 @@ impl State {
 
 impl State {
     /// The reason in libvirt's word, where pvm tells it apart.
-    pub fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Running(RunReason::Migrated) | Self::ShutOff { migrated: true } => "migrated",
             Self::Running(RunReason::Unpaused) => "unpaused",
@@ -122,7 +122,7 @@ impl fmt::Display for State {
 
 /// How a job ends, or that it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
+pub(crate) enum JobKind {
     /// Running.
     Running,
     /// Ended well.
@@ -135,7 +135,7 @@ pub enum JobKind {
 
 /// Numbers of a job, under libvirt's own names (`memory_remaining`, `vfio_data_transferred` …).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Job {
+pub(crate) struct Job {
     /// Whether it runs or how it ended.
     pub kind: JobKind,
     /// Every number the daemon gave.
@@ -146,7 +146,7 @@ pub struct Job {
 
 impl Job {
     /// From libvirt's `virDomainJobType`; `None` when no job runs.
-    pub fn from_parts(kind: i32, numbers: BTreeMap<String, u64>, error: Option<String>) -> Option<Self> {
+    pub(crate) fn from_parts(kind: i32, numbers: BTreeMap<String, u64>, error: Option<String>) -> Option<Self> {
         let kind = match kind {
             1 | 2 => JobKind::Running,
             3 => JobKind::Completed,
@@ -158,17 +158,17 @@ impl Job {
     }
 
     /// One number.
-    pub fn get(&self, name: &str) -> Option<u64> {
+    pub(crate) fn get(&self, name: &str) -> Option<u64> {
         self.numbers.get(name).copied()
     }
 
     /// Whether it is an outgoing migration (`VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT`).
-    pub fn is_outgoing(&self) -> bool {
+    pub(crate) fn is_outgoing(&self) -> bool {
         self.get("operation") == Some(5)
     }
 
     /// Whether it is an incoming migration.
-    pub fn is_incoming(&self) -> bool {
+    pub(crate) fn is_incoming(&self) -> bool {
         self.get("operation") == Some(4)
     }
 }

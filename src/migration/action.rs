@@ -5,7 +5,7 @@ use crate::model::outcome::Outcome;
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
+pub(crate) enum Action {
     /// Nothing; say why.
     Nothing,
     /// Show what is known and the commands to look further.
@@ -64,7 +64,7 @@ pub enum Action {
 
 /// What an action may do to a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// Destroys the source's copy.
     pub destroys_source: bool,
     /// Destroys the destination's copy.
@@ -87,7 +87,7 @@ pub struct Changes {
 
 impl Changes {
     /// Whether it destroys, stops and starts no copy of the guest.
-    pub const fn is_gentle(self) -> bool {
+    pub(crate) const fn is_gentle(self) -> bool {
         !(self.destroys_source
             || self.destroys_destination
             || self.resumes_source
@@ -100,7 +100,7 @@ impl Changes {
 
 impl Action {
     /// Whether it is a part of how migrations end that need nobody's attention.
-    pub const fn is_usual(self) -> bool {
+    pub(crate) const fn is_usual(self) -> bool {
         matches!(
             self,
             Self::Finish | Self::Attach | Self::CleanUp | Self::Undo | Self::ReattachOnSource | Self::ReleaseClaims
@@ -108,7 +108,7 @@ impl Action {
     }
 
     /// What it may do to a host. Claims are files of this machine, not a host's.
-    pub const fn changes(self) -> Changes {
+    pub(crate) const fn changes(self) -> Changes {
         const NOTHING: Changes = Changes {
             destroys_source: false,
             destroys_destination: false,
@@ -154,7 +154,7 @@ impl Action {
 
 /// How a run that takes a row ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Like this; instead of fine it is incomplete when the guest turns out to have lost something.
     Ends(Outcome),
     /// Fine; incomplete when the state is lost or a port is missing.
@@ -166,4 +166,4 @@ pub enum Exit {
 }
 
 /// What the operator can decide, and what is then done.
-pub type Choices = &'static [(Keep, Action)];
+pub(crate) type Choices = &'static [(Keep, Action)];

@@ -6,7 +6,7 @@ use crate::model::pci::PciAddress;
 
 /// One cell of the columns S and D.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The daemon does not answer. Never the same as absent.
     Unreachable,
     /// The daemon says that it does not know the guest.
@@ -39,7 +39,8 @@ pub enum Answer {
 
 impl Answer {
     /// Every value.
-    pub const ALL: &[Self] = &[
+    #[cfg(test)]
+    pub(crate) const ALL: &[Self] = &[
         Self::Unreachable,
         Self::Absent,
         Self::Off,
@@ -57,7 +58,7 @@ impl Answer {
     ];
 
     /// In words.
-    pub const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Unreachable => "does not answer",
             Self::Absent => "does not know the guest",
@@ -79,7 +80,7 @@ impl Answer {
 
 /// The column J: the job on the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Job {
+pub(crate) enum Job {
     /// No job.
     None,
     /// An outgoing migration.
@@ -92,10 +93,11 @@ pub enum Job {
 
 impl Job {
     /// Every value.
-    pub const ALL: &[Self] = &[Self::None, Self::Out, Self::Other, Self::Unknown];
+    #[cfg(test)]
+    pub(crate) const ALL: &[Self] = &[Self::None, Self::Out, Self::Other, Self::Unknown];
 
     /// In words.
-    pub const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::None => "no job",
             Self::Out => "an outgoing migration",
@@ -107,7 +109,7 @@ impl Job {
 
 /// That a host did not say where the guest is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Silence {
+pub(crate) struct Silence {
     /// Why.
     pub why: String,
     /// Whether its daemon answers nevertheless: then the host is not dead, whatever the operator says.
@@ -129,7 +131,7 @@ impl From<String> for Silence {
 
 /// What one host was seen to say about the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// It did not answer.
     Unreachable(Silence),
     /// It says that it does not know the guest.
@@ -153,14 +155,14 @@ pub enum Seen {
 
 impl Answer {
     /// Whether the guest's CPUs run there.
-    pub const fn runs(self) -> bool {
+    pub(crate) const fn runs(self) -> bool {
         matches!(self, Self::RunUnchanged | Self::RunMigrated | Self::RunOther | Self::StartedAnew)
     }
 }
 
 impl Seen {
     /// The job on it.
-    pub const fn job(&self) -> Job {
+    pub(crate) const fn job(&self) -> Job {
         match self {
             Self::Unreachable(_) => Job::Unknown,
             Self::Absent => Job::None,
@@ -170,7 +172,7 @@ impl Seen {
 }
 
 /// The record of the guest as it is now, for [`crate::journal::Entry::PerformIntent`].
-pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u64>) -> PerformIntent {
+pub(crate) fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u64>) -> PerformIntent {
     PerformIntent {
         domain_id: info.id,
         state: info.state.word().to_owned(),
@@ -183,7 +185,7 @@ pub fn perform_intent(info: &DomainInfo, attempt: u32, max_downtime_ms: Option<u
 }
 
 /// The cell S.
-pub fn source(seen: &Seen, journal: &State) -> Answer {
+pub(crate) fn source(seen: &Seen, journal: &State) -> Answer {
     let Seen::Present { state, id, incoming, lock, .. } = seen else {
         return without_domain(seen, journal.source_is_dead);
     };
@@ -220,7 +222,7 @@ pub fn source(seen: &Seen, journal: &State) -> Answer {
 }
 
 /// The cell D.
-pub fn destination(seen: &Seen, journal: &State) -> Answer {
+pub(crate) fn destination(seen: &Seen, journal: &State) -> Answer {
     let Seen::Present { state, incoming, devices, lock, .. } = seen else {
         return without_domain(seen, journal.destination_is_dead);
     };
@@ -284,7 +286,7 @@ fn as_planned(devices: &[PciAddress], journal: &State) -> bool {
 }
 
 /// Whether every port that was to be unplugged is still (or again) in the guest on the source.
-pub fn ports_there(seen: &Seen, journal: &State) -> bool {
+pub(crate) fn ports_there(seen: &Seen, journal: &State) -> bool {
     let Seen::Present { devices, .. } = seen else { return false };
     journal.ports.iter().all(|p| devices.contains(&p.port.source))
 }

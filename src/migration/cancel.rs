@@ -15,7 +15,7 @@ use crate::libvirt::{Hypervisor, HypervisorError, PauseReason, State};
 
 /// Who waits for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Halted {
+pub(crate) enum Halted {
     /// QEMU is cancelling and waits for libvirt; the guest stays paused.
     Qemu,
     /// QEMU has cancelled and runs the guest; libvirt waits for it to stop.
@@ -29,11 +29,8 @@ const ASK: &str = r#"{"execute":"query-migrate"}"#;
 const GO_ON: &str = r#"{"execute":"migrate-continue","arguments":{"state":"cancelling"}}"#;
 
 impl Halted {
-    /// Every value.
-    pub const ALL: &[Self] = &[Self::Qemu, Self::Daemon];
-
     /// Whether it can be so, by what the hosts answer: the job goes on, and the destination has nothing.
-    pub const fn is_possible(source: Answer, destination: Answer, job: Job) -> bool {
+    pub(crate) const fn is_possible(source: Answer, destination: Answer, job: Job) -> bool {
         matches!(job, Job::Out)
             && matches!(source, Answer::RunUnchanged | Answer::PausedMigration)
             && matches!(destination, Answer::Absent | Answer::Off | Answer::OffMigrated | Answer::OffOther)
@@ -50,13 +47,18 @@ impl Halted {
     }
 
     /// Asks the source's QEMU. `None`: it is not so, or QEMU did not say.
-    pub fn ask(host: &dyn Hypervisor, uuid: &str, source: Answer) -> Option<Self> {
+    pub(crate) fn ask(host: &dyn Hypervisor, uuid: &str, source: Answer) -> Option<Self> {
         Self::of(source, &host.monitor(uuid, ASK).ok()?)
     }
 
     /// Whether the migration is cancelled and does not end, by what both hosts were seen to say. QEMU is asked only where it
     /// can be so.
-    pub fn of_seen(host: &dyn Hypervisor, journal: &Journalled, source: &Seen, destination: &Seen) -> Option<Self> {
+    pub(crate) fn of_seen(
+        host: &dyn Hypervisor,
+        journal: &Journalled,
+        source: &Seen,
+        destination: &Seen,
+    ) -> Option<Self> {
         let answers = (answer::source(source, journal), answer::destination(destination, journal));
         if !Self::is_possible(answers.0, answers.1, source.job()) {
             return None;
@@ -65,19 +67,19 @@ impl Halted {
     }
 
     /// The same after a look at both hosts.
-    pub fn look(source: &dyn Hypervisor, destination: &dyn Hypervisor, journal: &Journalled) -> Option<Self> {
+    pub(crate) fn look(source: &dyn Hypervisor, destination: &dyn Hypervisor, journal: &Journalled) -> Option<Self> {
         let uuid = &journal.plan.instance.uuid;
         Self::of_seen(source, journal, &look(source, uuid), &look(destination, uuid))
     }
 
     /// The same for a migration that is being finished.
-    pub fn find(ground: &mut Ground<'_>, source: &Seen, destination: &Seen) -> Option<Self> {
+    pub(crate) fn find(ground: &mut Ground<'_>, source: &Seen, destination: &Seen) -> Option<Self> {
         let host = ground.host(Side::Source).ok()?;
         Self::of_seen(host.as_ref(), &ground.state, source, destination)
     }
 
     /// The row of the decision table.
-    pub const fn row(self) -> &'static str {
+    pub(crate) const fn row(self) -> &'static str {
         match self {
             Self::Qemu => "8a",
             Self::Daemon => "7a",
@@ -85,7 +87,7 @@ impl Halted {
     }
 
     /// What ends it, for the journal.
-    pub const fn step(self) -> Step {
+    pub(crate) const fn step(self) -> Step {
         match self {
             Self::Qemu => Step::GoOnCancelling,
             Self::Daemon => Step::WakeDaemon,
@@ -94,7 +96,7 @@ impl Halted {
 
     /// Ends it; libvirt then ends the job by itself and lets the guest run. Where the job has just ended without that, the guest
     /// runs on too.
-    pub fn end(self, host: &dyn Hypervisor, uuid: &str) -> Result<(), HypervisorError> {
+    pub(crate) fn end(self, host: &dyn Hypervisor, uuid: &str) -> Result<(), HypervisorError> {
         match self {
             Self::Qemu => host.monitor(uuid, GO_ON).map(|_| ()),
             Self::Daemon => {
@@ -112,7 +114,7 @@ impl Halted {
     }
 
     /// In words, after the name of the source.
-    pub const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Qemu => "QEMU was told to cancel during switchover and waits for libvirt",
             Self::Daemon => "QEMU has cancelled and runs the guest, but libvirt waits for it to stop",

@@ -8,7 +8,7 @@ use crate::model::pci::PciAddress;
 
 /// How a migration ended, or where it stands when it cannot be ended now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// The exit code's meaning.
     pub outcome: Outcome,
     /// The last row of the table that was taken.
@@ -23,7 +23,7 @@ pub struct Ending {
 
 /// Why the guest is not where it was to be.
 #[derive(Debug, Clone)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// How a run ends that fails so and is undone.
     pub outcome: Outcome,
     /// The reason in words.
@@ -34,19 +34,19 @@ pub struct Failed {
 
 impl Failed {
     /// A failure of pvm's own.
-    pub fn new(outcome: Outcome, why: impl Into<String>) -> Self {
+    pub(crate) fn new(outcome: Outcome, why: impl Into<String>) -> Self {
         Self { outcome, why: why.into(), error: None }
     }
 
     /// A failed call.
-    pub fn of(outcome: Outcome, error: HypervisorError) -> Self {
+    pub(crate) fn of(outcome: Outcome, error: HypervisorError) -> Self {
         Self { outcome, why: error.to_string(), error: Some(error) }
     }
 }
 
 /// What the process that made the migration knows of it beyond the journal.
 #[derive(Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Why the guest was not moved, as far as the way there tells.
     pub failed: Option<Failed>,
     /// The final numbers of libvirt's job.

@@ -11,7 +11,7 @@ use crate::proof::Verdict;
 /// The phases of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Nothing is done yet.
     Plan,
     /// Devices of the destination are claimed.
@@ -36,7 +36,7 @@ pub enum Phase {
 
 impl Phase {
     /// Its name, as in events and the journal.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Plan => "plan",
             Self::Claim => "claim",
@@ -54,18 +54,18 @@ impl Phase {
 
 /// The present moment, for measuring.
 #[expect(clippy::disallowed_methods, reason = "a migration measures its phases")]
-pub fn moment() -> Instant {
+pub(crate) fn moment() -> Instant {
     Instant::now()
 }
 
 /// A duration in milliseconds.
-pub fn milliseconds(duration: Duration) -> u64 {
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time that each phase of a migration took.
 #[derive(Debug, Clone)]
-pub struct Clock {
+pub(crate) struct Clock {
     started: Instant,
     phase: (Phase, Instant),
     past: Vec<(Phase, u64)>,
@@ -73,28 +73,28 @@ pub struct Clock {
 
 impl Clock {
     /// Starts with the plan made.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let now = moment();
         Self { started: now, phase: (Phase::Plan, now), past: Vec::new() }
     }
 
     /// The phase.
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.phase.0
     }
 
     /// Time since the start.
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// Time since the phase began.
-    pub fn in_phase(&self) -> Duration {
+    pub(crate) fn in_phase(&self) -> Duration {
         self.phase.1.elapsed()
     }
 
     /// Begins a phase; `false` when it has begun.
-    pub fn enter(&mut self, phase: Phase) -> bool {
+    pub(crate) fn enter(&mut self, phase: Phase) -> bool {
         if phase == self.phase.0 {
             return false;
         }
@@ -104,7 +104,7 @@ impl Clock {
     }
 
     /// Milliseconds of each phase after the plan, as receipts keep them.
-    pub fn phases(&self) -> Vec<(String, u64)> {
+    pub(crate) fn phases(&self) -> Vec<(String, u64)> {
         let now = (self.phase.0, milliseconds(self.in_phase()));
         let all = self.past.iter().copied().chain([now]);
         all.filter(|(phase, _)| !matches!(phase, Phase::Plan | Phase::Done))
@@ -115,7 +115,7 @@ impl Clock {
 
 /// Something that happened in a migration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Event {
+pub(crate) struct Event {
     /// When.
     pub time: Timestamp,
     /// Of which migration.
@@ -129,7 +129,7 @@ pub struct Event {
 
 impl Event {
     /// The last one of a migration.
-    pub fn result(id: &str, time: Timestamp, receipt: Receipt) -> Self {
+    pub(crate) fn result(id: &str, time: Timestamp, receipt: Receipt) -> Self {
         Self { time, id: id.to_owned(), phase: Phase::Done, what: What::Result(Box::new(Conclusion::of(receipt))) }
     }
 }
@@ -137,7 +137,7 @@ impl Event {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum What {
+pub(crate) enum What {
     /// The phase has begun.
     Begun,
     /// How far the data is.
@@ -169,11 +169,11 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 /// The answer to a wish to stop after switch-over.
-pub const TOO_LATE: &str = "too late to stop: the guest is being switched over, which goes on";
+pub(crate) const TOO_LATE: &str = "too late to stop: the guest is being switched over, which goes on";
 
 /// How far the data is, as libvirt counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Since the job began.
     pub elapsed_ms: u64,
     /// How long libvirt has not said any numbers, while it does not.
@@ -199,7 +199,7 @@ pub struct Progress {
 
 /// The end of a migration: its receipt, with the verdict on the devices' state in one word.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Conclusion {
+pub(crate) struct Conclusion {
     /// `verified`, `lost`, `not verified`, or `nothing to prove`.
     pub device_state: Option<&'static str>,
     /// The receipt.
@@ -209,7 +209,7 @@ pub struct Conclusion {
 
 impl Conclusion {
     /// Of this receipt.
-    pub fn of(receipt: Receipt) -> Self {
+    pub(crate) fn of(receipt: Receipt) -> Self {
         let device_state = receipt.verdict.as_ref().map(|verdict| match verdict {
             Verdict::NothingToProve => "nothing to prove",
             Verdict::Verified => "verified",

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_ROUNDS: u32 = 20;
 
 /// Brings the migration to its end, as far as the orders allow. `attempt` is what the process knows that has just made it.
-pub fn finish(ground: &mut Ground<'_>, orders: Orders, attempt: Option<Attempt>) -> Ending {
+pub(crate) fn finish(ground: &mut Ground<'_>, orders: Orders, attempt: Option<Attempt>) -> Ending {
     let mut finish = Finish {
         orders: Orders {
             auto: orders.auto || attempt.is_some(),

@@ -15,7 +15,7 @@ use crate::model::time::Timestamp;
 use crate::proof::Received;
 
 /// What a migration needs besides its journal.
-pub trait World {
+pub(crate) trait World {
     /// Connects to a host.
     fn connect(&self, side: Side) -> Result<Box<dyn Hypervisor>, String>;
     /// Reads a host's logs about the guest.
@@ -29,7 +29,7 @@ pub trait World {
 }
 
 /// Both hosts, the journal and the world of one migration. The caller holds the guest's lock.
-pub struct Ground<'a> {
+pub(crate) struct Ground<'a> {
     /// Everything else that is needed.
     pub world: &'a mut dyn World,
     /// What the journal says so far.
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Ground<'_> {
 
 impl<'a> Ground<'a> {
     /// The ground of the migration of this journal; its hosts are connected to when they are asked.
-    pub fn new(world: &'a mut dyn World, journal: &'a mut Journal, state: State) -> Self {
+    pub(crate) fn new(world: &'a mut dyn World, journal: &'a mut Journal, state: State) -> Self {
         Self {
             world,
             state,
@@ -68,28 +68,28 @@ impl<'a> Ground<'a> {
 
     /// The same ground with connections that are open, for the process that makes the migration, and what to call the source.
     #[must_use]
-    pub fn connected(mut self, source: Arc<dyn Hypervisor>, destination: Arc<dyn Hypervisor>) -> Self {
+    pub(crate) fn connected(mut self, source: Arc<dyn Hypervisor>, destination: Arc<dyn Hypervisor>) -> Self {
         (self.source, self.destination, self.clock) = (Some(source), Some(destination), Some(Clock::start()));
         self
     }
 
     /// Whether a connection was opened anew since the beginning.
-    pub fn has_reconnected(&self) -> bool {
+    pub(crate) fn has_reconnected(&self) -> bool {
         self.reconnected
     }
 
     /// The journals of this machine.
-    pub fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         self.journal.store().clone()
     }
 
     /// The guest's UUID.
-    pub fn uuid(&self) -> String {
+    pub(crate) fn uuid(&self) -> String {
         self.state.plan.instance.uuid.clone()
     }
 
     /// What a host is called.
-    pub fn name(&self, side: Side) -> &str {
+    pub(crate) fn name(&self, side: Side) -> &str {
         match side {
             // A recovery may run elsewhere, and its other lines have the operator's word.
             Side::Source if self.clock.is_some() => &self.state.plan.source_label,
@@ -99,7 +99,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Whether the operator said that this host will not come back.
-    pub fn is_dead(&self, side: Side) -> bool {
+    pub(crate) fn is_dead(&self, side: Side) -> bool {
         match side {
             Side::Source => self.state.source_is_dead,
             Side::Destination => self.state.destination_is_dead,
@@ -114,7 +114,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The connection to a host, opened when there is none.
-    pub fn host(&mut self, side: Side) -> Result<Arc<dyn Hypervisor>, String> {
+    pub(crate) fn host(&mut self, side: Side) -> Result<Arc<dyn Hypervisor>, String> {
         if let Some(host) = self.slot(side) {
             return Ok(Arc::clone(host));
         }
@@ -125,18 +125,18 @@ impl<'a> Ground<'a> {
     }
 
     /// Gives a connection up, so that the next call opens another.
-    pub fn give_up(&mut self, side: Side) {
+    pub(crate) fn give_up(&mut self, side: Side) {
         *self.slot(side) = None;
     }
 
     /// Looks at one host. A connection that does not answer is given up.
-    pub fn look(&mut self, side: Side) -> Seen {
+    pub(crate) fn look(&mut self, side: Side) -> Seen {
         let seen = seen(self.host(side), &self.state.plan.instance.uuid);
         self.looked(side, seen)
     }
 
     /// Looks at the source and at the destination, at the same time.
-    pub fn look_at_both(&mut self) -> (Seen, Seen) {
+    pub(crate) fn look_at_both(&mut self) -> (Seen, Seen) {
         let (source, destination) = (self.host(Side::Source), self.host(Side::Destination));
         let uuid = &self.state.plan.instance.uuid;
         let (source, destination) = both(|| seen(source, uuid), || seen(destination, uuid));
@@ -151,7 +151,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Calls a host about the guest. `Err`: its words.
-    pub fn call<T>(
+    pub(crate) fn call<T>(
         &mut self,
         side: Side,
         call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T, HypervisorError>,
@@ -160,7 +160,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Writes a record and takes it in. Without it the change that it announces is not made.
-    pub fn record(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    pub(crate) fn record(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let record = self.journal.append(entry)?;
         self.state.apply(&record);
         Ok(())
@@ -169,7 +169,7 @@ impl<'a> Ground<'a> {
     /// Writes a record of what was seen, or of what the guest is to get back. In the process that makes the migration it is
     /// taken in also when it cannot be written: the guest gets its ports nevertheless, which a later look at it recognises,
     /// and the journal stays open.
-    pub fn note_down(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    pub(crate) fn note_down(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let Err(error) = self.record(entry) else { return Ok(()) };
         if self.clock.is_none() {
             return Err(error);
@@ -182,17 +182,17 @@ impl<'a> Ground<'a> {
     }
 
     /// Announces a step that is no phase.
-    pub fn announce(&mut self, row: &str, step: Step) -> Result<(), JournalError> {
+    pub(crate) fn announce(&mut self, row: &str, step: Step) -> Result<(), JournalError> {
         self.record(&Entry::RecoverIntent { row: row.to_owned(), step })
     }
 
     /// When libvirt was told to migrate.
-    pub fn performed(&self) -> Timestamp {
+    pub(crate) fn performed(&self) -> Timestamp {
         self.state.perform.as_ref().map_or(self.state.begun, |(when, _)| *when)
     }
 
     /// Tells an event of the migration that this process makes.
-    pub fn tell(&mut self, what: What) {
+    pub(crate) fn tell(&mut self, what: What) {
         if let Some(clock) = &self.clock {
             let event = Event { time: journal::now(), id: self.state.plan.id.clone(), phase: clock.phase(), what };
             self.world.tell(&event);
@@ -200,14 +200,14 @@ impl<'a> Ground<'a> {
     }
 
     /// Begins a phase, in the process that makes the migration.
-    pub fn enter(&mut self, phase: Phase) {
+    pub(crate) fn enter(&mut self, phase: Phase) {
         if self.clock.as_mut().is_some_and(|clock| clock.enter(phase)) && phase != Phase::Done {
             self.tell(What::Begun);
         }
     }
 
     /// Says something worth knowing that changes nothing.
-    pub fn note(&mut self, message: &str) {
+    pub(crate) fn note(&mut self, message: &str) {
         if self.clock.is_some() {
             self.tell(What::Note { message: message.to_owned() });
         } else {

@@ -8,7 +8,7 @@ use crate::libvirt::{DomainInfo, DomainXml, Failure, Hypervisor, HypervisorError
 use crate::model::pci::PciAddress;
 
 /// What the host says about the guest with this UUID. Anything short of a complete answer is no answer.
-pub fn look(host: &dyn Hypervisor, uuid: &str) -> Seen {
+pub(crate) fn look(host: &dyn Hypervisor, uuid: &str) -> Seen {
     match present(host, uuid) {
         Ok(Some(seen)) => seen,
         Ok(None) => Seen::Absent,
@@ -50,7 +50,7 @@ fn present(host: &dyn Hypervisor, uuid: &str) -> Result<Option<Seen>, Hypervisor
 }
 
 /// The checksum of the guest's definition there: what is recorded of it, and compared before it is removed.
-pub fn definition(host: &dyn Hypervisor, uuid: &str) -> Result<String, HypervisorError> {
+pub(crate) fn definition(host: &dyn Hypervisor, uuid: &str) -> Result<String, HypervisorError> {
     host.xml(uuid, DomainXml::Inactive).map(|xml| checksum(xml.as_bytes()))
 }
 

@@ -5,7 +5,7 @@ use crate::libvirt::{DomainInfo, DomainXml, Hypervisor, HypervisorError};
 
 /// Why no guest was found.
 #[derive(Debug, thiserror::Error)]
-pub enum LookupError {
+pub(crate) enum LookupError {
     /// The host knows none.
     #[error("{host} has no guest {wanted:?}")]
     Absent {
@@ -30,7 +30,7 @@ pub enum LookupError {
 }
 
 /// The guest with this name, UUID or (if only one has it) Nova display name.
-pub fn find(host: &dyn Hypervisor, label: &str, wanted: &str) -> Result<DomainInfo, LookupError> {
+pub(crate) fn find(host: &dyn Hypervisor, label: &str, wanted: &str) -> Result<DomainInfo, LookupError> {
     if let Some(found) = host.domain_by_name(wanted)? {
         return Ok(found);
     }

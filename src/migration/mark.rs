@@ -7,7 +7,7 @@ use crate::libvirt::{DomainXml, Failure, Hypervisor, HypervisorError, Result};
 
 /// What a guest says about a migration of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// Nothing.
     None,
     /// This.
@@ -17,7 +17,7 @@ pub enum Found {
 }
 
 /// Reads the mark of a running guest. A guest that is not there or does not run has none.
-pub fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
+pub(crate) fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
     match host.metadata(uuid, NAMESPACE) {
         Ok(Some(text)) => Ok(Mark::parse(&text).map_or(Found::Unreadable, |mark| Found::Mark(Box::new(mark)))),
         Ok(None) | Err(HypervisorError { failure: Failure::Absent, .. }) => Ok(Found::None),
@@ -30,7 +30,7 @@ pub fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
 }
 
 /// Sets the mark of a migration that has the lock. Another's mark is never replaced: it is looked for in the same breath.
-pub fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
+pub(crate) fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
     match read(host, uuid)? {
         Found::Mark(there) if there.id == mark.id => host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element())),
         found => Err(HypervisorError {
@@ -46,7 +46,7 @@ pub fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
 }
 
 /// Removes it, and the request for it, if they are this migration's; and requests that came along from another host.
-pub fn remove(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<()> {
+pub(crate) fn remove(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<()> {
     let (mark, requests) = elements(host, uuid)?;
     if matches!(mark, Found::Mark(mark) if mark.id == id) {
         host.set_metadata(uuid, PREFIX, NAMESPACE, None)?;
@@ -71,13 +71,13 @@ fn held_by(mark: &Mark) -> String {
 }
 
 /// What keeps the guest from being migrated: the mark of a migration that `is_own` does not know.
-pub fn obstacle(host: &dyn Hypervisor, uuid: &str, is_own: impl Fn(&str) -> bool) -> Result<Option<String>> {
+pub(crate) fn obstacle(host: &dyn Hypervisor, uuid: &str, is_own: impl Fn(&str) -> bool) -> Result<Option<String>> {
     Ok(read(host, uuid)?.obstacle(is_own))
 }
 
 impl Found {
     /// What keeps the guest from being migrated.
-    pub fn obstacle(&self, is_own: impl Fn(&str) -> bool) -> Option<String> {
+    pub(crate) fn obstacle(&self, is_own: impl Fn(&str) -> bool) -> Option<String> {
         match self {
             Self::None => None,
             Self::Mark(mark) if is_own(&mark.id) => None,
@@ -143,7 +143,7 @@ fn elements(host: &dyn Hypervisor, uuid: &str) -> Result<(Found, Vec<Mark>)> {
 /// whoever sees only higher ones waits until they have. So the mark is only ever written by one, however slow a disk or
 /// a daemon is: no clock decides. `known` are marks of this machine's closed migrations, which hold nothing. A pvm of before
 /// this protocol only looks and writes: [`holds`] is asked again before the first unplug and before libvirt's call.
-pub fn take(
+pub(crate) fn take(
     host: &dyn Hypervisor,
     uuid: &str,
     mark: &Mark,
@@ -183,7 +183,7 @@ pub fn take(
 }
 
 /// Whether the guest still carries this migration's mark; who has it instead.
-pub fn holds(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<std::result::Result<(), String>> {
+pub(crate) fn holds(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<std::result::Result<(), String>> {
     Ok(match read(host, uuid)? {
         Found::Mark(mark) if mark.id == id => Ok(()),
         Found::Mark(mark) => Err(held_by(&mark)),

@@ -4,28 +4,28 @@
 //! the same code for a migration whose pvm died: look at both hosts, take the row of the [`table`], do it, record it.
 //! A guest of Nova goes through [`nova`], whose end only looks. [`answer`] turns what the hosts say into the columns of the table; [`step`](steps) is one change to a host as a value.
 
-pub mod action;
-pub mod answer;
-pub mod cancel;
-pub mod downtime;
-pub mod ending;
-pub mod event;
-pub mod finish;
-pub mod forward;
-pub mod ground;
-pub mod look;
-pub mod lookup;
-pub mod mark;
-pub mod nova;
-pub mod orders;
-pub mod port;
+pub(crate) mod action;
+pub(crate) mod answer;
+pub(crate) mod cancel;
+pub(crate) mod downtime;
+pub(crate) mod ending;
+pub(crate) mod event;
+pub(crate) mod finish;
+pub(crate) mod forward;
+pub(crate) mod ground;
+pub(crate) mod look;
+pub(crate) mod lookup;
+pub(crate) mod mark;
+pub(crate) mod nova;
+pub(crate) mod orders;
+pub(crate) mod port;
 mod rehearsal;
-pub mod situation;
-pub mod steps;
-pub mod table;
-pub mod taken;
-pub mod way;
-pub mod words;
+pub(crate) mod situation;
+pub(crate) mod steps;
+pub(crate) mod table;
+pub(crate) mod taken;
+pub(crate) mod way;
+pub(crate) mod words;
 
 #[cfg(test)]
 pub(crate) mod bench;

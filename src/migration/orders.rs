@@ -4,7 +4,7 @@ use crate::journal::Keep;
 
 /// What the operator asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Orders {
+pub(crate) struct Orders {
     /// Only what is safe with nobody there.
     pub auto: bool,
     /// Which copy to keep, where the table asks.

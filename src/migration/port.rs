@@ -8,7 +8,7 @@ use crate::model::pci::PciAddress;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plugged {
+pub(crate) enum Plugged {
     /// It is in, as this device.
     In(PciAddress),
     /// It is missing: no device that it may get can be plugged in. What each was refused with.
@@ -43,7 +43,7 @@ fn places(port: &Port, map: &[DeviceMove]) -> Vec<(PciAddress, String)> {
 
 /// Plugs it in. Each try is recorded before it is made; a device other than the planned one comes with a new map, so that it
 /// is claimed. An error is one of `record`, and then nothing is plugged in.
-pub fn plug_in<E>(
+pub(crate) fn plug_in<E>(
     host: &dyn Hypervisor,
     uuid: &str,
     port: &Port,

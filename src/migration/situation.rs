@@ -9,7 +9,7 @@ use crate::model::outcome::Outcome;
 
 /// What the table is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Situation {
+pub(crate) struct Situation {
     /// Whether the journal is damaged or newer.
     pub trouble: bool,
     /// The last record.
@@ -34,7 +34,7 @@ pub struct Situation {
 
 impl Situation {
     /// The situation of a migration whose hosts were seen like this. What only a log or QEMU can tell is asked apart.
-    pub fn of(journal: &State, source: &Seen, destination: &Seen) -> Self {
+    pub(crate) fn of(journal: &State, source: &Seen, destination: &Seen) -> Self {
         Self {
             trouble: false,
             last: journal.last,
@@ -54,12 +54,12 @@ impl Situation {
     }
 
     /// Whether a host does not answer.
-    pub fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.source == Answer::Unreachable || self.destination == Answer::Unreachable
     }
 
     /// Where the guest runs, when both hosts say so.
-    pub fn place(&self) -> Option<Side> {
+    pub(crate) fn place(&self) -> Option<Side> {
         let runs = Answer::runs;
         let gone = |answer| matches!(answer, Answer::Absent | Answer::Off | Answer::OffMigrated | Answer::OffOther);
         match (self.source, self.destination) {
@@ -72,7 +72,7 @@ impl Situation {
 
 /// What the table answers.
 #[derive(Debug, Clone, Copy)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The row.
     pub row: &'static Row,
     /// What to do: the row's action, or what the operator chose.
@@ -84,7 +84,7 @@ pub struct Decision {
 }
 
 /// Takes the first row that fits.
-pub fn decide(situation: Situation) -> Decision {
+pub(crate) fn decide(situation: Situation) -> Decision {
     let row = TABLE.iter().find(|row| fits(row, situation)).unwrap_or(&LAST_ROW);
     let chosen = situation.keep.and_then(|keep| row.choices.iter().find(|(choice, _)| *choice == keep));
     if let Some((_, action)) = chosen {

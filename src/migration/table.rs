@@ -5,7 +5,7 @@
 //! In both libvirt waits for somebody to decide. The table decides what follows from what the hosts say, and asks for the
 //! rest. "Does not answer" is never taken for "does not have it".
 //!
-//! A torn last line of a journal (row 0a) is dropped by the reader, [`crate::journal::parse`]: its effect had not begun.
+//! A torn last line of a journal (row 0a) is dropped by the reader, [`crate::journal::text::parse`]: its effect had not begun.
 
 use super::action::{Action, Choices, Exit};
 use super::answer::{Answer, Job};
@@ -15,7 +15,7 @@ use crate::model::outcome::Outcome;
 
 /// What else has to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// Nothing.
     Always,
     /// The journal is damaged or newer.
@@ -30,7 +30,7 @@ pub enum Condition {
 
 /// One row.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its number.
     pub number: &'static str,
     /// Last records it is for; empty: any.
@@ -130,7 +130,7 @@ const BASE: Row = Row {
 };
 
 /// The table; its last row fits everything.
-pub const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     Row {
         number: "0b",
         condition: Condition::JournalInTrouble,
@@ -594,5 +594,5 @@ pub const TABLE: &[Row] = &[
 ];
 
 /// What fits no other row.
-pub const LAST_ROW: Row =
+pub(crate) const LAST_ROW: Row =
     Row { number: "31", action: Action::Show, words: "The table has no answer to this. Nothing is changed.", ..BASE };

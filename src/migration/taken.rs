@@ -7,7 +7,11 @@ use crate::model::pci::PciAddress;
 
 /// The device of the plan that another guest has by now. libvirt says so in its refusal; over ssh that refusal is often lost
 /// ("End of file while reading data", seen with libvirt 11.3), so that the destination is asked as well.
-pub fn find(destination: &dyn Hypervisor, plan: &journal::Plan, error: Option<&HypervisorError>) -> Option<PciAddress> {
+pub(crate) fn find(
+    destination: &dyn Hypervisor,
+    plan: &journal::Plan,
+    error: Option<&HypervisorError>,
+) -> Option<PciAddress> {
     let is_planned = |device: &PciAddress| plan.map.iter().any(|moved| moved.destination == *device);
     if plan.map.is_empty() {
         return None;

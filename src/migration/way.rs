@@ -8,7 +8,7 @@ use crate::model::time::Timestamp;
 
 /// What is known of peer to peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PeerToPeer {
+pub(crate) enum PeerToPeer {
     /// The URI means another host to the source's daemon.
     Impossible,
     /// It worked between the two, then.
@@ -21,7 +21,7 @@ pub enum PeerToPeer {
 
 /// What is known of peer to peer from `source` to `destination`, which pvm reaches under `uri`. `source_is_local`: the
 /// source's daemon is that of this machine. `earlier`: the journals of this machine, oldest first.
-pub fn peer_to_peer(
+pub(crate) fn peer_to_peer(
     source_is_local: bool,
     source: &str,
     destination: &str,
@@ -55,7 +55,7 @@ pub fn peer_to_peer(
 
 impl PeerToPeer {
     /// One sentence for the operator.
-    pub fn words(&self, source: &str, uri: &str) -> String {
+    pub(crate) fn words(&self, source: &str, uri: &str) -> String {
         match self {
             Self::Impossible => {
                 format!("peer to peer cannot work: {uri} is libvirtd on {source} itself; use --direct")

@@ -9,7 +9,7 @@ use crate::model::pci::PciAddress;
 use crate::proof::Verdict;
 
 /// The situation and the row, in lines.
-pub fn explain(
+pub(crate) fn explain(
     journal: &State,
     source: &Seen,
     destination: &Seen,
@@ -39,7 +39,7 @@ pub fn explain(
 }
 
 /// What was not done, with what both hosts say where that does not tell the guest's place.
-pub fn left_alone(journal: &State, situation: Situation, what: &str) -> String {
+pub(crate) fn left_alone(journal: &State, situation: Situation, what: &str) -> String {
     if situation.place().is_some() {
         return what.to_owned();
     }
@@ -49,7 +49,7 @@ pub fn left_alone(journal: &State, situation: Situation, what: &str) -> String {
 }
 
 /// What a guest on this host has lost by the move, each in words that follow "but".
-pub fn losses(verdict: Option<&Verdict>, missing: &[PciAddress], side: Side) -> Vec<String> {
+pub(crate) fn losses(verdict: Option<&Verdict>, missing: &[PciAddress], side: Side) -> Vec<String> {
     let state = match verdict {
         Some(Verdict::Lost { .. }) => Some("the state of its devices is lost".to_owned()),
         Some(Verdict::NotVerified { .. }) => Some("the state of its devices is not proved".to_owned()),
@@ -67,12 +67,12 @@ pub fn losses(verdict: Option<&Verdict>, missing: &[PciAddress], side: Side) -> 
 }
 
 /// "This, but that, and that".
-pub fn but(head: &str, parts: &[String]) -> String {
+pub(crate) fn but(head: &str, parts: &[String]) -> String {
     if parts.is_empty() { head.to_owned() } else { format!("{head}, but {}", list(parts.iter().cloned())) }
 }
 
 /// "This", "this, and that", "this, that, and that".
-pub fn list(parts: impl IntoIterator<Item = String>) -> String {
+pub(crate) fn list(parts: impl IntoIterator<Item = String>) -> String {
     let mut parts: Vec<_> = parts.into_iter().collect();
     match parts.pop() {
         Some(last) if !parts.is_empty() => format!("{}, and {last}", parts.join(", ")),
@@ -82,7 +82,7 @@ pub fn list(parts: impl IntoIterator<Item = String>) -> String {
 }
 
 /// What an action does, in one sentence.
-pub const fn intent(action: Action) -> &'static str {
+pub(crate) const fn intent(action: Action) -> &'static str {
     match action {
         Action::Nothing => "Nothing is done.",
         Action::Show => "To look further:",
@@ -117,7 +117,7 @@ pub const fn intent(action: Action) -> &'static str {
 }
 
 /// Commands to look with.
-pub fn commands(journal: &State) -> Vec<String> {
+pub(crate) fn commands(journal: &State) -> Vec<String> {
     let plan = &journal.plan;
     [&plan.source, &plan.destination]
         .iter()

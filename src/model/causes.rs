@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// The sentence of an error: its message, then each cause after a colon.
-pub fn sentence(error: &dyn Error) -> String {
+pub(crate) fn sentence(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -44,7 +44,7 @@ pub struct Rule {
 }
 
 /// What the page of every rule says, in this order.
-pub const HEADINGS: [&str; 3] = ["# Meaning", "# Check by hand", "# Fix"];
+pub(crate) const HEADINGS: [&str; 3] = ["# Meaning", "# Check by hand", "# Fix"];
 
 impl Rule {
     /// A rule with its page, as the lines of a doc comment are: each begins with a space.
@@ -139,7 +139,7 @@ macro_rules! rules {
         )+
 
         /// Every rule of this file, for `pvm explain`.
-        pub const RULES: &[&$crate::model::finding::Rule] = &[$(&$name),+];
+        pub(crate) const RULES: &[&$crate::model::finding::Rule] = &[$(&$name),+];
     };
 }
 

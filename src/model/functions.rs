@@ -39,17 +39,17 @@ const PAIRS: [(u16, u16, u16); 31] = [
 ];
 
 /// The product id of the VFs of a PF with these ids, as far as the card is known.
-pub fn vf_of(vendor: u16, product: u16) -> Option<u16> {
+pub(crate) fn vf_of(vendor: u16, product: u16) -> Option<u16> {
     PAIRS.iter().find(|pair| (pair.0, pair.1) == (vendor, product)).map(|pair| pair.2)
 }
 
 /// Whether these are the ids of a known card's VFs.
-pub fn is_vf(vendor: u16, product: u16) -> bool {
+pub(crate) fn is_vf(vendor: u16, product: u16) -> bool {
     PAIRS.iter().any(|pair| (pair.0, pair.2) == (vendor, product))
 }
 
 /// The product id of a PF's VFs where it differs from the PF's own: what its VFs show, else what is known of the card.
-pub fn other_id_of_vfs(host: &Snapshot, pf: &Device) -> Option<PciId> {
+pub(crate) fn other_id_of_vfs(host: &Snapshot, pf: &Device) -> Option<PciId> {
     if pf.dev_type != DevType::Pf {
         return None;
     }
@@ -60,6 +60,6 @@ pub fn other_id_of_vfs(host: &Snapshot, pf: &Device) -> Option<PciId> {
 }
 
 /// The one line about a PF's id where the id of VFs is meant.
-pub fn told(pf: PciId, vfs: PciId) -> String {
+pub(crate) fn told(pf: PciId, vfs: PciId) -> String {
     format!("{pf} is the PF; its VFs are {vfs}")
 }

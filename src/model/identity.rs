@@ -2,7 +2,7 @@
 
 /// What two UUIDs say of the two hosts that gave them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// They are of one host.
     Same,
     /// They are of two hosts.
@@ -15,7 +15,7 @@ pub enum Identity {
 const FORGOTTEN: &str = "03000200-0400-0500-0006-000700080009";
 
 /// Whether a UUID can tell one host from another.
-pub fn identifies(uuid: &str) -> bool {
+pub(crate) fn identifies(uuid: &str) -> bool {
     let mut digits = uuid.bytes().filter(|byte| *byte != b'-').map(|byte| byte.to_ascii_lowercase());
     let is_uuid = uuid.len() == 36 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let first = digits.next();
@@ -23,7 +23,7 @@ pub fn identifies(uuid: &str) -> bool {
 }
 
 /// Compares the UUIDs of two answers.
-pub fn compare(one: Option<&str>, other: Option<&str>) -> Identity {
+pub(crate) fn compare(one: Option<&str>, other: Option<&str>) -> Identity {
     match (one.filter(|uuid| identifies(uuid)), other.filter(|uuid| identifies(uuid))) {
         (Some(one), Some(other)) if one.eq_ignore_ascii_case(other) => Identity::Same,
         (Some(_), Some(_)) => Identity::Other,

@@ -4,7 +4,7 @@
 const LONGEST: usize = 64;
 
 /// The one of `known` that is close enough to be meant.
-pub fn near_miss<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn near_miss<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let word = plain(word);
     let squeezed = word.replace('_', "");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The text as one word of a shell, whoever wrote it.
-pub fn quoted(text: &str) -> Cow<'_, str> {
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         Cow::Borrowed(text)

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The content of a regular file of at most `most` bytes. A FIFO, a device or a longer file is an error at once.
-pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // Without it, opening a FIFO waits for somebody who writes to it.
     let no_wait = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(no_wait.bits().cast_signed()).open(path)?;
@@ -27,7 +27,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The same as text.
-pub fn read_regular_text(path: &Path, most: u64) -> io::Result<String> {
+pub(crate) fn read_regular_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read_regular(path, most)?).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 

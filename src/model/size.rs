@@ -1,7 +1,7 @@
 //! Sizes in words.
 
 /// Bytes in the largest unit that keeps them readable.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
     let mut value = count;

@@ -4,11 +4,11 @@
 use super::known::Origin;
 
 /// The newest kernel whose drivers were read.
-pub const READ_TO: &str = "7.2";
+pub(crate) const READ_TO: &str = "7.2";
 
 /// What is known of one in-tree VFIO driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownDriver {
+pub(crate) struct KnownDriver {
     /// Its name with underscores, which is its module's.
     pub name: &'static str,
     /// Whether it implements migration at all.
@@ -27,7 +27,7 @@ pub struct KnownDriver {
 
 /// How many migrations a PF takes at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PerPf {
+pub(crate) struct PerPf {
     /// The number.
     pub most: usize,
     /// Where it comes from.
@@ -36,7 +36,7 @@ pub struct PerPf {
 
 /// Devices of a driver that need the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Family {
+pub(crate) struct Family {
     /// Product ids.
     pub devices: &'static [u16],
     /// Drivers that their PF must be bound to, one of them.
@@ -50,7 +50,7 @@ const fn read(source: &'static str) -> Origin {
 }
 
 /// In-tree VFIO drivers, from the kernel's `drivers/vfio/pci/`.
-pub const KNOWN: &[KnownDriver] = &[
+pub(crate) const KNOWN: &[KnownDriver] = &[
     KnownDriver {
         name: "mlx5_vfio_pci",
         migrates: true,
@@ -159,12 +159,12 @@ pub const KNOWN: &[KnownDriver] = &[
 
 impl KnownDriver {
     /// The family of a device of this driver.
-    pub fn family(&self, device: u16) -> Option<&'static Family> {
+    pub(crate) fn family(&self, device: u16) -> Option<&'static Family> {
         self.families.iter().find(|family| family.devices.contains(&device))
     }
 
     /// Drivers that the PF of this device must be bound to, one of them; for a device that the table lacks, those of all.
-    pub fn pf_drivers(&self, device: Option<u16>) -> Vec<&'static str> {
+    pub(crate) fn pf_drivers(&self, device: Option<u16>) -> Vec<&'static str> {
         match device.and_then(|device| self.family(device)) {
             Some(family) => family.pf_drivers.to_vec(),
             None => self.families.iter().flat_map(|family| family.pf_drivers).copied().collect(),
@@ -172,30 +172,30 @@ impl KnownDriver {
     }
 
     /// The first kernel in which it migrates this device; for a device that the table lacks, any of its devices.
-    pub fn first_kernel(&self, device: Option<u16>) -> Option<(u64, u64, u64)> {
+    pub(crate) fn first_kernel(&self, device: Option<u16>) -> Option<(u64, u64, u64)> {
         let of_device = device.and_then(|device| self.family(device)).map(|family| family.first);
         of_device.or_else(|| self.families.iter().map(|family| family.first).min())
     }
 }
 
 /// The driver that the kernel has for a device with these ids, if it was built.
-pub fn for_ids(vendor: u16, device: u16) -> Option<&'static KnownDriver> {
+pub(crate) fn for_ids(vendor: u16, device: u16) -> Option<&'static KnownDriver> {
     KNOWN.iter().find(|known| known.vendor == vendor && known.family(device).is_some())
 }
 
 /// How many migrations a PF of this vendor takes at once, where that is known.
-pub fn per_pf(vendor: u16) -> Option<usize> {
+pub(crate) fn per_pf(vendor: u16) -> Option<usize> {
     KNOWN.iter().filter(|known| known.vendor == vendor).find_map(|known| known.per_pf).map(|per_pf| per_pf.most)
 }
 
 /// The table's entry for a driver; `-` and `_` are the same (`xe-vfio-pci` is module `xe_vfio_pci`).
-pub fn known(driver: &str) -> Option<&'static KnownDriver> {
+pub(crate) fn known(driver: &str) -> Option<&'static KnownDriver> {
     let name = driver.replace('-', "_");
     KNOWN.iter().find(|known| known.name == name)
 }
 
 /// Why a device of these ids has no variant driver, whatever the kernel's configuration.
-pub fn why_none(vendor: u16, device: u16) -> String {
+pub(crate) fn why_none(vendor: u16, device: u16) -> String {
     let note = OUT_OF_TREE.iter().find(|other| other.vendor == vendor && other.devices.contains(&device));
     let note = note.map_or(String::new(), |other| format!("; {}", other.text));
     format!("no Linux kernel up to {READ_TO} has a variant driver for it{note}")
@@ -219,7 +219,7 @@ const OUT_OF_TREE: &[OutOfTree] = &[OutOfTree {
 
 /// A distribution whose own kernels have no variant driver.
 #[derive(Debug)]
-pub struct Distribution {
+pub(crate) struct Distribution {
     /// Its name.
     pub name: &'static str,
     /// How a release of its kernels (`uname -r`) is told from others.
@@ -240,13 +240,13 @@ const WITHOUT: &[Distribution] = &[Distribution {
 }];
 
 /// The distribution of a kernel whose packages have no variant driver at all.
-pub fn distribution_without(release: &str) -> Option<&'static Distribution> {
+pub(crate) fn distribution_without(release: &str) -> Option<&'static Distribution> {
     WITHOUT.iter().find(|distribution| (distribution.is)(release))
 }
 
 impl Distribution {
     /// The sentence for findings.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         format!(
             "{}'s kernel packages have no variant driver; Ubuntu's and RHEL's have, or a kernel built with it",
             self.name

@@ -1,13 +1,13 @@
 //! Everything in pvm that must equal Nova: Python's words and regular expressions, oslo.config's files, the `[pci]`
 //! configuration with the lints on it, the tags of devices, the scheduler's pools and filters, and Placement's names.
 
-pub mod config;
-pub mod lints;
-pub mod oslo;
-pub mod placement;
-pub mod python;
-pub mod scheduler;
-pub mod tagging;
+pub(crate) mod config;
+pub(crate) mod lints;
+pub(crate) mod oslo;
+pub(crate) mod placement;
+pub(crate) mod python;
+pub(crate) mod scheduler;
+pub(crate) mod tagging;
 
 use crate::model::finding::Rule;
 

@@ -31,7 +31,7 @@ struct Building {
 }
 
 /// Whether Nova reports PCI devices to Placement at all.
-pub fn is_on(config: &ConfigDoc) -> bool {
+pub(crate) fn is_on(config: &ConfigDoc) -> bool {
     config.options.get("report_in_placement").is_some_and(|option| option.value == Value::Bool(true))
 }
 

@@ -7,7 +7,7 @@ use super::secret::Secret;
 
 /// How a cloud is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
+pub(crate) struct Access {
     /// The name of its entry in clouds.yaml; none when the environment describes it.
     pub cloud: Option<String>,
     /// Keystone's URL, which ends in `/v3`.
@@ -70,7 +70,7 @@ pub(super) enum Scope {
 
 /// Why the cloud cannot be reached as the operator described it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
+pub(crate) enum AccessError {
     /// A file or variable is not what it should be.
     #[error("{0}")]
     Wrong(String),
@@ -130,7 +130,7 @@ impl Access {
     }
 
     /// What to call the cloud.
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         match &self.cloud {
             Some(name) => format!("cloud {name}"),
             None => format!("the cloud of {}", self.auth_url),

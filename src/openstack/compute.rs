@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 /// A server, as far as pvm looks at it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Server {
+pub(crate) struct Server {
     /// Its UUID, which is libvirt's too.
     pub id: String,
     /// Its name, which others may have too.
@@ -32,7 +32,7 @@ pub struct Server {
 /// A compute host.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Hypervisor {
+pub(crate) struct Hypervisor {
     /// What its libvirt calls it.
     pub hypervisor_hostname: String,
     /// `up` or `down`.
@@ -46,7 +46,7 @@ pub struct Hypervisor {
 /// The compute service of a host.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Service {
+pub(crate) struct Service {
     /// The name by which Nova knows the host.
     pub host: String,
     /// Why an administrator has disabled it.
@@ -56,7 +56,7 @@ pub struct Service {
 /// Nova's record of a migration.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Migration {
+pub(crate) struct Migration {
     /// Its number.
     pub id: u64,
     /// `accepted`, `queued`, `preparing`, `running`, `completed`, `error`, `failed`, `cancelled`, ….
@@ -75,7 +75,7 @@ pub struct Migration {
 
 /// How far a migration is, by its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Nova is at it.
     UnderWay,
     /// Nova says that it has succeeded.
@@ -86,12 +86,12 @@ pub enum Stage {
 
 impl Migration {
     /// When it was asked for.
-    pub fn begun(&self) -> Option<Timestamp> {
+    pub(crate) fn begun(&self) -> Option<Timestamp> {
         format!("{}Z", self.created_at.trim_end_matches('Z')).parse().ok()
     }
 
     /// How far it is. A word that is not known is no end.
-    pub fn stage(&self) -> Stage {
+    pub(crate) fn stage(&self) -> Stage {
         match self.status.as_str() {
             "completed" | "done" => Stage::Completed,
             "error" | "failed" | "cancelled" => Stage::Failed,
@@ -103,7 +103,7 @@ impl Migration {
 /// A migration that runs, with its numbers, which are unknown at first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Running {
+pub(crate) struct Running {
     /// The number of its record.
     pub id: u64,
     /// Memory to be sent in all.
@@ -116,7 +116,7 @@ pub struct Running {
 
 /// Nova's API over a session.
 #[derive(Debug, Clone, Copy)]
-pub struct Compute<'s> {
+pub(crate) struct Compute<'s> {
     session: &'s Session,
     /// Whether a question that nobody answers is the caller's to ask again.
     once: bool,
@@ -124,13 +124,13 @@ pub struct Compute<'s> {
 
 impl<'s> Compute<'s> {
     /// Nova of this cloud.
-    pub const fn new(session: &'s Session) -> Self {
+    pub(crate) const fn new(session: &'s Session) -> Self {
         Self { session, once: false }
     }
 
     /// The same for a caller that goes on asking: an answer that does not come is not waited for twice.
     #[must_use]
-    pub const fn asked_once(self) -> Self {
+    pub(crate) const fn asked_once(self) -> Self {
         Self { once: true, ..self }
     }
 
@@ -139,7 +139,7 @@ impl<'s> Compute<'s> {
     }
 
     /// The server with this UUID; none when Nova has no such server, or does not show it to this user.
-    pub fn server(self, uuid: &str) -> Result<Option<Server>, ApiError> {
+    pub(crate) fn server(self, uuid: &str) -> Result<Option<Server>, ApiError> {
         let doing = format!("cannot read server {uuid}");
         match self.session.get(&doing, &format!("/servers/{}", segment(uuid))) {
             Ok(mut body) => read(&doing, body.get_mut("server").map(Value::take)).map(Some),
@@ -149,7 +149,7 @@ impl<'s> Compute<'s> {
     }
 
     /// The servers with exactly this name, in every project.
-    pub fn servers_named(self, name: &str) -> Result<Vec<Server>, ApiError> {
+    pub(crate) fn servers_named(self, name: &str) -> Result<Vec<Server>, ApiError> {
         let doing = format!("cannot find servers named {name}");
         // Nova takes a regular expression of its database, and its databases differ in what they escape: the answer is sifted.
         let path = format!("/servers/detail?all_tenants=1&name={}", query(&format!("^{}$", escaped(name))));
@@ -158,12 +158,12 @@ impl<'s> Compute<'s> {
     }
 
     /// Every compute host.
-    pub fn hypervisors(&self) -> Result<Vec<Hypervisor>, ApiError> {
+    pub(crate) fn hypervisors(&self) -> Result<Vec<Hypervisor>, ApiError> {
         self.list("cannot list the compute hosts", "/os-hypervisors/detail", "hypervisors")
     }
 
     /// The newest record of a migration of this server.
-    pub fn last_migration(self, uuid: &str) -> Result<Option<Migration>, ApiError> {
+    pub(crate) fn last_migration(self, uuid: &str) -> Result<Option<Migration>, ApiError> {
         let doing = format!("cannot read the migrations of server {uuid}");
         let path = format!("/os-migrations?instance_uuid={}&limit=1", query(uuid));
         let mut body = self.get(&doing, &path)?;
@@ -172,7 +172,7 @@ impl<'s> Compute<'s> {
     }
 
     /// The numbers of the migration that runs; none when none does.
-    pub fn running(self, uuid: &str) -> Result<Option<Running>, ApiError> {
+    pub(crate) fn running(self, uuid: &str) -> Result<Option<Running>, ApiError> {
         let doing = format!("cannot read the progress of server {uuid}");
         let mut body = self.get(&doing, &format!("/servers/{}/migrations", segment(uuid)))?;
         let all: Vec<Running> = read(&doing, body.get_mut("migrations").map(Value::take))?;
@@ -180,21 +180,21 @@ impl<'s> Compute<'s> {
     }
 
     /// Tells Nova to migrate the server to this host, past no rule of its scheduler; gives the id of the request.
-    pub fn migrate(self, uuid: &str, host: &str) -> Result<Option<String>, ApiError> {
+    pub(crate) fn migrate(self, uuid: &str, host: &str) -> Result<Option<String>, ApiError> {
         let body = json!({"os-migrateLive": {"host": host, "block_migration": "auto"}});
         let doing = format!("cannot migrate server {uuid} to {host}");
         self.session.act(&doing, "POST", &format!("/servers/{}/action", segment(uuid)), Some(&body))
     }
 
     /// Tells Nova to abort the migration with this number.
-    pub fn abort(self, uuid: &str, migration: u64) -> Result<(), ApiError> {
+    pub(crate) fn abort(self, uuid: &str, migration: u64) -> Result<(), ApiError> {
         let doing = format!("cannot abort migration {migration} of server {uuid}");
         let path = format!("/servers/{}/migrations/{migration}", segment(uuid));
         self.session.act(&doing, "DELETE", &path, None).map(drop)
     }
 
     /// What Nova's services noted of a request that failed; empty when they noted nothing.
-    pub fn reasons(self, uuid: &str, request: &str) -> Result<Vec<String>, ApiError> {
+    pub(crate) fn reasons(self, uuid: &str, request: &str) -> Result<Vec<String>, ApiError> {
         let doing = format!("cannot read the events of request {request}");
         let path = format!("/servers/{}/os-instance-actions/{}", segment(uuid), segment(request));
         let body = self.session.get(&doing, &path)?;
@@ -207,7 +207,7 @@ impl<'s> Compute<'s> {
     }
 
     /// Whether Placement still has resources set aside for this migration.
-    pub fn has_allocation(self, migration: &Migration) -> Result<bool, ApiError> {
+    pub(crate) fn has_allocation(self, migration: &Migration) -> Result<bool, ApiError> {
         let doing = format!("cannot read the allocations of migration {}", migration.id);
         let body = self.session.get_placement(&doing, &format!("/allocations/{}", segment(&migration.uuid)))?;
         Ok(body.get("allocations").and_then(Value::as_object).is_some_and(|held| !held.is_empty()))

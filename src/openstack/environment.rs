@@ -43,7 +43,7 @@ const KEYS: &[&str] = &[
 
 /// How the operator's cloud is reached: the cloud that is named, else the one of `OS_CLOUD`, else that of the other `OS_*`;
 /// none where nothing describes one.
-pub fn find(named: Option<&str>) -> Result<Option<Access>, AccessError> {
+pub(crate) fn find(named: Option<&str>) -> Result<Option<Access>, AccessError> {
     let from_environment = variable("OS_CLOUD");
     if let Some(name) = named.map(str::to_owned).or(from_environment) {
         return clouds::read(&name, &places()).map(Some);

@@ -2,7 +2,7 @@
 
 /// What a caller has to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The service could not be reached, or did not answer in time: whether it acted is not known.
     Silence,
     /// Keystone refused the credentials.
@@ -24,7 +24,7 @@ pub enum Cause {
 /// A request that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {message}")]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// What pvm wanted, with the object's name.
     pub doing: String,
     /// The service's words, or why there are none.
@@ -39,7 +39,7 @@ impl ApiError {
     }
 
     /// Whether the service may have acted nevertheless.
-    pub const fn may_have_acted(&self) -> bool {
+    pub(crate) const fn may_have_acted(&self) -> bool {
         matches!(self.cause, Cause::Silence | Cause::Failed)
     }
 }

@@ -22,8 +22,8 @@ mod session_tests;
 #[cfg(feature = "openstack")]
 mod stand;
 
-pub use access::{Access, AccessError};
-pub use compute::{Compute, Hypervisor, Migration, Running, Server, Stage};
-pub use environment::find;
-pub use error::{ApiError, Cause};
-pub use session::Session;
+pub(crate) use access::{Access, AccessError};
+pub(crate) use compute::{Compute, Hypervisor, Migration, Server, Stage};
+pub(crate) use environment::find;
+pub(crate) use error::{ApiError, Cause};
+pub(crate) use session::Session;

@@ -21,7 +21,7 @@ const MOST_PAGES: usize = 200;
 
 /// A cloud that has let pvm in.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     access: Access,
     http: Http,
     token: Mutex<Token>,
@@ -33,7 +33,7 @@ pub struct Session {
 
 impl Session {
     /// Asks Keystone for a token and Nova for its version.
-    pub fn open(access: Access) -> Result<Self, ApiError> {
+    pub(crate) fn open(access: Access) -> Result<Self, ApiError> {
         let http = Http::new(&access)?;
         let requests = AtomicU32::new(0);
         let token = authenticate(&http, &access, &requests)?;
@@ -51,12 +51,12 @@ impl Session {
     }
 
     /// How the cloud is reached.
-    pub fn access(&self) -> &Access {
+    pub(crate) fn access(&self) -> &Access {
         &self.access
     }
 
     /// How many requests were sent so far.
-    pub fn requests(&self) -> u32 {
+    pub(crate) fn requests(&self) -> u32 {
         self.requests.load(Ordering::Relaxed)
     }
 

@@ -10,7 +10,7 @@ use crate::nova::config::request_report::{GroupDoc, RequestReport};
 use crate::nova::config::trace::Step;
 
 /// The walk through the device_specs for one device.
-pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
+pub(crate) fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
     let mut text = format!("{address}:\n");
     for step in steps {
         let span = config.device_specs[step.index].span();
@@ -29,7 +29,7 @@ pub fn trace(address: &str, steps: &[Step], config: &ParsedConfig) -> String {
 const MOST_NAMED: usize = 8;
 
 /// Which devices of the host each spec is the first to match.
-pub fn winners(winners: &[(PciAddress, Option<usize>)], config: &ParsedConfig) -> String {
+pub(crate) fn winners(winners: &[(PciAddress, Option<usize>)], config: &ParsedConfig) -> String {
     let mut text = String::new();
     for (index, spec) in config.device_specs.iter().enumerate() {
         let won: Vec<_> = winners.iter().filter(|(_, winner)| *winner == Some(index)).collect();
@@ -53,7 +53,7 @@ fn plural(n: usize) -> String {
 }
 
 /// What a flavor string asks for.
-pub fn request(report: &RequestReport, config: &ParsedConfig) -> String {
+pub(crate) fn request(report: &RequestReport, config: &ParsedConfig) -> String {
     let mut text = format!("request {}:\n", printable(&report.text));
     for item in &report.requests {
         let migrates = if item.live_migratable { "live-migratable" } else { "never live-migratable" };
@@ -103,7 +103,7 @@ fn group(text: &mut String, group: &GroupDoc) {
 }
 
 /// A finding without a place in the files shown.
-pub fn finding(finding: &Finding) -> String {
+pub(crate) fn finding(finding: &Finding) -> String {
     let word = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

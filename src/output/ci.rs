@@ -8,7 +8,7 @@ use super::text::printable;
 use crate::model::finding::{Finding, Rule, Severity};
 
 /// Workflow commands, one a line.
-pub fn github(findings: &[Finding]) -> String {
+pub(crate) fn github(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
         let command = match finding.severity {
@@ -52,7 +52,7 @@ fn property(text: &str) -> String {
 }
 
 /// One run of SARIF, with the rules that its results name.
-pub fn sarif(findings: &[Finding], rules: &[&Rule]) -> Value {
+pub(crate) fn sarif(findings: &[Finding], rules: &[&Rule]) -> Value {
     let named: Vec<&&Rule> =
         rules.iter().filter(|rule| findings.iter().any(|finding| finding.code == rule.code)).collect();
     let driver = json!({

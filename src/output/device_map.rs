@@ -15,7 +15,7 @@ const LEGEND: &str = "f free   u used   c claimed   m mismatch   ? users unknown
 const HEAD: usize = 13 + 12;
 
 /// The map of a host, at most `width` columns wide.
-pub fn render(snapshot: &Snapshot, only: Option<PciAddress>, width: usize) -> String {
+pub(crate) fn render(snapshot: &Snapshot, only: Option<PciAddress>, width: usize) -> String {
     let mismatches: BTreeSet<&str> = snapshot
         .findings
         .iter()

@@ -10,7 +10,7 @@ use super::text::printable;
 const CONTEXT: usize = 2;
 
 /// A unified diff without line numbers; empty when the texts are equal.
-pub fn diff(before: &str, after: &str) -> String {
+pub(crate) fn diff(before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
     let mut text = String::new();
     for group in diff.grouped_ops(CONTEXT) {

@@ -23,7 +23,7 @@ struct Document<'a> {
 
 /// What a drain came to.
 #[derive(Debug, Serialize)]
-pub struct Ended<'a> {
+pub(crate) struct Ended<'a> {
     /// Its id.
     pub id: &'a str,
     /// The exit code.
@@ -36,7 +36,7 @@ pub struct Ended<'a> {
 
 /// What became of one guest.
 #[derive(Debug, Clone, Serialize)]
-pub struct Came {
+pub(crate) struct Came {
     /// Its name.
     pub guest: String,
     /// Its UUID.
@@ -54,12 +54,12 @@ pub struct Came {
 }
 
 /// Shows the plan that is going to be carried out.
-pub fn announce(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) {
+pub(crate) fn announce(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) {
     printer.note(render(plan, unreachable).trim_end());
 }
 
 /// Prints the plan with what it came to.
-pub fn result(
+pub(crate) fn result(
     printer: &Printer,
     plan: &Drain,
     unreachable: &[Unreachable],
@@ -76,7 +76,7 @@ pub fn result(
 }
 
 /// Prints the plan.
-pub fn print(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) -> Result<(), StdoutError> {
+pub(crate) fn print(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) -> Result<(), StdoutError> {
     match printer.format {
         Format::Table => printer.result(&render(plan, unreachable)),
         _ => printer.document(&Document { plan, unreachable, result: None }),
@@ -158,12 +158,12 @@ fn row(text: &mut String, leaving: &Leaving, one: usize, two: usize) {
 }
 
 /// So many guests.
-pub fn guests(count: usize) -> String {
+pub(crate) fn guests(count: usize) -> String {
     if count == 1 { "1 guest".to_owned() } else { format!("{count} guests") }
 }
 
 /// A time for people.
-pub fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     if seconds > 0.0 && seconds < 0.5 {
         "<1s".to_owned()
     } else if seconds >= 600.0 {

@@ -69,14 +69,14 @@ impl Queue {
 
 /// Shows events as they are read.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     queue: Arc<Queue>,
     writer: JoinHandle<Result<(), StdoutError>>,
 }
 
 impl Events {
     /// Begins to show what is sent.
-    pub fn show(reporter: Reporter) -> Self {
+    pub(crate) fn show(reporter: Reporter) -> Self {
         Self::to(reporter, Reporter::show, |mut reporter| reporter.finish())
     }
 
@@ -99,18 +99,18 @@ impl Events {
     }
 
     /// Shows this next, and waits for nobody.
-    pub fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         self.queue.push(event);
     }
 
     /// What answers a wish to stop the migration with this id, in whichever thread it is heard: whether it is not too late.
-    pub fn wish_to_stop(&self, id: &str, now: fn() -> Timestamp) -> impl Fn() -> bool + Send + 'static {
+    pub(crate) fn wish_to_stop(&self, id: &str, now: fn() -> Timestamp) -> impl Fn() -> bool + Send + 'static {
         let (queue, id) = (Arc::clone(&self.queue), id.to_owned());
         move || queue.wish_to_stop(&id, now())
     }
 
     /// Waits until all is shown. An error is that of the last event.
-    pub fn finish(self) -> Result<(), StdoutError> {
+    pub(crate) fn finish(self) -> Result<(), StdoutError> {
         self.queue.lock().ended = true;
         self.queue.changed.notify_one();
         self.writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -39,7 +39,7 @@ pub fn render(finding: &Finding, config: &ParsedConfig, width: usize) -> String 
 }
 
 /// One line that counts what was found.
-pub fn summary(findings: &[Finding], config: &ParsedConfig) -> String {
+pub(crate) fn summary(findings: &[Finding], config: &ParsedConfig) -> String {
     let count = |severity| findings.iter().filter(|d| d.severity == severity).count();
     let mut text = String::new();
     let verdict = match config.nova_accepts_with(findings) {

@@ -7,12 +7,12 @@ use textwrap::core::display_width;
 use super::text::printable;
 
 /// What a line says, column by column.
-pub type Line = [String; 5];
+pub(crate) type Line = [String; 5];
 
 const HEAD: [&str; 5] = ["MIGRATION", "GUEST", "FROM -> TO", "RESULT", "DOWNTIME"];
 
 /// The table of these migrations; empty when there are none.
-pub fn table(lines: &[Line]) -> String {
+pub(crate) fn table(lines: &[Line]) -> String {
     let mut text = String::new();
     if lines.is_empty() {
         return text;
@@ -33,7 +33,7 @@ pub fn table(lines: &[Line]) -> String {
 }
 
 /// A time in milliseconds or seconds.
-pub fn time(ms: u64) -> String {
+pub(crate) fn time(ms: u64) -> String {
     if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }
 }
 

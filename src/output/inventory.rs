@@ -17,7 +17,7 @@ const ROWS_PER_PF: usize = 16;
 
 /// What the reader wants to see.
 #[derive(Debug, Clone, Copy)]
-pub struct View {
+pub(crate) struct View {
     /// Also devices that no spec matches.
     pub all: bool,
     /// Only this PF, with a row for each of its VFs.
@@ -29,12 +29,12 @@ pub struct View {
 }
 
 /// A line to part hosts.
-pub fn heading(text: &str) -> String {
+pub(crate) fn heading(text: &str) -> String {
     printable(text).into_owned()
 }
 
 /// The findings with their remedies. Those that differ in the device only are told once.
-pub fn findings(snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn findings(snapshot: &Snapshot) -> Vec<String> {
     let mut alike: Vec<(&Finding, usize)> = Vec::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
     for finding in &snapshot.findings {
@@ -69,7 +69,7 @@ fn word(severity: crate::model::finding::Severity) -> &'static str {
 }
 
 /// The table with its summary line.
-pub fn render(snapshot: &Snapshot, view: View) -> String {
+pub(crate) fn render(snapshot: &Snapshot, view: View) -> String {
     let shown = shown(snapshot, view);
     let mut text = String::new();
     if shown.is_empty() {
@@ -159,7 +159,7 @@ fn wide(table: &mut Table, shown: &[&Device]) {
 }
 
 /// What Nova would report to Placement.
-pub fn placement(snapshot: &Snapshot, width: usize) -> String {
+pub(crate) fn placement(snapshot: &Snapshot, width: usize) -> String {
     if let Some(why) = snapshot.why_unknown("placement") {
         return format!("Nova refuses: {}.\n", printable(why));
     }

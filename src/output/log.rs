@@ -23,7 +23,7 @@ impl Log for Told {
 }
 
 /// Begins to tell, as far as `-v` asks for it.
-pub fn begin(printer: &Printer) {
+pub(crate) fn begin(printer: &Printer) {
     let level = match printer.verbose {
         0 => return,
         1 => LevelFilter::Info,

@@ -16,9 +16,9 @@ const NAME: usize = 20;
 const NAMED: usize = 5;
 
 /// Prints the matrix.
-pub fn print(printer: &Printer, matrix: &Matrix) -> Result<(), StdoutError> {
+pub(crate) fn print(printer: &Printer, matrix: &Matrix) -> Result<(), StdoutError> {
     match printer.format {
-        Format::Table => printer.result(&render(matrix, printer.width())),
+        Format::Table => printer.result(&render(matrix, super::width())),
         _ => printer.document(matrix),
     }
 }

@@ -1,21 +1,21 @@
 //! The only place that writes to stdout and stderr. Data goes to stdout, all else to stderr.
 
-pub mod check_config;
-pub mod ci;
-pub mod device_map;
-pub mod diff;
-pub mod drain;
-pub mod events;
-pub mod findings;
-pub mod history;
-pub mod inventory;
-pub mod log;
-pub mod matrix;
-pub mod moves;
-pub mod preflight;
-pub mod progress;
-pub mod prometheus;
-pub mod text;
+pub(crate) mod check_config;
+pub(crate) mod ci;
+pub(crate) mod device_map;
+pub(crate) mod diff;
+pub(crate) mod drain;
+pub(crate) mod events;
+pub(crate) mod findings;
+pub(crate) mod history;
+pub(crate) mod inventory;
+pub(crate) mod log;
+pub(crate) mod matrix;
+pub(crate) mod moves;
+pub(crate) mod preflight;
+pub(crate) mod progress;
+pub(crate) mod prometheus;
+pub(crate) mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ const DOCUMENT: usize = 1 << 16;
 
 /// Writes results and notes as the global options ask.
 #[derive(Debug, Clone)]
-pub struct Printer {
+pub(crate) struct Printer {
     /// Format of the result.
     pub format: Format,
     /// Count of `-v`.
@@ -66,7 +66,7 @@ type Held = Arc<Mutex<Vec<(bool, String)>>>;
 
 impl Printer {
     /// Makes a printer for these options.
-    pub fn new(format: Format, color: Color, verbose: u8, quiet: bool) -> Self {
+    pub(crate) fn new(format: Format, color: Color, verbose: u8, quiet: bool) -> Self {
         let color = match color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
@@ -77,12 +77,12 @@ impl Printer {
 
     /// A printer that holds back what it is given, until [`release`](Self::release): several at once do not mix their lines.
     #[must_use]
-    pub fn holding(&self) -> Self {
+    pub(crate) fn holding(&self) -> Self {
         Self { held: Some(Held::default()), ..self.clone() }
     }
 
     /// Prints what was held back up to now.
-    pub fn release(&self) -> Result<(), StdoutError> {
+    pub(crate) fn release(&self) -> Result<(), StdoutError> {
         let Some(held) = &self.held else { return Ok(()) };
         let lines = std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
         let printer = Self { held: None, ..self.clone() };
@@ -101,7 +101,7 @@ impl Printer {
 
     /// Prints `text` as the result. Colour codes in it are dropped where they are not wanted; a reader that has gone away is
     /// not an error.
-    pub fn result(&self, text: &str) -> Result<(), StdoutError> {
+    pub(crate) fn result(&self, text: &str) -> Result<(), StdoutError> {
         if self.hold(true, text) {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl Printer {
     }
 
     /// Prints one document in JSON or YAML, as the format asks.
-    pub fn document<T: Serialize>(&self, document: &T) -> Result<(), StdoutError> {
+    pub(crate) fn document<T: Serialize>(&self, document: &T) -> Result<(), StdoutError> {
         if self.format == Format::Yaml {
             let text = serde_yaml::to_string(document).map_err(|e| StdoutError(io::Error::other(e)))?;
             // YAML has no escapes outside of quotes; its JSON form has.
@@ -129,14 +129,14 @@ impl Printer {
     }
 
     /// Prints a line on stderr, unless `-q`.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             self.complain(text);
         }
     }
 
     /// Prints a line on stderr, even with `-q`.
-    pub fn complain(&self, text: &str) {
+    pub(crate) fn complain(&self, text: &str) {
         if self.hold(false, text) {
             return;
         }
@@ -146,26 +146,26 @@ impl Printer {
     }
 
     /// Asks on stderr; the answer follows on the same line.
-    pub fn ask(&self, text: &str) {
+    pub(crate) fn ask(&self, text: &str) {
         let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // As for a complaint.
         let _ = write!(err, "{text}").and_then(|()| err.flush());
     }
+}
 
-    /// Whether people read the result: tables are then as wide as the terminal.
-    pub fn width(&self) -> usize {
-        if io::stdout().is_terminal() {
-            rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(40))
-        } else {
-            80
-        }
+/// Whether people read the result: tables are then as wide as the terminal.
+pub(crate) fn width() -> usize {
+    if io::stdout().is_terminal() {
+        rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(40))
+    } else {
+        80
     }
 }
 
 /// A result that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to stdout")]
-pub struct StdoutError(#[from] io::Error);
+pub(crate) struct StdoutError(#[from] io::Error);
 
 /// A reader that has gone away is not an error.
 fn written(result: io::Result<()>) -> Result<(), StdoutError> {

@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 
 /// Shows all moves of one drain.
 #[derive(Debug)]
-pub struct Moves {
+pub(crate) struct Moves {
     printer: Printer,
     begun: Timestamp,
     shown: Shown,
@@ -51,7 +51,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Moves {
     /// Shows so many moves, which begin now.
-    pub fn new(printer: &Printer, guests: usize, begun: Timestamp) -> Self {
+    pub(crate) fn new(printer: &Printer, guests: usize, begun: Timestamp) -> Self {
         let shown = if printer.format == Format::Ndjson {
             Shown::Json
         } else if printer.quiet {
@@ -69,7 +69,7 @@ impl Moves {
     }
 
     /// Shows an event of a guest's migration.
-    pub fn event(&self, guest: &str, event: &Event) {
+    pub(crate) fn event(&self, guest: &str, event: &Event) {
         match &self.shown {
             Shown::Nothing => {}
             Shown::Json => {
@@ -112,7 +112,7 @@ impl Moves {
     }
 
     /// A guest's move has ended: what is said of it comes above the lines of those that run.
-    pub fn ended<T>(&self, guest: &str, say: impl FnOnce() -> T) -> T {
+    pub(crate) fn ended<T>(&self, guest: &str, say: impl FnOnce() -> T) -> T {
         if let Shown::Bars { total, of, .. } = &self.shown {
             if let Some(bar) = lock(of).remove(guest) {
                 bar.finish_and_clear();
@@ -123,7 +123,7 @@ impl Moves {
     }
 
     /// Says something between the lines that move.
-    pub fn aside<T>(&self, say: impl FnOnce() -> T) -> T {
+    pub(crate) fn aside<T>(&self, say: impl FnOnce() -> T) -> T {
         match &self.shown {
             Shown::Bars { all, .. } => all.suspend(say),
             Shown::Lines(_) | Shown::Json | Shown::Nothing => say(),
@@ -131,12 +131,12 @@ impl Moves {
     }
 
     /// Says something worth knowing.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         self.aside(|| self.printer.note(text));
     }
 
     /// Takes the lines that move away.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Shown::Bars { total, .. } = &self.shown {
             total.finish_and_clear();
         }

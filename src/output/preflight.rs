@@ -23,7 +23,7 @@ struct Reports<'a> {
 
 /// A destination that could not be asked.
 #[derive(Debug, Clone, Serialize)]
-pub struct Unreachable {
+pub(crate) struct Unreachable {
     /// The host.
     pub host: String,
     /// Why.
@@ -31,13 +31,13 @@ pub struct Unreachable {
 }
 
 /// Prints the reports, best destination first.
-pub fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
+pub(crate) fn print(printer: &Printer, reports: &[Report]) -> Result<(), StdoutError> {
     print_all(printer, reports, &[], false)
 }
 
 /// The same, with destinations that could not be asked. Of several destinations `details` or `-v` shows every check, else each has
 /// its verdict and the first reason.
-pub fn print_all(
+pub(crate) fn print_all(
     printer: &Printer,
     reports: &[Report],
     unreachable: &[Unreachable],

@@ -20,7 +20,7 @@ const SILENT_MS: u64 = 3000;
 
 /// Shows events as they come.
 #[derive(Debug)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     printer: Printer,
     shown: Shown,
     begun: Option<Timestamp>,
@@ -36,7 +36,7 @@ enum Shown {
 
 impl Reporter {
     /// One for where stdout and stderr go.
-    pub fn new(printer: &Printer) -> Self {
+    pub(crate) fn new(printer: &Printer) -> Self {
         let shown = if printer.format == Format::Ndjson {
             Shown::Json
         } else if printer.quiet {
@@ -54,7 +54,7 @@ impl Reporter {
     }
 
     /// Shows one event. A reader that has gone away is not an error.
-    pub fn show(&mut self, event: &Event) -> Result<(), StdoutError> {
+    pub(crate) fn show(&mut self, event: &Event) -> Result<(), StdoutError> {
         let begun = *self.begun.get_or_insert(event.time);
         match &mut self.shown {
             Shown::Nothing => {}
@@ -83,7 +83,7 @@ impl Reporter {
     }
 
     /// Takes the bar away, before anything else is printed.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
@@ -179,7 +179,7 @@ fn numbers(progress: &Progress) -> String {
 }
 
 /// A number of bytes for people: three digits at most, and a unit.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if count < 1024 {
         return format!("{count} B");

@@ -8,7 +8,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::snapshot::device::{DevType, Supported};
 
 /// Metrics of one or several hosts.
-pub fn render(snapshots: &[&Snapshot]) -> String {
+pub(crate) fn render(snapshots: &[&Snapshot]) -> String {
     let mut text = String::new();
     head(&mut text, "pvm_vfs", "Virtual functions by PF, by whether a guest uses them and whether they can migrate.");
     for snapshot in snapshots {
@@ -79,7 +79,7 @@ mod tests {
             parent_addr: "0000:01:00.0".parse().ok(),
             dev_type: DevType::Vf,
             used_by: Some(if used { vec![crate::model::snapshot::device::UsedBy::default()] } else { vec![] }),
-            migration: crate::model::snapshot::Migration { supported, ..Default::default() },
+            migration: crate::model::snapshot::device::Migration { supported, ..Default::default() },
             ..Device::default()
         };
         let mut snapshot = Snapshot::default();

@@ -7,7 +7,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// `text` with every control character and every character that reorders or hides text written as an escape, so that a
 /// domain name or a VPD string cannot drive the terminal.
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_dangerous) {
         return Cow::Borrowed(text);
     }
@@ -25,7 +25,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// A JSON document in which such characters are written as JSON's own escapes; outside of its strings it has none.
-pub fn escaped_json(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped_json(text: &str) -> Cow<'_, str> {
     let is_raw = |c: char| is_dangerous(c) && !matches!(c, '\n' | '\r' | '\t');
     if !text.chars().any(is_raw) {
         return Cow::Borrowed(text);
@@ -44,11 +44,11 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
 }
 
 /// Columns that a line of a report takes at most.
-pub const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// `text` after `start`, broken at spaces where a line would be longer than [`WIDTH`]; each further line begins with
 /// `indent`. Words stay whole, so that a path or an address can be copied.
-pub fn folded(start: &str, text: &str, indent: &str) -> String {
+pub(crate) fn folded(start: &str, text: &str, indent: &str) -> String {
     let options = Options::new(WIDTH)
         .initial_indent(start)
         .subsequent_indent(indent)
@@ -59,7 +59,7 @@ pub fn folded(start: &str, text: &str, indent: &str) -> String {
 }
 
 /// Whether a character drives a terminal, or reorders or hides text.
-pub fn is_dangerous(c: char) -> bool {
+pub(crate) fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

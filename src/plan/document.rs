@@ -20,7 +20,7 @@ use crate::model::snapshot::{Domain, Snapshot};
 use crate::nova::scheduler::Request;
 
 /// The schema this build writes and reads.
-pub const SCHEMA: &str = "pvm.plan/1";
+pub(crate) const SCHEMA: &str = "pvm.plan/1";
 
 /// One migration as it was planned.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

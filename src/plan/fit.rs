@@ -4,7 +4,7 @@ use super::pair::Answer;
 
 /// The conditions that are not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Fit {
+pub(crate) struct Fit {
     /// The first condition it does not meet.
     pub first: Option<&'static str>,
     /// How many it does not meet.
@@ -15,13 +15,13 @@ pub struct Fit {
 
 impl Fit {
     /// A condition is not met.
-    pub fn miss(&mut self, code: &'static str) {
+    pub(crate) fn miss(&mut self, code: &'static str) {
         self.first = self.first.or(Some(code));
         self.misses += 1;
     }
 
     /// The answer of one condition.
-    pub fn answer(&mut self, code: &'static str, answer: Answer) {
+    pub(crate) fn answer(&mut self, code: &'static str, answer: Answer) {
         match answer {
             Answer::Yes => {}
             Answer::No => self.miss(code),
@@ -31,7 +31,7 @@ impl Fit {
 
     /// Both.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             first: self.first.or(other.first),
             misses: self.misses + other.misses,

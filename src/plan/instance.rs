@@ -20,7 +20,7 @@ use crate::nova::scheduler::precheck::{self, Services};
 use crate::nova::scheduler::{Cells, Request};
 
 /// No guest has more; a list that is longer is not a guest's.
-pub const MOST_HOSTDEVS: usize = 512;
+pub(crate) const MOST_HOSTDEVS: usize = 512;
 
 /// What the operator says about a guest.
 #[derive(Debug, Clone, Default)]

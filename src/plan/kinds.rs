@@ -12,7 +12,7 @@ use crate::nova::scheduler::Pools;
 
 /// Devices that differ in nothing but their address.
 #[derive(Debug)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// Indexes of the devices, ascending.
     pub devices: Vec<usize>,
     /// Number of their PF, by its address; a device without one is its own.
@@ -35,7 +35,7 @@ pub struct Kind {
 
 /// All devices of a host in their kinds.
 #[derive(Debug)]
-pub struct Kinds {
+pub(crate) struct Kinds {
     /// The kinds, by PF.
     pub list: Vec<Kind>,
     /// For each device its kind.
@@ -59,7 +59,7 @@ struct Key {
 
 impl Kinds {
     /// Groups the devices of `host`, whose pools these are. `excluded` are not to be taken.
-    pub fn new(host: &Snapshot, pools: &Pools<'_>, excluded: &BTreeSet<PciAddress>) -> Self {
+    pub(crate) fn new(host: &Snapshot, pools: &Pools<'_>, excluded: &BTreeSet<PciAddress>) -> Self {
         let mut pool_of: HashMap<PciAddress, usize> = HashMap::new();
         for (at, pool) in pools.list.iter().enumerate() {
             pool_of.extend(pool.devices.iter().map(|device| (pools.devices[*device].address, at)));
@@ -122,13 +122,13 @@ impl Kinds {
     }
 
     /// Kinds worth asking for a device's place: those of the same ids, by PF.
-    pub fn like(&self, device: &Device) -> &[usize] {
+    pub(crate) fn like(&self, device: &Device) -> &[usize] {
         self.by_ids.get(&(device.vendor_id, device.product_id)).map_or(&[], Vec::as_slice)
     }
 
     /// Kinds worth asking for a port's place, by PF: those of its network, and those like it, so that a port without a
     /// network there is told what comes nearest.
-    pub fn for_port(&self, device: &Device) -> Vec<usize> {
+    pub(crate) fn for_port(&self, device: &Device) -> Vec<usize> {
         let mut all = self.like(device).to_vec();
         if let Some(network) = &device.tags.physical_network {
             all.extend(self.by_network.get(&network.to_string()).into_iter().flatten());
@@ -179,7 +179,7 @@ impl Pfs {
 }
 
 /// Whether a domain uses the device; unknown is not said here.
-pub fn is_used(device: &Device) -> bool {
+pub(crate) fn is_used(device: &Device) -> bool {
     device.used_by.as_ref().is_some_and(|by| !by.is_empty())
 }
 
@@ -209,7 +209,7 @@ fn availability(host: &Snapshot, device: &Device, pfs: &Pfs, pf: usize, excluded
 }
 
 /// For each device the number of its profile: devices of one profile give the same answer to every rule of a pair.
-pub fn profiles(host: &Snapshot) -> Vec<usize> {
+pub(crate) fn profiles(host: &Snapshot) -> Vec<usize> {
     /// Of one parameter-set id, which a VF may have from its PF, the first device of each profile.
     type Family<'a> = Vec<(usize, End<'a>)>;
     let mut known: BTreeMap<Option<&str>, Family<'_>> = BTreeMap::new();

@@ -6,7 +6,7 @@ use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Device, Hostdev};
 
 /// How `hostdev` becomes `device` of the destination.
-pub fn moved(
+pub(crate) fn moved(
     hostdev: &Hostdev,
     source: PciAddress,
     device: &Device,
@@ -36,6 +36,6 @@ pub fn moved(
 }
 
 /// `managed` of the matching device spec; `None` when it does not say.
-pub fn managed_tag(device: &Device) -> Option<bool> {
+pub(crate) fn managed_tag(device: &Device) -> Option<bool> {
     device.tags.managed?.truth()
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 /// One device of the destination that may serve one of the guest's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edge {
+pub(crate) struct Edge {
     /// The device, by its rank: lower is preferred when all else is equal.
     pub device: usize,
     /// Its PF; devices without one have a number of their own.
@@ -19,7 +19,7 @@ pub struct Edge {
 
 /// Cost of one edge, compared field by field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Conditions it does not meet; only looked at when no device meets them all.
     pub misses: u32,
     /// Facts that could not be read and that may forbid it.
@@ -34,7 +34,7 @@ pub struct Cost {
 
 /// Cost of a matching, compared field by field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Total {
+pub(crate) struct Total {
     /// Sum over the edges.
     pub misses: u32,
     /// Sum over the edges.
@@ -54,7 +54,7 @@ const MOST_STEPS: usize = 20_000;
 
 /// What is to be matched.
 #[derive(Debug, Clone, Default)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// For each of the guest's devices, who may serve it.
     pub edges: Vec<Vec<Edge>>,
     /// For each of the guest's devices, the PF it sits on.
@@ -62,7 +62,7 @@ pub struct Problem {
 }
 
 /// For each of the guest's devices the index of its edge, or the devices that cannot be served together.
-pub fn solve(problem: &Problem) -> Result<Vec<Edge>, Vec<usize>> {
+pub(crate) fn solve(problem: &Problem) -> Result<Vec<Edge>, Vec<usize>> {
     let reduced = Problem {
         edges: problem.edges.iter().map(|list| reduce(list, problem.edges.len())).collect(),
         group: problem.group.clone(),
@@ -72,7 +72,7 @@ pub fn solve(problem: &Problem) -> Result<Vec<Edge>, Vec<usize>> {
 }
 
 /// As many of the guest's devices as possible with a place each; earlier ones are not given up for later ones.
-pub fn maximum(edges: &[Vec<usize>]) -> Vec<Option<usize>> {
+pub(crate) fn maximum(edges: &[Vec<usize>]) -> Vec<Option<usize>> {
     let edge = |device: &usize| Edge { device: *device, pf: 0, cost: Cost::default() };
     let problem = Problem {
         edges: edges.iter().map(|list| list.iter().map(edge).collect()).collect(),
@@ -90,13 +90,13 @@ pub fn maximum(edges: &[Vec<usize>]) -> Vec<Option<usize>> {
 }
 
 /// Whether these of the guest's devices can be served together.
-pub fn feasible(problem: &Problem, devices: &[usize]) -> bool {
+pub(crate) fn feasible(problem: &Problem, devices: &[usize]) -> bool {
     let mut owner = HashMap::new();
     devices.iter().all(|device| augment(problem, *device, &mut owner, &BTreeSet::new(), &mut BTreeSet::new()))
 }
 
 /// Cost of a complete assignment.
-pub fn total(problem: &Problem, chosen: &[Edge]) -> Total {
+pub(crate) fn total(problem: &Problem, chosen: &[Edge]) -> Total {
     let mut sum = Total::default();
     for (device, edge) in chosen.iter().enumerate() {
         sum = sum.with(edge.cost, shared(problem, &chosen[..device], device, edge));
@@ -129,7 +129,7 @@ fn shared(problem: &Problem, before: &[Edge], device: usize, edge: &Edge) -> u32
 /// whatever an assignment takes beyond the cheapest `most` places of the cheapest `most` PFs can be exchanged for a free
 /// one among these that costs no more, shares no PF and is preferred: a cheapest assignment lies within them.
 #[derive(Debug)]
-pub struct Shortlist {
+pub(crate) struct Shortlist {
     most: usize,
     /// The cheapest PFs, each with its cheapest places, in ascending order.
     pfs: Vec<Vec<Edge>>,
@@ -139,12 +139,12 @@ pub struct Shortlist {
 
 impl Shortlist {
     /// For a guest with `most` devices.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most: most.max(1), pfs: Vec::new(), current: Vec::new() }
     }
 
     /// Offers places of one cost, ascending, that are on one PF. All offers of a PF come one after another.
-    pub fn offer(&mut self, pf: usize, cost: Cost, places: &[usize]) {
+    pub(crate) fn offer(&mut self, pf: usize, cost: Cost, places: &[usize]) {
         if self.current.last().is_some_and(|last| last.pf != pf) {
             self.end_pf();
         }
@@ -169,7 +169,7 @@ impl Shortlist {
     }
 
     /// The places, cheapest PF first.
-    pub fn places(mut self) -> Vec<Edge> {
+    pub(crate) fn places(mut self) -> Vec<Edge> {
         self.end_pf();
         self.pfs.concat()
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Memory that guests take from: a NUMA node, and a size of huge pages or none.
-pub type Place = (u32, Option<u64>);
+pub(crate) type Place = (u32, Option<u64>);
 
 /// Whether `free` holds all of these together: each so many bytes, spread over its places as is convenient. What is not known to
 /// be free is not.
 ///
 /// A maximum flow by shortest paths from the demands to the places.
-pub fn fits(demands: &BTreeMap<&BTreeSet<Place>, u128>, free: &BTreeMap<Place, u64>) -> bool {
+pub(crate) fn fits(demands: &BTreeMap<&BTreeSet<Place>, u128>, free: &BTreeMap<Place, u64>) -> bool {
     let places: Vec<(&Place, u128)> = free.iter().map(|(place, free)| (place, u128::from(*free))).collect();
     let demands: Vec<(&BTreeSet<Place>, u128)> = demands.iter().map(|(places, bytes)| (*places, *bytes)).collect();
     let mut left: Vec<u128> = places.iter().map(|(_, free)| *free).collect();

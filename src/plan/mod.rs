@@ -4,20 +4,20 @@
 //! beside pvm's: Nova takes the first devices that fit a request, pvm finds a map whenever there is one ([`matching`]) and
 //! takes only devices that can continue where the guest's stand ([`pair`]).
 
-pub mod candidates;
+pub(crate) mod candidates;
 pub(crate) mod codes;
-pub mod document;
-pub mod fit;
-pub mod instance;
-pub mod kinds;
-pub mod map;
-pub mod matching;
-pub mod memory;
-pub mod pair;
+pub(crate) mod document;
+pub(crate) mod fit;
+pub(crate) mod instance;
+pub(crate) mod kinds;
+pub(crate) mod map;
+pub(crate) mod matching;
+pub(crate) mod memory;
+pub(crate) mod pair;
 mod places;
 mod preconditions;
-pub mod requests;
-pub mod stored;
+pub(crate) mod requests;
+pub(crate) mod stored;
 
-pub use candidates::{Known, Planner};
-pub use instance::{InstancePlan, NovaAnswer, Role, Unmet, Wishes};
+pub(crate) use candidates::{Known, Planner};
+pub(crate) use instance::{InstancePlan, NovaAnswer, Role, Unmet, Wishes};

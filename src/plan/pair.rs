@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::codes;
-pub use crate::model::finding::Answer;
+pub(crate) use crate::model::finding::Answer;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::VfAdmin;
 use crate::model::snapshot::host::Host;
@@ -17,7 +17,7 @@ use crate::model::vfio_drivers;
 
 /// A device with its PF: all that a rule may look at.
 #[derive(Debug, Clone, Copy)]
-pub struct End<'a> {
+pub(crate) struct End<'a> {
     /// The device.
     pub device: &'a Device,
     /// Its PF, when it is a VF.
@@ -26,7 +26,7 @@ pub struct End<'a> {
 
 impl<'a> End<'a> {
     /// A device of `host` with its PF.
-    pub fn of(host: &'a Snapshot, device: &'a Device) -> Self {
+    pub(crate) fn of(host: &'a Snapshot, device: &'a Device) -> Self {
         Self { device, pf: device.parent_addr.and_then(|pf| host.device(pf)) }
     }
 }
@@ -60,10 +60,10 @@ fn vgpu_releases(hosts: [&Snapshot; 2]) -> Answer {
 /// is older (`hw/core/machine.c` of 11.1.0, `hw_compat_11_0`: `switchover-ack-legacy=on`). Then a device without pre-copy
 /// can move to one with it; before, the destination waits for data that never comes. Tried with 11.1.3 on both hosts and
 /// the machine types 10.0, 11.0 and 11.1, 2026-11-28.
-pub const SOURCE_ASKS: (u32, u32) = (11, 1);
+pub(crate) const SOURCE_ASKS: (u32, u32) = (11, 1);
 
 /// Whether a version, of QEMU or of a machine type, is one in which the source asks.
-pub fn source_asks(version: &str) -> Option<bool> {
+pub(crate) fn source_asks(version: &str) -> Option<bool> {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else { return None };
     Some((major, minor) >= SOURCE_ASKS)
@@ -97,7 +97,7 @@ impl<'a> Pair<'a> {
 
 /// One rule: a device that fails it is not taken.
 #[derive(Debug, Clone, Copy)]
-pub struct PairRule {
+pub(crate) struct PairRule {
     /// Code of the check that reports it.
     pub code: &'static str,
     /// The comparison.
@@ -113,14 +113,14 @@ macro_rules! pair_rules {
     ($($(#[doc = $doc:literal])+ $name:ident: $code:ident $(, $of_hosts:ident)?;)+) => {
         $(
             $(#[doc = $doc])+
-            pub fn $name(pair: &Pair<'_>) -> Answer {
+            pub(crate) fn $name(pair: &Pair<'_>) -> Answer {
                 let [source, destination] = pair.ends();
                 compare::$name(facts::$name(source), facts::$name(destination) $(, pair.$of_hosts)?)
             }
         )+
 
         /// Rules that a device must pass to take over the state of another.
-        pub const RULES: &[PairRule] = &[$(
+        pub(crate) const RULES: &[PairRule] = &[$(
             PairRule {
                 code: codes::$code,
                 compare: $name,
@@ -155,7 +155,7 @@ pair_rules! {
 }
 
 /// Whether two devices of one host give every rule the same facts.
-pub fn alike(one: End<'_>, other: End<'_>) -> bool {
+pub(crate) fn alike(one: End<'_>, other: End<'_>) -> bool {
     RULES.iter().all(|rule| (rule.alike)(one, other))
 }
 
@@ -322,7 +322,7 @@ fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
 }
 
 /// The VFIO driver a device has, or gets from libvirt when the guest starts. `-` and `_` are the same in module names.
-pub fn effective_driver(device: &Device) -> Option<String> {
+pub(crate) fn effective_driver(device: &Device) -> Option<String> {
     effective(facts::driver(End { device, pf: None }))
 }
 
@@ -332,13 +332,13 @@ fn effective((variant, driver, vfio, candidate): facts::Driver<'_>) -> Option<St
 }
 
 /// Whether two names are the same module.
-pub fn same_module(a: &str, b: &str) -> bool {
+pub(crate) fn same_module(a: &str, b: &str) -> bool {
     a.len() == b.len()
         && a.bytes().zip(b.bytes()).all(|(a, b)| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_')))
 }
 
 /// Whether pre-copy on the destination is all that keeps the flags of a pair apart.
-pub fn precopy_alone(pair: &Pair<'_>) -> bool {
+pub(crate) fn precopy_alone(pair: &Pair<'_>) -> bool {
     let [source, destination] = pair.ends().map(|end| phases(facts::flags(end)));
     source.zip(destination).is_some_and(|(source, destination)| is_precopy_alone(&source, &destination))
 }
@@ -355,7 +355,7 @@ fn phases(flags: Option<&[String]>) -> Option<Vec<&str>> {
 }
 
 /// The parameter-set id of a device's card, which a VF has from its PF.
-pub fn psid_of<'a>(device: &'a Device, pf: Option<&'a Device>) -> Option<&'a str> {
+pub(crate) fn psid_of<'a>(device: &'a Device, pf: Option<&'a Device>) -> Option<&'a str> {
     let firmware = device.firmware.as_ref().or_else(|| pf.and_then(|pf| pf.firmware.as_ref()));
     firmware?.psid.as_deref()
 }
@@ -369,13 +369,13 @@ pub(crate) fn slots(host: &Host, device: &Device) -> Option<usize> {
 }
 
 /// Whether the device is driven by mlx5.
-pub fn is_mlx5(device: &Device) -> bool {
+pub(crate) fn is_mlx5(device: &Device) -> bool {
     device.vendor_id.is_some_and(|id| id.0 == 0x15b3) && matches!(device.dev_type, DevType::Vf | DevType::Pf)
 }
 
 /// Facts that only one vendor has (vGPU type, QAT services, queue pairs), with their values on both sides: a VF's own, its
 /// PF's, and those that its driver is known to compare.
-pub fn vendor_facts<'a>(pair: &Pair<'a>) -> BTreeMap<&'a str, (Option<&'a Value>, Option<&'a Value>)> {
+pub(crate) fn vendor_facts<'a>(pair: &Pair<'a>) -> BTreeMap<&'a str, (Option<&'a Value>, Option<&'a Value>)> {
     let [source, destination] = pair.ends();
     vendor_pairs(facts::vendor(source), facts::vendor(destination))
 }
@@ -407,12 +407,12 @@ fn compared_by(driver: Option<&str>) -> &'static [&'static str] {
 }
 
 /// The physical network that the device is on, by the spec that matches it or by its own word.
-pub fn physical_network(device: &Device) -> Option<&Value> {
+pub(crate) fn physical_network(device: &Device) -> Option<&Value> {
     device.tags.physical_network.as_ref().or(device.physical_network.as_ref())
 }
 
 /// Whether a migration of the device is under way.
-pub fn is_migrating(device: &Device) -> bool {
+pub(crate) fn is_migrating(device: &Device) -> bool {
     device.claimed_by.is_some() || device.migration.state.as_deref().is_some_and(is_migrating_state)
 }
 
@@ -424,12 +424,12 @@ fn is_migrating_state(state: &str) -> bool {
 }
 
 /// Whether it is a network function.
-pub fn is_network(device: &Device) -> bool {
+pub(crate) fn is_network(device: &Device) -> bool {
     device.class.as_deref().is_none_or(|class| class.trim_start_matches("0x").starts_with("02"))
 }
 
 /// Members of the device's IOMMU group that the host itself uses: bound to a driver that is neither VFIO's nor a bridge's.
-pub fn group_in_use(snapshot: &Snapshot, device: &Device) -> Vec<PciAddress> {
+pub(crate) fn group_in_use(snapshot: &Snapshot, device: &Device) -> Vec<PciAddress> {
     device
         .iommu_group_members
         .iter()
@@ -447,7 +447,7 @@ pub fn group_in_use(snapshot: &Snapshot, device: &Device) -> Vec<PciAddress> {
 }
 
 /// What the PF enforces otherwise for the second VF, as `ip link` names it, with both values. A MAC that nobody set is free.
-pub fn vf_admin_differences(s: &VfAdmin, d: &VfAdmin) -> Vec<(&'static str, String, String)> {
+pub(crate) fn vf_admin_differences(s: &VfAdmin, d: &VfAdmin) -> Vec<(&'static str, String, String)> {
     fn switch(value: Option<bool>) -> Option<String> {
         value.map(|on| if on { "on".to_owned() } else { "off".to_owned() })
     }

@@ -50,10 +50,10 @@ pub struct Asked {
 }
 
 /// Most devices one request may name; no guest has more PCI slots.
-pub const MOST_DEVICES: usize = 4096;
+pub(crate) const MOST_DEVICES: usize = 4096;
 
 /// The aliases of both hosts; where both define one, it is the source's.
-pub fn aliases(source: &Snapshot, destination: &Snapshot) -> Vec<AliasDoc> {
+pub(crate) fn aliases(source: &Snapshot, destination: &Snapshot) -> Vec<AliasDoc> {
     let mut all = source.config.aliases.clone();
     let names: BTreeSet<&str> = source.config.aliases.iter().map(|alias| alias.name.as_str()).collect();
     all.extend(destination.config.aliases.iter().filter(|alias| !names.contains(alias.name.as_str())).cloned());
@@ -62,7 +62,7 @@ pub fn aliases(source: &Snapshot, destination: &Snapshot) -> Vec<AliasDoc> {
 
 /// The requests of `domain`: `stored` when the operator hands in what Nova keeps, else by `given` (`ALIAS:N,…`) when the
 /// operator says them. `aliases` are those of both hosts.
-pub fn asked(
+pub(crate) fn asked(
     domain: &Domain,
     source: &Snapshot,
     aliases: &[AliasDoc],
@@ -168,7 +168,7 @@ fn inferred(domain: &Domain, source: &Snapshot) -> Result<Vec<Request>, RequestE
 
 /// Whether any alternative names the device's ids and type. Tags are left out: the configuration may have changed since the
 /// guest got the device.
-pub fn describes(specs: &[Wanted], device: &Device) -> bool {
+pub(crate) fn describes(specs: &[Wanted], device: &Device) -> bool {
     specs.iter().any(|spec| {
         let says = |key: &str, value: Option<String>| {
             spec.get(key).is_none_or(|wanted| value.is_some_and(|has| has.eq_ignore_ascii_case(wanted)))

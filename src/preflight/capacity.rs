@@ -7,7 +7,7 @@ use crate::model::snapshot::{DevType, Device, Snapshot};
 use crate::plan::{Known, Planner, matching, pair};
 
 /// One line per kind of VF that a guest of either host holds.
-pub fn capacity(source: &Snapshot, destination: &Snapshot) -> Vec<Capacity> {
+pub(crate) fn capacity(source: &Snapshot, destination: &Snapshot) -> Vec<Capacity> {
     let there = one_way(source, destination);
     let back = one_way(destination, source);
     let kinds: BTreeSet<&String> = there.keys().chain(back.keys()).collect();

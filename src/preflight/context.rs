@@ -16,13 +16,25 @@ use super::verdict::Verdict;
 
 /// Who tracks the pages of a guest's memory that a device writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tracking {
+pub(crate) enum Tracking {
     /// The device itself.
     Device,
     /// The IOMMU, through iommufd.
     Iommu,
     /// Neither of them.
     Nobody,
+}
+
+impl Tracking {
+    /// Who tracks the pages that a device of a guest writes; `None` when nobody could say.
+    pub(crate) fn of(held: &Held<'_>) -> Option<Self> {
+        match held.device?.migration.dirty_tracking.as_deref()? {
+            "device" => Some(Self::Device),
+            // The IOMMU's tracking is within reach of a guest that opens its devices by iommufd only.
+            "iommu" if held.hostdev.iommufd => Some(Self::Iommu),
+            _ => Some(Self::Nobody),
+        }
+    }
 }
 
 /// Two hosts.
@@ -160,16 +172,6 @@ impl<'a> Instance<'a> {
         })
     }
 
-    /// Who tracks the pages that this device of the guest writes; `None` when nobody could say.
-    pub fn tracking(&self, held: &Held<'_>) -> Option<Tracking> {
-        match held.device?.migration.dirty_tracking.as_deref()? {
-            "device" => Some(Tracking::Device),
-            // The IOMMU's tracking is within reach of a guest that opens its devices by iommufd only.
-            "iommu" if held.hostdev.iommufd => Some(Tracking::Iommu),
-            _ => Some(Tracking::Nobody),
-        }
-    }
-
     /// Whether it holds a PCI function of the host.
     pub fn has_vfio(&self) -> bool {
         !self.plan.held.is_empty()
@@ -182,7 +184,7 @@ impl<'a> Instance<'a> {
 }
 
 /// A version `x.y.z`; missing numbers are 0, words behind it are left out (`6.7.0-arch1`).
-pub fn version(text: &str) -> Option<(u64, u64, u64)> {
+pub(crate) fn version(text: &str) -> Option<(u64, u64, u64)> {
     let mut parts = text.split(['.', '-', '+', '~', ' ', ':', '_']);
     let first = parts.next()?.parse().ok()?;
     let mut next = || parts.next().and_then(|part| part.parse().ok());
@@ -191,30 +193,30 @@ pub fn version(text: &str) -> Option<(u64, u64, u64)> {
 }
 
 /// A fact of a host that nobody could read.
-pub fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
+pub(crate) fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
     let why = host.why_unknown(fact).map_or(String::new(), |why| format!(": {why}"));
     Verdict::unknown(format!("{} does not report {what}{why}", name(host)))
         .remedy(format!("on {}: pvm inventory -o json, as root", name(host)))
 }
 
 /// Whether an address means each host itself.
-pub fn is_loopback(address: &str) -> bool {
+pub(crate) fn is_loopback(address: &str) -> bool {
     let address = address.trim_start_matches('[').trim_end_matches(']');
     address == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A host's name for sentences.
-pub fn name(host: &Host) -> Cow<'_, str> {
+pub(crate) fn name(host: &Host) -> Cow<'_, str> {
     if host.name.is_empty() { Cow::Borrowed("a host without a name") } else { quoted(&host.name) }
 }
 
 /// Whether a path lies in a folder, not beside it.
-pub fn is_below(path: &str, folder: &str) -> bool {
+pub(crate) fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')) && !path.split('/').any(|part| part == "..")
 }
 
 /// Both hosts' values of a fact, or what is missing.
-pub fn both<'a, T>(
+pub(crate) fn both<'a, T>(
     hosts: Hosts<'a>,
     fact: &str,
     what: &str,

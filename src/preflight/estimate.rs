@@ -6,7 +6,7 @@ use crate::domain::guest::Guest;
 use crate::plan::{InstancePlan, Role};
 
 /// The estimate for a guest; `None` when its memory is not known.
-pub fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option<Estimate> {
+pub(crate) fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option<Estimate> {
     let memory = guest.memory?;
     let state = device_state(plan);
     let bytes = memory.saturating_add(state.unwrap_or(0));
@@ -26,7 +26,7 @@ pub fn estimate(guest: &Guest, plan: &InstancePlan<'_>, terms: &Terms) -> Option
 }
 
 /// Bytes of device state that move while the guest is paused; `None` when a device does not say.
-pub fn device_state(plan: &InstancePlan<'_>) -> Option<u64> {
+pub(crate) fn device_state(plan: &InstancePlan<'_>) -> Option<u64> {
     plan.held
         .iter()
         .filter(|held| held.role != Role::Port || held.port_migrates)

@@ -12,7 +12,7 @@ use super::verdict::Compatibility;
 use crate::model::snapshot::Snapshot;
 
 /// The schema this build writes.
-pub const SCHEMA: &str = "pvm.matrix/1";
+pub(crate) const SCHEMA: &str = "pvm.matrix/1";
 
 /// Which guests can go to which hosts.
 #[derive(Debug, Serialize)]

@@ -26,26 +26,25 @@ macro_rules! checks {
         $(mod $name;)+
 
         /// Every check of this folder by file, in the order of reports.
-        pub const CHECKS: &[&[$crate::preflight::check::Check]] = &[$($name::CHECKS),+];
+        pub(crate) const CHECKS: &[&[$crate::preflight::check::Check]] = &[$($name::CHECKS),+];
     };
 }
 
-pub mod capacity;
-pub mod check;
-pub mod checks;
-pub mod context;
-pub mod estimate;
-pub mod matrix;
-pub mod rehearsed;
-pub mod report;
-pub mod run;
+pub(crate) mod capacity;
+pub(crate) mod check;
+pub(crate) mod checks;
+pub(crate) mod context;
+pub(crate) mod estimate;
+pub(crate) mod matrix;
+pub(crate) mod rehearsed;
+pub(crate) mod report;
+pub(crate) mod run;
 mod shortage;
-pub mod terms;
-pub mod verdict;
+pub(crate) mod terms;
+pub(crate) mod verdict;
 
-pub use check::Check;
-pub use checks::{checks, is_check, may_fail};
-pub use report::{InstanceReport, Report};
-pub use run::{Question, guests, run};
-pub use terms::{Downtime, DowntimeLimit, Terms};
-pub use verdict::{CheckResult, Compatibility, Row, Verdict, worst};
+pub(crate) use checks::{checks, is_check, may_fail};
+pub(crate) use report::{InstanceReport, Report};
+pub(crate) use run::{Question, guests, run};
+pub(crate) use terms::{Downtime, Terms};
+pub(crate) use verdict::{CheckResult, Compatibility, Row, Verdict, worst};

@@ -8,7 +8,7 @@ const OF_CONTENT: [&str; 2] = ["cdrom-media", "disk-storage"];
 
 /// Takes in what came of the rehearsal of the one guest of this report. Where it passed, what libvirt and QEMU check before
 /// the guest is paused is unknown no more.
-pub fn take_in(report: &mut Report, row: &Row) {
+pub(crate) fn take_in(report: &mut Report, row: &Row) {
     let passed = row.result == CheckResult::Info;
     let Report { checks, instances, unknown, verdict, .. } = report;
     for instance in instances.iter_mut() {

@@ -9,7 +9,7 @@ use crate::model::snapshot::Unknown;
 use crate::plan::{NovaAnswer, Unmet};
 
 /// The schema this build writes.
-pub const SCHEMA: &str = "pvm.preflight/1";
+pub(crate) const SCHEMA: &str = "pvm.preflight/1";
 
 /// What preflight says about two hosts and guests of the first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -85,7 +85,7 @@ fn without_its_own_pvm(host: &Snapshot) -> Option<Unknown> {
 }
 
 /// The guests a question is about: those by index, or every one with host devices.
-pub fn guests<'a>(source: &'a Snapshot, named: Option<&[usize]>) -> Vec<&'a Domain> {
+pub(crate) fn guests<'a>(source: &'a Snapshot, named: Option<&[usize]>) -> Vec<&'a Domain> {
     match named {
         Some(list) => list.iter().filter_map(|at| source.domains.get(*at)).collect(),
         None => source.domains.iter().filter(|domain| holds_devices(domain)).collect(),

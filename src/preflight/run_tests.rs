@@ -30,7 +30,7 @@ fn an_empty_destination_is_never_compatible() {
 fn a_destination_that_only_libvirt_describes_leaves_unknowns() {
     let (source, mut destination) = pair();
     for device in &mut destination.devices {
-        device.migration = crate::model::snapshot::Migration::default();
+        device.migration = crate::model::snapshot::device::Migration::default();
         device.capabilities = None;
         device.bars = None;
         device.revision = None;

@@ -12,10 +12,10 @@ use crate::model::snapshot::storage::Image;
 const ASSUMED_BYTES_PER_SECOND: u64 = 1_250_000_000;
 
 /// QEMU's own limit of the pause.
-pub const DEFAULT_DOWNTIME_MS: u64 = 300;
+pub(crate) const DEFAULT_DOWNTIME_MS: u64 = 300;
 
 /// The longest limit QEMU takes (`MAX_MIGRATE_DOWNTIME` of its migration/options.h).
-pub const LONGEST_DOWNTIME_MS: u64 = 2_000_000;
+pub(crate) const LONGEST_DOWNTIME_MS: u64 = 2_000_000;
 
 /// The limit of the pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -193,6 +193,6 @@ impl Row {
 }
 
 /// The worst of many.
-pub fn worst<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Compatibility {
+pub(crate) fn worst<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Compatibility {
     rows.into_iter().map(Row::compatibility).max().unwrap_or(Compatibility::Compatible)
 }

@@ -22,7 +22,7 @@ const MOST_KERNEL_LINES: usize = 2000;
 const OPEN_FLAGS: rustix::fs::OFlags = rustix::fs::OFlags::NONBLOCK.union(rustix::fs::OFlags::NOFOLLOW);
 
 /// Collects the evidence about `domain` under `root`. What cannot be read is said in the document.
-pub fn collect(root: &Path, domain: &str, since: Timestamp, now: Timestamp) -> Evidence {
+pub(crate) fn collect(root: &Path, domain: &str, since: Timestamp, now: Timestamp) -> Evidence {
     let mut evidence = Evidence {
         schema: SCHEMA.to_owned(),
         pvm_version: env!("CARGO_PKG_VERSION").to_owned(),

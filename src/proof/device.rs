@@ -5,7 +5,7 @@ use crate::model::pci::PciAddress;
 
 /// A device of the guest, by the names that QEMU may have for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
+pub(crate) struct Device {
     /// Its address on the host.
     pub address: PciAddress,
     /// Its alias in the definition; none when that is not known.
@@ -17,12 +17,12 @@ pub struct Device {
 
 impl Device {
     /// What a guest gives up on the source.
-    pub fn on_source(moved: &DeviceMove) -> Self {
+    pub(crate) fn on_source(moved: &DeviceMove) -> Self {
         Self { address: moved.source, alias: moved.libvirt_alias.clone() }
     }
 
     /// What it gets on the destination.
-    pub fn on_destination(moved: &DeviceMove) -> Self {
+    pub(crate) fn on_destination(moved: &DeviceMove) -> Self {
         Self { address: moved.destination, alias: moved.libvirt_alias.clone() }
     }
 
@@ -55,7 +55,7 @@ fn is_alias(name: &str) -> bool {
 
 /// Whom a line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub(crate) enum Named {
     /// One of the devices in question, or what may be one.
     Ours,
     /// Other devices only.
@@ -65,7 +65,7 @@ pub enum Named {
 }
 
 /// Whom `line` names.
-pub fn named(line: &str, devices: &[Device]) -> Named {
+pub(crate) fn named(line: &str, devices: &[Device]) -> Named {
     let addresses = super::evidence::addresses(line);
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let words = || line.split(move |c| !word(c)).map(|w| w.trim_start_matches('-'));

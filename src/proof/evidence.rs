@@ -10,12 +10,12 @@ use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
 
 /// The schema this build writes and reads.
-pub const SCHEMA: &str = "pvm.evidence/1";
+pub(crate) const SCHEMA: &str = "pvm.evidence/1";
 
 /// What one host has written about one guest.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the pvm that read it.
@@ -44,7 +44,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// Whether this was written by that host about that guest: whatever was asked may answer, and with anything.
-    pub fn is_of(&self, asked: &Asked<'_>) -> Result<(), String> {
+    pub(crate) fn is_of(&self, asked: &Asked<'_>) -> Result<(), String> {
         if !self.domain.is_empty() && self.domain != asked.domain {
             return Err(format!("they are of another guest, {}", self.domain));
         }
@@ -67,14 +67,14 @@ impl Evidence {
     }
 
     /// Why a fact is unknown.
-    pub fn why_unknown(&self, fact: &str) -> &str {
+    pub(crate) fn why_unknown(&self, fact: &str) -> &str {
         self.unknown.iter().find(|u| u.fact == fact).map_or("it was not read", |u| u.why.as_str())
     }
 }
 
 /// Whose evidence is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// UUID of the host; none where its libvirt names none.
     pub host_uuid: Option<&'a str>,
     /// Name of the guest.
@@ -86,7 +86,7 @@ pub struct Asked<'a> {
 /// QEMU's log of a domain, from its last start, without QEMU's command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Log {
+pub(crate) struct Log {
     /// The file.
     pub path: String,
     /// When QEMU was started; none: the log does not reach back so far.
@@ -100,7 +100,7 @@ pub struct Log {
 /// One line of the kernel's log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct KernelLine {
+pub(crate) struct KernelLine {
     /// When, by that host's clock.
     pub time: Timestamp,
     /// Its level; 3 is an error, less is worse.
@@ -110,7 +110,7 @@ pub struct KernelLine {
 }
 
 /// QEMU's log as the last start in it and what came after. Pure.
-pub fn read_log(path: &str, text: &str) -> Log {
+pub(crate) fn read_log(path: &str, text: &str) -> Log {
     let mut log = Log { path: path.to_owned(), ..Log::default() };
     let lines: Vec<&str> = text.lines().collect();
     let start =
@@ -134,13 +134,13 @@ pub fn read_log(path: &str, text: &str) -> Log {
 }
 
 /// A line's date and text, when it has a date.
-pub fn dated(line: &str) -> Option<(Timestamp, &str)> {
+pub(crate) fn dated(line: &str) -> Option<(Timestamp, &str)> {
     let (date, text) = line.split_once(": ")?;
     Some((date.parse().ok()?, text))
 }
 
 /// One record of `/dev/kmsg`: level, sequence number, microseconds since boot, text. None: not a record.
-pub fn read_kernel_record(record: &str) -> Option<(u8, u64, u64, &str)> {
+pub(crate) fn read_kernel_record(record: &str) -> Option<(u8, u64, u64, &str)> {
     let (head, text) = record.split_once(';')?;
     let mut fields = head.split(',');
     let priority: u64 = fields.next()?.parse().ok()?;
@@ -152,13 +152,13 @@ pub fn read_kernel_record(record: &str) -> Option<(u8, u64, u64, &str)> {
 }
 
 /// Whether a kernel line is about what the proof looks at.
-pub fn is_relevant(text: &str) -> bool {
+pub(crate) fn is_relevant(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     ["vfio", "iommu", "dmar", "amd-vi"].iter().any(|word| lower.contains(word)) || !addresses(text).is_empty()
 }
 
 /// Every PCI address in a text.
-pub fn addresses(text: &str) -> Vec<PciAddress> {
+pub(crate) fn addresses(text: &str) -> Vec<PciAddress> {
     text.split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, ':' | '.')))
         .map(|word| word.trim_end_matches([':', '.']))
         .filter(|word| word.matches(':').count() == 2)

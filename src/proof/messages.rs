@@ -4,14 +4,13 @@
 //! So a line that names a device and is not in the tables is never overlooked: it makes the state not verified.
 
 use super::device::{Device, Named, named};
+use crate::model::known::Origin;
 
 /// A family of messages.
 #[derive(Debug, Clone, Copy)]
-pub struct Family {
+pub(crate) struct Family {
     /// What they have in common.
     pub fragment: &'static str,
-    /// First QEMU that writes it: major and minor version.
-    pub from: (u32, u32),
     /// Whether QEMU names the device in it.
     pub names_device: bool,
     /// What it means.
@@ -19,136 +18,112 @@ pub struct Family {
 }
 
 /// The messages that mean a loss.
-pub const LOSSES: &[Family] = &[
+pub(crate) const LOSSES: &[Family] = &[
     Family {
         fragment: "Resetting device",
-        from: (8, 0),
         names_device: true,
         meaning: "the device did not take a state and was reset",
     },
-    Family {
-        fragment: "Failed resetting device",
-        from: (8, 0),
-        names_device: true,
-        meaning: "the device could not even be reset",
-    },
+    Family { fragment: "Failed resetting device", names_device: true, meaning: "the device could not even be reset" },
     Family {
         fragment: "Failed to load device config space",
-        from: (8, 0),
         names_device: true,
         meaning: "the device's configuration space was not loaded",
     },
     Family {
         fragment: "Failed loading device config space",
-        from: (8, 0),
         names_device: true,
         meaning: "the device's configuration space was not loaded",
     },
     Family {
         fragment: "vfio_load_device_config_state() failed",
-        from: (10, 0),
         names_device: true,
         meaning: "the device's configuration space was not loaded",
     },
-    Family {
-        fragment: "data_fd out of sync",
-        from: (8, 0),
-        names_device: true,
-        meaning: "the device was reset during the transfer",
-    },
+    Family { fragment: "data_fd out of sync", names_device: true, meaning: "the device was reset during the transfer" },
     Family {
         fragment: "Received INIT_DATA_SENT but switchover ack is not used",
-        from: (8, 1),
         names_device: true,
         meaning: "the two devices do not migrate the same way",
     },
-    Family {
-        fragment: "/vfio'",
-        from: (8, 0),
-        names_device: false,
-        meaning: "QEMU refused the device's section of the stream",
-    },
-    Family {
-        fragment: "load of migration failed",
-        from: (8, 0),
-        names_device: false,
-        meaning: "QEMU refused the stream",
-    },
+    Family { fragment: "/vfio'", names_device: false, meaning: "QEMU refused the device's section of the stream" },
+    Family { fragment: "load of migration failed", names_device: false, meaning: "QEMU refused the stream" },
 ];
 
 /// Versions of QEMU whose messages are known.
 #[derive(Debug, Clone, Copy)]
-pub struct Engines {
+pub(crate) struct Engines {
     /// The first, major and minor version.
     pub first: (u32, u32),
     /// The last.
     pub last: (u32, u32),
     /// How they came to be known.
-    pub source: &'static str,
-    /// The day of that.
-    pub checked: &'static str,
+    #[cfg_attr(not(test), allow(dead_code, reason = "see Origin"))]
+    pub origin: Origin,
 }
 
 /// Every QEMU whose messages are known. The messages of one that is not here may mean anything.
-pub const KNOWN: &[Engines] = &[
+pub(crate) const KNOWN: &[Engines] = &[
     Engines {
         first: (8, 0),
         last: (10, 0),
-        source: "hw/vfio/migration.c and migration/savevm.c of each; the lab's faults on 10.0.2",
-        checked: "2026-11-23",
+        origin: Origin::new(
+            "hw/vfio/migration.c and migration/savevm.c of each; the lab's faults on 10.0.2",
+            "QEMU 8.0 to 10.0, 2026-11-23",
+        ),
     },
     Engines {
         first: (11, 1),
         last: (11, 1),
-        source: "the lab's faults on 11.1.3, with and without iommufd; the texts in its binary",
-        checked: "2026-11-28",
+        origin: Origin::new(
+            "the lab's faults on 11.1.3, with and without iommufd; the texts in its binary",
+            "QEMU 11.1.3, 2026-11-28",
+        ),
     },
 ];
 
 /// Lines that name a device and say nothing about its state.
 #[derive(Debug, Clone, Copy)]
-pub struct Harmless {
+pub(crate) struct Harmless {
     /// What they have in common.
     pub fragment: &'static str,
-    /// First QEMU that writes it: major and minor version.
-    pub from: (u32, u32),
-    /// Who was seen to write it, and when.
-    pub source: &'static str,
-    /// The day of that.
-    pub checked: &'static str,
+    /// Who was seen to write it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "see Origin"))]
+    pub origin: Origin,
 }
 
 /// Every such line; QEMU writes them when it starts with the device.
-pub const HARMLESS: &[Harmless] = &[
+pub(crate) const HARMLESS: &[Harmless] = &[
     Harmless {
         fragment: "Could not enable error recovery for the device",
-        from: (8, 0),
-        source: "hw/vfio/pci.c, vfio_realize: AER is not used then",
-        checked: "2026-11-23",
+        origin: Origin::new("hw/vfio/pci.c, vfio_realize: AER is not used then", "QEMU 10.0, 2026-11-23"),
     },
     Harmless {
         fragment: "VFIO dma-buf not supported in kernel, using mmap fallback, P2P DMA will not work",
-        from: (11, 1),
-        source: "the lab, 11.1.3 at every start on a kernel without VFIO_PCI_DMABUF",
-        checked: "2026-11-28",
+        origin: Origin::new(
+            "the lab, 11.1.3 at every start on a kernel without VFIO_PCI_DMABUF",
+            "QEMU 11.1.3, 2026-11-28",
+        ),
     },
     Harmless {
         fragment: "dma-buf unavailable, using mmap fallback, P2P DMA will not work",
-        from: (11, 1),
-        source: "the binary of 11.1.3, beside the text for a kernel without VFIO_PCI_DMABUF",
-        checked: "2026-11-28",
+        origin: Origin::new(
+            "the binary of 11.1.3, beside the text for a kernel without VFIO_PCI_DMABUF",
+            "QEMU 11.1.3, 2026-11-28",
+        ),
     },
     Harmless {
         fragment: "PCI peer-to-peer transactions on BARs are not supported",
-        from: (10, 0),
-        source: "hw/vfio/common.c, vfio_device_error_append; the lab, 11.1.3 with iommufd at every start",
-        checked: "2026-11-28",
+        origin: Origin::new(
+            "hw/vfio/common.c, vfio_device_error_append; the lab, 11.1.3 with iommufd at every start",
+            "QEMU 11.1.3, 2026-11-28",
+        ),
     },
 ];
 
 /// What a line of QEMU's log says about these devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub(crate) enum Says {
     /// Nothing.
     Nothing,
     /// A loss; what it means.
@@ -158,7 +133,7 @@ pub enum Says {
 }
 
 /// What `line` says about `devices`.
-pub fn read(line: &str, devices: &[Device]) -> Says {
+pub(crate) fn read(line: &str, devices: &[Device]) -> Says {
     let named = named(line, devices);
     for family in LOSSES {
         // `'0000:00:05.0/vfio'` has a guest address, which is nobody's here. A loss that names no device may be anybody's.
@@ -177,7 +152,7 @@ pub fn read(line: &str, devices: &[Device]) -> Says {
 }
 
 /// Major and minor version out of `10.0.2Debian 1:10.0.2+ds-2`.
-pub fn version(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split('.').map(|part| {
         let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()
@@ -186,14 +161,13 @@ pub fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Whether the messages of this QEMU are known.
-pub fn is_known(version: (u32, u32)) -> bool {
+pub(crate) fn is_known(version: (u32, u32)) -> bool {
     KNOWN.iter().any(|engines| (engines.first..=engines.last).contains(&version))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Timestamp;
 
     fn device(alias: &str) -> [Device; 1] {
         [Device { address: "0000:02:10.2".parse().unwrap(), alias: Some(alias.to_owned()) }]
@@ -263,10 +237,9 @@ mod tests {
 
     #[test]
     fn every_row_has_a_source_and_a_day() {
-        let engines = KNOWN.iter().map(|row| (row.source, row.checked));
-        let harmless = HARMLESS.iter().map(|row| (row.source, row.checked));
-        for (source, checked) in engines.chain(harmless) {
-            assert!(!source.is_empty() && format!("{checked}T00:00:00Z").parse::<Timestamp>().is_ok(), "{source}");
+        let origins = KNOWN.iter().map(|row| row.origin).chain(HARMLESS.iter().map(|row| row.origin));
+        for origin in origins {
+            assert!(origin.is_complete(), "{}", origin.source);
         }
     }
 }

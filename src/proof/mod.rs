@@ -8,14 +8,14 @@
 //!
 //! [`device`], [`evidence`], [`messages`] and [`prove`] are pure; [`collect`] reads the logs of this host.
 
-pub mod collect;
-pub mod device;
-pub mod evidence;
-pub mod messages;
-pub mod prove;
-pub mod verdict;
+pub(crate) mod collect;
+pub(crate) mod device;
+pub(crate) mod evidence;
+pub(crate) mod messages;
+pub(crate) mod prove;
+pub(crate) mod verdict;
 
-pub use device::Device;
-pub use evidence::Evidence;
-pub use prove::{Question, Received, arrived, never_ran, stayed};
-pub use verdict::Verdict;
+pub(crate) use device::Device;
+pub(crate) use evidence::Evidence;
+pub(crate) use prove::{Question, Received, arrived, never_ran, stayed};
+pub(crate) use verdict::Verdict;

@@ -11,7 +11,7 @@ const SLACK_MS: i64 = 2000;
 
 /// Evidence as it was received, or why it was not.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Received {
+pub(crate) struct Received {
     /// When it was asked for, by this machine's clock.
     pub asked: Timestamp,
     /// When it was there, by this machine's clock.
@@ -22,7 +22,7 @@ pub struct Received {
 
 /// What is to be proved. Moments are by this machine's clock.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The devices whose state is asked for, as they are on that host.
     pub devices: &'a [Device],
     /// When libvirt was told to migrate.
@@ -34,7 +34,7 @@ pub struct Question<'a> {
 }
 
 /// Whether the state arrived on the destination.
-pub fn arrived(received: &Received, question: &Question) -> Verdict {
+pub(crate) fn arrived(received: &Received, question: &Question) -> Verdict {
     judge(received, question, |log, earliest| match log.started {
         None => Err("QEMU's log does not reach back to the guest's start there".to_owned()),
         Some(started) if started < earliest => {
@@ -49,7 +49,7 @@ pub fn arrived(received: &Received, question: &Question) -> Verdict {
 }
 
 /// Whether the devices on the source still have their state, after a migration that failed late.
-pub fn stayed(received: &Received, question: &Question) -> Verdict {
+pub(crate) fn stayed(received: &Received, question: &Question) -> Verdict {
     judge(received, question, |log, earliest| {
         let begun = log.lines.iter().rposition(|line| {
             dated(line).is_some_and(|(time, text)| time >= earliest && text.starts_with("initiating migration"))
@@ -60,7 +60,7 @@ pub fn stayed(received: &Received, question: &Question) -> Verdict {
 
 /// Whether QEMU's log proves that the guest was never started on the destination: started for this migration, ended by
 /// libvirt as a failure.
-pub fn never_ran(received: &Received, since: Timestamp) -> bool {
+pub(crate) fn never_ran(received: &Received, since: Timestamp) -> bool {
     let Ok(evidence) = &received.content else { return false };
     let Some(log) = &evidence.log else { return false };
     log.started.is_some_and(|started| started >= earliest(received, evidence, since))

@@ -1,8 +1,8 @@
 //! Text with places in it: what a finding points at. Knows nothing of what the text means.
 
-pub mod file;
-pub mod mapped;
+pub(crate) mod file;
+pub(crate) mod mapped;
 
-pub use crate::model::span::{FileId, Span, Spanned};
-pub use file::{SourceFile, Sources};
-pub use mapped::MappedText;
+pub(crate) use crate::model::span::{FileId, Span, Spanned};
+pub(crate) use file::{SourceFile, Sources};
+pub(crate) use mapped::MappedText;

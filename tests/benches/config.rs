@@ -12,9 +12,9 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pvm::model::pci::{PciAddress, PciId};
-use pvm::nova::config::{Input, Machine, Matcher, NoHost, View, load};
-use pvm::nova::lints as lint;
+use pvm::internals::model::pci::{PciAddress, PciId};
+use pvm::internals::nova::config::{Input, Machine, Matcher, NoHost, View, load};
+use pvm::internals::nova::lints as lint;
 
 /// The fastest of several runs.
 fn best(runs: u32, mut work: impl FnMut()) -> Duration {

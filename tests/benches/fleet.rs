@@ -11,12 +11,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pvm::drain::{self, Limits};
-use pvm::facts::compact::Compact;
-use pvm::facts::{self, GatherOptions, HostRef};
-use pvm::model::snapshot::Snapshot;
-use pvm::preflight::Terms;
-use pvm::preflight::matrix::{Asked, matrix};
+use pvm::internals::drain::{self, Limits};
+use pvm::internals::facts::compact::Compact;
+use pvm::internals::facts::{self, GatherOptions, HostRef};
+use pvm::internals::model::snapshot::Snapshot;
+use pvm::internals::preflight::Terms;
+use pvm::internals::preflight::matrix::{Asked, matrix};
 
 #[path = "../fleet/mod.rs"]
 mod fleet;

@@ -12,13 +12,13 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pvm::domain::rewrite::{Interfaces, rewrite};
-use pvm::model::device_move::{Action, DeviceMove};
-use pvm::model::pci::PciAddress;
-use pvm::model::snapshot::{DevType, Snapshot};
-use pvm::nova::scheduler::{Cells, Request, Tracked, Tracker};
-use pvm::plan::{Known, Planner, Wishes};
-use pvm::preflight::{self, Question};
+use pvm::internals::domain::rewrite::{Interfaces, rewrite};
+use pvm::internals::model::device_move::{Action, DeviceMove};
+use pvm::internals::model::pci::PciAddress;
+use pvm::internals::model::snapshot::{DevType, Snapshot};
+use pvm::internals::nova::scheduler::{Cells, Request, Tracked, Tracker};
+use pvm::internals::plan::{Known, Planner, Wishes};
+use pvm::internals::preflight::{self, Question};
 
 #[path = "../it/program.rs"]
 mod program;
@@ -212,8 +212,10 @@ fn full(with_guests: bool) -> Snapshot {
                 domain.uuid = format!("00000000-0000-0000-0000-0000000{bus:02x}{index:03x}");
                 domain.xml = guest.xml.as_ref().map(|xml| one_device(xml, vf.address));
                 domain.inactive_xml.clone_from(&domain.xml);
-                vf.used_by =
-                    Some(vec![pvm::model::snapshot::device::UsedBy { name: name.clone(), ..Default::default() }]);
+                vf.used_by = Some(vec![pvm::internals::model::snapshot::device::UsedBy {
+                    name: name.clone(),
+                    ..Default::default()
+                }]);
                 domain.name = name;
                 host.domains.push(domain);
             }

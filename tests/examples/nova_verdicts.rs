@@ -6,11 +6,11 @@
 use std::io::{self, BufRead as _};
 use std::path::Path;
 
-use pvm::facts::nova_files;
-use pvm::model::finding::NovaError;
-use pvm::model::snapshot::AliasDoc;
-use pvm::nova::config::machine::{Netdev, PciLookup};
-use pvm::nova::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, request};
+use pvm::internals::facts::nova_files;
+use pvm::internals::model::finding::NovaError;
+use pvm::internals::model::snapshot::AliasDoc;
+use pvm::internals::nova::config::machine::{Netdev, PciLookup};
+use pvm::internals::nova::config::{self, Input, Machine, Matcher, ParsedConfig, View, options, request};
 use serde_json::{Map, Value, json};
 
 #[path = "nova_verdicts_kinds/placement.rs"]
@@ -107,7 +107,7 @@ fn aliases(case: &Value) -> Result<(ParsedConfig, Vec<AliasDoc>), NovaError> {
 
 fn ini(case: &Value) -> Verdict {
     let config = load(case, "conf", "sysfs")?;
-    if let Some(d) = config.findings.iter().find(|d| d.is(&pvm::nova::oslo::substitute::SUBSTITUTION)) {
+    if let Some(d) = config.findings.iter().find(|d| d.is(&pvm::internals::nova::oslo::substitute::SUBSTITUTION)) {
         return Err(d.nova_error.clone().unwrap_or_else(|| NovaError::new("unknown", "")));
     }
     let raw = |entries: &[config::Entry]| -> Vec<_> {

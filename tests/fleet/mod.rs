@@ -1,8 +1,8 @@
 //! Fleets: hosts of few kinds and guests of few flavors, made of the pair of snapshots on which everything fits. What differs from
 //! host to host in life differs here: names, addresses, free memory, which VFs are in use.
 
-use pvm::model::pci::PciAddress;
-use pvm::model::snapshot::{Device, Domain, Snapshot};
+use pvm::internals::model::pci::PciAddress;
+use pvm::internals::model::snapshot::{Device, Domain, Snapshot};
 
 const PAIR: &str = include_str!("../fixtures/pair/src.json");
 

@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use pvm::domain;
-use pvm::facts::Settings;
-use pvm::facts::remote::file;
-use pvm::journal::Store;
-use pvm::nova::config::{Input, Machine, Matcher, NoHost, load};
-use pvm::nova::lints;
-use pvm::plan::document::Plan;
-use pvm::plan::stored;
+use pvm::internals::domain;
+use pvm::internals::facts::Settings;
+use pvm::internals::facts::remote::file;
+use pvm::internals::journal::Store;
+use pvm::internals::nova::config::{Input, Machine, Matcher, NoHost, load};
+use pvm::internals::nova::lints;
+use pvm::internals::plan::document::Plan;
+use pvm::internals::plan::stored;
 
 /// A reader by its name, a text that it takes, and how it reads.
 pub type Reader = (&'static str, Vec<u8>, Box<dyn Fn(&[u8])>);
@@ -31,7 +31,7 @@ pub fn readers(project: &Path) -> Vec<Reader> {
     let yaml = serde_yaml::to_string(&snapshot).unwrap().into_bytes();
     let xml = snapshot.domains[0].xml.clone().unwrap().into_bytes();
     let state = tempfile::tempdir().unwrap();
-    let plan = pvm::journal::Plan { id: "a-1".into(), ..pvm::journal::Plan::default() };
+    let plan = pvm::internals::journal::Plan { id: "a-1".into(), ..pvm::internals::journal::Plan::default() };
     let journal = fs::read(Store::at(state.path()).create(plan).unwrap().path()).unwrap();
     vec![
         (
@@ -65,6 +65,6 @@ pub fn readers(project: &Path) -> Vec<Reader> {
             }),
         ),
         ("plan.json", fixture("dst.json"), Box::new(move |bytes| drop(Plan::parse(&text(bytes))))),
-        ("journal.ndjson", journal, Box::new(|bytes| drop(pvm::journal::text::parse(bytes)))),
+        ("journal.ndjson", journal, Box::new(|bytes| drop(pvm::internals::journal::text::parse(bytes)))),
     ]
 }

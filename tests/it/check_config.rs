@@ -10,8 +10,8 @@ use crate::cases::{self, Case};
 use crate::program;
 
 fn codes() -> Vec<&'static str> {
-    let lints = pvm::nova::lints::LINTS.iter().map(|lint| lint.rule.code);
-    pvm::nova::RULES.iter().flat_map(|list| list.iter()).map(|rule| rule.code).chain(lints).collect()
+    let lints = pvm::internals::nova::lints::LINTS.iter().map(|lint| lint.rule.code);
+    pvm::internals::nova::RULES.iter().flat_map(|list| list.iter()).map(|rule| rule.code).chain(lints).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pvm::journal::{Action, DeviceMove, Host, Instance, Plan, Store};
+use pvm::internals::journal::{Action, DeviceMove, Host, Instance, Plan, Store};
 use serde_json::Value;
 
 use crate::cases::PAIR;

@@ -1,9 +1,9 @@
 //! Whatever a configuration holds, reading it ends, and every finding's place is the place of what it names.
 
 use proptest::prelude::*;
-use pvm::model::finding::{Finding, Severity};
-use pvm::nova::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, load};
-use pvm::nova::lints as lint;
+use pvm::internals::model::finding::{Finding, Severity};
+use pvm::internals::nova::config::{Input, Machine, Matcher, NoHost, ParsedConfig, fix, load};
+use pvm::internals::nova::lints as lint;
 
 /// Configurations with something of everything in them; the mutations start here.
 const SEEDS: [(&str, &str); 3] = [
@@ -121,7 +121,7 @@ fn check(name: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!(
             placed.is_none_or(|place| place.line >= 1 && place.range.is_some_and(|r| r.end_line >= place.line))
         );
-        let shown = pvm::output::findings::render(finding, &config, 80);
+        let shown = pvm::internals::output::findings::render(finding, &config, 80);
         prop_assert!(shown.contains(&*finding.code));
     }
     let _ = config.document();

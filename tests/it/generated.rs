@@ -70,7 +70,7 @@ fn every_command_has_a_page_with_every_section() {
     }
     assert!(count > 7);
     let findings = &pages["man/pvm-findings.7"];
-    for rule in pvm::commands::explain::rules() {
+    for rule in pvm::internals::commands::explain::rules() {
         assert!(findings.contains(&format!(".SS {} (", roff::escape(rule.code))), "{}", rule.code);
     }
 }
@@ -117,7 +117,7 @@ fn every_command_line_in_the_texts_is_understood() {
                 .split_whitespace()
                 .take_while(|word| !word.starts_with(['>', '&', ';', '|', '#']));
             let words: Vec<&str> = std::iter::once("pvm").chain(words.map(|word| word.trim_matches('\''))).collect();
-            if let Err(e) = pvm::cli::command().try_get_matches_from(&words) {
+            if let Err(e) = pvm::internals::cli::command().try_get_matches_from(&words) {
                 assert!(!e.use_stderr(), "{}: {line}: {e}", path.display());
             }
             count += 1;

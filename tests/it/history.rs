@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pvm::journal::{Entry, Host, Instance, Journal, Plan, Receipt, Store};
+use pvm::internals::journal::{Entry, Host, Instance, Journal, Plan, Receipt, Store};
 use serde_json::Value;
 
 use crate::program;

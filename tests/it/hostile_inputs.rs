@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use pvm::facts::remote::file;
+use pvm::internals::facts::remote::file;
 
 use super::program;
 use readers::readers;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pvm::facts::settings::{Defaults, HostSettings, Settings};
+use pvm::internals::facts::settings::{Defaults, HostSettings, Settings};
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))

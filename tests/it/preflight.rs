@@ -36,7 +36,7 @@ fn reports_are_as_recorded() {
 fn every_check_has_a_case_in_which_it_alone_complains() {
     let cases = Case::all("preflight");
     let mut wrong = Vec::new();
-    for check in pvm::preflight::checks() {
+    for check in pvm::internals::preflight::checks() {
         let code = check.rule.code;
         let Some(case) = cases.iter().find(|case| case.name == code) else {
             wrong.push(format!("{code}: no case"));
@@ -50,7 +50,8 @@ fn every_check_has_a_case_in_which_it_alone_complains() {
         complaints(&report, &mut found);
         // A device that no condition lets pass leaves no map, which is then said as well.
         found.remove("device-map");
-        let expected = if check.rule.severity == pvm::model::finding::Severity::Info || code == "device-map" {
+        let expected = if check.rule.severity == pvm::internals::model::finding::Severity::Info || code == "device-map"
+        {
             assert!(output.contains(&format!("\"{code}\"")), "{code}: not reported");
             BTreeSet::new()
         } else {
@@ -79,7 +80,7 @@ fn the_same_input_gives_the_same_bytes() {
 #[test]
 fn the_checklist_names_every_check_and_no_other() {
     let text = include_str!("../../src/preflight/CHECKLIST.md");
-    let codes: BTreeSet<&str> = pvm::preflight::checks().map(|check| check.rule.code).collect();
+    let codes: BTreeSet<&str> = pvm::internals::preflight::checks().map(|check| check.rule.code).collect();
     let rows = text.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
     assert_eq!(rows.collect::<BTreeSet<_>>(), codes);
 }
@@ -154,7 +155,7 @@ fn names_cannot_drive_the_terminal() {
         match value {
             Value::String(text) if !matches!(key, "schema" | "xml" | "inactive_xml") => {
                 // What must be an address, a word or a time stays one; everything else is a name.
-                let kept = text.parse::<pvm::model::pci::PciAddress>().is_ok() || text.len() < 2;
+                let kept = text.parse::<pvm::internals::model::pci::PciAddress>().is_ok() || text.len() < 2;
                 let kept = kept
                     || matches!(
                         key,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pvm::journal::{Entry, Host, Instance, Journal, Lock, Plan, Receipt, Store, Subject};
+use pvm::internals::journal::{Entry, Host, Instance, Journal, Lock, Plan, Receipt, Store, Subject};
 
 use crate::program;
 

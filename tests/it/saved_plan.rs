@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use pvm::model::device_move::DeviceMove;
-use pvm::model::snapshot::Snapshot;
-use pvm::plan::document::Plan;
+use pvm::internals::model::device_move::DeviceMove;
+use pvm::internals::model::snapshot::Snapshot;
+use pvm::internals::plan::document::Plan;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;

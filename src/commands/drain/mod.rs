@@ -27,7 +27,7 @@ use facts::{Asked, Wanted, ask};
 use stops::Stops;
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
     let is_here = context.global.root == Path::new("/");
     if !is_here && !args.dry_run {
         return Err(Stop::usage("drain moves guests of real hosts: without --dry-run it does not go with --root"));

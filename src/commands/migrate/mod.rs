@@ -38,8 +38,8 @@ use sides::Sides;
 use signals::Signals;
 use wanted::Wanted;
 
-pub use rehearse::RULES as REHEARSAL_RULES;
-pub use usable::RULES;
+pub(crate) use rehearse::RULES as REHEARSAL_RULES;
+pub(crate) use usable::RULES;
 
 /// How often a plan is made again because somebody else took a device of it.
 const MOST_PLANS: usize = 3;
@@ -48,12 +48,12 @@ const MOST_PLANS: usize = 3;
 const LONG_ANSWER_MS: i64 = 60_000;
 
 /// Rehearses the migration that these arguments of preflight ask about.
-pub fn rehearse(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
+pub(crate) fn rehearse(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
     run(context, &rehearse::arguments(args)?)
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
+pub(crate) fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
     if context.global.root != Path::new("/") {
         return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root"));
     }

@@ -9,14 +9,14 @@ mod nic;
 mod paths;
 mod quantity;
 
-pub use arguments::Arguments;
-pub use cpu::GuestCpu;
-pub use disk::{Disk, Image, Server};
-pub use endpoint::{Endpoint, Graphics};
-pub use memory::MemoryPart;
-pub use nic::Nic;
-pub use paths::{HostPath, Need};
-pub use quantity::numbers;
+pub(crate) use arguments::Arguments;
+pub(crate) use cpu::GuestCpu;
+pub(crate) use disk::{Disk, Image};
+pub(crate) use endpoint::{Endpoint, Graphics};
+pub(crate) use memory::MemoryPart;
+pub(crate) use nic::Nic;
+pub(crate) use paths::{HostPath, Need};
+pub(crate) use quantity::numbers;
 
 use std::collections::BTreeSet;
 

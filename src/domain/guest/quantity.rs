@@ -33,7 +33,7 @@ pub(super) fn unit(name: &str) -> Option<u64> {
 const MOST: u32 = 16_384;
 
 /// libvirt's sets of numbers: `0-3,^2,8`.
-pub fn numbers(text: &str) -> BTreeSet<u32> {
+pub(crate) fn numbers(text: &str) -> BTreeSet<u32> {
     let mut set = BTreeSet::new();
     for part in text.split(',').map(str::trim) {
         let (excluded, part) = part.strip_prefix('^').map_or((false, part), |rest| (true, rest));

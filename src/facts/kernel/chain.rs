@@ -15,7 +15,7 @@ pub(super) const VGPU: &str = "nvidia";
 const MLX5: &str = "mlx5_vfio_pci";
 
 /// Writes the chain of every device that is declared, bound to VFIO or has a variant driver.
-pub fn forge(snapshot: &mut Snapshot) {
+pub(crate) fn forge(snapshot: &mut Snapshot) {
     let chains: Vec<(usize, Vec<Link>)> = snapshot
         .devices
         .iter()
@@ -32,7 +32,7 @@ pub fn forge(snapshot: &mut Snapshot) {
 }
 
 /// The first link that does not hold.
-pub fn broken(device: &Device) -> Option<&Link> {
+pub(crate) fn broken(device: &Device) -> Option<&Link> {
     device.migration.chain.iter().find(|link| link.holds == Some(false))
 }
 

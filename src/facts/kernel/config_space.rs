@@ -12,13 +12,13 @@ const CAPABILITY_LIST: usize = 0x34;
 const CAP_MSIX: u8 = 0x11;
 const CAP_EXPRESS: u8 = 0x10;
 /// What a user without rights may read.
-pub const HEADER: usize = 64;
+pub(crate) const HEADER: usize = 64;
 /// Conventional configuration space.
-pub const WHOLE: usize = 256;
+pub(crate) const WHOLE: usize = 256;
 
 /// What configuration space says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConfigSpace {
+pub(crate) struct ConfigSpace {
     /// Vendor and device; `None` on a real VF, whose registers read all ones.
     pub ids: Option<(u16, u16)>,
     /// Revision.
@@ -32,7 +32,7 @@ pub struct ConfigSpace {
 }
 
 /// Reads what was read of configuration space. `None` when even the header is incomplete.
-pub fn parse(bytes: &[u8]) -> Option<ConfigSpace> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<ConfigSpace> {
     if bytes.len() < HEADER {
         return None;
     }

@@ -14,7 +14,7 @@ const VPD: usize = 32 * 1024;
 
 /// A device, and what was odd about its folder.
 #[derive(Debug, Default)]
-pub struct ReadDevice {
+pub(crate) struct ReadDevice {
     /// The device.
     pub device: Device,
     /// Attributes that are not what a kernel writes, in words.
@@ -25,7 +25,7 @@ pub struct ReadDevice {
 
 /// Facts about devices that are found in one place for all.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// `vfioN` by device, from `/sys/class/vfio-dev`.
     pub vfio_devs: std::collections::HashMap<PciAddress, String>,
     /// Whether debugfs can be asked.
@@ -46,7 +46,7 @@ struct Reader<'a> {
 }
 
 /// Reads the function at `address`. An error means that it is not there (any more) or cannot be opened at all.
-pub fn read(tree: &Tree, address: PciAddress, shared: &Shared) -> io::Result<ReadDevice> {
+pub(crate) fn read(tree: &Tree, address: PciAddress, shared: &Shared) -> io::Result<ReadDevice> {
     let node = tree.node(&format!("sys/bus/pci/devices/{address}"))?;
     let mut reader = Reader { node: &node, found: ReadDevice::default() };
     reader.found.device.address = address;

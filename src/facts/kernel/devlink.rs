@@ -59,7 +59,7 @@ struct Port {
 }
 
 /// Adds what devlink knows to functions and their VFs; what could not be had is unknown with its reason.
-pub fn add(snapshot: &mut Snapshot) {
+pub(crate) fn add(snapshot: &mut Snapshot) {
     let (mut channel, cards, ports) = match everything() {
         Ok(found) => found,
         Err(why) => return snapshot.unknown.push(Unknown::new("devlink", why)),

@@ -1,30 +1,30 @@
 //! VFIO drivers: their names, and which of them libvirt would choose for a device.
 
 use crate::model::snapshot::host::VfioAlias;
-pub use crate::model::vfio_drivers::{for_ids, known};
+pub(crate) use crate::model::vfio_drivers::{for_ids, known};
 
 /// Whether a driver's name is that of a VFIO driver.
-pub fn is_vfio(driver: &str) -> bool {
+pub(crate) fn is_vfio(driver: &str) -> bool {
     driver.replace('-', "_").ends_with("vfio_pci")
 }
 
 /// The name under which a module registers its driver: the same, but for one.
-pub fn driver_of(module: &str) -> &str {
+pub(crate) fn driver_of(module: &str) -> &str {
     if module == "xe_vfio_pci" { "xe-vfio-pci" } else { module }
 }
 
 /// Whether this is the driver without device knowledge.
-pub fn is_plain(driver: &str) -> bool {
+pub(crate) fn is_plain(driver: &str) -> bool {
     driver == "vfio-pci" || driver == "vfio_pci"
 }
 
 /// Whether this can be the name of a module or driver: names stand in commands that people paste.
-pub fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 /// The `vfio_pci:` lines of `modules.alias`.
-pub fn aliases(modules_alias: &str) -> Vec<VfioAlias> {
+pub(crate) fn aliases(modules_alias: &str) -> Vec<VfioAlias> {
     modules_alias
         .lines()
         .filter_map(|line| {
@@ -37,7 +37,7 @@ pub fn aliases(modules_alias: &str) -> Vec<VfioAlias> {
 
 /// The module libvirt would choose for a device with this modalias: the match with the fewest wildcards
 /// (libvirt: `virPCIDeviceFindBestVFIOVariant`).
-pub fn candidate<'a>(aliases: &'a [VfioAlias], modalias: &str) -> Option<&'a str> {
+pub(crate) fn candidate<'a>(aliases: &'a [VfioAlias], modalias: &str) -> Option<&'a str> {
     let device = modalias.strip_prefix("pci:")?;
     aliases
         .iter()

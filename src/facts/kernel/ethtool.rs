@@ -20,7 +20,7 @@ const DRVINFO: usize = 196;
 const FIRMWARE: std::ops::Range<usize> = 68..100;
 
 /// Adds the firmware of functions with a network interface that nobody else told. VFs run their PF's firmware.
-pub fn add(devices: &mut [Device]) {
+pub(crate) fn add(devices: &mut [Device]) {
     let wanted = devices.iter_mut().filter(|d| d.dev_type != DevType::Vf && d.firmware.is_none() && d.netdev.is_some());
     let mut socket = None;
     for device in wanted {

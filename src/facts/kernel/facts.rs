@@ -17,7 +17,7 @@ const MODULES_ALIAS: usize = 8 << 20;
 const PROC: usize = 4 << 20;
 
 /// Reads the host's facts. What libvirt knows better is left for it.
-pub fn read(tree: &Tree) -> Host {
+pub(crate) fn read(tree: &Tree) -> Host {
     let mut host = Host {
         name: tree.word("proc/sys/kernel/hostname").or_else(|| tree.word("etc/hostname")).unwrap_or_default(),
         kernel: tree.word("proc/sys/kernel/osrelease"),
@@ -77,13 +77,13 @@ pub fn read(tree: &Tree) -> Host {
 }
 
 /// The clock, RFC 3339 in UTC.
-pub fn now() -> String {
+pub(crate) fn now() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).to_string()
 }
 
 /// The socket of a NUMA node, as the host's cells say.
-pub fn socket_of(host: &Host, node: u32) -> Option<u32> {
+pub(crate) fn socket_of(host: &Host, node: u32) -> Option<u32> {
     host.numa_cells.as_ref()?.iter().find(|cell| cell.id == node)?.socket
 }
 

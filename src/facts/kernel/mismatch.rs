@@ -13,7 +13,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::snapshot::device::{DevType, Device, Supported};
 
 /// Whether a finding says that something does not fit together; the note on stored tags does not.
-pub fn is_mismatch(code: &str) -> bool {
+pub(crate) fn is_mismatch(code: &str) -> bool {
     code != STORED_TAGS.code && RULES.iter().any(|rule| rule.code == code)
 }
 
@@ -107,7 +107,7 @@ rules! {
 }
 
 /// Everything that does not fit together, by device.
-pub fn find(snapshot: &Snapshot) -> Vec<Finding> {
+pub(crate) fn find(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
     for device in &snapshot.devices {
         found.extend(one(snapshot, device).map(|finding| finding.device(&device.address)));

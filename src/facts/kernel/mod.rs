@@ -2,30 +2,30 @@
 //!
 //! Reads below a root and changes nothing. Knows nothing of other hosts, of libvirt and of printing.
 
-pub mod chain;
-pub mod config_space;
+pub(crate) mod chain;
+pub(crate) mod config_space;
 mod cpu_list;
-pub mod device;
-pub mod devlink;
-pub mod drivers;
-pub mod ethtool;
-pub mod facts;
+pub(crate) mod device;
+pub(crate) mod devlink;
+pub(crate) mod drivers;
+pub(crate) mod ethtool;
+pub(crate) mod facts;
 mod limits;
 mod listening;
-pub mod mismatch;
+pub(crate) mod mismatch;
 mod mounts;
 mod netlink;
 mod network;
-pub mod paths;
-pub mod probe;
+pub(crate) mod paths;
+pub(crate) mod probe;
 mod qemu_conf;
-pub mod resource;
-pub mod rtnetlink;
-pub mod sysfs;
-pub mod uevent;
+pub(crate) mod resource;
+pub(crate) mod rtnetlink;
+pub(crate) mod sysfs;
+pub(crate) mod uevent;
 mod vendor;
-pub mod vfio;
-pub mod vpd;
+pub(crate) mod vfio;
+pub(crate) mod vpd;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -37,11 +37,11 @@ use crate::model::pci::PciAddress;
 use crate::model::snapshot::device::{DevType, Device};
 use crate::model::snapshot::{Host, SCHEMA, Snapshot, Unknown, Via};
 use device::Shared;
-pub use probe::Probe;
+pub(crate) use probe::Probe;
 use sysfs::Tree;
 
 /// Why there are no devices where they are not wanted.
-pub const NOT_ASKED: &str = "they were not asked for: the guest holds none";
+pub(crate) const NOT_ASKED: &str = "they were not asked for: the guest holds none";
 
 const DEVICES: &str = "sys/bus/pci/devices";
 /// Below this many devices another thread costs more than it brings.
@@ -112,13 +112,13 @@ pub enum InventoryError {
 }
 
 /// Opens the tree below `root`.
-pub fn open(root: &Path) -> Result<Tree, InventoryError> {
+pub(crate) fn open(root: &Path) -> Result<Tree, InventoryError> {
     Tree::open(root).map_err(|source| InventoryError::Root { root: root.to_owned(), source })
 }
 
 /// Reads all that the kernel says below `root`: host facts and, if they are wanted, devices. Configuration and domains are not
 /// in it yet; once they are, [`conclude`] ends it.
-pub fn read(root: &Path, probe: Probe, devices: bool) -> Result<Snapshot, InventoryError> {
+pub(crate) fn read(root: &Path, probe: Probe, devices: bool) -> Result<Snapshot, InventoryError> {
     let tree = open(root)?;
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
@@ -159,7 +159,7 @@ fn ask_kernel(snapshot: &mut Snapshot) {
 }
 
 /// Draws the conclusions that need everything: what the devices answered, and what does not fit together.
-pub fn conclude(snapshot: &mut Snapshot, probe: Probe) {
+pub(crate) fn conclude(snapshot: &mut Snapshot, probe: Probe) {
     let Snapshot { devices, domains, host, .. } = snapshot;
     if probe != Probe::None {
         probe::qemu(devices, domains);

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::snapshot::host::{PathDetails, PathKind};
 
 /// No guest uses more files.
-pub const MOST_PATHS: usize = 1024;
+pub(crate) const MOST_PATHS: usize = 1024;
 
 /// What libvirt and QEMU use of any host, beside what a guest names: folders that they write, sockets of their helpers, hooks.
-pub const STANDARD: &[&str] = &[
+pub(crate) const STANDARD: &[&str] = &[
     "/dev/net/tun",
     "/dev/shm",
     "/etc/libvirt/hooks/qemu",
@@ -47,7 +47,7 @@ const MOST_ATTRIBUTE: u64 = 512;
 /// What was found at each path. Paths that could not be looked at are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Found {
+pub(crate) struct Found {
     /// What it is.
     pub paths: BTreeMap<String, PathKind>,
     /// More about it.
@@ -55,7 +55,7 @@ pub struct Found {
 }
 
 /// Looks at absolute paths below `root`. Links that leave `root` are not followed.
-pub fn look<P: AsRef<str>>(root: &Path, paths: &[P]) -> Found {
+pub(crate) fn look<P: AsRef<str>>(root: &Path, paths: &[P]) -> Found {
     let mut found = Found::default();
     let Ok(tree) = Tree::open(root) else { return found };
     for path in paths.iter().map(AsRef::as_ref).filter(|path| path.starts_with('/')).take(MOST_PATHS) {

@@ -37,7 +37,7 @@ impl Probe {
 const DEBUGFS: &str = "sys/kernel/debug/vfio";
 
 /// Asks debugfs about one device (kernel: `Documentation/ABI/testing/debugfs-vfio`). Nothing is opened on the device.
-pub fn debugfs(tree: &Tree, device: &mut Device) {
+pub(crate) fn debugfs(tree: &Tree, device: &mut Device) {
     let folder = format!("{DEBUGFS}/{}", device.address);
     match tree.attr(&format!("{folder}/migration/state")) {
         Ok(Some(state)) => {
@@ -79,7 +79,7 @@ fn answer(device: &mut Device, supported: Supported, rung: &str) {
 }
 
 /// Asks the QEMU that runs a device's domain: since QEMU 8.1 every VFIO device that cannot migrate is a reason it gives.
-pub fn qemu(devices: &mut [Device], domains: &[Domain]) {
+pub(crate) fn qemu(devices: &mut [Device], domains: &[Domain]) {
     for domain in domains.iter().filter(|d| d.is_active()) {
         let Some(reasons) = &domain.blocked_reasons else { continue };
         for hostdev in &domain.hostdevs {
@@ -106,7 +106,7 @@ fn reports_every_device(version: &str) -> bool {
 }
 
 /// Fills what nobody answered: from the table of drivers, else as unknown with the reason and the way to find out.
-pub fn conclude(device: &mut Device, host: &Host, probe: Probe) {
+pub(crate) fn conclude(device: &mut Device, host: &Host, probe: Probe) {
     settle_state(device);
     // The firmware lets no driver migrate such a function. A "true" proves nothing: the driver decides when it is bound.
     if probe != Probe::None

@@ -10,7 +10,7 @@ const MEM_64: u64 = 0x10_0000;
 const ROM: usize = 6;
 
 /// Base address registers in use, and the size of the expansion ROM. `None` when the text is not the kernel's.
-pub fn parse(text: &str) -> Option<(Vec<Bar>, Option<u64>)> {
+pub(crate) fn parse(text: &str) -> Option<(Vec<Bar>, Option<u64>)> {
     let mut bars = Vec::new();
     let mut rom = None;
     for (index, line) in text.lines().enumerate().take(ROM + 1) {

@@ -20,7 +20,7 @@ const RTEXT_FILTER_VF: u32 = 1;
 type Vfs = BTreeMap<u32, VfAdmin>;
 
 /// Gives every VF whose PF has a network interface what that PF enforces for it.
-pub fn add(devices: &mut [Device]) -> io::Result<()> {
+pub(crate) fn add(devices: &mut [Device]) -> io::Result<()> {
     let mut interfaces = BTreeMap::new();
     for answer in dump()? {
         links(&answer, &mut interfaces);

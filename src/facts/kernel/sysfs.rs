@@ -26,7 +26,7 @@ const ENTRIES: usize = 1 << 20;
 
 /// A file-system root, read only.
 #[derive(Debug)]
-pub struct Tree {
+pub(crate) struct Tree {
     root: OwnedFd,
     resolve: ResolveFlags,
     fixture: bool,
@@ -34,14 +34,14 @@ pub struct Tree {
 
 /// A folder in a [`Tree`], such as one PCI function.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     dir: OwnedFd,
     path: PathBuf,
 }
 
 impl Tree {
     /// Opens the root. Below any other root than `/`, a link that leaves it is an error.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let dir = rustix::fs::openat(CWD, root, folder_flags(), Mode::empty())?;
         let fixture = root != Path::new("/");
         let inside = if fixture { ResolveFlags::BENEATH } else { ResolveFlags::IN_ROOT };
@@ -49,18 +49,18 @@ impl Tree {
     }
 
     /// Whether this is not the machine's own root.
-    pub fn is_fixture(&self) -> bool {
+    pub(crate) fn is_fixture(&self) -> bool {
         self.fixture
     }
 
     /// The folder at `path`, which is relative to the root. Links on the way are followed as far as they stay inside.
-    pub fn node(&self, path: &str) -> io::Result<Node> {
+    pub(crate) fn node(&self, path: &str) -> io::Result<Node> {
         let dir = open_inside(&self.root, path, folder_flags(), self.resolve).map_err(|e| explain(e, path))?;
         Ok(Node { dir, path: PathBuf::from(path) })
     }
 
     /// At most `limit` bytes of the file at `path`; a longer file is an error. `None` when there is no such file.
-    pub fn read(&self, path: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, path: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         match open_inside(&self.root, path, flags, self.resolve) {
             Ok(file) => read_bounded(&file, limit).map(Some),
@@ -70,42 +70,42 @@ impl Tree {
     }
 
     /// One attribute at `path`, trimmed: a single read. `None` when there is no such file.
-    pub fn attr(&self, path: &str) -> io::Result<Option<String>> {
+    pub(crate) fn attr(&self, path: &str) -> io::Result<Option<String>> {
         attribute(open_inside(&self.root, path, attribute_flags(), self.resolve), path)
     }
 
     /// The text of a small file, trimmed. `None` when it is missing, unreadable or empty: for facts where that says enough.
-    pub fn word(&self, path: &str) -> Option<String> {
+    pub(crate) fn word(&self, path: &str) -> Option<String> {
         self.attr(path).ok()?.filter(|text| !text.is_empty())
     }
 
     /// Names in the folder at `path`, sorted; empty when there is no such folder.
-    pub fn names(&self, path: &str) -> Vec<String> {
+    pub(crate) fn names(&self, path: &str) -> Vec<String> {
         self.node(path).and_then(|node| node.names()).unwrap_or_default()
     }
 
     /// Whether something is at `path`.
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         open_inside(&self.root, path, OFlags::PATH | OFlags::CLOEXEC, self.resolve).is_ok()
     }
 }
 
 impl Node {
     /// The folder `name` in this one; a link is not followed.
-    pub fn node(&self, name: &str) -> io::Result<Self> {
+    pub(crate) fn node(&self, name: &str) -> io::Result<Self> {
         let dir = rustix::fs::openat(&self.dir, name, folder_flags() | OFlags::NOFOLLOW, Mode::empty())?;
         Ok(Self { dir, path: self.path.join(name) })
     }
 
     /// The bytes of a file in this folder, at most `limit` of them when it is longer.
-    pub fn head<'b>(&self, name: impl rustix::path::Arg, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+    pub(crate) fn head<'b>(&self, name: impl rustix::path::Arg, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
         let file = rustix::fs::openat(&self.dir, name, attribute_flags(), Mode::empty())?;
         let n = rustix::io::read(&file, &mut *buffer)?;
         Ok(&buffer[..n])
     }
 
     /// An attribute as text, trimmed. `None` when the kernel left it out.
-    pub fn attr(&self, name: &str) -> io::Result<Option<String>> {
+    pub(crate) fn attr(&self, name: &str) -> io::Result<Option<String>> {
         match self.trim_file(name) {
             Ok(text) => Ok(Some(text)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -114,13 +114,13 @@ impl Node {
     }
 
     /// An attribute some folders further down, trimmed: a single read, and no link on the way. `None` when it is not there.
-    pub fn below(&self, path: &str) -> io::Result<Option<String>> {
+    pub(crate) fn below(&self, path: &str) -> io::Result<Option<String>> {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         attribute(open_inside(&self.dir, path, attribute_flags(), inside), path)
     }
 
     /// A decimal attribute. `None` when the kernel left it out.
-    pub fn number<N>(&self, name: &str) -> io::Result<Option<N>>
+    pub(crate) fn number<N>(&self, name: &str) -> io::Result<Option<N>>
     where
         N: std::str::FromStr,
         N::Err: std::fmt::Display,
@@ -133,7 +133,7 @@ impl Node {
     }
 
     /// The last part of what the link `name` points to; the link is not followed. `None` when there is none.
-    pub fn link(&self, name: &str) -> io::Result<Option<String>> {
+    pub(crate) fn link(&self, name: &str) -> io::Result<Option<String>> {
         let mut buffer = [0u8; ATTRIBUTE];
         match rustix::fs::readlinkat_raw(&self.dir, name, &mut buffer) {
             Ok(n) => {
@@ -147,19 +147,19 @@ impl Node {
     }
 
     /// The whole target of the link `name`.
-    pub fn target(&self, name: &str) -> io::Result<String> {
+    pub(crate) fn target(&self, name: &str) -> io::Result<String> {
         let mut buffer = [0u8; ATTRIBUTE];
         let n = rustix::fs::readlinkat_raw(&self.dir, name, &mut buffer)?;
         Ok(String::from_utf8_lossy(&buffer[..n]).into_owned())
     }
 
     /// Whether something is at `path` below this folder.
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         rustix::fs::accessat(&self.dir, path, rustix::fs::Access::EXISTS, AtFlags::empty()).is_ok()
     }
 
     /// Names in this folder, sorted.
-    pub fn names(&self) -> io::Result<Vec<String>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let dir = rustix::fs::openat(&self.dir, ".", listing_flags(), Mode::empty())?;
         let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
         let mut entries = RawDir::new(&dir, &mut buffer);

@@ -8,7 +8,7 @@ use crate::model::pci::PciId;
 
 /// What `uevent` says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Uevent {
+pub(crate) struct Uevent {
     /// Vendor and device.
     pub ids: Option<(PciId, PciId)>,
     /// Subsystem vendor and device.
@@ -22,7 +22,7 @@ pub struct Uevent {
 }
 
 /// Reads the text; lines that are not understood are left alone.
-pub fn parse(text: &str) -> Uevent {
+pub(crate) fn parse(text: &str) -> Uevent {
     let mut event = Uevent::default();
     for line in text.lines() {
         match line.split_once('=') {

@@ -19,7 +19,7 @@ use crate::model::pci::PciAddress;
 
 /// What the device said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Flags of migration; `None`: it cannot migrate.
     pub flags: Option<Vec<String>>,
     /// Whether it tracks dirty pages itself.
@@ -31,7 +31,7 @@ pub struct Answer {
 /// Why it could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {errno}")]
-pub struct NotAsked {
+pub(crate) struct NotAsked {
     /// What was tried, on which file.
     pub what: String,
     /// The kernel's answer.
@@ -40,7 +40,7 @@ pub struct NotAsked {
 
 /// Where the device is reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Way<'a> {
+pub(crate) struct Way<'a> {
     /// Its address.
     pub address: PciAddress,
     /// Its group.
@@ -63,7 +63,7 @@ const DEVICE_FEATURE: Opcode = opcode(17);
 const DEVICE_BIND_IOMMUFD: Opcode = opcode(18);
 
 /// Opens the device, asks, and closes it again.
-pub fn ask(way: Way<'_>) -> Result<Answer, NotAsked> {
+pub(crate) fn ask(way: Way<'_>) -> Result<Answer, NotAsked> {
     // Closed in reverse order: the device before what it was opened through.
     let (_through, device) = match way.cdev {
         // sysfs can name a device file that nobody made in /dev.

@@ -6,7 +6,7 @@ const TAG_END: u8 = 0x78;
 const TAG_READ_ONLY: u8 = 0x90;
 
 /// Reads the read-only fields. `None` when the bytes are not VPD.
-pub fn parse(bytes: &[u8]) -> Option<Vpd> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Vpd> {
     let mut at = 0;
     while let Some(&tag) = bytes.get(at) {
         if tag == TAG_END {

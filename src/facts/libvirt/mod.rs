@@ -1,6 +1,6 @@
 //! What libvirt knows of a host: versions, capabilities, domains, and who uses which device.
 
-pub mod nodedev;
+pub(crate) mod nodedev;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::model::snapshot::device::UsedBy;
 use crate::model::snapshot::{Device, Domain, Host, Snapshot, Unknown};
 
 /// Adds what the daemon says. A call that fails leaves its facts unknown; it does not hide the others.
-pub fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
+pub(crate) fn add(snapshot: &mut Snapshot, daemon: &dyn Hypervisor) {
     let (found, ()) = both(|| domains(daemon), || about(&mut snapshot.host, daemon));
     match found {
         Ok(found) => {
@@ -93,7 +93,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 /// Notes that domains, and with them the users of devices, are unknown.
-pub fn without(snapshot: &mut Snapshot, why: &str) {
+pub(crate) fn without(snapshot: &mut Snapshot, why: &str) {
     snapshot.unknown.push(Unknown::new("domains", why));
     for device in &mut snapshot.devices {
         device.used_by = None;
@@ -102,7 +102,7 @@ pub fn without(snapshot: &mut Snapshot, why: &str) {
 }
 
 /// Tells every device which domains have it in their definitions.
-pub fn assign(devices: &mut [Device], domains: &[Domain]) {
+pub(crate) fn assign(devices: &mut [Device], domains: &[Domain]) {
     let mut users: BTreeMap<_, Vec<UsedBy>> = BTreeMap::new();
     for domain in domains {
         let inactive = domain.inactive_xml.as_deref().and_then(|xml| domain::read::read(xml).ok());

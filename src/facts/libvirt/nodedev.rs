@@ -54,7 +54,7 @@ const HOST_MISSING: &[&str] = &[
 
 /// The snapshot as far as libvirt's node devices go; domains and host facts are added like those of any host.
 /// Without `devices` these are left unknown.
-pub fn read(daemon: &dyn Hypervisor, devices: bool) -> Result<Snapshot, String> {
+pub(crate) fn read(daemon: &dyn Hypervisor, devices: bool) -> Result<Snapshot, String> {
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
         pvm_version: env!("CARGO_PKG_VERSION").to_owned(),

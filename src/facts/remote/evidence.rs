@@ -14,7 +14,7 @@ use crate::proof::{Evidence, Received, collect};
 const MARGIN_MS: i64 = 60_000;
 
 /// What this machine has written about a domain, with the UUIDs that its libvirt at `uri` has for both.
-pub fn here(root: &Path, uri: Option<&str>, domain: &str, since: Timestamp, now: Timestamp) -> Evidence {
+pub(crate) fn here(root: &Path, uri: Option<&str>, domain: &str, since: Timestamp, now: Timestamp) -> Evidence {
     let mut evidence = collect::collect(root, domain, since, now);
     let daemon = match uri {
         Some(uri) => libvirt::open(uri).map_err(|e| e.to_string()),
@@ -43,7 +43,7 @@ pub fn here(root: &Path, uri: Option<&str>, domain: &str, since: Timestamp, now:
 
 /// Asks `host` what it has written about a guest since `since`, by this machine's clock. `clock` gives the present moment. What
 /// is of another host or guest than `about` is no answer.
-pub fn ask(
+pub(crate) fn ask(
     host: &HostRef,
     options: &GatherOptions,
     about: &Asked<'_>,
@@ -84,7 +84,8 @@ fn by_program(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Facts, HostSettings};
+    use crate::facts::Facts;
+    use crate::facts::settings::HostSettings;
 
     fn configured(script: &str) -> HostRef {
         let command = ["sh", "-c", script, "pvm", "inventory", "-o", "json"].map(str::to_owned).to_vec();

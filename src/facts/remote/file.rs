@@ -20,7 +20,7 @@ const MOST_VALUES: usize = 3 << 19;
 const MOST_OBJECTS: usize = 1 << 18;
 
 /// Reads the snapshot at `path`.
-pub fn load(path: &Path) -> Result<Snapshot, HostError> {
+pub(crate) fn load(path: &Path) -> Result<Snapshot, HostError> {
     let origin = path.display().to_string();
     let bytes = read_regular(path, MOST_BYTES).map_err(|source| match source.kind() {
         // What is there is no document.

@@ -1,10 +1,10 @@
 //! Facts that other machines hold: their snapshots, paths, storage and evidence, read from a file or asked over ssh.
 
 mod channel;
-pub mod evidence;
-pub mod file;
-pub mod packed;
-pub mod paths;
-pub mod ssh;
-pub mod storage;
-pub mod way;
+pub(crate) mod evidence;
+pub(crate) mod file;
+pub(crate) mod packed;
+pub(crate) mod paths;
+pub(crate) mod ssh;
+pub(crate) mod storage;
+pub(crate) mod way;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// How a file is compressed, which its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub(crate) enum Packing {
     /// gzip (RFC 1952).
     Gzip,
     /// Zstandard (RFC 8878).
@@ -15,7 +15,7 @@ pub enum Packing {
 
 impl Packing {
     /// The packing that a path's name tells, and the path without it: `a.json` of `a.json.gz`.
-    pub fn of(path: &Path) -> (Option<Self>, Cow<'_, Path>) {
+    pub(crate) fn of(path: &Path) -> (Option<Self>, Cow<'_, Path>) {
         let packing = match path.extension().and_then(|extension| extension.to_str()) {
             Some("gz") => Self::Gzip,
             Some("zst") => Self::Zstandard,
@@ -25,7 +25,7 @@ impl Packing {
     }
 
     /// The bytes that were packed, at most `most` of them. One frame after another counts as one document.
-    pub fn unpack(self, packed: &[u8], most: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn unpack(self, packed: &[u8], most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match self {
             Self::Gzip => read_on(flate2::bufread::MultiGzDecoder::new(packed), most, &mut bytes)?,

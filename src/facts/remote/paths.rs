@@ -10,7 +10,7 @@ use crate::facts::{GatherOptions, HostRef};
 use crate::model::snapshot::{Domain, Snapshot};
 
 /// Asks `host`, whose snapshot this is, about the paths that these guests use. Without an answer they stay unknown.
-pub fn add<'a>(
+pub(crate) fn add<'a>(
     snapshot: &mut Snapshot,
     host: &HostRef,
     options: &GatherOptions,

@@ -28,7 +28,7 @@ const AFTERWARDS: Duration = Duration::from_secs(5);
 const MOST_NOTES: u64 = 16 << 10;
 
 /// Asks the pvm on `target` (`[user@]host`), which reads Nova's configuration at `config` over there.
-pub fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Result<Snapshot, HostError> {
+pub(crate) fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Result<Snapshot, HostError> {
     let unreachable = |why: String| HostError::Unreachable { host: target.to_owned(), why };
     let mut command = Command::new("ssh");
     command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target]);
@@ -59,7 +59,7 @@ pub fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Resu
 }
 
 /// Runs a program that prints a snapshot.
-pub fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Result<Snapshot, HostError> {
+pub(crate) fn by_command(name: &str, argv: &[String], options: &GatherOptions) -> Result<Snapshot, HostError> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err(HostError::Unreachable { host: name.to_owned(), why: "the command is empty".to_owned() });
     };

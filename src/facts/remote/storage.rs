@@ -15,7 +15,7 @@ use crate::model::snapshot::storage::{Image, Kind, Qcow2, SCHEMA, Storage};
 const MOST_TABLE: u64 = 1 << 20;
 
 /// Asks `host` about these paths.
-pub fn ask(host: &HostRef, options: &GatherOptions, paths: &[String]) -> Result<Storage, String> {
+pub(crate) fn ask(host: &HostRef, options: &GatherOptions, paths: &[String]) -> Result<Storage, String> {
     match channel(host) {
         Channel::Here => Ok(collect(paths)),
         Channel::None(why) => Err(why),
@@ -36,7 +36,7 @@ fn by_program(argv: &[String], host: &HostRef, options: &GatherOptions, paths: &
 }
 
 /// Looks at these paths of this machine.
-pub fn collect(paths: &[String]) -> Storage {
+pub(crate) fn collect(paths: &[String]) -> Storage {
     Storage {
         schema: SCHEMA.to_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

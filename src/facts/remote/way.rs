@@ -18,7 +18,7 @@ const FIRST_PORT: u16 = 49152;
 
 /// What goes from one host to the other.
 #[derive(Debug, Clone, Copy)]
-pub struct Between<'a> {
+pub(crate) struct Between<'a> {
     /// Where the guests run.
     pub source: &'a HostRef,
     /// Its name.
@@ -32,7 +32,7 @@ pub struct Between<'a> {
 }
 
 /// Asks how the source reaches the destination, whose facts these are. None: there is nobody on the source to ask.
-pub fn ask(between: Between<'_>, there: &Host, options: &GatherOptions) -> Option<Reach> {
+pub(crate) fn ask(between: Between<'_>, there: &Host, options: &GatherOptions) -> Option<Reach> {
     if channel(between.source) == channel(between.destination) {
         return None;
     }

@@ -26,7 +26,7 @@ const BETWEEN: Duration = Duration::from_secs(3);
 
 /// What a question came to that was asked aside.
 #[derive(Debug)]
-pub enum Answered {
+pub(crate) enum Answered {
     /// The job's numbers; none when the daemon did not say.
     Numbers(Option<Job>),
     /// The job was told to end, unless it is too late for that.
@@ -41,7 +41,7 @@ pub enum Answered {
 
 /// What a wish to end the job came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Aborted {
+pub(crate) enum Aborted {
     /// The daemon has taken it.
     Asked,
     /// The guest is being switched over: an abort would do harm.

@@ -15,7 +15,7 @@ pub(crate) mod engine_tests;
 #[cfg(test)]
 mod stall_tests;
 
-pub use raise::{LONGEST_RAISED_MS, RAISED};
+pub(crate) use raise::{LONGEST_RAISED_MS, RAISED};
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -35,7 +35,7 @@ use crate::model::outcome::Outcome;
 
 /// What reaches a running migration from other threads.
 #[derive(Debug)]
-pub enum Note {
+pub(crate) enum Note {
     /// The source's daemon told something.
     Happened(Happened),
     /// libvirt's call to migrate returned.
@@ -48,14 +48,14 @@ pub enum Note {
 
 /// The line to a running migration: its sender is for signals.
 #[derive(Debug)]
-pub struct Line {
+pub(crate) struct Line {
     sender: Sender<Note>,
     receiver: Receiver<Note>,
 }
 
 impl Line {
     /// A new one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (sender, receiver) = mpsc::channel();
         Self { sender, receiver }
     }
@@ -66,7 +66,7 @@ impl Line {
     }
 
     /// For other threads.
-    pub fn sender(&self) -> Sender<Note> {
+    pub(crate) fn sender(&self) -> Sender<Note> {
         self.sender.clone()
     }
 }
@@ -79,7 +79,7 @@ impl Default for Line {
 
 /// Who wanted the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub(crate) enum Stopped {
     /// The operator, by a signal.
     Operator,
     /// The operator's time limit.
@@ -92,7 +92,7 @@ pub enum Stopped {
 
 impl Stopped {
     /// Why it ends.
-    pub const fn why(self) -> &'static str {
+    pub(crate) const fn why(self) -> &'static str {
         match self {
             Self::Operator => "interrupted",
             Self::Timeout => "timed out",
@@ -118,7 +118,7 @@ impl Stopped {
 }
 
 /// Migrates one guest, recording each change before it is made.
-pub fn migrate(ground: &mut Ground<'_>, plan: &journal::Plan, line: &Line) -> Ending {
+pub(crate) fn migrate(ground: &mut Ground<'_>, plan: &journal::Plan, line: &Line) -> Ending {
     let (failed, job) = {
         let mut forward = Forward { ground, plan, line, watch: None, stopped: None, job: None };
         let failed = forward.go().err();

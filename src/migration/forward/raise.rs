@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::libvirt::Hypervisor;
 
 /// It is raised to this at most, in milliseconds; one that is not below it stands.
-pub const LONGEST_RAISED_MS: u64 = 10_000;
+pub(crate) const LONGEST_RAISED_MS: u64 = 10_000;
 /// The same in words, for plans.
-pub const RAISED: &str = "raised if pre-copy does not converge, up to 10 s";
+pub(crate) const RAISED: &str = "raised if pre-copy does not converge, up to 10 s";
 
 /// How often the running job is asked how long the pause would be. Single answers are ten times too high (QEMU 11.1.3 in
 /// the lab, where little was sent just before).

@@ -24,7 +24,7 @@ pub(super) fn of_server(server: &Server, host: &str) -> Vec<String> {
 
 /// What Nova and Placement have wrong of this server, whose guest runs on the host with this compute service; and what of it
 /// could not be asked.
-pub fn behind(nova: Compute<'_>, uuid: &str, host: &str) -> Result<(Vec<String>, Option<String>), ApiError> {
+pub(crate) fn behind(nova: Compute<'_>, uuid: &str, host: &str) -> Result<(Vec<String>, Option<String>), ApiError> {
     let Some(server) = nova.server(uuid)? else {
         return Ok((vec!["Nova has no such server".to_owned()], None));
     };

@@ -21,10 +21,10 @@ use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 use crate::openstack::{ApiError, Cause, Compute};
 use follow::{Follow, Followed};
-pub use left::behind;
+pub(crate) use left::behind;
 
 /// Has Nova migrate the guest of this ground, and brings that to its end.
-pub fn migrate(ground: &mut Ground<'_>, managed: &Managed, nova: Compute<'_>, line: &Line) -> Ending {
+pub(crate) fn migrate(ground: &mut Ground<'_>, managed: &Managed, nova: Compute<'_>, line: &Line) -> Ending {
     ground.enter(Phase::Perform);
     let (failed, followed) = match ask(ground, managed, nova, line) {
         Ok(watch) => {
@@ -38,7 +38,7 @@ pub fn migrate(ground: &mut Ground<'_>, managed: &Managed, nova: Compute<'_>, li
 }
 
 /// Follows a migration whose pvm died, and brings it to its end. `abort`: Nova is told to abort it.
-pub fn recover(ground: &mut Ground<'_>, managed: &Managed, nova: Compute<'_>, abort: bool) -> Ending {
+pub(crate) fn recover(ground: &mut Ground<'_>, managed: &Managed, nova: Compute<'_>, abort: bool) -> Ending {
     let line = Line::new();
     if ground.state.perform.is_none() {
         let failed = Failed::new(Outcome::Undone, "Nova had not been asked");

@@ -6,7 +6,7 @@ mod step;
 mod undo;
 mod wait;
 
-pub use step::{is_done, make};
+pub(crate) use step::{is_done, make};
 
 use super::action::{Action, Exit};
 use super::answer::Seen;
@@ -21,7 +21,7 @@ use crate::model::pci::PciAddress;
 
 /// What follows from an action.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// The table is asked again.
     Again,
     /// The journal stays open.
@@ -55,7 +55,7 @@ pub enum Next {
 
 impl Next {
     /// The end of a run that leaves the journal open.
-    pub fn open(outcome: Outcome, why: impl Into<String>) -> Self {
+    pub(crate) fn open(outcome: Outcome, why: impl Into<String>) -> Self {
         Self::Open { outcome, why: why.into(), unanswered: None }
     }
 
@@ -66,7 +66,7 @@ impl Next {
 }
 
 /// Does what the table says. `hosts` is what was seen for it on the source and on the destination.
-pub fn carry_out(
+pub(crate) fn carry_out(
     ground: &mut Ground<'_>,
     orders: &mut Orders,
     decision: &Decision,

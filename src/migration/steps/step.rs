@@ -54,7 +54,7 @@ fn call(step: &Step, state: &State, host: &dyn Hypervisor) -> Result<(), Hypervi
 }
 
 /// Whether what a host says shows that the step is done already, or was never needed.
-pub fn is_done(step: &Step, seen: &Seen, state: &State) -> bool {
+pub(crate) fn is_done(step: &Step, seen: &Seen, state: &State) -> bool {
     let devices = |device| matches!(seen, Seen::Present { devices, .. } if devices.contains(device));
     match step {
         Step::ReattachOnSource { source } => devices(source),
@@ -81,7 +81,7 @@ fn words(step: &Step) -> Option<String> {
 
 /// Makes a step: announces it as part of this row, or of an undo when there is none, and does it. What it undoes is recorded
 /// as undone. The inner error is the host's.
-pub fn make(ground: &mut Ground<'_>, row: Option<&str>, step: Step) -> Result<Result<(), String>, JournalError> {
+pub(crate) fn make(ground: &mut Ground<'_>, row: Option<&str>, step: Step) -> Result<Result<(), String>, JournalError> {
     match row {
         Some(row) => ground.announce(row, step.clone())?,
         None => ground.note_down(&Entry::UndoIntent { step: step.clone() })?,

@@ -1,7 +1,7 @@
 //! The vocabulary of PCI: addresses and ids. Knows no other module of pvm.
 
-pub mod address;
-pub mod ids;
+pub(crate) mod address;
+pub(crate) mod ids;
 
-pub use address::PciAddress;
-pub use ids::PciId;
+pub(crate) use address::PciAddress;
+pub(crate) use ids::PciId;

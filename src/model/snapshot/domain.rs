@@ -8,7 +8,7 @@ use super::unknown::Unknown;
 use crate::model::pci::PciAddress;
 
 /// What QEMU says of a device whose driver does not migrate, in each version.
-pub const NOT_IN_KERNEL: &str = "not supported in kernel";
+pub(crate) const NOT_IN_KERNEL: &str = "not supported in kernel";
 
 /// One domain.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -4,21 +4,21 @@
 //! `unknown` list of the same object; an empty list or `false` is an answer. Fields are only added within a version, and all
 //! are optional on input, so that older documents still read.
 
-pub mod config;
-pub mod device;
-pub mod domain;
-pub mod host;
-pub mod reach;
-pub mod storage;
-pub mod tags;
+pub(crate) mod config;
+pub(crate) mod device;
+pub(crate) mod domain;
+pub(crate) mod host;
+pub(crate) mod reach;
+pub(crate) mod storage;
+pub(crate) mod tags;
 mod unknown;
 
-pub use config::{AddressDoc, AliasDoc, ConfigDoc, OptionDoc, SpecDoc};
-pub use device::{DevType, Device, Migration, Supported};
-pub use domain::{Domain, Hostdev, HostdevKind};
-pub use host::Host;
-pub use tags::{Declared, Tags, Wanted};
-pub use unknown::Unknown;
+pub(crate) use config::{AddressDoc, AliasDoc, ConfigDoc, OptionDoc, SpecDoc};
+pub(crate) use device::{DevType, Device, Supported};
+pub(crate) use domain::{Domain, Hostdev, HostdevKind};
+pub(crate) use host::Host;
+pub(crate) use tags::{Declared, Tags, Wanted};
+pub(crate) use unknown::Unknown;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -30,7 +30,7 @@ use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
 
 /// The schema this build writes and reads.
-pub const SCHEMA: &str = "pvm.inventory/1";
+pub(crate) const SCHEMA: &str = "pvm.inventory/1";
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ impl Snapshot {
 }
 
 /// More entries than any host has devices or domains: a longer list is an attack on memory, not a snapshot.
-pub const MOST_ENTRIES: usize = 1 << 15;
+pub(crate) const MOST_ENTRIES: usize = 1 << 15;
 
 /// Reads a list of at most [`MOST_ENTRIES`].
 fn bounded<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {

@@ -42,7 +42,7 @@ impl Attempt {
 /// What a host answers that listened for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Listened {
+pub(crate) struct Listened {
     /// For how many milliseconds; none: it could not.
     pub for_ms: Option<u64>,
 }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// The schema this build writes and reads.
-pub const SCHEMA: &str = "pvm.storage/1";
+pub(crate) const SCHEMA: &str = "pvm.storage/1";
 
 /// What a host says about paths it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Storage {
+pub(crate) struct Storage {
     /// [`SCHEMA`].
     pub schema: String,
     /// Host name.

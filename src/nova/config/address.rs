@@ -21,7 +21,7 @@ pub enum Style {
 }
 
 /// Names of the four fields, in order.
-pub const FIELDS: [&str; 4] = ["domain", "bus", "slot", "function"];
+pub(crate) const FIELDS: [&str; 4] = ["domain", "bus", "slot", "function"];
 
 /// Nova's own names of them in its errors.
 const NOVA_FIELDS: [&str; 4] = ["domain", "bus", "slot", "func"];
@@ -30,7 +30,7 @@ const NOVA_FIELDS: [&str; 4] = ["domain", "bus", "slot", "func"];
 const MAXIMA: [i128; 4] = [0xffff, 0xff, 0x1f, 7];
 
 /// Digits of each field.
-pub const WIDTHS: [usize; 4] = [4, 2, 2, 1];
+pub(crate) const WIDTHS: [usize; 4] = [4, 2, 2, 1];
 
 /// One field's matcher.
 #[derive(Debug, Clone)]

@@ -82,7 +82,7 @@ pub struct AliasEntry {
 }
 
 /// Members of the schema.
-pub const MEMBERS: [&str; 9] = [
+pub(crate) const MEMBERS: [&str; 9] = [
     "capability_type",
     "device_type",
     "live_migratable",
@@ -288,7 +288,7 @@ fn invalid(reason: &str) -> String {
 }
 
 /// The rules between entries: same names, ids, Placement.
-pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, findings: &mut Vec<Finding>) {
+pub(crate) fn check_together(entries: &[AliasEntry], pci_in_placement: bool, findings: &mut Vec<Finding>) {
     let mut first: BTreeMap<&str, &AliasEntry> = BTreeMap::new();
     for entry in entries {
         let name = entry.name.value.as_str();
@@ -366,7 +366,7 @@ pub fn check_together(entries: &[AliasEntry], pci_in_placement: bool, findings: 
 }
 
 /// Aliases by first appearance, each with all its entries.
-pub fn documents(entries: &[AliasEntry]) -> Vec<AliasDoc> {
+pub(crate) fn documents(entries: &[AliasEntry]) -> Vec<AliasDoc> {
     let mut docs: Vec<AliasDoc> = Vec::new();
     let mut by_name = std::collections::HashMap::new();
     for entry in entries {

@@ -11,7 +11,7 @@ const MARK: &str = "pvm: allow ";
 
 /// A comment that allows codes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Allowed {
+pub(crate) struct Allowed {
     /// The lines it is about, from 1: those of the option or entry below it.
     lines: RangeInclusive<usize>,
     /// The line of the comment.
@@ -22,7 +22,7 @@ pub struct Allowed {
 
 /// The comments of a file that allow codes. One counts for the option or YAML entry below it, with all its lines; in YAML it may
 /// stand after the entry.
-pub fn comments(file: &SourceFile) -> Vec<Allowed> {
+pub(crate) fn comments(file: &SourceFile) -> Vec<Allowed> {
     let line = |number: usize| &file.text[file.line_range(number)];
     let is_blank = |text: &str| text.trim().is_empty() || text.trim_start().starts_with(['#', ';']);
     let depth = |text: &str| text.len() - text.trim_start().len();
@@ -48,7 +48,7 @@ pub fn comments(file: &SourceFile) -> Vec<Allowed> {
 }
 
 /// Whether a finding is one that a comment allows. What Nova refuses cannot be allowed.
-pub fn is_allowed(finding: &Finding, config: &ParsedConfig, comments: &[(FileId, Vec<Allowed>)]) -> bool {
+pub(crate) fn is_allowed(finding: &Finding, config: &ParsedConfig, comments: &[(FileId, Vec<Allowed>)]) -> bool {
     let Some(label) = &finding.text.primary else { return false };
     let line = config.sources.file(label.span.file).position(label.span.start).line;
     comments

@@ -17,7 +17,7 @@ rules! {
     /// grep '^alias' on every controller and host.
     /// # Fix
     /// The same alias lines everywhere.
-    pub ALIAS_DIFFERS = "alias-differs", Warning;
+    pub(crate) ALIAS_DIFFERS = "alias-differs", Warning;
 
     /// Devices that one host declares live-migratable are not declared so on the other.
     ///
@@ -28,11 +28,11 @@ rules! {
     /// grep '^device_spec' on both hosts, or pvm check-config --host HOST
     /// # Fix
     /// The same device_spec on hosts that shall exchange guests.
-    pub SPEC_DIFFERS = "spec-differs", Warning;
+    pub(crate) SPEC_DIFFERS = "spec-differs", Warning;
 }
 
 /// What differs, as findings about the first one's files. `other` is the second one's name.
-pub fn compare(first: &ConfigDoc, second: &ConfigDoc, other: &str) -> Vec<Finding> {
+pub(crate) fn compare(first: &ConfigDoc, second: &ConfigDoc, other: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     compare_aliases(first, second, other, &mut found);
     if !first.device_specs.is_empty() && !second.device_specs.is_empty() {

@@ -90,10 +90,10 @@ rules! {
 }
 
 /// Keys that choose devices; every other key is a tag.
-pub const MATCHING_KEYS: [&str; 4] = ["vendor_id", "product_id", "address", "devname"];
+pub(crate) const MATCHING_KEYS: [&str; 4] = ["vendor_id", "product_id", "address", "devname"];
 
 /// Tags Nova knows.
-pub const KNOWN_TAGS: [&str; 8] = [
+pub(crate) const KNOWN_TAGS: [&str; 8] = [
     "live_migratable",
     "managed",
     "one_time_use",

@@ -46,7 +46,7 @@ const CONTEXT: usize = 3;
 
 /// A unified diff from a file to its corrected text, of the same number of lines: a patch of the whole file. Lines that may hold
 /// secrets are never part of it, so that a change may have less context, or none.
-pub fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &str) -> String {
+pub(crate) fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &str) -> String {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (file.text.split_inclusive('\n').collect(), corrected.split_inclusive('\n').collect());
     let changes = |line: usize| before.get(line) != after.get(line);

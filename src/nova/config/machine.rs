@@ -36,7 +36,7 @@ impl PciLookup for NoHost {
 
 /// The devices of a snapshot.
 #[derive(Debug, Clone, Copy)]
-pub struct Devices<'a>(pub &'a [Device]);
+pub(crate) struct Devices<'a>(pub &'a [Device]);
 
 fn is_pf(device: &Device) -> bool {
     device.sriov.as_ref().is_some_and(|sriov| sriov.total > 0)

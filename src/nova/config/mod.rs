@@ -5,29 +5,29 @@
 //! bytes ─► ini / yaml ─► options in Nova's order ─► $substitution ─► json ─► Node ─► DeviceSpec, AliasEntry ─► Matcher, requests
 //! ```
 
-pub mod address;
-pub mod alias;
-pub mod allow;
-pub mod compare;
-pub mod device_spec;
-pub mod fix;
-pub mod json_error;
-pub mod machine;
-pub mod matching;
-pub mod options;
-pub mod placement_names;
-pub mod request;
-pub mod request_report;
-pub mod shapes;
-pub mod trace;
-pub mod yaml;
+pub(crate) mod address;
+pub(crate) mod alias;
+pub(crate) mod allow;
+pub(crate) mod compare;
+pub(crate) mod device_spec;
+pub(crate) mod fix;
+pub(crate) mod json_error;
+pub(crate) mod machine;
+pub(crate) mod matching;
+pub(crate) mod options;
+pub(crate) mod placement_names;
+pub(crate) mod request;
+pub(crate) mod request_report;
+pub(crate) mod shapes;
+pub(crate) mod trace;
+pub(crate) mod yaml;
 
-pub use crate::nova::oslo::substitute::Machine;
-pub use alias::AliasEntry;
-pub use device_spec::DeviceSpec;
-pub use machine::{Devices, NoHost, PciLookup};
-pub use matching::{Matcher, View};
-pub use request::{Request, RequestError, requests};
+pub(crate) use crate::nova::oslo::substitute::Machine;
+pub(crate) use alias::AliasEntry;
+pub(crate) use device_spec::DeviceSpec;
+pub(crate) use machine::{Devices, NoHost, PciLookup};
+pub(crate) use matching::{Matcher, View};
+pub(crate) use request::{Request, requests};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -51,7 +51,7 @@ rules! {
     /// iconv -f UTF-8 -t UTF-8 FILE >/dev/null says where.
     /// # Fix
     /// Save the file as UTF-8.
-    pub NOT_UTF8 = "not-utf8", Error;
+    pub(crate) NOT_UTF8 = "not-utf8", Error;
 
     /// An option's value is not of its type; the service stops when it reads it.
     ///
@@ -85,7 +85,7 @@ pub struct Input {
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// nova.conf.
     Ini,
     /// YAML, or JSON, which is YAML too.
@@ -94,7 +94,7 @@ pub enum Format {
 
 impl Format {
     /// Guesses by name, and where the name does not say, by content.
-    pub fn guess(name: &str, text: &str) -> Self {
+    pub(crate) fn guess(name: &str, text: &str) -> Self {
         let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
         match extension.as_deref() {
             Some("yaml" | "yml" | "json") => return Self::Yaml,

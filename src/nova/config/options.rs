@@ -31,14 +31,14 @@ pub enum Kind {
 }
 
 /// `[pci] device_spec`.
-pub const DEVICE_SPEC: OptionDef = OptionDef {
+pub(crate) const DEVICE_SPEC: OptionDef = OptionDef {
     group: "pci",
     name: "device_spec",
     names: &[("DEFAULT", "pci_passthrough_whitelist"), ("pci", "passthrough_whitelist"), ("pci", "device_spec")],
     kind: Kind::Multi,
 };
 /// `[pci] alias`.
-pub const ALIAS: OptionDef =
+pub(crate) const ALIAS: OptionDef =
     OptionDef { group: "pci", name: "alias", names: &[("DEFAULT", "pci_alias"), ("pci", "alias")], kind: Kind::Multi };
 /// `[pci] report_in_placement`.
 pub const REPORT_IN_PLACEMENT: OptionDef =
@@ -47,39 +47,39 @@ pub const REPORT_IN_PLACEMENT: OptionDef =
 pub const PCI_IN_PLACEMENT: OptionDef =
     single("filter_scheduler", "pci_in_placement", Kind::Boolean(false), &[("filter_scheduler", "pci_in_placement")]);
 /// `[libvirt] live_migration_permit_post_copy`.
-pub const POST_COPY: OptionDef = single(
+pub(crate) const POST_COPY: OptionDef = single(
     "libvirt",
     "live_migration_permit_post_copy",
     Kind::Boolean(false),
     &[("libvirt", "live_migration_permit_post_copy")],
 );
 /// `[libvirt] live_migration_downtime`, milliseconds.
-pub const DOWNTIME: OptionDef =
+pub(crate) const DOWNTIME: OptionDef =
     single("libvirt", "live_migration_downtime", Kind::Integer(500, 100), &[("libvirt", "live_migration_downtime")]);
 /// `[libvirt] live_migration_tunnelled`.
-pub const TUNNELLED: OptionDef =
+pub(crate) const TUNNELLED: OptionDef =
     single("libvirt", "live_migration_tunnelled", Kind::Boolean(false), &[("libvirt", "live_migration_tunnelled")]);
 /// `[libvirt] live_migration_timeout_action`.
-pub const TIMEOUT_ACTION: OptionDef = single(
+pub(crate) const TIMEOUT_ACTION: OptionDef = single(
     "libvirt",
     "live_migration_timeout_action",
     Kind::Choice(&["abort", "force_complete"]),
     &[("libvirt", "live_migration_timeout_action")],
 );
 /// `[libvirt] live_migration_parallel_connections`.
-pub const PARALLEL_CONNECTIONS: OptionDef = single(
+pub(crate) const PARALLEL_CONNECTIONS: OptionDef = single(
     "libvirt",
     "live_migration_parallel_connections",
     Kind::Integer(1, 1),
     &[("libvirt", "live_migration_parallel_connections")],
 );
 /// `[DEFAULT] host`: `$host` in values.
-pub const HOST: OptionDef = single("DEFAULT", "host", Kind::Text, &[("DEFAULT", "host")]);
+pub(crate) const HOST: OptionDef = single("DEFAULT", "host", Kind::Text, &[("DEFAULT", "host")]);
 /// `[DEFAULT] my_ip`: `$my_ip` in values.
-pub const MY_IP: OptionDef = single("DEFAULT", "my_ip", Kind::Text, &[("DEFAULT", "my_ip")]);
+pub(crate) const MY_IP: OptionDef = single("DEFAULT", "my_ip", Kind::Text, &[("DEFAULT", "my_ip")]);
 
 /// Every option whose lines may be shown.
-pub const KNOWN: [&OptionDef; 11] = [
+pub(crate) const KNOWN: [&OptionDef; 11] = [
     &DEVICE_SPEC,
     &ALIAS,
     &REPORT_IN_PLACEMENT,
@@ -103,7 +103,7 @@ const fn single(
 }
 
 /// A section's name as oslo.config compares it: lower case, but `DEFAULT` only so.
-pub fn normal_section(name: &str) -> String {
+pub(crate) fn normal_section(name: &str) -> String {
     if name == "DEFAULT" { name.to_owned() } else { name.to_lowercase() }
 }
 
@@ -137,7 +137,7 @@ fn is_named(assignment: &Assignment, (group, name): (&str, &str)) -> bool {
 }
 
 /// oslo.config's boolean words.
-pub fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "1" | "on" | "yes" => Some(true),
         "false" | "0" | "off" | "no" => Some(false),

@@ -34,7 +34,7 @@ static STANDARD_TRAITS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("data/standard_traits.txt").lines().collect());
 
 /// Whether `name` is exactly a standard trait.
-pub fn is_standard_trait(name: &str) -> bool {
+pub(crate) fn is_standard_trait(name: &str) -> bool {
     STANDARD_TRAITS.contains(name)
 }
 
@@ -58,7 +58,7 @@ pub fn traits(list: &str) -> BTreeSet<String> {
 }
 
 /// One trait, normalised.
-pub fn normalise_trait(name: &str) -> String {
+pub(crate) fn normalise_trait(name: &str) -> String {
     if is_standard_trait(name) {
         return name.to_owned();
     }

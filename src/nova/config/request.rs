@@ -128,10 +128,10 @@ pub fn placement_groups(requests: &[Request], which: Groups) -> Vec<Group> {
 }
 
 /// The trait of devices whose spec says yes.
-pub const LIVE_MIGRATABLE_TRAIT: &str = "HW_PCI_LIVE_MIGRATABLE";
+pub(crate) const LIVE_MIGRATABLE_TRAIT: &str = "HW_PCI_LIVE_MIGRATABLE";
 
 /// Whether the flavor API takes the text: all of it is `[^:]+:\d+(?:\s*,\s*[^:]+:\d+)*`.
-pub fn api_accepts(text: &str) -> bool {
+pub(crate) fn api_accepts(text: &str) -> bool {
     let pieces: Vec<&str> = text.split(':').collect();
     let Some(((first, rest), last)) =
         pieces.split_first().and_then(|(first, rest)| Some(((first, rest.split_last()?.1), rest.last()?)))
@@ -149,7 +149,7 @@ pub fn api_accepts(text: &str) -> bool {
 }
 
 /// The NUMA policies a flavor or an image may ask for.
-pub const POLICIES: [&str; 4] = ["required", "legacy", "preferred", "socket"];
+pub(crate) const POLICIES: [&str; 4] = ["required", "legacy", "preferred", "socket"];
 
 /// The policy that replaces the aliases' own: `hw:pci_numa_affinity_policy` of the flavor, `hw_pci_numa_affinity_policy` of the
 /// image (`nova/virt/hardware.py`, `get_pci_numa_policy_constraint`).

@@ -19,7 +19,7 @@ rules! {
     /// openstack flavor show FLAVOR -c properties
     /// # Fix
     /// pci_passthrough:alias=a1:1.
-    pub REFUSED = "request-refused", Error;
+    pub(crate) REFUSED = "request-refused", Error;
 
     /// No device_spec, or not enough devices of the host, could serve the request.
     ///
@@ -30,7 +30,7 @@ rules! {
     /// pvm inventory HOST
     /// # Fix
     /// The tags of device_spec, or the ids of the alias.
-    pub UNSERVED = "request-unserved", Warning;
+    pub(crate) UNSERVED = "request-unserved", Warning;
 
     /// A guest with this request could never be live-migrated.
     ///
@@ -41,12 +41,12 @@ rules! {
     /// openstack flavor show FLAVOR -c properties, then the alias in nova.conf
     /// # Fix
     /// "live_migratable": "yes" in the alias, before guests are made.
-    pub IMMOVABLE = "request-never-migrates", Warning;
+    pub(crate) IMMOVABLE = "request-never-migrates", Warning;
 }
 
 /// The answer to `--request`.
 #[derive(Debug, Serialize)]
-pub struct RequestReport {
+pub(crate) struct RequestReport {
     /// The text.
     pub text: String,
     /// Whether the flavor API takes it.
@@ -64,7 +64,7 @@ pub struct RequestReport {
 
 /// One item.
 #[derive(Debug, Serialize)]
-pub struct Item {
+pub(crate) struct Item {
     /// Alias.
     pub alias: String,
     /// How many devices.
@@ -81,7 +81,7 @@ pub struct Item {
 
 /// Request groups, today's and the specification's.
 #[derive(Debug, Serialize)]
-pub struct GroupsReport {
+pub(crate) struct GroupsReport {
     /// As Nova sends them.
     pub nova: Vec<GroupDoc>,
     /// As the specification's option would.
@@ -90,7 +90,7 @@ pub struct GroupsReport {
 
 /// One request group.
 #[derive(Debug, Serialize)]
-pub struct GroupDoc {
+pub(crate) struct GroupDoc {
     /// Resource class, one of it.
     pub resource_class: String,
     /// Required traits.
@@ -102,7 +102,7 @@ pub struct GroupDoc {
 }
 
 /// Answers for one flavor string.
-pub fn report(text: &str, subject: &Subject<'_>) -> RequestReport {
+pub(crate) fn report(text: &str, subject: &Subject<'_>) -> RequestReport {
     let aliases = alias::documents(&subject.config.aliases);
     let mut report = RequestReport {
         text: text.to_owned(),

@@ -18,14 +18,14 @@ rules! {
     /// grep -nE 'device_spec|passthrough|whitelist|alias' FILE
     /// # Fix
     /// Name the right file, or write device_spec and alias where pvm looks for them.
-    pub NOTHING_RECOGNISED = "nothing-recognised", Error;
+    pub(crate) NOTHING_RECOGNISED = "nothing-recognised", Error;
 }
 
 /// Keys that are named as similar.
-pub const MOST_SIMILAR: usize = 6;
+pub(crate) const MOST_SIMILAR: usize = 6;
 
 /// Files of Nova's form that are read inside one YAML file.
-pub const MOST_INNER: usize = 64;
+pub(crate) const MOST_INNER: usize = 64;
 
 /// What is looked for, in one line.
 const LOOKED_FOR: &str = "looked for: device_spec and alias at the top or under pci (also conf.nova.pci), NovaPCIPassthrough, \
@@ -53,7 +53,7 @@ const ALIAS: [&str; 7] =
 
 /// A file of Nova's own form inside a YAML file.
 #[derive(Debug, Clone)]
-pub struct Inner {
+pub(crate) struct Inner {
     /// The key that holds it.
     pub name: String,
     /// The line it begins on.
@@ -63,7 +63,7 @@ pub struct Inner {
 }
 
 /// The option that a variable of a deployment tool holds.
-pub fn option(key: &str) -> Option<&'static str> {
+pub(crate) fn option(key: &str) -> Option<&'static str> {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     if DEVICE_SPEC.contains(&plain.as_str()) {
         Some("device_spec")
@@ -73,7 +73,7 @@ pub fn option(key: &str) -> Option<&'static str> {
 }
 
 /// Whether a text under a key is a nova.conf: it has a section and options of it.
-pub fn is_nova_conf(key: &str, text: &str) -> bool {
+pub(crate) fn is_nova_conf(key: &str, text: &str) -> bool {
     let header = |line: &str| line.starts_with('[') && line.trim_end().ends_with(']') && !line.contains(['{', '"']);
     let has_header = text.lines().any(header);
     let named = [".conf", ".ini"].iter().any(|end| key.ends_with(end));
@@ -81,7 +81,7 @@ pub fn is_nova_conf(key: &str, text: &str) -> bool {
 }
 
 /// Whether a key looks like what is looked for.
-pub fn looks_like_pci(key: &str) -> bool {
+pub(crate) fn looks_like_pci(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["pci", "passthrough", "whitelist", "device_spec", "device-spec", "devicespec", "sriov"]
         .iter()
@@ -89,7 +89,7 @@ pub fn looks_like_pci(key: &str) -> bool {
 }
 
 /// A scalar's text over its place in the file, line by line, as far as it stands there as it is.
-pub fn mapped(text: &str, place: Span, file: &SourceFile) -> MappedText {
+pub(crate) fn mapped(text: &str, place: Span, file: &SourceFile) -> MappedText {
     let mut mapped = MappedText::new(place.file, place.start);
     let mut at = place.start;
     for line in text.split_inclusive('\n') {
@@ -107,13 +107,13 @@ pub fn mapped(text: &str, place: Span, file: &SourceFile) -> MappedText {
 }
 
 /// Whether a file of Nova's own form has `[pci]` or another option that pvm reads.
-pub fn has_options(ini: &Ini) -> bool {
+pub(crate) fn has_options(ini: &Ini) -> bool {
     ini.sections.iter().any(|section| options::normal_section(&section.value) == "pci")
         || ini.assignments.iter().any(|assignment| options::KNOWN.iter().any(|def| def.is_set_by(assignment)))
 }
 
 /// What is said of a file in which nothing was recognised.
-pub fn nothing(id: FileId, file: &SourceFile, similar: &[(String, Span)]) -> Finding {
+pub(crate) fn nothing(id: FileId, file: &SourceFile, similar: &[(String, Span)]) -> Finding {
     let empty = file.text.trim_start_matches('\u{feff}').trim().is_empty();
     let message = if empty {
         "the file is empty: nothing was checked"

@@ -4,7 +4,7 @@ use super::matching::{Matcher, Miss, View};
 
 /// One spec Nova looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// Its index.
     pub index: usize,
     /// Why it does not match; `None` for the one that wins.
@@ -12,7 +12,7 @@ pub struct Step {
 }
 
 /// The walk through the list, up to the spec that wins.
-pub fn walk(matcher: &Matcher, device: &View) -> Vec<Step> {
+pub(crate) fn walk(matcher: &Matcher, device: &View) -> Vec<Step> {
     let mut steps = Vec::new();
     for index in 0..matcher.len() {
         let miss = matcher.miss(index, device);

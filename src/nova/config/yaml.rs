@@ -25,12 +25,12 @@ rules! {
     ///   device_spec:
     ///     - {vendor_id: "15b3", product_id: "101e", live_migratable: "yes"}
     /// ```
-    pub YAML_SYNTAX = "yaml-syntax", Error;
+    pub(crate) YAML_SYNTAX = "yaml-syntax", Error;
 }
 
 /// What a YAML file holds for pvm.
 #[derive(Debug, Default)]
-pub struct Yaml {
+pub(crate) struct Yaml {
     /// Options with one value, in the form the INI reader gives.
     pub options: Ini,
     /// Members of `device_spec`.
@@ -48,7 +48,7 @@ pub struct Yaml {
 }
 
 /// Reads one file.
-pub fn parse(id: FileId, file: &SourceFile) -> Yaml {
+pub(crate) fn parse(id: FileId, file: &SourceFile) -> Yaml {
     let mut yaml = Yaml::default();
     if file.text.trim_start_matches('\u{feff}').trim().is_empty() {
         return yaml;
@@ -243,7 +243,7 @@ fn span<T>(at: &At<T>, id: FileId, file: &SourceFile) -> Span {
 }
 
 /// Whether a value has a tag before it, which says how it is to be read.
-pub fn is_tagged(file: &SourceFile, place: Span) -> bool {
+pub(crate) fn is_tagged(file: &SourceFile, place: Span) -> bool {
     let before = file.text[..place.start].split_ascii_whitespace();
     before.rev().take_while(|word| word.starts_with(['!', '&'])).any(|word| word.starts_with('!'))
 }

@@ -4,10 +4,10 @@ use crate::nova::python::node::{Node, Value};
 use crate::nova::python::words;
 
 /// Every word Nova takes, for messages.
-pub const WORDS: &str = "yes, true, on, 1 or no, false, off, 0";
+pub(crate) const WORDS: &str = "yes, true, on, 1 or no, false, off, 0";
 
 /// The word's meaning, after stripping and lower-casing.
-pub fn word(text: &str) -> Option<bool> {
+pub(crate) fn word(text: &str) -> Option<bool> {
     match words::strip(text).to_lowercase().as_str() {
         "1" | "t" | "true" | "on" | "y" | "yes" => Some(true),
         "0" | "f" | "false" | "off" | "n" | "no" => Some(false),
@@ -16,7 +16,7 @@ pub fn word(text: &str) -> Option<bool> {
 }
 
 /// The meaning of any value: numbers and the rest are turned into text first.
-pub fn value(node: &Node) -> Option<bool> {
+pub(crate) fn value(node: &Node) -> Option<bool> {
     match &node.value {
         Value::Bool(b) => Some(*b),
         _ => word(&node.python_str()),
@@ -24,7 +24,7 @@ pub fn value(node: &Node) -> Option<bool> {
 }
 
 /// Nova's words for one it does not know.
-pub fn refusal(text: &str) -> String {
+pub(crate) fn refusal(text: &str) -> String {
     format!(
         "Unrecognized value '{text}', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
     )

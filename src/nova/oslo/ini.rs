@@ -26,7 +26,7 @@ rules! {
     /// file PATH; wc -l PATH
     /// # Fix
     /// Name the right file, or correct the errors shown and run again.
-    pub TOO_MUCH = "too-much", Warning;
+    pub(crate) TOO_MUCH = "too-much", Warning;
 }
 
 /// One assignment.
@@ -68,7 +68,7 @@ pub struct Ini {
 const MOST_ERRORS: usize = 50;
 
 /// Splits a file as oslo.config does, but goes on after an error.
-pub fn parse(id: FileId, file: &SourceFile) -> Ini {
+pub(crate) fn parse(id: FileId, file: &SourceFile) -> Ini {
     let mut reader =
         Reader { id, file, ini: Ini::default(), section: Section::None, open: None, after_error: false, line: 0 };
     for line in 1..=file.line_count() {

@@ -1,5 +1,5 @@
 //! How oslo.config reads a file: sections and repeated options, `$substitution`, boolean words.
 
-pub mod bool_word;
-pub mod ini;
-pub mod substitute;
+pub(crate) mod bool_word;
+pub(crate) mod ini;
+pub(crate) mod substitute;

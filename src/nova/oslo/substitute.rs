@@ -35,7 +35,7 @@ rules! {
     /// grep -n '[$]' FILE
     /// # Fix
     /// Write the value itself.
-    pub SUBSTITUTION_UNKNOWN = "substitution-unknown", Warning;
+    pub(crate) SUBSTITUTION_UNKNOWN = "substitution-unknown", Warning;
 }
 
 /// Names of Nova's options by group: `[group]` lines and the names below them.
@@ -64,7 +64,7 @@ pub struct Machine {
 
 /// Why a value has no text.
 #[derive(Debug, Clone)]
-pub enum Unresolved {
+pub(crate) enum Unresolved {
     /// Nova stops here.
     Fatal {
         /// The variable.
@@ -85,7 +85,7 @@ pub enum Unresolved {
 
 impl Unresolved {
     /// The finding that says so.
-    pub fn finding(self) -> Finding {
+    pub(crate) fn finding(self) -> Finding {
         match self {
             Self::Fatal { span, name, nova } => {
                 let mut finding = Finding::new(&SUBSTITUTION, format!("${name} cannot be replaced"))
@@ -105,7 +105,7 @@ impl Unresolved {
 
 /// Replaces variables in values of one set of files.
 #[derive(Debug)]
-pub struct Substitution<'a> {
+pub(crate) struct Substitution<'a> {
     /// The files in Nova's order.
     pub files: &'a [Ini],
     /// What is known about the machine.
@@ -117,7 +117,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 impl Substitution<'_> {
     /// The value of an option of `group` after substitution.
-    pub fn apply(&self, value: &MappedText, group: &str) -> Result<MappedText, Unresolved> {
+    pub(crate) fn apply(&self, value: &MappedText, group: &str) -> Result<MappedText, Unresolved> {
         self.replace(value, group, &mut Vec::new())
     }
 

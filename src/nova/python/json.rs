@@ -11,7 +11,7 @@ const MOST_DIGITS: usize = 4300;
 
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonError {
+pub(crate) struct JsonError {
     /// Python's words.
     pub message: &'static str,
     /// Byte offset in the text.
@@ -22,7 +22,7 @@ pub struct JsonError {
 
 impl JsonError {
     /// Python's whole sentence: `Expecting value: line 1 column 1 (char 0)`.
-    pub fn python_message(&self, text: &str) -> String {
+    pub(crate) fn python_message(&self, text: &str) -> String {
         let before = &text[..self.offset];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -31,7 +31,7 @@ impl JsonError {
 }
 
 /// Reads one JSON text.
-pub fn parse(text: &MappedText) -> Result<Node, JsonError> {
+pub(crate) fn parse(text: &MappedText) -> Result<Node, JsonError> {
     let mut reader = Reader { text: &text.text, map: text, at: 0 };
     if text.text.starts_with('\u{feff}') {
         return Err(reader.error("Unexpected UTF-8 BOM (decode using utf-8-sig)", 0));

@@ -7,11 +7,11 @@ const KEY: &str = "python";
 const NAN: &str = "nan";
 
 /// The document's form of a number that Python prints like this.
-pub fn beyond_json(repr: &str) -> Value {
+pub(crate) fn beyond_json(repr: &str) -> Value {
     json!({ KEY: repr })
 }
 
 /// Whether it is the number that equals nothing, not even itself.
-pub fn is_nan(value: &Value) -> bool {
+pub(crate) fn is_nan(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.len() == 1 && object.get(KEY).is_some_and(|repr| repr == NAN))
 }

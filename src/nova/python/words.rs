@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 /// Whether `str.isspace` holds: Unicode's white space and the four separators that Rust leaves out.
-pub fn is_space(c: char) -> bool {
+pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
 
 /// `str.strip`.
-pub fn strip(text: &str) -> &str {
+pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
@@ -22,7 +22,7 @@ const ZEROS: [u32; 66] = [
 ];
 
 /// The value of any Unicode decimal digit (`\d` in a Python expression on text).
-pub fn decimal_digit(c: char) -> Option<u32> {
+pub(crate) fn decimal_digit(c: char) -> Option<u32> {
     let c = u32::from(c);
     let zero = ZEROS[..ZEROS.partition_point(|zero| *zero <= c)].last()?;
     (c - zero < 10).then_some(c - zero)
@@ -30,7 +30,7 @@ pub fn decimal_digit(c: char) -> Option<u32> {
 
 /// `int(text, radix)` for radix 10 or 16: surrounding space, a sign, `0x`, single underscores between digits and every
 /// Unicode decimal digit are fine. Values beyond 128 bits saturate.
-pub fn int(text: &str, radix: u32) -> Option<i128> {
+pub(crate) fn int(text: &str, radix: u32) -> Option<i128> {
     // In text of ASCII alone the four separators are no space, unlike for `strip`.
     let text = if text.is_ascii() { text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']) } else { strip(text) };
     let (negative, text) = match text.strip_prefix('-') {
@@ -61,7 +61,7 @@ pub fn int(text: &str, radix: u32) -> Option<i128> {
 }
 
 /// `"%0WIDTHx" % value`: the sign counts towards the width.
-pub fn hex(value: i128, width: usize) -> String {
+pub(crate) fn hex(value: i128, width: usize) -> String {
     if value < 0 {
         format!("-{:0w$x}", value.unsigned_abs(), w = width.saturating_sub(1))
     } else {
@@ -70,7 +70,7 @@ pub fn hex(value: i128, width: usize) -> String {
 }
 
 /// `repr(text)`.
-pub fn repr(text: &str) -> String {
+pub(crate) fn repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);

@@ -66,11 +66,9 @@ impl Cells {
 
 /// Steps of the filter, named for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
+pub(crate) enum Step {
     /// No alternative of the request describes the pool.
     Spec,
-    /// Wrong NUMA node.
-    Numa,
     /// A PF that was not asked for.
     UnrequestedPf,
     /// A vDPA device that was not asked for.
@@ -83,7 +81,7 @@ pub enum Step {
 
 /// Indexes of the pools that may serve `request`, in the order in which Nova uses them; `None` when they hold too few.
 /// `free` says how many devices a pool still has.
-pub fn filter(
+pub(crate) fn filter(
     pools: &Pools<'_>,
     request: &Request,
     cells: &Cells,
@@ -114,7 +112,7 @@ fn suffices(list: &[usize], free: impl Fn(usize) -> usize, count: usize) -> bool
 }
 
 /// Whether what a request says of a pool is the same for all pools of its family.
-pub fn is_by_family(request: &Request) -> bool {
+pub(crate) fn is_by_family(request: &Request) -> bool {
     let own = |key: &String| matches!(key.as_str(), "address" | "numa_node" | "parent_ifname" | "rp_uuid");
     !request.spec.iter().any(|spec| spec.rest.keys().any(own))
 }
@@ -145,7 +143,7 @@ impl<'p, 'a, F: Fn(&Pool<'a>) -> bool> PerFamily<'p, 'a, F> {
 }
 
 /// The step that takes a pool away from a request, NUMA apart; `None` when it may serve it.
-pub fn removed_by(pool: &Pool<'_>, request: &Request) -> Option<Step> {
+pub(crate) fn removed_by(pool: &Pool<'_>, request: &Request) -> Option<Step> {
     if !matches_spec(pool, request) {
         Some(Step::Spec)
     } else if pool.says("dev_type", "type-PF") && !request.any_says("dev_type", |word| word == "type-PF") {
@@ -214,7 +212,7 @@ fn numa(
 }
 
 /// Whether the policy lets a device on `node` serve a guest on these cells at all.
-pub fn policy_allows(policy: &str, node: Option<u32>, cells: &Cells) -> bool {
+pub(crate) fn policy_allows(policy: &str, node: Option<u32>, cells: &Cells) -> bool {
     if cells.guest.is_empty() || node.is_some_and(|node| cells.guest.contains(&node)) {
         return true;
     }

@@ -3,11 +3,11 @@
 //! Where Nova's bookkeeping has a known defect (a PF lost after a failed claim) pvm restores what was taken; verdicts and
 //! device choices are Nova's.
 
-pub mod claim;
-pub mod filters;
-pub mod pools;
-pub mod precheck;
+pub(crate) mod claim;
+pub(crate) mod filters;
+pub(crate) mod pools;
+pub(crate) mod precheck;
 
-pub use claim::{Claimed, Status, Tracker};
-pub use filters::{Cells, Request};
-pub use pools::{Pool, Pools, Tracked};
+pub(crate) use claim::Tracker;
+pub(crate) use filters::{Cells, Request};
+pub(crate) use pools::{Pools, Tracked};

@@ -3,7 +3,7 @@
 use super::filters::Request;
 
 /// First compute service version that can claim PCI devices for a migration.
-pub const SERVICE_VERSION: u32 = 36;
+pub(crate) const SERVICE_VERSION: u32 = 36;
 
 /// Why Nova refuses (`MigrationPreCheckError`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -15,9 +15,9 @@
 //!
 //! Tests fail while the row of the checklist or the case is missing.
 
-pub mod device;
-pub mod guest;
-pub mod host;
+pub(crate) mod device;
+pub(crate) mod guest;
+pub(crate) mod host;
 
 use super::check::Check;
 
@@ -30,11 +30,11 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 }
 
 /// Whether there is a check with this code.
-pub fn is_check(code: &str) -> bool {
+pub(crate) fn is_check(code: &str) -> bool {
     checks().any(|check| check.rule.code == code)
 }
 
 /// Whether `--allow` covers this check when it fails.
-pub fn may_fail(code: &str) -> bool {
+pub(crate) fn may_fail(code: &str) -> bool {
     checks().any(|check| check.rule.code == code && check.ignorable)
 }

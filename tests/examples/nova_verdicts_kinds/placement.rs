@@ -1,10 +1,10 @@
 //! The kinds about Placement: what Nova would report, and its names.
 
-use pvm::model::finding::NovaError;
-use pvm::model::snapshot::Device;
-use pvm::model::snapshot::device::Vpd;
-use pvm::nova::config::placement_names;
-use pvm::nova::{placement as reported, tagging};
+use pvm::internals::model::finding::NovaError;
+use pvm::internals::model::snapshot::Device;
+use pvm::internals::model::snapshot::device::Vpd;
+use pvm::internals::nova::config::placement_names;
+use pvm::internals::nova::{placement as reported, tagging};
 use serde_json::{Map, Value, json};
 
 use super::{Verdict, specs, text};

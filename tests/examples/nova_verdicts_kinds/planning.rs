@@ -1,13 +1,13 @@
 //! The kinds about pools, claims, migrations and the rewritten XML.
 
-use pvm::domain::{read, rewrite};
-use pvm::model::device_move::{Action, DeviceMove};
-use pvm::model::finding::NovaError;
-use pvm::model::pci::PciAddress;
-use pvm::model::snapshot::{AliasDoc, DevType, HostdevKind, Tags};
-use pvm::nova::config::{self, Matcher, View};
-use pvm::nova::scheduler::precheck::{self, Services};
-use pvm::nova::scheduler::{Cells, Claimed, Request, Tracked, Tracker};
+use pvm::internals::domain::{read, rewrite};
+use pvm::internals::model::device_move::{Action, DeviceMove};
+use pvm::internals::model::finding::NovaError;
+use pvm::internals::model::pci::PciAddress;
+use pvm::internals::model::snapshot::{AliasDoc, DevType, HostdevKind, Tags};
+use pvm::internals::nova::config::{self, Matcher, View};
+use pvm::internals::nova::scheduler::precheck::{self, Services};
+use pvm::internals::nova::scheduler::{Cells, Claimed, Request, Tracked, Tracker};
 use serde_json::{Map, Value, json};
 
 use super::{Verdict, load, text};

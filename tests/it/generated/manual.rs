@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
-use pvm::model::finding::Rule;
-use pvm::model::outcome::Outcome;
+use pvm::internals::model::finding::Rule;
+use pvm::internals::model::outcome::Outcome;
 
 use super::roff::{entry, escape, markdown, title};
 
@@ -46,7 +46,7 @@ pub fn pages() -> BTreeMap<String, String> {
 
 /// The command line as a page needs it: with every derived value worked out.
 pub fn definition() -> Command {
-    let mut root = pvm::cli::command().disable_help_subcommand(true);
+    let mut root = pvm::internals::cli::command().disable_help_subcommand(true);
     root.build();
     root
 }
@@ -199,7 +199,7 @@ fn option(arg: &Arg, page: &mut String) {
 }
 
 fn findings() -> String {
-    let rules = pvm::commands::explain::rules();
+    let rules = pvm::internals::commands::explain::rules();
     let mut page = ".SH NAME\npvm\\-findings \\- every finding of pvm, with its remedy\n.SH DESCRIPTION\n".to_owned();
     page += "Each finding has a code that does not change.\n\\fBpvm explain\\fR \\fICODE\\fR prints the same text.\n";
     for rule in rules {

@@ -29,7 +29,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     if memory <= LIMIT || forced.peek().is_none() {
         return vec![Verdict::pass()];
     }
-    let tracking: Vec<Option<Tracking>> = forced.map(|held| instance.tracking(held)).collect();
+    let tracking: Vec<Option<Tracking>> = forced.map(Tracking::of).collect();
     if tracking.iter().all(|by| matches!(by, Some(Tracking::Device | Tracking::Iommu))) {
         return vec![Verdict::pass()];
     }

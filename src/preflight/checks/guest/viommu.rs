@@ -26,7 +26,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(model) = &instance.guest.viommu else { return vec![Verdict::pass()] };
     let has = format!("the guest has a virtual IOMMU ({model})");
     let newer = |host: &Host| host.qemu.as_deref().and_then(version).map(|has| has >= FLOOR);
-    let own = instance.plan.held.iter().any(|held| instance.tracking(held) == Some(Tracking::Device));
+    let own = instance.plan.held.iter().any(|held| Tracking::of(held) == Some(Tracking::Device));
     vec![match (newer(instance.source()), newer(instance.destination())) {
         (Some(false), _) | (_, Some(false)) => Verdict::fail(has),
         (None, _) => missing(instance.source(), "qemu", "its QEMU version"),
