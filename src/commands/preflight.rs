@@ -123,9 +123,11 @@ pub(super) fn ask_the_way(
     let Ok(local) = context.local_uri() else { return };
     let [from, uri] = [source.0, to].map(|host| host.libvirt_uri(&local).filter(|uri| uri.starts_with("qemu")));
     let (Some(_), Some(uri), true) = (from, uri, context.global.root == Path::new("/")) else { return };
-    let (from, via) = (&source.1.host.name, [source.1.via, there.via]);
-    let between = Between { source: source.0, from, via, destination: to, uri: Some(&uri) };
+    let between = Between { source: source.0, via: [source.1.via, there.via], destination: to, uri: Some(&uri) };
     there.host.reach = way::ask(between, &there.host, &hosts.options);
+    if let Some(reach) = &mut there.host.reach {
+        reach.from.clone_from(&source.1.host.name);
+    }
 }
 
 /// What is known of the way between two hosts that run. Snapshots have none.

@@ -27,7 +27,7 @@ use crate::model::finding::Rule;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::host::Slots;
 use crate::model::snapshot::{Snapshot, Unknown, Via};
-use kernel::Probe;
+use kernel::{Parts, Probe};
 pub(crate) use reference::HostRef;
 pub(crate) use settings::{Facts, NovaSettings, Settings, SettingsError};
 
@@ -43,8 +43,8 @@ pub struct GatherOptions {
     pub connect: Option<String>,
     /// How far devices are asked.
     pub probe: Probe,
-    /// Whether devices are read, one by one: a guest without host devices need not wait for it.
-    pub devices: bool,
+    /// What of this machine is read: a guest without host devices need not wait for devices, nor a source for ports.
+    pub parts: Parts,
     /// Only this device and its VFs, where devices are opened.
     pub only: Option<PciAddress>,
     /// Nova's configuration, on whichever host it is.
@@ -63,7 +63,7 @@ impl Default for GatherOptions {
             root: PathBuf::from("/"),
             connect: None,
             probe: Probe::Passive,
-            devices: true,
+            parts: Parts { devices: true, ports: true },
             only: None,
             nova_config: Vec::new(),
             settings: Settings::default(),
@@ -135,8 +135,9 @@ pub(crate) fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot
     gather_over(host, None, options)
 }
 
-/// The same over a connection to its libvirt that is open already, where there is one.
-fn gather_over(
+/// The same over a connection to its libvirt that is open already, where there is one: on a quick network opening it is the
+/// greater part of the work.
+pub(crate) fn gather_over(
     host: &HostRef,
     daemon: Option<&dyn Hypervisor>,
     options: &GatherOptions,
@@ -178,15 +179,7 @@ const AT_ONCE: usize = 64;
 /// Several hosts at once, in the order asked; one failure does not hide the others.
 pub fn gather_all(asked: &[HostRef], options: &GatherOptions) -> Vec<Result<Snapshot, HostError>> {
     let asked: Vec<_> = asked.iter().map(|host| (host, None)).collect();
-    gather_all_over(&asked, options)
-}
-
-/// The same over connections that are open already: on a quick network they are the greater part of the work.
-pub(crate) fn gather_all_over(
-    asked: &[(&HostRef, Option<&dyn Hypervisor>)],
-    options: &GatherOptions,
-) -> Vec<Result<Snapshot, HostError>> {
-    gather_each(asked, options, |_, answer| answer)
+    gather_each(&asked, options, |_, answer| answer)
 }
 
 /// The same; `then` has each answer as soon as it is there.
@@ -248,7 +241,7 @@ fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherO
         opened = crate::libvirt::open(&uri).map_err(|e| unreachable(e.to_string()))?;
         opened.as_ref()
     };
-    let mut snapshot = libvirt::nodedev::read(daemon, options.devices).map_err(unreachable)?;
+    let mut snapshot = libvirt::nodedev::read(daemon, options.parts.devices).map_err(unreachable)?;
     libvirt::add(&mut snapshot, daemon);
     let copies = match host {
         HostRef::Configured { settings, .. } if options.nova_config.is_empty() => &settings.config,
@@ -265,7 +258,7 @@ fn by_libvirt(host: &HostRef, daemon: Option<&dyn Hypervisor>, options: &GatherO
 }
 
 fn local(daemon: Option<&dyn Hypervisor>, options: &GatherOptions) -> Result<Snapshot, HostError> {
-    let mut snapshot = kernel::read(&options.root, options.probe, options.devices)?;
+    let mut snapshot = kernel::read(&options.root, options.probe, options.parts)?;
     snapshot.via = Via::Local;
     configure::read(&mut snapshot, &options.root, &options.nova_config, &options.settings)?;
     match (daemon, &options.connect) {

@@ -7,11 +7,12 @@ use super::sides::{Side, Sides};
 use super::wanted::Wanted;
 use crate::commands::hosts::Hosts;
 use crate::commands::{Stop, storage};
+use crate::facts::kernel::Parts;
 use crate::facts::remote::way::{self, Between};
 use crate::facts::{self, ErrorKind, GatherOptions, HostError, HostRef};
 use crate::journal;
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::{Domain, Snapshot, Via};
+use crate::model::snapshot::{Domain, Host, Snapshot, Via};
 use crate::preflight::terms::Copied;
 
 /// What both hosts say.
@@ -69,7 +70,27 @@ pub(super) fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Fa
         }
         Sides::Saved { source, destination } => ([source, destination], None, wanted.instance.as_str()),
     };
-    let [mut source, mut destination] = snapshots(hosts, sides, asked, live, wanted)?;
+    let devices = sides.need_devices(wanted);
+    let read = |at: usize| {
+        let options = GatherOptions { parts: Parts { devices, ports: at == 1 }, ..hosts.options.clone() };
+        snapshot(asked[at], live.map(|live| live[at]), &options)
+    };
+    let way = |via: [Via; 2], there: &Host| {
+        let uri = Some(live?[1].hypervisor.uri()).filter(|_| !wanted.options.direct);
+        let between = Between { source: asked[0], via, destination: asked[1], uri };
+        way::ask(between, there, &hosts.options)
+    };
+    let is_here = way::is_here(asked[0]);
+    let (source, there) = std::thread::scope(|scope| {
+        let there = scope.spawn(|| {
+            let there = read(1)?;
+            let reach = if is_here { way([Via::Local, there.via], &there.host) } else { None };
+            Ok::<_, Stop>((there, reach))
+        });
+        (read(0), there.join())
+    });
+    let mut source = source?;
+    let (mut destination, mut reach) = there.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let guest = source.find_domain(name).map_err(Stop::unknown)?;
     let domain = &source.domains[guest];
     if domain.xml.is_none() {
@@ -77,44 +98,33 @@ pub(super) fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Fa
     }
     let domain = domain.clone();
     // What takes its time on the network, all at once.
-    let (from, there) = (source.host.name.clone(), destination.host.clone());
-    let via = [source.via, destination.via];
-    let reach = std::thread::scope(|scope| {
-        let way = live.map(|[_, to]| {
-            let uri = Some(to.hypervisor.uri()).filter(|_| !wanted.options.direct);
-            let between = Between { source: asked[0], from: &from, via, destination: asked[1], uri };
-            scope.spawn(move || way::ask(between, &there, &hosts.options))
-        });
+    let (via, there) = ([source.via, destination.via], destination.host.clone());
+    std::thread::scope(|scope| {
+        let asked_now = (!is_here).then(|| scope.spawn(|| way(via, &there)));
         scope.spawn(|| facts::remote::paths::add(&mut source, asked[0], &hosts.options, [&domain]));
         facts::remote::paths::add(&mut destination, asked[1], &hosts.options, [&domain]);
         if let Some([_, destination_side]) = live {
             facts::questions::ask(&mut destination, destination_side.hypervisor.as_ref(), [&domain]);
         }
-        way.and_then(|way| way.join().ok()?)
+        if let Some(asked_now) = asked_now {
+            reach = asked_now.join().unwrap_or_default();
+        }
     });
+    if let Some(reach) = &mut reach {
+        reach.from.clone_from(&source.host.name);
+    }
     destination.host.reach = reach;
     parameters::known_by(&wanted.options, &source, &destination)?;
     let copies = storage::ask(asked, &hosts.options, &domain, &wanted.copies)?;
     Ok(Facts { source, destination, guest, copies, excluded: BTreeSet::new() })
 }
 
-fn snapshots(
-    hosts: &Hosts,
-    sides: &Sides,
-    asked: [&HostRef; 2],
-    live: Option<[&Side; 2]>,
-    wanted: &Wanted,
-) -> Result<[Snapshot; 2], Stop> {
-    let over = [0, 1].map(|at| (asked[at], live.map(|live| live[at].hypervisor.as_ref())));
-    let options = GatherOptions { devices: sides.need_devices(wanted), ..hosts.options.clone() };
-    let mut gathered = facts::gather_all_over(&over, &options).into_iter();
-    let mut next = |at: usize| match (gathered.next(), live) {
-        (Some(Ok(snapshot)), _) => Ok(snapshot),
-        (Some(Err(error)), Some(live)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(live[at], &error)),
-        (Some(Err(error)), _) => Err(Stop::from(error)),
-        (None, _) => unreachable!("two hosts were asked"),
-    };
-    Ok([next(0)?, next(1)?])
+fn snapshot(host: &HostRef, live: Option<&Side>, options: &GatherOptions) -> Result<Snapshot, Stop> {
+    match (facts::gather_over(host, live.map(|side| side.hypervisor.as_ref()), options), live) {
+        (Ok(snapshot), _) => Ok(snapshot),
+        (Err(error), Some(live)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(live, &error)),
+        (Err(error), _) => Err(Stop::from(error)),
+    }
 }
 
 /// What libvirt alone knows of a host whose own pvm did not answer: the rest is unknown, and preflight says so.

@@ -116,9 +116,18 @@ pub(crate) fn open(root: &Path) -> Result<Tree, InventoryError> {
     Tree::open(root).map_err(|source| InventoryError::Root { root: root.to_owned(), source })
 }
 
-/// Reads all that the kernel says below `root`: host facts and, if they are wanted, devices. Configuration and domains are not
+/// What takes its time and is not always wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    /// Devices, one by one.
+    pub devices: bool,
+    /// The ports that somebody has.
+    pub ports: bool,
+}
+
+/// Reads all that the kernel says below `root`: host facts and, if they are wanted, taken ports and devices. Configuration and domains are not
 /// in it yet; once they are, [`conclude`] ends it.
-pub(crate) fn read(root: &Path, probe: Probe, devices: bool) -> Result<Snapshot, InventoryError> {
+pub(crate) fn read(root: &Path, probe: Probe, parts: Parts) -> Result<Snapshot, InventoryError> {
     let tree = open(root)?;
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
@@ -130,11 +139,15 @@ pub(crate) fn read(root: &Path, probe: Probe, devices: bool) -> Result<Snapshot,
         host: facts::read(&tree),
         ..Snapshot::default()
     };
+    if parts.ports {
+        snapshot.host.listening = listening::read(&tree, listening::Protocol::Tcp);
+        snapshot.host.udp = listening::read(&tree, listening::Protocol::Udp);
+    }
     if !tree.is_fixture() {
         let found = paths::look(root, paths::STANDARD);
         (snapshot.host.paths, snapshot.host.path_details) = (found.paths, found.details);
     }
-    if !devices {
+    if !parts.devices {
         snapshot.unknown.push(Unknown::new("devices", NOT_ASKED));
         return Ok(snapshot);
     }

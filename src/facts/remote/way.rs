@@ -21,8 +21,6 @@ const FIRST_PORT: u16 = 49152;
 pub(crate) struct Between<'a> {
     /// Where the guests run.
     pub source: &'a HostRef,
-    /// Its name.
-    pub from: &'a str,
     /// How the facts of both came: a host whose own pvm did not answer once is not asked again.
     pub via: [Via; 2],
     /// Where they would go.
@@ -31,7 +29,8 @@ pub(crate) struct Between<'a> {
     pub uri: Option<&'a str>,
 }
 
-/// Asks how the source reaches the destination, whose facts these are. None: there is nobody on the source to ask.
+/// Asks how the source reaches the destination, whose facts these are; the source's name is not in the answer. None: there is
+/// nobody on the source to ask.
 pub(crate) fn ask(between: Between<'_>, there: &Host, options: &GatherOptions) -> Option<Reach> {
     if channel(between.source) == channel(between.destination) {
         return None;
@@ -66,7 +65,6 @@ pub(crate) fn ask(between: Between<'_>, there: &Host, options: &GatherOptions) -
         let reach: Reach = serde_json::from_slice(&bytes).ok()?;
         Some((reach, given_up, listener.and_then(|listener| listener.join().ok()?)))
     })?;
-    between.from.clone_into(&mut reach.from);
     if let Some(data) = &mut reach.data {
         judge(data, listened.is_some_and(|since| since + MEANWHILE < given_up));
     }
@@ -78,6 +76,11 @@ fn judge(data: &mut Attempt, listened: bool) {
     if data.works.is_none() && listened {
         data.works = Some(false);
     }
+}
+
+/// Whether this machine is the source, which needs no answer of its own before it is asked for the way.
+pub(crate) fn is_here(source: &HostRef) -> bool {
+    channel(source) == Channel::Here
 }
 
 /// The words in front of those for a host's own pvm; this machine is asked by a program of its own, which has no login.
