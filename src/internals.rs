@@ -82,10 +82,12 @@ pub mod nova {
         pub mod address {
             pub use crate::nova::config::address::AddressPattern;
         }
+        pub use crate::nova::config::input::Input;
+        pub use crate::nova::config::load::load;
         pub use crate::nova::config::machine::NoHost;
         pub use crate::nova::config::matching::{Matcher, View};
+        pub use crate::nova::config::parsed::{Entry, ParsedConfig};
         pub use crate::nova::config::request::requests;
-        pub use crate::nova::config::{Entry, Input, ParsedConfig, load};
         pub use crate::nova::oslo::substitute::Machine;
         pub mod fix {
             pub use crate::nova::config::fix::corrected;

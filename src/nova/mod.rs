@@ -15,7 +15,7 @@ use crate::model::finding::Rule;
 pub const RULES: &[&[&Rule]] = &[
     oslo::ini::RULES,
     oslo::substitute::RULES,
-    config::RULES,
+    config::load::RULES,
     config::json_error::RULES,
     config::yaml::RULES,
     config::shapes::RULES,

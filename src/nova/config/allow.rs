@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::ParsedConfig;
+use super::parsed::ParsedConfig;
 use crate::model::finding::Finding;
 use crate::text::{FileId, SourceFile};
 

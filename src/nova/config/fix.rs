@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{ParsedConfig, yaml};
+use super::parsed::ParsedConfig;
+use super::yaml;
 use crate::model::finding::{Finding, Fix};
 use crate::text::{FileId, SourceFile, Span};
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::Entry;
 use super::options::OptionDef;
+use super::parsed::Entry;
 use crate::model::finding::{Finding, rules};
 use crate::nova::oslo::ini::End;
 use crate::nova::python::json::{self, JsonError};

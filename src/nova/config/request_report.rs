@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::alias;
 use super::options::PCI_IN_PLACEMENT;
+use super::request::requests;
 use super::request::{self, Group, Groups, LIVE_MIGRATABLE_TRAIT, Request};
-use super::{alias, requests};
 use crate::model::finding::{Finding, NovaError, rules};
 use crate::model::snapshot::{Declared, DevType, Device};
 use crate::nova::lints::{Subject, serves};
