@@ -292,44 +292,16 @@ impl Bounded {
         self.call(name, About::Host, call)
     }
 
-    fn guest<T: Send + 'static>(
+    /// A call about one guest, of the kind that `about` says.
+    fn of<'u, T: Send + 'static>(
         &self,
-        name: &'static str,
-        uuid: &str,
-        call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let owned = uuid.to_owned();
-        self.call(name, About::Guest(uuid), move |daemon| call(daemon, &owned))
-    }
-
-    fn qemu<T: Send + 'static>(
-        &self,
+        about: fn(&'u str) -> About<'u>,
         name: impl Into<Cow<'static, str>>,
-        uuid: &str,
+        uuid: &'u str,
         call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let owned = uuid.to_owned();
-        self.call(name, About::Qemu(uuid), move |daemon| call(daemon, &owned))
-    }
-
-    fn control<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        uuid: &str,
-        call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let owned = uuid.to_owned();
-        self.call(name, About::Control(uuid), move |daemon| call(daemon, &owned))
-    }
-
-    fn change<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        uuid: &str,
-        call: impl FnOnce(&dyn Hypervisor, &str) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let owned = uuid.to_owned();
-        self.call(name, About::Change(uuid), move |daemon| call(daemon, &owned))
+        self.call(name, about(uuid), move |daemon| call(daemon, &owned))
     }
 }
 
@@ -458,40 +430,40 @@ impl Hypervisor for Bounded {
     }
 
     fn domain(&self, uuid: &str) -> Result<Option<DomainInfo>> {
-        self.guest("virDomainLookupByUUIDString", uuid, |h, uuid| h.domain(uuid))
+        self.of(About::Guest, "virDomainLookupByUUIDString", uuid, |h, uuid| h.domain(uuid))
     }
 
     fn domain_by_name(&self, name: &str) -> Result<Option<DomainInfo>> {
-        self.guest("virDomainLookupByName", name, |h, name| h.domain_by_name(name))
+        self.of(About::Guest, "virDomainLookupByName", name, |h, name| h.domain_by_name(name))
     }
 
     fn xml(&self, uuid: &str, which: DomainXml) -> Result<String> {
-        self.guest("virDomainGetXMLDesc", uuid, move |h, uuid| h.xml(uuid, which))
+        self.of(About::Guest, "virDomainGetXMLDesc", uuid, move |h, uuid| h.xml(uuid, which))
     }
 
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
-        self.guest("virDomainGetXMLDesc (secure)", uuid, move |h, uuid| h.secret_xml(uuid, which))
+        self.of(About::Guest, "virDomainGetXMLDesc (secure)", uuid, move |h, uuid| h.secret_xml(uuid, which))
     }
 
     fn snapshots(&self, uuid: &str) -> Result<u32> {
-        self.guest("virDomainSnapshotNum", uuid, |h, uuid| h.snapshots(uuid))
+        self.of(About::Guest, "virDomainSnapshotNum", uuid, |h, uuid| h.snapshots(uuid))
     }
 
     fn checkpoints(&self, uuid: &str) -> Result<u32> {
-        self.guest("virDomainListAllCheckpoints", uuid, |h, uuid| h.checkpoints(uuid))
+        self.of(About::Guest, "virDomainListAllCheckpoints", uuid, |h, uuid| h.checkpoints(uuid))
     }
 
     fn monitor(&self, uuid: &str, command: &str) -> Result<String> {
         let command = command.to_owned();
-        self.qemu(qmp_name(&command), uuid, move |h, uuid| h.monitor(uuid, &command))
+        self.of(About::Qemu, qmp_name(&command), uuid, move |h, uuid| h.monitor(uuid, &command))
     }
 
     fn job(&self, uuid: &str) -> Result<Option<Job>> {
-        self.qemu("virDomainGetJobStats", uuid, |h, uuid| h.job(uuid))
+        self.of(About::Qemu, "virDomainGetJobStats", uuid, |h, uuid| h.job(uuid))
     }
 
     fn completed_job(&self, uuid: &str) -> Result<Option<Job>> {
-        self.guest("virDomainGetJobStats (completed)", uuid, |h, uuid| h.completed_job(uuid))
+        self.of(About::Guest, "virDomainGetJobStats (completed)", uuid, |h, uuid| h.completed_job(uuid))
     }
 
     fn migrate(&self, uuid: &str, request: &MigrateRequest, way: Way<'_>) -> Result<()> {
@@ -510,56 +482,58 @@ impl Hypervisor for Bounded {
     }
 
     fn abort_job(&self, uuid: &str) -> Result<()> {
-        self.control("virDomainAbortJob", uuid, |h, uuid| h.abort_job(uuid))
+        self.of(About::Control, "virDomainAbortJob", uuid, |h, uuid| h.abort_job(uuid))
     }
 
     fn max_downtime(&self, uuid: &str) -> Result<u64> {
-        self.qemu("virDomainMigrateGetMaxDowntime", uuid, |h, uuid| h.max_downtime(uuid))
+        self.of(About::Qemu, "virDomainMigrateGetMaxDowntime", uuid, |h, uuid| h.max_downtime(uuid))
     }
 
     fn set_max_downtime(&self, uuid: &str, milliseconds: u64) -> Result<()> {
-        self.control("virDomainMigrateSetMaxDowntime", uuid, move |h, uuid| h.set_max_downtime(uuid, milliseconds))
+        self.of(About::Control, "virDomainMigrateSetMaxDowntime", uuid, move |h, uuid| {
+            h.set_max_downtime(uuid, milliseconds)
+        })
     }
 
     fn suspend(&self, uuid: &str) -> Result<()> {
-        self.change("virDomainSuspend", uuid, |h, uuid| h.suspend(uuid))
+        self.of(About::Change, "virDomainSuspend", uuid, |h, uuid| h.suspend(uuid))
     }
 
     fn resume(&self, uuid: &str) -> Result<()> {
-        self.change("virDomainResume", uuid, |h, uuid| h.resume(uuid))
+        self.of(About::Change, "virDomainResume", uuid, |h, uuid| h.resume(uuid))
     }
 
     fn destroy(&self, uuid: &str) -> Result<()> {
-        self.change("virDomainDestroy", uuid, |h, uuid| h.destroy(uuid))
+        self.of(About::Change, "virDomainDestroy", uuid, |h, uuid| h.destroy(uuid))
     }
 
     fn undefine(&self, uuid: &str) -> Result<()> {
-        self.change("virDomainUndefineFlags", uuid, |h, uuid| h.undefine(uuid))
+        self.of(About::Change, "virDomainUndefineFlags", uuid, |h, uuid| h.undefine(uuid))
     }
 
     fn set_autostart(&self, uuid: &str, autostart: bool) -> Result<()> {
-        self.change("virDomainSetAutostart", uuid, move |h, uuid| h.set_autostart(uuid, autostart))
+        self.of(About::Change, "virDomainSetAutostart", uuid, move |h, uuid| h.set_autostart(uuid, autostart))
     }
 
     fn attach_device(&self, uuid: &str, xml: &str, affect: Affect) -> Result<()> {
         let xml = xml.to_owned();
-        self.change("virDomainAttachDeviceFlags", uuid, move |h, uuid| h.attach_device(uuid, &xml, affect))
+        self.of(About::Change, "virDomainAttachDeviceFlags", uuid, move |h, uuid| h.attach_device(uuid, &xml, affect))
     }
 
     fn detach_device(&self, uuid: &str, xml: &str, affect: Affect) -> Result<()> {
         let xml = xml.to_owned();
-        self.change("virDomainDetachDeviceFlags", uuid, move |h, uuid| h.detach_device(uuid, &xml, affect))
+        self.of(About::Change, "virDomainDetachDeviceFlags", uuid, move |h, uuid| h.detach_device(uuid, &xml, affect))
     }
 
     fn metadata(&self, uuid: &str, namespace: &str) -> Result<Option<String>> {
         let namespace = namespace.to_owned();
-        self.guest("virDomainGetMetadata", uuid, move |h, uuid| h.metadata(uuid, &namespace))
+        self.of(About::Guest, "virDomainGetMetadata", uuid, move |h, uuid| h.metadata(uuid, &namespace))
     }
 
     fn set_metadata(&self, uuid: &str, prefix: &str, namespace: &str, element: Option<&str>) -> Result<()> {
         let [prefix, namespace] = [prefix, namespace].map(str::to_owned);
         let element = element.map(str::to_owned);
-        self.change("virDomainSetMetadata", uuid, move |h, uuid| {
+        self.of(About::Change, "virDomainSetMetadata", uuid, move |h, uuid| {
             h.set_metadata(uuid, &prefix, &namespace, element.as_deref())
         })
     }

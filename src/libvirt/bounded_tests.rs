@@ -192,7 +192,7 @@ fn work_that_goes_on_is_not_cut() {
 fn more_stuck_calls_than_a_daemon_reads_move_to_another_connection() {
     let host = Hanging::new("fake://first/", &["a", "b", "c", "d"]);
     // Long enough for the one that answers, on a machine that is busy.
-    let limit = Duration::from_secs(2);
+    let limit = Duration::from_secs(5);
     let bounded = Bounded::new(
         Box::new(host.clone()),
         |_| Ok(Box::new(Hanging::new("fake://second/", &[]))),

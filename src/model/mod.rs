@@ -1,6 +1,7 @@
 //! The vocabulary that every room shares: PCI names, the snapshot of a host, findings, outcomes and times. It uses no other room.
 
 pub(crate) mod both;
+mod by_text;
 pub(crate) mod causes;
 pub(crate) mod device_move;
 pub(crate) mod finding;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::model::by_text::by_text;
 
 /// The address of one PCI function, ordered as the bus is.
 ///
@@ -68,18 +68,7 @@ impl FromStr for PciAddress {
     }
 }
 
-impl Serialize for PciAddress {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for PciAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(|e| serde::de::Error::custom(format_args!("{text:?}: {e}")))
-    }
-}
+by_text!(PciAddress);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::model::by_text::by_text;
 
 /// A vendor, device or subsystem id, displayed as four lower-case hex digits (Nova's and libvirt's form).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -39,18 +39,7 @@ impl FromStr for PciId {
     }
 }
 
-impl Serialize for PciId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for PciId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(|e| serde::de::Error::custom(format_args!("{text:?}: {e}")))
-    }
-}
+by_text!(PciId);
 
 #[cfg(test)]
 mod tests {
