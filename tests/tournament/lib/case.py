@@ -44,9 +44,17 @@ def pair_of(seed: int) -> Pair:
 
 
 class Case:
-    """What is drawn for SEED/INDEX. With `only`, just the mutations at these positions are applied."""
+    """What is drawn for SEED/INDEX. With `only`, just the mutations at these positions are applied; `of`: drawn from these files."""
 
-    def __init__(self, seed: int, index: int, work: str, only: set[int] | None = None, batch: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        index: int,
+        work: str,
+        only: set[int] | None = None,
+        batch: bool = False,
+        of: set[str] | None = None,
+    ) -> None:
         self.seed, self.index, self.pair, self.work = seed, index, pair_of(seed), work
         self.key = f"t{seed}-{index}"
         self.name, self.uuid = self.key, f"00000000-0000-4000-8000-{seed:06d}{index:06d}"
@@ -66,12 +74,13 @@ class Case:
         self.checks: list[tuple[str, str, str, bool]] = []
         self.dirty, self.transient, self.paused, self.no_counter, self.limit = False, False, False, False, 60
         self.mutations: list[tuple[str, str]] = []
-        self._draw(only, batch)
+        self._draw(only, batch, of)
 
-    def _draw(self, only: set[int] | None, batch: bool) -> None:
+    def _draw(self, only: set[int] | None, batch: bool, of: set[str] | None) -> None:
         r = random.Random(f"{self.seed}/{self.index}")
         count = r.choice([0, 1, 1, 1, 2]) if batch else r.choice([1, 1, 1, 2, 2, 3])
-        pool = [m for m in CATALOG if not batch or (m.guest_only and m.name not in NOT_IN_BATCHES)]
+        pool = [m for m in CATALOG if of is None or m.file in of]
+        pool = [m for m in pool if not batch or (m.guest_only and m.name not in NOT_IN_BATCHES)]
         slots: set[str] = set()
         for position in range(count):
             free = [m for m in pool if m.slot not in slots]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lib import packages
+from lib.draw import CATALOG
 from lib.play import DISAGREE, Player
 from lib.verdict import brief, table
 from lib.work import TESTS, TournamentError
@@ -84,6 +85,7 @@ def main() -> int:
     parser.add_argument("--pvm", default=TESTS.parent / "target/release/pvm", help="the binary")
     parser.add_argument("--into", type=Path, help="append a line of JSON for each case to this file")
     parser.add_argument("--rehearse", action="store_true", help="predict with --rehearse")
+    parser.add_argument("--of", help="draw from these files of mutations/ alone, like disks,hosts")
     commands = parser.add_subparsers(required=True)
     for name, function, words in (
         ("run", cmd_run, ("seed",)),
@@ -103,7 +105,10 @@ def main() -> int:
     args = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
-    player = Player(str(Path(args.pvm).absolute()), args.rehearse)
+    of = set(args.of.split(",")) if args.of else None
+    if of and of - {mutation.file for mutation in CATALOG}:
+        parser.error(f"mutations/ has {', '.join(sorted({mutation.file for mutation in CATALOG}))}")
+    player = Player(str(Path(args.pvm).absolute()), args.rehearse, of)
     try:
         if not getattr(args, "show", False):
             packages.build()

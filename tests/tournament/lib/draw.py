@@ -24,6 +24,11 @@ class Mutation(NamedTuple):
     guest_only: bool
     apply: Draw
 
+    @property
+    def file(self) -> str:
+        """The file of `mutations/` that it stands in."""
+        return self.apply.__module__.rsplit(".", 1)[-1]
+
 
 CATALOG: list[Mutation] = []
 

@@ -21,6 +21,9 @@ class Guest:
         self.usb, self.balloon = "none", "<memballoon model='none'/>"
         self.devices: list[str] = []
         self.qargs: list[str] = []
+        # Elements of the domain itself, and of QEMU's own name space at its end.
+        self.top: list[str] = []
+        self.tail: list[str] = []
 
     def add(self, xml: str) -> None:
         """Adds a device."""
@@ -41,7 +44,7 @@ class Guest:
         text = f"""<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
 <name>{escaped(name)}</name><uuid>{uuid}</uuid>{self.metadata}
 {self.maxmemory}<memory unit='KiB'>{self.memory}</memory>{self.backing}
-{self.vcpu}{tune}{self.numatune}{self.sysinfo}
+{self.vcpu}{tune}{self.numatune}{self.sysinfo}{"".join(self.top)}
 <os{self.os_attr}><type arch='x86_64' machine='{self.machine}'>hvm</type>{self.os_loader}{self.os}
 <kernel>{self.kernel}</kernel>{self.initrd}<cmdline>guest</cmdline>{self.os_more}</os>
 <features>{self.features}</features>{cpu}{self.clock}
@@ -50,7 +53,7 @@ class Guest:
 <serial type='file'><source path='/var/log/libvirt/qemu/{key}-serial.log'/></serial>
 {"".join(self.devices)}
 <controller type='usb' model='{self.usb}'/>{self.balloon}</devices>
-{args}
+{args}{"".join(self.tail)}
 </domain>"""
         return self.with_drive(text).replace("NAME", key)
 

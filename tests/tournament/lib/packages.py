@@ -12,7 +12,8 @@ RELEASE, NEWER = "bookworm", "bookworm-backports"
 TREES = {
     "extra": (
         RELEASE,
-        "ovmf swtpm swtpm-tools swtpm-libs libtpms0 bindfs fuse libfuse2 dnsmasq-base libnftables1 libjson-glib-1.0-0",
+        "ovmf swtpm swtpm-tools swtpm-libs libtpms0 bindfs fuse libfuse2 dnsmasq-base libnftables1 libjson-glib-1.0-0"
+        " gnutls-bin libopts25 libgnutls-dane0 libunbound8 libevent-2.1-7",
     ),
     "newqemu": (
         NEWER,

@@ -18,12 +18,12 @@ DISAGREE = ("false ok", "false no")
 class Player:
     """Keeps a pair of hosts and plays cases on it."""
 
-    def __init__(self, pvm: str, rehearse: bool = False) -> None:
-        self.pvm, self.words, self.hosts = pvm, ["--rehearse", "--yes"] if rehearse else [], None
+    def __init__(self, pvm: str, rehearse: bool = False, of: set[str] | None = None) -> None:
+        self.of, self.pvm, self.words, self.hosts = of, pvm, ["--rehearse", "--yes"] if rehearse else [], None
 
     def case(self, seed: int, index: int, only: set[int] | None = None) -> Case:
         """The case SEED/INDEX; indices from 1000 on are guests of a batch."""
-        return Case(seed, index, str(work_dir() / "w"), only=only, batch=index >= 1000)
+        return Case(seed, index, str(work_dir() / "w"), only=only, batch=index >= 1000, of=self.of)
 
     def close(self) -> None:
         """Ends the hosts."""

@@ -5,3 +5,4 @@ of every seed, so new files and new mutations go to the end.
 """
 
 from lib.mutations import machine, disks, networks, devices, state, hosts  # noqa: F401,I001
+from lib.mutations import parts, chains, settings  # noqa: F401,I001
