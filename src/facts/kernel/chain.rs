@@ -43,7 +43,8 @@ fn concerns(device: &Device) -> bool {
 }
 
 fn links(device: &Device, pf: Option<&Device>, host: &Host, domains: &[Domain]) -> Vec<Link> {
-    let mut links = Vec::from_iter(firmware(device, pf));
+    let mut links = Vec::from_iter(orphan(device));
+    links.extend(firmware(device, pf));
     links.push(module(device, host));
     if device.dev_type == DevType::Vf {
         links.push(parent(device, pf));
@@ -62,6 +63,13 @@ fn links(device: &Device, pf: Option<&Device>, host: &Host, domains: &[Domain]) 
 
 fn link(name: &str, holds: Option<bool>, found: impl Into<String>) -> Link {
     Link { link: name.to_owned(), holds, found: found.into() }
+}
+
+/// A device with the ids of a VF that migrates, and without a PF: in a virtual machine it is a VF of the machine outside.
+fn orphan(device: &Device) -> Option<Link> {
+    let known = device.vendor_id.zip(device.product_id).and_then(|(v, d)| drivers::for_ids(v.0, d.0));
+    let is_one = device.dev_type == DevType::Pci && known.is_some_and(|known| known.migrates);
+    is_one.then(|| link("pf", Some(false), "it has no PF on this machine, and only a VF migrates, by its PF"))
 }
 
 /// Whether the card's firmware is one that its vendor wants for migration; only NVIDIA names one.
@@ -235,6 +243,7 @@ fn monitor(device: &Device, domains: &[Domain]) -> Option<Link> {
 mod tests {
     use super::*;
     use crate::facts::kernel::mismatch;
+    use crate::model::pci::PciId;
     use crate::model::snapshot::Hostdev;
     use crate::model::snapshot::device::Devlink;
 
@@ -289,6 +298,17 @@ mod tests {
              devlink port function set pci/0000:04:00.0/3 migratable enable\n\
              echo 0000:04:00.2 > /sys/bus/pci/drivers_probe"
         );
+    }
+
+    #[test]
+    fn a_vf_without_its_pf_does_not_migrate() {
+        let mut snapshot = connectx7();
+        let vf = &mut snapshot.devices[1];
+        (vf.dev_type, vf.parent_addr) = (DevType::Pci, None);
+        (vf.vendor_id, vf.product_id) = (Some(PciId(0x15b3)), Some(PciId(0x101e)));
+        let (link, found, remedy) = verdict(snapshot);
+        assert!(link == "pf" && found.contains("no PF on this machine"), "{found}");
+        assert!(remedy.starts_with("remove live_migratable"), "{remedy}");
     }
 
     #[test]

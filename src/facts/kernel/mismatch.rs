@@ -216,6 +216,9 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
                  echo TYPE > /sys/bus/pci/devices/{at}/nvidia/current_vgpu_type"
             );
         }
+        "pf" if device.dev_type != DevType::Vf => {
+            text.push_str("remove live_migratable from its device_spec: the machine that has the PF can migrate it");
+        }
         "pf" if pf.is_some_and(|pf| pf.vendor.get("qat_state").is_some_and(|state| state == "down")) => {
             let _ = write!(
                 text,

@@ -94,7 +94,7 @@ impl AddressPattern {
                     message: format!("address must be text or an object of expressions, not {}", node.kind()),
                     span: None,
                     found: node.kind().to_owned(),
-                    remedy: "\"address\": \"0000:81:00.*\"",
+                    remedy: "\"address\": \"DOMAIN:BUS:SLOT.FUNCTION\", with * for any field",
                     nova: wrong_format(&node.python_str()),
                 }));
             }
@@ -128,7 +128,7 @@ impl AddressPattern {
                     message: "an address has at most three fields before the dot".to_owned(),
                     span: None,
                     found: format!("{} fields", parts.len()),
-                    remedy: "write it as domain:bus:slot.function, for example 0000:81:00.1",
+                    remedy: "write it as domain:bus:slot.function",
                     nova: wrong_format(text),
                 }));
             }
@@ -161,9 +161,9 @@ impl AddressPattern {
                     format!("{}: not a hex number", FIELDS[i])
                 },
                 remedy: if partial {
-                    "for part of a field write an object of expressions, for example \"address\": {\"bus\": \"8[0-3]$\"}"
+                    "for part of a field write an object of expressions: \"address\": {\"bus\": EXPRESSION}"
                 } else {
-                    "write it as domain:bus:slot.function in hex, for example 0000:81:00.1"
+                    "write it as domain:bus:slot.function in hex"
                 },
                 nova: invalid_spec(&format!("property {name} ('{part}') does not parse as a hex number.")),
             }));
@@ -173,7 +173,7 @@ impl AddressPattern {
                 message: format!("{} '{part}' is too large: at most {:x}", FIELDS[i], MAXIMA[i]),
                 span: None,
                 found: format!("{} ends at {:x}", FIELDS[i], MAXIMA[i]),
-                remedy: "fields count from the right: 0000:81:00.1 is domain, bus, slot, function",
+                remedy: "fields count from the right: domain:bus:slot.function",
                 nova: invalid_spec(&format!(
                     "property {name} ({part}) is greater than the maximum allowable value ({:X}).",
                     MAXIMA[i]

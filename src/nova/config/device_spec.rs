@@ -371,7 +371,7 @@ fn remote_managed(
         (Some(pattern), _) if pattern.is_pf => findings.push(
             Finding::new(&REMOTE_MANAGED, "remote_managed is for VFs, and this address is a PF")
                 .at(span, "on a PF")
-                .remedy("give the VFs' addresses, for example \"address\": \"0000:81:00.*\" with the VFs' product_id")
+                .remedy("give the VFs' own addresses, with the VFs' product_id")
                 .nova("PciDeviceNotFoundById", "PCI device not found"),
         ),
         _ => {}

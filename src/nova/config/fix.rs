@@ -45,12 +45,13 @@ pub fn corrected(id: FileId, file: &SourceFile, findings: &[Finding]) -> String 
 /// Lines around a change that a patch shows, as far as they may be shown.
 const CONTEXT: usize = 3;
 
-/// A unified diff from a file to its corrected text, of the same number of lines: a patch of the whole file. Lines that may hold
+/// A unified diff from a file to its corrected text: a patch of the whole file. Lines that may hold
 /// secrets are never part of it, so that a change may have less context, or none.
 pub(crate) fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, corrected: &str) -> String {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (file.text.split_inclusive('\n').collect(), corrected.split_inclusive('\n').collect());
-    let changes = |line: usize| before.get(line) != after.get(line);
+    let after = lines_for(&before, &after);
+    let changes = |line: usize| before.get(line).is_some_and(|own| after[line] != [*own]);
     // With other line ends the numbers of lines are not those of a patch.
     let countable = file.line_count() == before.len() + usize::from(file.text.ends_with('\n') || file.text.is_empty());
     let shows = |line: usize| {
@@ -58,7 +59,7 @@ pub(crate) fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, correct
         countable && (before[line].trim().is_empty() || config.is_visible(Span::new(id, range.start, range.end)))
     };
     let mut text = String::new();
-    let mut next = 0;
+    let (mut next, mut made) = (0, 0);
     while let Some(first) = (next..before.len()).find(|line| changes(*line)) {
         let mut start = first;
         while start > next && first - start < CONTEXT && shows(start - 1) {
@@ -75,13 +76,15 @@ pub(crate) fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, correct
             let name = file_name(&file.name);
             let _ = writeln!(text, "--- {name}\n+++ {name}");
         }
-        let _ = writeln!(text, "@@ -{0},{1} +{0},{1} @@", start + 1, end - start);
+        made += after[next..start].iter().map(Vec::len).sum::<usize>();
+        let new: usize = after[start..end].iter().map(Vec::len).sum();
+        let _ = writeln!(text, "@@ -{},{} +{},{new} @@", start + 1, end - start, made + 1);
+        made += new;
         let mut line = start;
         while line < end {
             let run = (line..end).take_while(|line| changes(*line)).count();
-            for (sign, lines) in [('-', &before), ('+', &after)] {
-                lines[line..line + run].iter().for_each(|line| put(&mut text, sign, line));
-            }
+            before[line..line + run].iter().for_each(|line| put(&mut text, '-', line));
+            after[line..line + run].iter().flatten().for_each(|line| put(&mut text, '+', line));
             line += run;
             if run == 0 {
                 put(&mut text, ' ', before[line]);
@@ -91,6 +94,27 @@ pub(crate) fn diff(config: &ParsedConfig, id: FileId, file: &SourceFile, correct
         next = end;
     }
     text
+}
+
+/// For each line the lines that take its place.
+fn lines_for<'t>(before: &[&'t str], after: &[&'t str]) -> Vec<Vec<&'t str>> {
+    let mut lines: Vec<Vec<&str>> = before.iter().map(|line| vec![*line]).collect();
+    for op in similar::capture_diff_slices(similar::Algorithm::Myers, before, after) {
+        let (tag, old, new) = op.as_tag_tuple();
+        if tag == similar::DiffTag::Equal {
+            continue;
+        }
+        let mut new = after[new].iter().copied();
+        // What is only added goes with the line above.
+        for line in old.clone() {
+            lines[line] = new.next().into_iter().collect();
+        }
+        let last = old.end.max(1) - 1;
+        if let Some(line) = lines.get_mut(last) {
+            line.extend(new);
+        }
+    }
+    lines
 }
 
 /// A file's name as git and GNU patch write it: in double quotes with escapes where it holds what a patch cannot.
@@ -151,6 +175,25 @@ mod tests {
         assert_eq!(fixed("nova.conf", text), text.replace('\'', "\""));
         let text = "[pci]\nalias = {\"name\": \"a\", \"vendor_id\": \"15b3\", \"product_id\": \"101e\", \"live_migratable\": true}\n";
         assert_eq!(fixed("nova.conf", text), text.replace("true", "\"yes\""));
+    }
+
+    #[test]
+    fn several_aliases_in_one_value_get_a_line_each() {
+        let alias = |name: &str| format!("{{\"name\": \"{name}\", \"vendor_id\": \"8086\", \"product_id\": \"1521\"}}");
+        let (one, two, three) = (alias("a"), alias("b"), alias("c"));
+        let text = format!("[pci]\nalias = {one}, {two} ,{three}\n# end\n");
+        assert_eq!(fixed("nova.conf", &text), format!("[pci]\nalias = {one}\nalias = {two}\nalias = {three}\n# end\n"));
+        for other in [format!("{one}, {one}"), format!("{one}, 7"), format!("{one} {two}"), format!("[{one}], {two}")] {
+            let text = format!("[pci]\nalias = {other}\n");
+            assert_eq!(fixed("nova.conf", &text), text);
+        }
+    }
+
+    #[test]
+    fn a_line_that_becomes_two_is_counted_in_the_patch() {
+        let lines = lines_for(&["a\n", "b\n", "c\n"], &["a\n", "b1\n", "b2\n", "c\n"]);
+        assert_eq!(lines, [vec!["a\n"], vec!["b1\n", "b2\n"], vec!["c\n"]]);
+        assert_eq!(lines_for(&["a\n"], &["a\n", "b\n"]), [vec!["a\n", "b\n"]]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::alias::AliasEntry;
 use super::options::OptionDef;
 use super::parsed::Entry;
 use crate::model::finding::{Finding, rules};
@@ -67,6 +68,7 @@ pub(super) fn explain(error: &JsonError, entry: &Entry, def: &OptionDef, sources
     let (finding, meant) = comment(error, mapped, def)
         .or_else(|| cut(error, entry, mapped, def, sources.file(mapped.file())).map(|finding| (finding, None)))
         .or_else(|| python(error, mapped, def))
+        .or_else(|| several(error, entry, mapped, def, sources.file(mapped.file())).map(|finding| (finding, None)))
         .unwrap_or_else(|| (plain(error, mapped, def), None));
     let finding = if error.too_deep {
         finding.nova("RecursionError", "maximum recursion depth exceeded while decoding a JSON array")
@@ -96,6 +98,57 @@ fn plain(error: &JsonError, mapped: &MappedText, def: &OptionDef) -> Finding {
     Finding::new(&JSON_SYNTAX, format!("this {} is not JSON", def.name))
         .at(mapped.span(error.offset..error.offset + len), error.message)
         .remedy(remedy)
+}
+
+/// Several aliases in one value: each gets a line of its own.
+fn several(
+    error: &JsonError,
+    entry: &Entry,
+    mapped: &MappedText,
+    def: &OptionDef,
+    file: &SourceFile,
+) -> Option<Finding> {
+    let (key, finding) = (entry.key.as_ref()?, plain(error, mapped, def));
+    if def.name != "alias" || error.message != "Extra data" {
+        return None;
+    }
+    let line = file.line_range(file.position(key.span.start).line);
+    let indent = file.text.get(line.start..key.span.start).filter(|before| before.trim().is_empty())?;
+    let (mut names, mut fixes) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    loop {
+        let mut rest = MappedText::new(mapped.file(), 0);
+        rest.push_range(mapped, at..mapped.text.len());
+        let end = match json::parse(&rest) {
+            Ok(_) => rest.text.len(),
+            Err(more) if more.message == "Extra data" => rest.text[..more.offset].trim_end().len(),
+            Err(_) => return Some(finding),
+        };
+        let mut one = MappedText::new(mapped.file(), 0);
+        one.push_range(&rest, 0..end);
+        // What is no alias by itself is not made one.
+        let mut wrong = Vec::new();
+        let alias = AliasEntry::read(&json::parse(&one).ok()?, &mut wrong);
+        let name = alias.map(|alias| alias.name.value).filter(|name| !names.contains(name));
+        if !wrong.is_empty() || name.is_none() {
+            return Some(finding);
+        }
+        names.extend(name);
+        let between = at + end;
+        if between == mapped.text.len() {
+            break;
+        }
+        let next = mapped.text[between..].find('{').map(|next| between + next);
+        let Some(next) = next.filter(|next| mapped.text[between..*next].trim() == ",") else { return Some(finding) };
+        fixes.push(between..next);
+        at = next;
+    }
+    let new = format!("\n{indent}{} = ", key.value);
+    Some(
+        fixes
+            .into_iter()
+            .fold(finding, |finding, range| finding.fix(mapped.span(range.clone()), &mapped.text[range], new.as_str())),
+    )
 }
 
 /// A `#` or `;` where JSON goes on, or after its end.

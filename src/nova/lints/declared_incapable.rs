@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::model::finding::{Finding, Severity};
+use crate::model::snapshot::device::DevType;
 use crate::model::snapshot::{Declared, Device, Supported};
 
 lint! {
@@ -38,7 +39,8 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
         let plain = |d: &&&Device| {
             // VFs of NVIDIA GPUs belong to the vendor's driver, which needs a vGPU type and no other driver.
             let fine = d.driver.as_deref() == Some("nvidia") && reason(d).is_none();
-            let open = d.migration.supported.is_none() && d.driver.is_some() && d.parent_addr.is_some();
+            let is_vf = d.parent_addr.is_some() || reason(d).is_some();
+            let open = d.migration.supported.is_none() && d.driver.is_some() && is_vf && d.dev_type != DevType::Pf;
             open && !d.has_variant_driver() && !fine
         };
         let plain: Vec<_> = devices.iter().filter(plain).collect();

@@ -26,7 +26,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
             found.push(
                 Finding::new(&RULE, "devname does not work with report_in_placement")
                     .at(member.key.span.to(member.value.span), "give the address instead")
-                    .remedy("\"address\": \"0000:81:00.0\"")
+                    .remedy("\"address\" instead; ls -l /sys/class/net on the host shows each interface's")
                     .nova("PlacementPciException", "The 'devname' parameter is not supported in [pci]device_spec when [pci]report_in_placement is enabled"),
             );
         }
