@@ -24,6 +24,8 @@ const LISTEN: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(50);
 /// No token is longer.
 const MOST_TOKEN: usize = 64;
+/// What follows a token: many packets of full size, as a migration sends them.
+const LOAD: usize = 64 << 10;
 
 /// What the daemon of this machine does not have: the agent and the settings of whoever runs pvm.
 const OF_A_LOGIN: [&str; 2] = ["SSH_AUTH_SOCK", "SSH_CONNECTION"];
@@ -94,8 +96,12 @@ fn connect(addresses: &[IpAddr], port: u16, token: &str) -> Attempt {
         for ip in addresses {
             let to = SocketAddr::new(*ip, port);
             match meet(to, token) {
-                Ok(true) => return Attempt::new(to.to_string(), Some(true), ""),
-                Ok(false) => last = Some((to, false, "another program answers there".to_owned())),
+                Ok(Met::Host) => return Attempt::new(to.to_string(), Some(true), ""),
+                Ok(Met::Stranger) => last = Some((to, false, "another program answers there".to_owned())),
+                Ok(Met::SmallPacketsOnly) => {
+                    let why = "it answers, and packets of full size do not pass: the MTU on the way is too small";
+                    return Attempt::new(to.to_string(), Some(false), why);
+                }
                 Err(e) => last = Some((to, e.kind() == ErrorKind::ConnectionRefused, why(&e))),
             }
         }
@@ -116,12 +122,33 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-fn meet(to: SocketAddr, token: &str) -> io::Result<bool> {
+/// Who answered.
+enum Met {
+    /// The other side.
+    Host,
+    /// It, and what is larger than its answer did not arrive.
+    SmallPacketsOnly,
+    /// Somebody else.
+    Stranger,
+}
+
+fn meet(to: SocketAddr, token: &str) -> io::Result<Met> {
     let mut stream = TcpStream::connect_timeout(&to, CONNECT)?;
     stream.set_read_timeout(Some(CONNECT))?;
+    stream.set_write_timeout(Some(CONNECT))?;
     stream.write_all(token.as_bytes())?;
     let mut answer = vec![0; token.len()];
-    Ok(stream.read_exact(&mut answer).is_ok() && answer == token.as_bytes())
+    if stream.read_exact(&mut answer).is_err() || answer != token.as_bytes() {
+        return Ok(Met::Stranger);
+    }
+    if token.is_empty() {
+        return Ok(Met::Host);
+    }
+    // An older pvm hangs up here, which says nothing; silence does.
+    let load = vec![0; LOAD];
+    let loaded = stream.write_all(&load).and_then(|()| stream.read_exact(&mut answer));
+    let is_silent = |e: io::Error| matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock);
+    Ok(if loaded.is_err_and(is_silent) { Met::SmallPacketsOnly } else { Met::Host })
 }
 
 /// Listens on a port, where QEMU would, until somebody comes with the token.
@@ -161,6 +188,12 @@ fn answer(mut stream: TcpStream, token: &str) -> io::Result<bool> {
     let known = said == token.as_bytes();
     if known {
         stream.write_all(&said)?;
+        stream.set_read_timeout(Some(CONNECT))?;
+        // Whether this arrives is for the other side to say.
+        let mut load = vec![0; LOAD];
+        if stream.read_exact(&mut load).is_ok() {
+            let _ = stream.write_all(&said);
+        }
     }
     Ok(known)
 }
@@ -194,6 +227,22 @@ mod tests {
         let taken = TcpListener::bind((HERE[0], 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_eq!(listen(port, Some("127.0.0.1"), "one").for_ms, None);
+    }
+
+    #[test]
+    fn a_path_that_loses_large_packets_is_told() {
+        let listener = TcpListener::bind((HERE[0], 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answers = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut said = [0; 3];
+            stream.read_exact(&mut said).unwrap();
+            stream.write_all(&said).unwrap();
+            stream // open, and silent
+        });
+        let met = connect(&HERE, port, "one");
+        assert!(met.works == Some(false) && met.why.contains("MTU"), "{}", met.why);
+        drop(answers.join().unwrap());
     }
 
     #[test]

@@ -105,18 +105,26 @@ enum Told {
     OnlyWhatHinders,
 }
 
-/// What stays unknown however many facts there are.
+/// What stays unknown however many facts there are, the hooks of a host that was asked for them first.
 const UNKNOWN_TO_ALL: &[&str] = &["hooks", "nova-stored-request", "requests-known", "libvirt-connection"];
 
-/// Whether a row is one of those that a host without its own pvm leaves unknown.
-fn is_folded(row: &Row) -> bool {
-    row.result == CheckResult::Unknown && !UNKNOWN_TO_ALL.contains(&row.finding.code.as_ref())
+/// The codes that stand for themselves where what a host without its own pvm leaves unknown is one line; none: each row does.
+fn open_codes(report: &Report, told: Told) -> Option<&'static [&'static str]> {
+    if told == Told::Everything || report.by_libvirt.is_empty() {
+        return None;
+    }
+    let hooks_asked = report.by_libvirt.iter().all(|host| *host.fact != *report.destination);
+    Some(&UNKNOWN_TO_ALL[usize::from(!hooks_asked)..])
+}
+
+fn is_folded(row: &Row, open: Option<&[&str]>) -> bool {
+    row.result == CheckResult::Unknown && open.is_some_and(|open| !open.contains(&row.finding.code.as_ref()))
 }
 
 /// The one line for all of them, and the one thing to do.
-fn unknown_of(text: &mut String, report: &Report) {
+fn unknown_of(text: &mut String, report: &Report, open: Option<&[&str]>) {
     let all = || report.checks.iter().chain(report.instances.iter().flat_map(|instance| &instance.checks));
-    let number = all().filter(|row| is_folded(row)).count();
+    let number = all().filter(|row| is_folded(row, open)).count();
     let (Some(first), true) = (report.by_libvirt.first(), number > 0) else { return };
     let names: Vec<_> = report.by_libvirt.iter().map(|host| printable(&host.fact)).collect();
     let checks = if number == 1 { "1 check wants".to_owned() } else { format!("{number} checks want") };
@@ -135,7 +143,7 @@ fn unknown_of(text: &mut String, report: &Report) {
 /// One pair of hosts.
 fn render(text: &mut String, report: &Report, told: Told) {
     let brief = told == Told::OnlyWhatHinders;
-    let fold = told != Told::Everything && !report.by_libvirt.is_empty();
+    let open = open_codes(report, told);
     let _ = writeln!(
         text,
         "{} -> {}: {}",
@@ -143,15 +151,15 @@ fn render(text: &mut String, report: &Report, told: Told) {
         printable(&report.destination),
         paint(report.verdict)
     );
-    if fold {
-        unknown_of(text, report);
+    if open.is_some() {
+        unknown_of(text, report, open);
     }
-    rows(text, &report.checks, brief, fold);
+    rows(text, &report.checks, brief, open);
     if report.instances.is_empty() {
         text.push_str("  no guest with a host device\n");
     }
     for instance in &report.instances {
-        guest(text, instance, brief, fold);
+        guest(text, instance, brief, open);
     }
     if !report.capacity.is_empty() && !brief {
         text.push_str("\nFree matching VFs:\n");
@@ -171,11 +179,11 @@ fn render(text: &mut String, report: &Report, told: Told) {
     }
 }
 
-fn guest(text: &mut String, instance: &InstanceReport, brief: bool, fold: bool) {
+fn guest(text: &mut String, instance: &InstanceReport, brief: bool, open: Option<&[&str]>) {
     let _ =
         writeln!(text, "\n{} ({}): {}", printable(&instance.name), printable(&instance.uuid), paint(instance.verdict));
     if brief {
-        return rows(text, &instance.checks, brief, fold);
+        return rows(text, &instance.checks, brief, open);
     }
     for entry in &instance.map {
         let _ = writeln!(text, "{}", folded("  ", &map_line(entry), "      "));
@@ -187,7 +195,7 @@ fn guest(text: &mut String, instance: &InstanceReport, brief: bool, fold: bool) 
     if let Some(estimate) = instance.estimate.as_ref().filter(|_| !instance.map.is_empty()) {
         let _ = writeln!(text, "{}", folded("  ", &expected(estimate), "      "));
     }
-    rows(text, &instance.checks, brief, fold);
+    rows(text, &instance.checks, brief, open);
 }
 
 /// What is expected of a migration. A downtime that nobody can tell is never a number.
@@ -230,9 +238,9 @@ fn map_line(entry: &DeviceMove) -> String {
 }
 
 /// What forbids comes first. A remedy that several rows in a row share is printed once, after the last of them.
-fn rows(text: &mut String, rows: &[Row], brief: bool, fold: bool) {
+fn rows(text: &mut String, rows: &[Row], brief: bool, open: Option<&[&str]>) {
     let told = |row: &&Row| !brief || matches!(row.result, CheckResult::Error | CheckResult::Unknown);
-    let mut sorted: Vec<&Row> = rows.iter().filter(told).filter(|row| !fold || !is_folded(row)).collect();
+    let mut sorted: Vec<&Row> = rows.iter().filter(told).filter(|row| !is_folded(row, open)).collect();
     sorted.sort_by_key(|row| match row.result {
         CheckResult::Error => 0,
         CheckResult::Unknown => 1,

@@ -18,6 +18,8 @@ pub struct Disk {
     pub device: String,
     /// `file`, `block`, `network`, `volume`, `nvme`, …
     pub kind: String,
+    /// `tls` of a network disk's definition.
+    pub tls: Option<bool>,
     /// Protocol of a network disk: `rbd`, `nbd`, …
     pub protocol: Option<String>,
     /// Format of the image: `raw`, `qcow2`, …
@@ -30,12 +32,16 @@ pub struct Disk {
     pub servers: Vec<Server>,
     /// Images below the top one, each of which the destination opens as well.
     pub backing: Vec<Image>,
+    /// Files with the data of images, as far as the definition lists them (libvirt 10.10).
+    pub data: Vec<Image>,
     /// Cache mode.
     pub cache: Option<String>,
     /// Whether writes are thrown away.
     pub transient: bool,
     /// Whether it is read-only.
     pub readonly: bool,
+    /// Whether other guests may have it at the same time.
+    pub shareable: bool,
     /// Whether libvirt drops a missing medium instead of refusing the migration.
     pub may_be_missing: bool,
     /// Kind of the block job that mirrors it: `copy`, `active-commit`.
@@ -70,6 +76,7 @@ pub(super) fn read(device: Node<'_, '_>, kind: String) -> Disk {
         device: device.attribute("device").unwrap_or("disk").to_owned(),
         source: source.and_then(name_of),
         protocol: source.and_then(|source| source.attribute("protocol")).map(str::to_owned),
+        tls: source.and_then(|source| source.attribute("tls")).map(|tls| tls == "yes"),
         pool: source.and_then(|source| source.attribute("pool")).map(str::to_owned),
         servers: servers
             .map(|host| Server {
@@ -78,10 +85,12 @@ pub(super) fn read(device: Node<'_, '_>, kind: String) -> Disk {
             })
             .collect(),
         backing: backing(device),
+        data: data(device),
         format: xml::attribute(device, "driver", "type"),
         cache: xml::attribute(device, "driver", "cache"),
         transient: xml::child(device, "transient").is_some(),
         readonly: xml::child(device, "readonly").is_some(),
+        shareable: xml::child(device, "shareable").is_some(),
         may_be_missing: source.is_some_and(|s| matches!(s.attribute("startupPolicy"), Some("optional" | "requisite"))),
         mirror: xml::child(device, "mirror").map(|mirror| mirror.attribute("job").unwrap_or("copy").to_owned()),
         kind,
@@ -107,6 +116,16 @@ fn backing(device: Node<'_, '_>) -> Vec<Image> {
         }
     }
     images
+}
+
+/// Files with the data of the images of a disk: `<dataStore>` in their `<source>`.
+fn data(device: Node<'_, '_>) -> Vec<Image> {
+    let stores = device.descendants().filter(|node| xml::is(*node, "dataStore")).take(MOST_IMAGES);
+    let file = |store: Node<'_, '_>| {
+        let source = xml::child(store, "source").and_then(name_of)?;
+        Some(Image { kind: store.attribute("type").unwrap_or("file").to_owned(), source })
+    };
+    stores.filter_map(file).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ pub struct Endpoint {
     pub host: Option<String>,
     /// Port that the definition fixes.
     pub port: Option<u16>,
+    /// Whether QEMU can encrypt it, and what its definition says of that.
+    pub may_encrypt: bool,
+    /// `tls` of its definition.
+    pub tls: Option<bool>,
 }
 
 /// A graphics server.
@@ -34,6 +38,10 @@ pub struct Graphics {
     pub taken: Vec<u16>,
     /// Whether libvirt chooses a port for it.
     pub autoport: bool,
+    /// Whether it has a socket instead of a port.
+    pub socket: bool,
+    /// Whether it has a TLS port, or channels that must be encrypted.
+    pub wants_tls: bool,
     /// Keyboard layout.
     pub keymap: Option<String>,
 }
@@ -63,14 +71,21 @@ pub(super) fn graphics(device: Node<'_, '_>) -> Graphics {
     }
     let autoport = device.attribute("autoport") == Some("yes");
     let now: Vec<u16> = ["port", "tlsPort", "websocket"].into_iter().filter_map(port).collect();
-    let unlistened = ["socket", "none"].iter().any(|kind| listens.iter().any(|l| l.attribute("type") == Some(kind)));
+    let is = |kind: &str| listens.iter().any(|listen| listen.attribute("type") == Some(kind));
+    let secure = |name: &str, node: Node<'_, '_>| node.attribute(name) == Some("secure");
+    let channels = device.children().filter(|channel| xml::is(*channel, "channel"));
+    let tls_port = (device.attribute("autoport") != Some("yes")).then(|| port("tlsPort")).flatten();
     Graphics {
         kind: device.attribute("type").unwrap_or_default().to_owned(),
         addresses,
         networks,
         ports: if autoport { Vec::new() } else { now.clone() },
         taken: now,
-        autoport: autoport && !unlistened,
+        autoport: autoport && !is("socket") && !is("none"),
+        socket: is("socket"),
+        wants_tls: tls_port.is_some()
+            || secure("defaultMode", device)
+            || channels.into_iter().any(|channel| secure("mode", channel)),
         keymap: device.attribute("keymap").map(str::to_owned),
     }
 }
@@ -84,6 +99,8 @@ pub(super) fn interface(device: Node<'_, '_>, kind: &str) -> Vec<Endpoint> {
         is_tcp,
         host: Some(node.attribute("address").unwrap_or("0.0.0.0").to_owned()),
         port: node.attribute("port").and_then(|port| port.parse().ok()),
+        may_encrypt: false,
+        tls: None,
     };
     match kind {
         "server" => vec![end(source, true, true)],
@@ -106,6 +123,8 @@ pub(super) fn character(device: Node<'_, '_>, what: &str, kind: &str) -> Vec<End
             is_tcp: kind == "tcp",
             host: source.attribute("host").map(str::to_owned),
             port: source.attribute("service").and_then(|port| port.parse().ok()),
+            may_encrypt: kind == "tcp",
+            tls: source.attribute("tls").map(|tls| tls == "yes"),
         })
         .collect()
 }

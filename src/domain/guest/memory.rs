@@ -45,6 +45,12 @@ pub(super) fn parts(root: Node<'_, '_>) -> Vec<MemoryPart> {
     }
 }
 
+/// The size of the huge pages that a memory device is made of, and its own size, in bytes.
+pub(super) fn pages(device: Node<'_, '_>) -> Option<(u64, u64)> {
+    let page = xml::child(xml::child(device, "source")?, "pagesize").and_then(size)?;
+    Some((page, xml::child(xml::child(device, "target")?, "size").and_then(size)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,12 +51,16 @@ pub struct Guest {
     pub emulator_cpus: BTreeSet<u32>,
     /// Sizes of the huge pages it wants in bytes; 0 stands for the host's default size.
     pub hugepages: Vec<u64>,
+    /// Memory devices of huge pages: the size of these, and how much of it the device is, in bytes.
+    pub device_pages: Vec<(u64, u64)>,
     /// Whether all of its memory is taken when QEMU starts.
     pub preallocated: bool,
     /// `memtune`'s hard limit in bytes.
     pub hard_limit: Option<u64>,
     /// CPU.
     pub cpu: GuestCpu,
+    /// User and group of its process, where a static DAC label has them: `user:group`.
+    pub owner_label: Option<String>,
     /// `launchSecurity` type.
     pub launch_security: Option<String>,
     /// Disks.
@@ -126,6 +130,7 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         paths: paths::read(root),
         secrets: secrets(root),
         arguments: arguments::read(root),
+        owner_label: owner_label(root),
         launch_security: xml::attribute(root, "launchSecurity", "type"),
         ..Guest::default()
     };
@@ -163,6 +168,13 @@ fn preallocated(root: Node<'_, '_>) -> bool {
     immediate || xml::child(backing, "locked").is_some()
 }
 
+fn owner_label(root: Node<'_, '_>) -> Option<String> {
+    let is = |node: &Node<'_, '_>, name: &str, value: &str| node.attribute(name) == Some(value);
+    let labels = root.children().filter(|node| xml::is(*node, "seclabel"));
+    let mut own = labels.filter(|node| is(node, "model", "dac") && is(node, "type", "static"));
+    Some(xml::child(own.next()?, "label")?.text()?.trim().to_owned())
+}
+
 /// `<secret>` elements of disks, and the `secret` of a TPM's state.
 fn secrets(root: Node<'_, '_>) -> BTreeSet<String> {
     let secrets = root.descendants().filter(|node| xml::is(*node, "secret") || node.has_attribute("secret"));
@@ -191,6 +203,13 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
             let rom = xml::child(device, "rom");
             let own = rom.is_none_or(|rom| rom.attribute("enabled") != Some("no") && !rom.has_attribute("file"));
             guest.roms.extend(xml::attribute(device, "model", "type").filter(|_| own));
+            guest.paths.extend(xml::attribute(device, "filterref", "filter").map(|filter| HostPath {
+                path: format!("/etc/libvirt/nwfilter/{filter}.xml"),
+                what: "network filter".to_owned(),
+                need: Need::Exists,
+            }));
+            let model = xml::attribute(device, "model", "type");
+            guest.models.extend(model.map(|model| (name.to_owned(), model)));
             guest.endpoints.extend(endpoint::interface(device, &kind));
             guest.interfaces.push(nic::read(device, kind));
         }
@@ -218,6 +237,8 @@ fn add_device(guest: &mut Guest, device: Node<'_, '_>) {
         "smartcard" => {
             guest.models.insert((name.to_owned(), device.attribute("mode").unwrap_or_default().to_owned()));
         }
+        "sound" => guest.models.extend(model.map(|model| (name.to_owned(), model))),
+        "memory" => guest.device_pages.extend(memory::pages(device)),
         "redirdev" => {
             guest.models.insert((name.to_owned(), kind));
         }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::cpu_list::cpu_list;
 use super::sysfs::Tree;
-use super::{drivers, limits, mounts, network, qemu_conf};
+use super::{drivers, limits, mounts, network, qemu_conf, secrets};
 use crate::model::snapshot::Unknown;
 use crate::model::snapshot::host::{Cpu, Host, Iommu, NumaCell, VfioAlias};
 use crate::model::time::Timestamp;
@@ -41,6 +41,7 @@ pub(crate) fn read(tree: &Tree) -> Host {
     host.iommufd = Some(tree.has("sys/class/misc/iommu") || tree.has("sys/module/iommufd"));
     network::read(tree, &mut host);
     qemu_conf::read(tree, &mut host);
+    secrets::read(tree, &mut host);
     host.mounts = mounts::read(tree);
     host.guest_limits = limits::read(tree);
     host.vfio_drivers = tree.names("sys/bus/pci/drivers").into_iter().filter(|name| drivers::is_vfio(name)).collect();

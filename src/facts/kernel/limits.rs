@@ -49,7 +49,20 @@ pub(super) fn read(tree: &Tree) -> Option<GuestLimits> {
         Some(path) => cpus_of(&format!("{CGROUPS}/cpuset/{path}")),
         None => own("").and_then(|path| cpus_of(&format!("{CGROUPS}/{path}"))),
     };
-    Some(GuestLimits { memory, cpus, daemon_cpus })
+    // Where control groups are not mounted, as in some containers, the process itself tells.
+    let allowed = || {
+        let status = tree.word(&format!("proc/{pid}/status"))?;
+        status.lines().find_map(|line| Some(cpu_list(line.strip_prefix("Cpus_allowed_list:")?.trim())))
+    };
+    let (cpus, daemon_cpus) = (cpus.or_else(allowed), daemon_cpus.or_else(allowed));
+    let resources = tree.word(&format!("proc/{pid}/limits")).unwrap_or_default();
+    let address_space = ["Max address space", "Max data size"].iter().filter_map(|name| soft(&resources, name)).min();
+    Some(GuestLimits { memory, address_space, cpus, daemon_cpus })
+}
+
+/// The soft limit of a resource in `/proc/PID/limits`, which a guest's QEMU inherits; none where there is no limit.
+fn soft(limits: &str, name: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix(name)?.split_ascii_whitespace().next()?.parse().ok())
 }
 
 /// A group's folder and all above it.
@@ -84,7 +97,8 @@ mod tests {
             ("sys/fs/cgroup/system.slice/libvirtd.service/cpuset.cpus.effective", "0,2-3\n"),
         ];
         let expected = |memory, cpus: &[u32], own: &[u32]| {
-            Some(GuestLimits { memory, cpus: Some(cpus.to_vec()), daemon_cpus: Some(own.to_vec()) })
+            let (cpus, daemon_cpus) = (Some(cpus.to_vec()), Some(own.to_vec()));
+            Some(GuestLimits { memory, cpus, daemon_cpus, ..GuestLimits::default() })
         };
         assert_eq!(limits(&second), expected(Some(1_000_000), &[0, 2, 3], &[0, 2, 3]));
         // Guests are in a slice of their own.
@@ -93,6 +107,14 @@ mod tests {
             ("sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "0-1\n"),
         ];
         assert_eq!(limits(&[&second[..], &slice].concat()), expected(None, &[0, 1], &[0, 2, 3]));
+        let bounded = (
+            "proc/7/limits",
+            "Limit                     Soft Limit           Hard Limit           Units\n\
+             Max data size             unlimited            unlimited            bytes\n\
+             Max address space         900000000            unlimited            bytes\n",
+        );
+        let found = limits(&[&second[..], &[bounded]].concat()).unwrap();
+        assert_eq!(found.address_space, Some(900_000_000));
         let first = [
             pid,
             ("proc/7/cgroup", "3:memory:/tt\n2:cpu,cpuset:/\n0::/\n"),
@@ -101,6 +123,8 @@ mod tests {
             ("sys/fs/cgroup/cpuset/cpuset.effective_cpus", "0\n"),
         ];
         assert_eq!(limits(&first), expected(Some(600), &[0], &[0]));
+        let unmounted = [pid, ("proc/7/cgroup", "0::/x\n"), ("proc/7/status", "Name: x\nCpus_allowed_list:\t0,2\n")];
+        assert_eq!(limits(&unmounted).unwrap().daemon_cpus, Some(vec![0, 2]));
         assert_eq!(limits(&[("proc/7/cgroup", "0::/\n")]), None, "no daemon");
     }
 }

@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::qcow2;
 use crate::model::snapshot::host::{PathDetails, PathKind};
 
 /// No guest uses more files.
@@ -58,10 +59,19 @@ pub(crate) struct Found {
 pub(crate) fn look<P: AsRef<str>>(root: &Path, paths: &[P]) -> Found {
     let mut found = Found::default();
     let Ok(tree) = Tree::open(root) else { return found };
-    for path in paths.iter().map(AsRef::as_ref).filter(|path| path.starts_with('/')).take(MOST_PATHS) {
-        if let Some((kind, details)) = tree.look(Path::new(path)) {
-            found.paths.insert(path.to_owned(), kind);
-            found.details.insert(path.to_owned(), details);
+    let asked = paths.iter().map(AsRef::as_ref).filter(|path| path.starts_with('/')).take(MOST_PATHS);
+    let mut files = Vec::new();
+    for path in asked {
+        let Some((kind, details)) = tree.look(Path::new(path)) else { continue };
+        files.extend(details.data_file.clone());
+        found.paths.insert(path.to_owned(), kind);
+        found.details.insert(path.to_owned(), details);
+    }
+    // What images name is known only now.
+    for path in files.into_iter().take(MOST_PATHS) {
+        if let Some((kind, details)) = tree.look(Path::new(&path)) {
+            found.paths.insert(path.clone(), kind);
+            found.details.insert(path, details);
         }
     }
     found
@@ -81,7 +91,12 @@ impl Tree {
 
     fn look(&self, path: &Path) -> Option<(PathKind, PathDetails)> {
         match self.at(path, OFlags::PATH) {
-            Ok(file) => self.describe(&file),
+            Ok(file) => {
+                let (kind, mut details) = self.describe(&file)?;
+                let may_be_image = kind == PathKind::File || details.device.as_deref() == Some("block");
+                details.data_file = may_be_image.then(|| self.data_file(path)).flatten();
+                Some((kind, details))
+            }
             Err(Errno::NOENT | Errno::NOTDIR) => match self.at(path.parent()?, OFlags::PATH) {
                 Ok(folder) => Some((PathKind::Absent, PathDetails { device: None, size: None, ..space(&folder) })),
                 Err(Errno::NOENT | Errno::NOTDIR) => Some((PathKind::Nowhere, PathDetails::default())),
@@ -115,6 +130,16 @@ impl Tree {
                 (PathKind::Special, PathDetails { device: Some(word.to_owned()), ..details })
             }
         })
+    }
+
+    /// The file that holds the data of the image at `path`, by its full name.
+    fn data_file(&self, path: &Path) -> Option<String> {
+        let file = std::fs::File::from(self.at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).ok()?);
+        let mut header = Vec::new();
+        file.take(u64::try_from(qcow2::HEADER).ok()?).read_to_end(&mut header).ok()?;
+        let name = qcow2::data_file(&header)?;
+        let name = name.strip_prefix("file:").unwrap_or(&name);
+        Some(path.parent()?.join(name).to_string_lossy().into_owned())
     }
 
     /// Size and identity of a block device, as sysfs tells them by its numbers.

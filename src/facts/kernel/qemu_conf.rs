@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::sysfs::Tree;
 use crate::model::snapshot::Unknown;
-use crate::model::snapshot::host::Host;
+use crate::model::snapshot::host::{Host, ServerSettings};
 
 const FILE: &str = "etc/libvirt/qemu.conf";
 const MOST_BYTES: usize = 1 << 20;
@@ -14,6 +14,15 @@ const PORTS: (u16, u16) = (49152, 49215);
 
 /// libvirt's own default of the ports for consoles.
 const DISPLAY_PORTS: (u16, u16) = (5900, 65535);
+
+/// What QEMU may encrypt: the word in `NAME_tls`, the folder of its own certificates where it exists, and the files in it without
+/// which QEMU does not start.
+const ENCRYPTED: &[(&str, &str, &[&str])] = &[
+    ("vnc", "etc/pki/libvirt-vnc", &["ca-cert.pem", "server-cert.pem", "server-key.pem"]),
+    ("spice", "etc/pki/libvirt-spice", &["ca-cert.pem", "server-cert.pem", "server-key.pem"]),
+    ("chardev", "etc/pki/libvirt-chardev", &["ca-cert.pem", "server-cert.pem", "server-key.pem"]),
+    ("nbd", "etc/pki/libvirt-nbd", &["ca-cert.pem"]),
+];
 
 /// Reads the settings that decide on migrations. Without the file they are unknown: a modular libvirt may keep them elsewhere.
 pub(super) fn read(tree: &Tree, host: &mut Host) {
@@ -28,7 +37,7 @@ pub(super) fn read(tree: &Tree, host: &mut Host) {
         }
         Err(error) => format!("{FILE} cannot be read: {error}"),
     };
-    for fact in ["lock_manager", "migration.tls", "migration.tls_force"] {
+    for fact in ["lock_manager", "migration.tls", "migration.tls_force", "servers"] {
         host.unknown.push(Unknown::new(fact, &why));
     }
 }
@@ -43,13 +52,24 @@ fn apply(tree: &Tree, host: &mut Host, settings: &BTreeMap<&str, String>) {
     host.migration.ports = Some((port("migration_port_min", PORTS.0), port("migration_port_max", PORTS.1)));
     let display = ("remote_display_port_min", "remote_display_port_max");
     host.display_ports = Some((port(display.0, DISPLAY_PORTS.0), port(display.1, DISPLAY_PORTS.1)));
-    host.migration.tls_force = Some(text("migrate_tls_force").as_deref() == Some("1"));
-    let folder = text("migrate_tls_x509_cert_dir")
-        .or_else(|| text("default_tls_x509_cert_dir"))
-        .unwrap_or_else(|| "/etc/pki/qemu".to_owned());
-    let folder = folder.trim_start_matches('/');
-    let has = |name: &str| tree.has(&format!("{folder}/{name}"));
-    host.migration.tls = Some(has("ca-cert.pem") && has("server-cert.pem"));
+    let is_on = |key: &str| text(key).as_deref() == Some("1");
+    let has = |use_: &str, own: &str, files: &[&str]| {
+        let folder = text(&format!("{use_}_tls_x509_cert_dir"))
+            .or_else(|| tree.has(own).then(|| own.to_owned()))
+            .or_else(|| text("default_tls_x509_cert_dir"))
+            .unwrap_or_else(|| "/etc/pki/qemu".to_owned());
+        files.iter().all(|file| tree.has(&format!("{}/{file}", folder.trim_start_matches('/'))))
+    };
+    host.migration.tls_force = Some(is_on("migrate_tls_force"));
+    host.migration.tls = Some(has("migrate", "etc/pki/libvirt-migrate", &["ca-cert.pem", "server-cert.pem"]));
+    let encrypted = ENCRYPTED.iter().filter(|(use_, ..)| is_on(&format!("{use_}_tls")));
+    let listen = |key: &str| text(key).unwrap_or_else(|| "127.0.0.1".to_owned());
+    host.servers = Some(ServerSettings {
+        vnc_listen: listen("vnc_listen"),
+        spice_listen: listen("spice_listen"),
+        vnc_sockets: is_on("vnc_auto_unix_socket"),
+        tls: encrypted.map(|(use_, own, files)| ((*use_).to_owned(), has(use_, own, files))).collect(),
+    });
 }
 
 /// `key = value` with quoted text or a number; `#` begins a comment. Lists, which span lines, are left out.

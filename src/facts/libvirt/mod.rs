@@ -218,7 +218,11 @@ fn ask_qemu(found: &mut Domain, daemon: &dyn Hypervisor) {
     }
 }
 
-/// Devices of a QEMU by name that a definition does not have. libvirt names each of its own after its alias.
+/// Devices that libvirt makes of elements without an alias: `<genid>`.
+const UNNAMED: &[&str] = &["vmgenid0"];
+
+/// Devices of a QEMU by name that a definition does not have. libvirt names each of its own after its alias; those of QEMU
+/// arguments have the names that they are given there.
 fn foreign(devices: &[Value], xml: &str) -> Vec<String> {
     let Ok(document) = Document::parse(xml) else { return Vec::new() };
     let aliases: Vec<_> = document
@@ -226,9 +230,24 @@ fn foreign(devices: &[Value], xml: &str) -> Vec<String> {
         .filter(|node| node.has_tag_name("alias"))
         .filter_map(|node| node.attribute("name"))
         .collect();
+    let arguments: Vec<_> = document
+        .descendants()
+        .filter(|node| node.tag_name().name() == "arg")
+        .filter_map(|node| node.attribute("value"))
+        .collect();
+    let is_argument = |name: &str| {
+        let json = format!("\"id\":\"{name}\"");
+        arguments.iter().any(|value| {
+            value.split(',').any(|part| part.strip_prefix("id=") == Some(name))
+                || value.replace(' ', "").contains(&json)
+        })
+    };
     let is_device = |device: &&Value| device["type"].as_str().is_some_and(|kind| kind.starts_with("child<"));
     // Some of libvirt's devices are several of QEMU's: `usb-disk6` and `usb-disk6-storage`.
-    let is_known = |name: &str| aliases.iter().any(|alias| name == *alias || name.starts_with(&format!("{alias}-")));
+    let is_known = |name: &str| {
+        let is_alias = |alias: &&str| name == *alias || name.starts_with(&format!("{alias}-"));
+        UNNAMED.contains(&name) || aliases.iter().any(is_alias) || is_argument(name)
+    };
     let names = devices.iter().filter(is_device).filter_map(|device| device["name"].as_str());
     names.filter(|name| !is_known(name)).map(str::to_owned).collect()
 }
@@ -383,5 +402,18 @@ mod tests {
         assign(&mut devices, &[vm, other]);
         let used: Vec<usize> = devices.iter().map(|d| d.used_by.as_ref().unwrap().len()).collect();
         assert_eq!(used, [1, 1, 0, 1]);
+    }
+
+    #[test]
+    fn what_travels_with_the_definition_is_not_foreign() {
+        let devices: Vec<Value> = ["net0", "usb-disk6-storage", "vmgenid0", "own", "quoted", "late"]
+            .map(|name| serde_json::json!({"name": name, "type": "child<x>"}))
+            .into();
+        let xml = "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><devices>\
+                   <interface><alias name='net0'/></interface><disk><alias name='usb-disk6'/></disk></devices>\
+                   <qemu:commandline><qemu:arg value='-device'/><qemu:arg value='edu,id=own'/>\
+                   <qemu:arg value='{&quot;driver&quot;:&quot;edu&quot;, &quot;id&quot;: &quot;quoted&quot;}'/>\
+                   </qemu:commandline></domain>";
+        assert_eq!(foreign(&devices, xml), ["late"]);
     }
 }

@@ -39,10 +39,16 @@ pub(crate) fn add<'a>(
 fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
     let mut paths = BTreeSet::new();
     for guest in guests.into_iter().filter_map(|domain| guest::read(domain.xml.as_deref()?).ok()) {
-        let local = |kind: &str| matches!(kind, "file" | "block" | "dir");
+        let local = |kind: &str| matches!(kind, "file" | "block" | "dir" | "vhostuser" | "vhostvdpa");
         for disk in &guest.disks {
             paths.extend(disk.source.clone().filter(|_| local(&disk.kind)));
-            paths.extend(disk.backing.iter().filter(|image| local(&image.kind)).map(|image| image.source.clone()));
+            paths.extend(
+                disk.backing
+                    .iter()
+                    .chain(&disk.data)
+                    .filter(|image| local(&image.kind))
+                    .map(|image| image.source.clone()),
+            );
             paths.extend(disk.servers.iter().filter_map(|server| server.socket.clone()));
         }
         for path in guest.paths.clone() {

@@ -84,6 +84,9 @@ pub struct Host {
     /// Ports among which libvirt chooses one for a console.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_ports: Option<(u16, u16)>,
+    /// What qemu.conf says of the servers that QEMU opens for a guest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub servers: Option<ServerSettings>,
     /// Addresses and UDP ports that somebody has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub udp: Option<Vec<SocketAddr>>,
@@ -102,6 +105,9 @@ pub struct Host {
     pub pools: Option<Vec<String>>,
     /// UUIDs and usages of the secrets that libvirt keeps.
     pub secrets: Option<Vec<String>>,
+    /// Whether those that libvirt keeps in files have a value, by UUID and usage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_values: Option<BTreeMap<String, bool>>,
     /// Paths of volumes that were asked for, by `POOL/VOLUME`; none where the pool does not have it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, Option<String>>,
@@ -171,12 +177,31 @@ pub struct VfioAlias {
     pub module: String,
 }
 
+/// What qemu.conf says of the servers that QEMU opens for a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerSettings {
+    /// Where VNC servers listen whose guests do not say it.
+    pub vnc_listen: String,
+    /// The same of SPICE servers.
+    pub spice_listen: String,
+    /// Whether such VNC servers get a socket instead of a port.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub vnc_sockets: bool,
+    /// What QEMU encrypts (`vnc`, `spice`, `chardev`, `nbd`), and whether its certificates are in place.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tls: BTreeMap<String, bool>,
+}
+
 /// What control groups leave to guests.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GuestLimits {
     /// Bytes of memory, for all of them together; none: no limit.
     pub memory: Option<u64>,
+    /// Bytes that each process may map (`RLIMIT_AS` and `RLIMIT_DATA` of libvirt's daemon); none: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_space: Option<u64>,
     /// CPUs; none: not known.
     pub cpus: Option<Vec<u32>>,
     /// CPUs of libvirt's daemon, in whose group a guest's emulator begins; none: not known.
@@ -273,6 +298,9 @@ pub struct PathDetails {
     pub size: Option<u64>,
     /// Which block device it is on any host: the WWID of a disk, the UUID of a device-mapper volume.
     pub identity: Option<String>,
+    /// The file that holds the data of an image, which the image names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_file: Option<String>,
     /// Whether a file may be executed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,

@@ -12,9 +12,9 @@ check! {
     /// A migration moves memory and devices; disks, with every image of their backing chains, must be reachable from both
     /// hosts by the same path, or be copied. libvirt looks at the source's file system before it starts ("Migration without
     /// shared storage is unsafe"): nfs, cifs, ceph, glusterfs, gfs2, ocfs2 and a few others count as shared. It does not
-    /// look at backing images: with another image of that name on the destination the guest goes on with other data. pvm
-    /// compares what is mounted there on both hosts, and whether it may be written. A block device is the same when its name
-    /// tells which one it is (/dev/disk/by-id, multipath by WWID), or its WWID or device-mapper UUID on both hosts.
+    /// look at backing images, nor at the file that holds the data of a qcow2 image apart from it: with another one of that
+    /// name on the destination the guest goes on with other data. pvm compares what is mounted there on both hosts, and
+    /// whether it may be written. A block device is the same when its name tells which one it is (/dev/disk/by-id, multipath by WWID), or its WWID or device-mapper UUID on both hosts.
     /// Of a guest that Nova moves, Nova copies what lies in the folder of its instances.
     /// # Check by hand
     /// On both hosts: findmnt -T PATH; for a block device ls -l /dev/disk/by-id; qemu-img info --backing-chain PATH.
@@ -42,8 +42,17 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         if written && !disk.transient {
             verdicts.extend(storage(instance, disk, &disk.kind, path, true));
         }
+        let named = disk.data.iter().map(|image| (image.kind.as_str(), image.source.as_str()));
+        let written_as = |image: &str| data_file(instance, image).map(|data| ("file", data));
+        let unnamed =
+            written_as(path).into_iter().filter(|(_, data)| disk.data.iter().all(|named| named.source != *data));
+        for (kind, data) in named.chain(unnamed) {
+            verdicts.extend(storage(instance, disk, kind, data, written).map(beside_its_image));
+        }
         for Image { kind, source } in &disk.backing {
             verdicts.extend(storage(instance, disk, kind, source, false));
+            let data = written_as(source).and_then(|(kind, data)| storage(instance, disk, kind, data, false));
+            verdicts.extend(data.map(beside_its_image));
         }
         verdicts.extend(servers(instance, disk));
     }
@@ -51,6 +60,20 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// The file that holds the data of a qcow2 image, which the image itself names.
+fn data_file<'a>(instance: &Instance<'a>, image: &str) -> Option<&'a str> {
+    [instance.source(), instance.destination()]
+        .into_iter()
+        .find_map(|host| host.path_details.get(image)?.data_file.as_deref())
+}
+
+/// Copying a disk does not bring it.
+fn beside_its_image(verdict: Verdict) -> Verdict {
+    verdict.remedy(
+        "the data file on the storage of its image, by the same path on both hosts: qemu-img info IMAGE names it",
+    )
 }
 
 /// libvirt refuses it, as it would a disk of the host.
@@ -66,8 +89,15 @@ fn storage(instance: &Instance<'_>, disk: &Disk, kind: &str, path: &str, written
     let label =
         if written { format!("disk {}", disk.target) } else { format!("the backing chain of disk {}", disk.target) };
     let kind_there = destination.paths.get(path).copied();
-    if matches!(kind_there, Some(PathKind::Absent | PathKind::Nowhere)) && matches!(kind, "file" | "block" | "dir") {
-        return Some(Verdict::fail(format!("{} lacks {path} of {label}", name(destination))).remedy(copies));
+    if matches!(kind_there, Some(PathKind::Absent | PathKind::Nowhere)) {
+        let lacking = Verdict::fail(format!("{} lacks {path} of {label}", name(destination)));
+        match kind {
+            "file" | "block" | "dir" => return Some(lacking.remedy(copies)),
+            "vhostuser" | "vhostvdpa" => {
+                return Some(lacking.remedy("start what serves the disk there, by the same path"));
+            }
+            _ => {}
+        }
     }
     match kind {
         "network" => None,

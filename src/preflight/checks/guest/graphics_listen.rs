@@ -10,7 +10,8 @@ check! {
     ///
     /// # Meaning
     /// A VNC or SPICE server, or a serial port over TCP, that is bound to an address of one host cannot start on another.
-    /// Addresses such as 0.0.0.0 and 127.0.0.1 exist everywhere; a listen network is resolved anew. A port that the
+    /// Addresses such as 0.0.0.0 and 127.0.0.1 exist everywhere; a listen network is resolved anew. A console whose
+    /// definition names no address gets the destination's vnc_listen or spice_listen of qemu.conf. A port that the
     /// definition fixes must not be in use by another guest there. A device that connects to a loopback address finds the
     /// destination's own.
     /// # Check by hand
@@ -22,10 +23,8 @@ check! {
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for graphics in &instance.guest.graphics {
-        for address in &graphics.addresses {
-            verdicts.extend(address_there(instance, "a graphics server", address));
-        }
+    for (at, graphics) in instance.guest.graphics.iter().enumerate() {
+        verdicts.extend(console_address(instance, at, graphics));
         verdicts.extend(graphics.networks.iter().filter_map(|network| network_there(instance, network)));
         verdicts.extend(ports_free(instance, graphics));
         let addresses: Vec<&str> = graphics.addresses.iter().map(String::as_str).collect();
@@ -72,6 +71,67 @@ fn display_port(instance: &Instance<'_>) -> Option<Verdict> {
         Verdict::fail(format!("of the ports for consoles on {}, {first} to {last}, {left} are left", name(host)))
             .remedy(format!("remote_display_port_max in qemu.conf of {}, or ss -ltnp there", name(host)))
     })
+}
+
+/// Where a console will listen: as its definition says, or as the destination's qemu.conf does.
+fn console_address(instance: &Instance<'_>, at: usize, graphics: &Graphics) -> Vec<Verdict> {
+    let there = |address: &str| address_there(instance, "a graphics server", address);
+    let kept = || graphics.addresses.iter().filter_map(|address| there(address)).collect::<Vec<_>>();
+    let is_open = graphics.networks.is_empty() && (graphics.socket || !graphics.addresses.is_empty());
+    let by_default = if is_open { listens_by_default(instance, at, graphics) } else { Some(false) };
+    if by_default == Some(false) {
+        return kept();
+    }
+    let host = instance.destination();
+    let Some(settings) = &host.servers else {
+        return vec![missing(host, "servers", "where its consoles listen")];
+    };
+    let own = match graphics.kind.as_str() {
+        "vnc" if settings.vnc_sockets => return Vec::new(),
+        "vnc" => &settings.vnc_listen,
+        _ => &settings.spice_listen,
+    };
+    let mut verdicts: Vec<_> = there(own).into_iter().collect();
+    if by_default.is_none() && verdicts != kept() {
+        return vec![
+            Verdict::unknown(format!(
+                "whether a graphics server listens on {} by its definition, or on {own} of {}, is not known",
+                graphics.addresses.join(", "),
+                name(host)
+            ))
+            .remedy(format!("virsh dumpxml --migratable {}, element graphics", quoted(&instance.domain.name))),
+        ];
+    }
+    let is_private = graphics.socket || graphics.addresses.iter().all(|address| is_loopback(address));
+    if verdicts.is_empty() && is_private && !is_loopback(own) {
+        verdicts.push(
+            Verdict::fail(format!("the console listens on {own} of {}, and only locally here", name(host)))
+                .weighing(Severity::Warning)
+                .remedy(format!("vnc_listen or spice_listen in qemu.conf of {}", name(host))),
+        );
+    }
+    verdicts
+}
+
+/// Whether a console listens where qemu.conf says, for its definition does not: what the running guest shows may be either.
+fn listens_by_default(instance: &Instance<'_>, at: usize, graphics: &Graphics) -> Option<bool> {
+    let here = instance.source().servers.as_ref();
+    let (default, sockets) = match graphics.kind.as_str() {
+        "vnc" => (here.map(|own| own.vnc_listen.as_str()), here.map(|own| own.vnc_sockets)),
+        "spice" => (here.map(|own| own.spice_listen.as_str()), Some(false)),
+        _ => return Some(false),
+    };
+    let may_be = match default {
+        Some(_) if graphics.socket => sockets == Some(true),
+        Some(default) => graphics.addresses.iter().all(|address| address == default),
+        None => true,
+    };
+    if !may_be {
+        return Some(false);
+    }
+    let definition = guest::read(instance.domain.inactive_xml.as_deref()?).ok()?;
+    let same = definition.graphics.get(at).filter(|same| same.kind == graphics.kind)?;
+    Some(same.addresses.is_empty() && same.networks.is_empty() && !same.socket)
 }
 
 fn address_there(instance: &Instance<'_>, what: &str, address: &str) -> Option<Verdict> {

@@ -38,6 +38,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let Some(free) = free else { return vec![missing(host, "memory_free", "its free memory")] };
     let cells = cells.unwrap_or_default();
     let limit = host.guest_limits.as_ref().and_then(|limits| limits.memory).filter(|limit| *limit < whole);
+    if let Some(verdict) = unmappable(instance, whole) {
+        return vec![verdict];
+    }
     let trouble = if let Some(limit) = limit {
         Some(format!(
             "the control group of guests on {} is limited to {}, the guest needs {}",
@@ -65,6 +68,27 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         Some(why) => Verdict::fail(why).weighing(Severity::Warning),
     };
     vec![verdict.facts(&bytes(whole), &bytes(free))]
+}
+
+/// What QEMU maps besides the guest's memory: its program and stacks, and for emulated CPUs the code that it makes.
+const OWN: u64 = 256 << 20;
+const OWN_EMULATED: u64 = 1280 << 20;
+
+/// A limit of what a process may map, which is below the guest's memory and QEMU itself.
+fn unmappable(instance: &Instance<'_>, memory: u64) -> Option<Verdict> {
+    let host = instance.destination();
+    let limit = host.guest_limits.as_ref()?.address_space?;
+    let own = if instance.guest.virt_type == "qemu" { OWN_EMULATED } else { OWN };
+    let wanted = memory.saturating_add(own);
+    (limit < wanted).then(|| {
+        Verdict::fail(format!(
+            "libvirt's processes on {} may map {} each, QEMU with this guest needs some {}",
+            name(host),
+            bytes(limit),
+            bytes(wanted)
+        ))
+        .remedy(format!("LimitAS and LimitDATA of libvirt's service on {}", name(host)))
+    })
 }
 
 /// Whether each part finds its memory on the nodes it is bound to while the others find theirs.

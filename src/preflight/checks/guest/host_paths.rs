@@ -10,10 +10,11 @@ check! {
     ///
     /// # Meaning
     /// QEMU on the destination is started with the same emulator, firmware, kernel, option ROMs, logs, sockets and devices,
-    /// by the same paths. What libvirt or QEMU make themselves (logs, listening sockets, firmware variables) needs a folder
-    /// that can be written; all else must exist, and memory devices and option ROMs must have the same size. pvm looks at
-    /// every path in the guest's definition, whatever the element, and at those in QEMU arguments. Of a guest that Nova
-    /// moves, Nova brings what lies in the folder of its instances.
+    /// by the same paths, and libvirt looks for the same network filters, each of which is a file. What libvirt or QEMU make
+    /// themselves (logs, listening sockets, firmware variables) needs a folder that can be written; all else must exist, and
+    /// memory devices and option ROMs must have the same size. pvm looks at every path in the guest's definition, whatever
+    /// the element, and at those in QEMU arguments. Of a guest that Nova moves, Nova brings what lies in the folder of its
+    /// instances.
     /// # Check by hand
     /// On the destination: ls -ld PATH.
     /// # Fix

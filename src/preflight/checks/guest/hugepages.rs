@@ -1,13 +1,17 @@
 //! The destination has the huge pages.
 
+use std::collections::BTreeMap;
+
 use super::prelude::*;
+use crate::domain::guest::Guest;
 use crate::model::snapshot::Host;
 
 check! {
     /// The destination has too few free huge pages of the guest's size.
     ///
     /// # Meaning
-    /// Huge pages are reserved at boot or by the administrator; the guest needs pages of its size, on its NUMA nodes.
+    /// Huge pages are reserved at boot or by the administrator; the guest needs pages of its size, on its NUMA nodes, for its
+    /// memory and for memory devices that name a page size.
     /// # Check by hand
     /// cat /sys/devices/system/node/node*/hugepages/*/free_hugepages.
     /// # Fix
@@ -17,19 +21,18 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let (Some(wanted), [first, ..]) = (instance.guest.memory, instance.guest.hugepages.as_slice()) else {
+    let wanted = wanted(instance.guest);
+    if wanted.is_empty() {
         return Vec::new();
-    };
+    }
     let host = instance.destination();
     let Some(cells) = &host.numa_cells else { return vec![missing(host, "numa_cells", "its huge pages")] };
     let nodes = &instance.guest.nodes;
-    let free: u64 = cells
-        .iter()
-        .filter(|cell| nodes.is_empty() || nodes.contains(&cell.id))
-        .flat_map(|cell| &cell.hugepages)
-        .filter(|(size, _)| *first == 0 || *size == first)
-        .map(|(size, count)| size.saturating_mul(*count))
-        .fold(0, u64::saturating_add);
+    let free = |page: u64| {
+        let cells = cells.iter().filter(|cell| nodes.is_empty() || nodes.contains(&cell.id));
+        let pages = cells.flat_map(|cell| &cell.hugepages).filter(|(size, _)| page == 0 || **size == page);
+        pages.map(|(size, count)| size.saturating_mul(*count)).fold(0, u64::saturating_add)
+    };
     // Every host with huge pages for guests has them mounted; an older snapshot of either host does not say so.
     let mounted = |host: &Host| host.mounts.iter().flatten().any(|mount| mount.fs == "hugetlbfs");
     if mounted(instance.source()) && host.mounts.is_some() && !mounted(host) {
@@ -39,14 +42,28 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             name(host)
         ))];
     }
-    vec![if free < wanted {
+    let short = wanted.into_iter().find(|(page, wanted)| free(*page) < *wanted);
+    vec![short.map_or_else(Verdict::pass, |(page, wanted)| {
         Verdict::fail(format!(
             "{} has {} in free huge pages, the guest needs {}",
             name(host),
-            bytes(free),
+            bytes(free(page)),
             bytes(wanted)
         ))
-    } else {
-        Verdict::pass()
-    }]
+    })]
+}
+
+/// How much the guest wants of each size of pages, in bytes; 0 stands for the host's default size.
+fn wanted(guest: &Guest) -> BTreeMap<u64, u64> {
+    let mut wanted = BTreeMap::new();
+    for (page, bytes) in &guest.device_pages {
+        let sum: &mut u64 = wanted.entry(*page).or_default();
+        *sum = sum.saturating_add(*bytes);
+    }
+    let of_devices = wanted.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+    if let (Some(memory), Some(page)) = (guest.memory, guest.hugepages.first()) {
+        let sum = wanted.entry(*page).or_default();
+        *sum = sum.saturating_add(memory.saturating_sub(of_devices));
+    }
+    wanted
 }

@@ -1,0 +1,100 @@
+//! What QEMU encrypts there, it can.
+
+use super::prelude::*;
+use crate::model::snapshot::Host;
+
+check! {
+    /// QEMU of the destination would encrypt a console, a device or a disk, and cannot.
+    ///
+    /// # Meaning
+    /// vnc_tls, spice_tls, chardev_tls and nbd_tls in qemu.conf are each host's own, and decide when a guest arrives: a
+    /// console, a TCP device or an NBD disk is encrypted there, even if it is not on the source. Without certificates
+    /// QEMU does not start. An NBD server that talks plainly to the source may not talk TLS to the destination. A guest
+    /// that fixes a TLS port for SPICE needs spice_tls.
+    /// # Check by hand
+    /// On the destination: grep tls /etc/libvirt/qemu.conf; ls /etc/pki/qemu, or the folder of its *_tls_x509_cert_dir.
+    /// # Fix
+    /// Put ca-cert.pem, server-cert.pem and server-key.pem into that folder, or set the option to the source's value.
+    "server-tls": Error, Instance(run), rechecked
+}
+
+/// Something that QEMU may encrypt: what it is, the word in `NAME_tls`, whether the definition settles it.
+struct Subject {
+    what: String,
+    option: &'static str,
+    own: Option<bool>,
+}
+
+fn run(instance: &Instance<'_>) -> Vec<Verdict> {
+    let (source, host) = (instance.source(), instance.destination());
+    let subjects = subjects(instance);
+    if subjects.is_empty() {
+        return Vec::new();
+    }
+    let Some(there) = &host.servers else { return vec![missing(host, "servers", "what its QEMU encrypts")] };
+    let here = source.servers.as_ref();
+    let mut verdicts: Vec<Verdict> = subjects
+        .iter()
+        .filter(|subject| subject.own != Some(false))
+        .filter_map(|subject| {
+            let Subject { what, option, own } = subject;
+            match there.tls.get(*option) {
+                Some(false) => Some(
+                    Verdict::fail(format!(
+                        "QEMU of {} encrypts {what}, and its certificates are not there",
+                        name(host)
+                    ))
+                    .remedy(certificates(host, option)),
+                ),
+                None if *own == Some(true) && *option == "spice" => Some(
+                    Verdict::fail(format!("{what} has a TLS port, and spice_tls is off on {}", name(host)))
+                        .remedy(format!("spice_tls = 1 in qemu.conf of {}", name(host))),
+                ),
+                // The definition of the source's making says nothing of what its own qemu.conf decided.
+                at_all if *option == "nbd" && *own != Some(true) => {
+                    let differs = here.is_none_or(|here| here.tls.contains_key("nbd") != at_all.is_some());
+                    differs.then(|| {
+                        Verdict::unknown(format!(
+                            "nbd_tls differs between the hosts: the server of {what} may not take both"
+                        ))
+                        .remedy("the same nbd_tls in both qemu.conf")
+                    })
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    verdicts.dedup();
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::pass());
+    }
+    verdicts
+}
+
+fn certificates(host: &Host, option: &str) -> String {
+    format!("on {}: ls /etc/pki/qemu; or {option}_tls = 0 in qemu.conf", name(host))
+}
+
+fn subjects(instance: &Instance<'_>) -> Vec<Subject> {
+    let guest = instance.guest;
+    let mut subjects = Vec::new();
+    for graphics in &guest.graphics {
+        let option = match graphics.kind.as_str() {
+            "vnc" => "vnc",
+            "spice" => "spice",
+            _ => continue,
+        };
+        subjects.push(Subject {
+            what: format!("the {} server", option.to_ascii_uppercase()),
+            option,
+            own: graphics.wants_tls.then_some(true),
+        });
+    }
+    for endpoint in guest.endpoints.iter().filter(|endpoint| endpoint.is_tcp && endpoint.may_encrypt) {
+        subjects.push(Subject { what: format!("the {}", endpoint.what), option: "chardev", own: endpoint.tls });
+    }
+    for disk in guest.disks.iter().filter(|disk| disk.protocol.as_deref() == Some("nbd")) {
+        subjects.push(Subject { what: format!("disk {}", disk.target), option: "nbd", own: disk.tls });
+    }
+    subjects
+}
