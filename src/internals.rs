@@ -39,7 +39,7 @@ pub mod facts {
         }
     }
     pub mod settings {
-        pub use crate::facts::settings::{Defaults, HostSettings, Settings};
+        pub use crate::facts::settings::{Defaults, GuestSettings, HostSettings, Settings};
     }
 }
 pub mod journal {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::migrate::parse_time;
 use super::verify::Since;
+use crate::model::time::duration;
 
 /// List the migrations that this machine's pvm has made, newest first.
 ///
@@ -20,6 +20,6 @@ pub(crate) struct History {
     #[arg(long, value_name = "TIME")]
     pub since: Option<Since>,
     /// Remove the journals of migrations that ended longer ago than this, like 90d; an unfinished one is never removed
-    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with_all = ["of", "since"])]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["of", "since"])]
     pub prune: Option<Duration>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::model::pci::PciAddress;
+use crate::model::time::duration;
 
 /// Migrate a running guest to DST, with rewritten XML.
 #[derive(Debug, Default, Args)]
@@ -68,7 +69,7 @@ pub(crate) struct Migrate {
     #[arg(help_heading = "Tuning", long, value_name = "TIME|auto", value_parser = parse_downtime)]
     pub max_downtime: Option<MaxDowntime>,
     /// Refuse a guest whose device state may pause it longer, like 2s; the downtime's limit is then never raised above it
-    #[arg(help_heading = "Tuning", long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(help_heading = "Tuning", long, value_name = "TIME", value_parser = duration)]
     pub max_pause: Option<Duration>,
     /// Maximum bandwidth per second, like 100MiB [default: no limit]
     #[arg(help_heading = "Tuning", long, value_name = "SIZE", value_parser = parse_bandwidth)]
@@ -77,7 +78,7 @@ pub(crate) struct Migrate {
     #[arg(help_heading = "Tuning", long, value_name = "SIZE", value_parser = parse_bandwidth)]
     pub switchover_bandwidth: Option<u64>,
     /// Abort and undo after this time, like 10m, except during switchover [default: no limit]
-    #[arg(help_heading = "Safety", long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(help_heading = "Safety", long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// Fail (exit code 5) when nothing proves that the device state was loaded on the destination
     #[arg(help_heading = "Safety", long)]
@@ -110,27 +111,7 @@ pub(crate) enum MaxDowntime {
 pub(crate) fn parse_downtime(text: &str) -> Result<MaxDowntime, String> {
     match text {
         "auto" => Ok(MaxDowntime::Auto),
-        time => parse_time(time).map(MaxDowntime::Limit).map_err(|why| format!("{why}, or auto")),
-    }
-}
-
-/// A time with its unit: `300ms`, `90s`, `10m`, `1h`, `7d`.
-pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("a time is a whole number with ms, s, m, h or d, like 300ms or 10m".into()),
-    };
-    let number: u64 = number.parse().map_err(|_| "a time begins with a whole number, like 300ms")?;
-    match number.checked_mul(milliseconds) {
-        None => Err("that is too long".into()),
-        Some(0) => Err("a limit of nothing is no limit: leave the option out".into()),
-        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+        time => duration(time).map(MaxDowntime::Limit).map_err(|why| format!("{why}, or auto")),
     }
 }
 
@@ -157,16 +138,16 @@ mod tests {
 
     #[test]
     fn times_and_sizes_have_units() {
-        assert_eq!(parse_time("300ms"), Ok(Duration::from_millis(300)));
-        assert_eq!(parse_time("10m"), Ok(Duration::from_secs(600)));
-        assert_eq!(parse_time("90d"), Ok(Duration::from_hours(90 * 24)));
+        assert_eq!(duration("300ms"), Ok(Duration::from_millis(300)));
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("90d"), Ok(Duration::from_hours(90 * 24)));
         assert_eq!(parse_downtime("auto"), Ok(MaxDowntime::Auto));
         assert_eq!(parse_downtime("1s"), Ok(MaxDowntime::Limit(Duration::from_secs(1))));
         assert!(parse_downtime("automatic").is_err());
         assert_eq!(parse_bandwidth("2GiB"), Ok(2048));
         assert_eq!(parse_bandwidth("1MiB/s"), Ok(1));
         for bad in ["", "10", "ms", "0s", "1.5s", "99999999999999999999h", "18446744073709551615h", "-1s"] {
-            assert!(parse_time(bad).is_err(), "{bad}");
+            assert!(duration(bad).is_err(), "{bad}");
         }
         for bad in ["", "10", "10MB", "0MiB", "18446744073709551615GiB"] {
             assert!(parse_bandwidth(bad).is_err(), "{bad}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::migrate::parse_time;
 use crate::model::pci::PciAddress;
+use crate::model::time::duration;
 
 /// Check whether guests can migrate from SRC to DST, every reason if not, and which devices they get.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct Preflight {
     #[arg(help_heading = "What", long, value_name = "ADDRESS")]
     pub replug: Vec<PciAddress>,
     /// Refuse a guest whose device state may pause it longer, as migrate does, like 2s
-    #[arg(help_heading = "What", long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(help_heading = "What", long, value_name = "TIME", value_parser = duration)]
     pub max_pause: Option<Duration>,
     /// What migrate --copy-storage would copy, of the one guest named
     #[arg(help_heading = "What", long, value_name = "DISK,…", value_delimiter = ',', requires = "instance")]

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::migrate::parse_time;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, duration};
 
 /// Check that the device state was loaded on the destination, after any migration.
 ///
@@ -43,7 +42,7 @@ impl FromStr for Since {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match (text.parse(), parse_time(text)) {
+        match (text.parse(), duration(text)) {
             (Ok(at), _) => Ok(Self::At(at)),
             (_, Ok(ago)) => Ok(Self::Ago(ago)),
             _ => Err("not a time (2026-11-23T06:24:00Z, or 10m ago: 10m)"),

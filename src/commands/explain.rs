@@ -8,11 +8,12 @@ use crate::model::finding::Rule;
 use crate::model::near_miss::near_miss;
 use crate::model::outcome::Outcome;
 use crate::output::text::folded;
-use crate::{facts, nova, preflight};
+use crate::{drain, facts, nova, preflight};
 
 /// Every rule pvm knows, by code: those of the rooms, of `migrate`, of the lints and of the checks.
 pub fn rules() -> Vec<&'static Rule> {
-    let declared = [nova::RULES, facts::RULES, &[migrate::RULES, migrate::REHEARSAL_RULES]].concat().concat();
+    let of_drain = drain::policies::RULES;
+    let declared = [nova::RULES, facts::RULES, &[migrate::RULES, migrate::REHEARSAL_RULES, of_drain]].concat().concat();
     let lints = nova::lints::LINTS.iter().map(|lint| lint.rule);
     let checks = preflight::checks().map(|check| &check.rule);
     let mut all: Vec<_> = declared.into_iter().chain(lints).chain(checks).collect();

@@ -1,5 +1,6 @@
 //! `pvm preflight --matrix`.
 
+use super::drain::cordon;
 use super::hosts::Hosts;
 use super::preflight::ask_about;
 use super::{Context, OrStop as _, Stop};
@@ -39,12 +40,15 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
         matrix::asked(host, &args.instance).into_iter().map(|at| host.domains[at].clone()).collect()
     };
     let guests: Vec<Domain> = fleet.iter().flat_map(|(_, answer)| answer.iter().flat_map(of)).collect();
+    let drains = cordon::drains(context);
     for (host, (_, answer)) in asked.iter().zip(&mut fleet) {
         if let Ok(snapshot) = answer {
             ask_about(snapshot, host, &hosts, context, &guests);
+            cordon::note(drains.as_ref(), &mut snapshot.host);
         }
     }
-    let matrix = matrix::matrix(&fleet, &args.instance, &Terms::default());
+    let terms = Terms { policies: hosts.options.settings.policies(), ..Terms::default() };
+    let matrix = matrix::matrix(&fleet, &args.instance, &terms);
     if matrix.rows.is_empty() && !args.instance.is_empty() {
         return Err(Stop::unknown(format!("no host has a domain {}", args.instance.join(", "))));
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::drain::cordon;
 use super::hosts::{Hosts, is_same};
+use super::migrate::parameters;
 use super::way::peer_to_peer;
 use super::{Context, OrStop as _, Stop, storage};
 use crate::cli::preflight::Preflight;
@@ -37,7 +39,9 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     let domains = named(&source, &args.instance)?;
     let guests: Vec<Domain> = preflight::guests(&source, domains.as_deref()).into_iter().cloned().collect();
     facts::remote::paths::add(&mut source, &asked[0], &hosts.options, &guests);
+    let max_pause = parameters::max_pause(args.max_pause, &hosts.options.settings.defaults)?;
     let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
+    let drains = cordon::drains(context);
     let (mut reports, mut unreachable) = (Vec::new(), Vec::new());
     let mut ways = Vec::new();
     for (Member { host: to, is_one_of_several }, destination) in to.iter().zip(snapshots) {
@@ -60,6 +64,7 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
             Some(_) | None => BTreeMap::new(),
         };
         ask_about(&mut destination, to, &hosts, context, &guests);
+        cordon::note(drains.as_ref(), &mut destination.host);
         if !guests.is_empty() {
             ask_the_way(context, &hosts, (&asked[0], &source), to, &mut destination);
         }
@@ -74,7 +79,7 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
                 stored: stored.as_deref(),
                 map: None,
             },
-            terms: Terms { copies, max_pause: args.max_pause, ..Terms::default() },
+            terms: Terms { copies, max_pause, policies: hosts.options.settings.policies(), ..Terms::default() },
             all: args.all || context.printer.verbose > 0,
             ..Question::default()
         };

@@ -74,6 +74,9 @@ pub struct Leaving {
     pub seconds: f64,
     /// Downtime for the state of its devices; `None` (`null`) when that is not known.
     pub downtime_ms: Option<u64>,
+    /// The policies that were kept to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Kept>,
     /// The slots it takes.
     #[serde(skip)]
     pub slots: Vec<Held>,
@@ -82,6 +85,17 @@ pub struct Leaving {
     pub at: usize,
     /// What is not known, and is checked by libvirt or QEMU before the guest is paused.
     pub unknown: Vec<Row>,
+}
+
+/// A policy that a plan keeps to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its name, as in pvm.yaml.
+    pub policy: &'static str,
+    /// What it says.
+    pub value: String,
+    /// Where it says so.
+    pub by: String,
 }
 
 /// Slots that a move takes of a host, or of one of its PFs.
@@ -106,7 +120,7 @@ pub struct Stay {
     pub uuid: String,
     /// Whether all that keeps it is a fact that is not known.
     pub is_unknown: bool,
-    /// The destination that comes nearest.
+    /// The destination that comes nearest; empty where none was asked, because a policy keeps the guest.
     pub nearest: String,
     /// Why, in one sentence.
     pub why: String,

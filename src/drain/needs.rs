@@ -39,7 +39,7 @@ pub(crate) fn pairs(source: &Snapshot, destination: &Snapshot, guests: &[usize],
         .collect();
     let pair = |plan: &InstancePlan<'_>| {
         let (report, instance) = of_guest[&(&*plan.domain.name, &*plan.domain.uuid)];
-        let (reason, _) = verdict(report, Some(instance));
+        let (reason, _) = verdict(report, Some(instance), terms);
         let places = planner.places(plan, &mut known);
         let need = plan.guest.as_ref().and_then(|guest| Need::of(guest, &destination.host, places));
         Pair { need: need.filter(|_| reason.is_none()), reason }
@@ -63,8 +63,9 @@ pub(crate) fn judge(
 }
 
 /// The reason against the move, and what is unknown and checked again before the guest is paused.
-pub(crate) fn verdict(report: &Report, instance: Option<&InstanceReport>) -> (Option<Row>, Vec<Row>) {
+pub(crate) fn verdict(report: &Report, instance: Option<&InstanceReport>, terms: &Terms) -> (Option<Row>, Vec<Row>) {
     let rows = || instance.into_iter().flat_map(|instance| &instance.checks).chain(&report.checks);
+    let rows = || rows().filter(|row| !preflight::lets(&terms.allow, row));
     let failed = first_reason(rows(), Compatibility::Incompatible);
     let silent = first_reason(rows().filter(|row| !row.rechecked), Compatibility::Unknown);
     let is_unknown = |row: &&Row| row.result == CheckResult::Unknown && row.compatibility() == Compatibility::Unknown;

@@ -6,7 +6,9 @@ use super::assign::{Assignment, Problem, assign};
 use super::capacity::{Need, Supply};
 use super::document::{Destination, Drain, Held, Leaving, SCHEMA, Stay};
 use super::needs::{self, Pair};
+use super::policies;
 use super::room::Room;
+use super::saved::Saved;
 use super::timetable::{self, Move, Slot};
 use crate::domain::guest;
 use crate::model::device_move::{Action, DeviceMove};
@@ -28,56 +30,155 @@ pub struct Limits {
 
 /// Plans for these guests of `source`, by index in its list.
 pub fn plan(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Terms, limits: Limits) -> Drain {
-    let pairs: Vec<Vec<Pair>> = hosts.iter().map(|host| needs::pairs(source, host, guests, terms)).collect();
-    let supplies: Vec<Supply> = hosts.iter().map(|host| Supply::of(&host.host)).collect();
-    let Assignment { to, is_proved } = assignment(&pairs, &supplies, guests.len());
-    let mut moves = Vec::new();
-    let mut table = Vec::new();
-    for (at, host) in hosts.iter().enumerate() {
-        let mine: Vec<usize> = (0..guests.len()).filter(|guest| to[*guest] == Some(at)).collect();
-        for (guest, map) in mine.iter().zip(maps(source, host, guests, &mine, &pairs[at], &supplies[at])) {
-            let leaving = Leaving { at, ..leaving(source, host, guests[*guest], map, terms) };
-            table.push(timed(source, host, at, guests[*guest], &leaving.map, terms));
-            moves.push(leaving);
-        }
-    }
-    let hosts_of_slots = |host: usize| if host == SOURCE { source } else { &hosts[host] };
-    let most = |slot: &Slot| match slot {
-        (host, None) => {
-            let slots = hosts_of_slots(*host).host.slots.as_ref().and_then(|slots| slots.migrations);
-            limits.per_host.min(slots.map_or(usize::MAX, |slots| usize::try_from(slots).unwrap_or(usize::MAX)))
-        }
-        (host, Some(pf)) => {
-            let host = hosts_of_slots(*host);
-            host.device(*pf).and_then(|pf| pair::slots(&host.host, pf)).unwrap_or(usize::MAX)
-        }
+    let field = Field::of(source, hosts, guests, terms);
+    let Assignment { to, is_proved } = assignment(&field.pairs, &field.supplies, field.guests.len());
+    let maps = |at: usize, mine: &[usize]| {
+        maps(source, &hosts[at], &field.guests, mine, &field.pairs[at], &field.supplies[at])
     };
-    let times = timetable::timetable(&table, &most);
-    for ((leaving, times), planned) in moves.iter_mut().zip(&times).zip(&table) {
-        leaving.slots = held(&planned.slots, &most);
-        (leaving.start, leaving.seconds) = (seconds(times.start), seconds(times.end - times.start));
+    field.drain(&to, maps, is_proved, limits)
+}
+
+/// A saved plan by the facts of now; or everything that is not as it was planned.
+pub(crate) fn again(
+    saved: &Saved,
+    source: &Snapshot,
+    hosts: &[Snapshot],
+    guests: &[usize],
+    terms: &Terms,
+    limits: Limits,
+) -> Result<Drain, Vec<String>> {
+    let goes = saved.holds(source, hosts, guests)?;
+    let field = Field::of(source, hosts, guests, terms);
+    let mut rooms: Vec<Room<'_>> = field.supplies.iter().map(Room::new).collect();
+    let (mut to, mut map_of) = (vec![None; field.guests.len()], vec![None; field.guests.len()]);
+    let (mut other, mut given) = (Vec::new(), BTreeSet::new());
+    for (planned, (guest, host)) in saved.moves.iter().zip(goes) {
+        let mut differs = |why: String| other.push(format!("{}: {why}", planned.guest));
+        let Some(at) = field.guests.iter().position(|at| *at == guests[guest]) else {
+            differs("a policy keeps it on its host".to_owned());
+            continue;
+        };
+        let name = &hosts[host].host.name;
+        match &field.pairs[host][at] {
+            Pair { reason: Some(row), .. } => differs(format!("{name}: {}: {}", row.finding.code, row.finding.message)),
+            Pair { need: None, .. } => differs("how much memory it has is not known".to_owned()),
+            Pair { need: Some(need), .. } if !rooms[host].push(at, need) => {
+                differs(format!("{name} has no room for it beside the others"));
+            }
+            Pair { .. } => {}
+        }
+        let twice = planned.map.iter().find(|moved| !given.insert((host, moved.destination)));
+        if let Some(twice) = twice {
+            differs(format!("{} of {name} is given away twice", twice.destination));
+        }
+        (to[at], map_of[at]) = (Some(host), Some(planned.map.clone()));
     }
-    moves.sort_by(|a, b| a.start.total_cmp(&b.start).then_with(|| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid))));
-    let on = |guest: usize| -> Vec<&Pair> { pairs.iter().map(|host| &host[guest]).collect() };
-    let staying = (0..guests.len()).filter(|guest| to[*guest].is_none());
-    let mut stays: Vec<Stay> =
-        staying.filter_map(|guest| stay(source, hosts, guests[guest], &on(guest), &supplies)).collect();
-    stays.sort_by(|a, b| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid)));
-    let destination = |(at, host): (usize, &Snapshot)| Destination {
-        host: host.host.name.clone(),
-        taken_at: host.taken_at.clone(),
-        guests: to.iter().filter(|to| **to == Some(at)).count(),
-    };
-    Drain {
-        schema: SCHEMA,
-        host: source.host.name.clone(),
-        taken_at: source.taken_at.clone(),
-        destinations: hosts.iter().enumerate().map(destination).collect(),
-        moves,
-        stays,
-        is_proved,
-        seconds: seconds(times.iter().map(|times| times.end).max().unwrap_or(0)),
-        source: terms.link().words,
+    if !other.is_empty() {
+        return Err(other);
+    }
+    let maps = |_: usize, mine: &[usize]| mine.iter().map(|guest| map_of[*guest].clone()).collect();
+    let plan = field.drain(&to, maps, saved.is_proved, limits);
+    for leaving in &plan.moves {
+        let against = leaving.unknown.iter().find(|row| !row.rechecked || row.result != CheckResult::Unknown);
+        other.extend(against.map(|row| format!("{}: {}: {}", leaving.guest, row.finding.code, row.finding.message)));
+    }
+    if other.is_empty() { Ok(plan) } else { Err(other) }
+}
+
+/// What is known of each guest and each host before anybody is assigned.
+struct Field<'a> {
+    source: &'a Snapshot,
+    hosts: &'a [Snapshot],
+    terms: &'a Terms,
+    /// Those that may leave, by index in the source's list.
+    guests: Vec<usize>,
+    /// Those that a policy keeps.
+    kept: Vec<Stay>,
+    /// By host, then as in `guests`.
+    pairs: Vec<Vec<Pair>>,
+    supplies: Vec<Supply>,
+}
+
+impl<'a> Field<'a> {
+    fn of(source: &'a Snapshot, hosts: &'a [Snapshot], guests: &[usize], terms: &'a Terms) -> Self {
+        let (mut free, mut kept) = (Vec::new(), Vec::new());
+        for guest in guests {
+            match policies::kept(&source.domains[*guest], terms) {
+                Some(stay) => kept.push(stay),
+                None => free.push(*guest),
+            }
+        }
+        let pairs = |host| {
+            let mut pairs = needs::pairs(source, host, &free, terms);
+            for (guest, pair) in free.iter().zip(&mut pairs).filter(|(_, pair)| pair.reason.is_none()) {
+                if let Some(row) = policies::apart(&source.domains[*guest], host, terms) {
+                    *pair = Pair { need: None, reason: Some(row) };
+                }
+            }
+            pairs
+        };
+        let (pairs, supplies) =
+            (hosts.iter().map(pairs).collect(), hosts.iter().map(|host| Supply::of(&host.host)).collect());
+        Self { source, hosts, terms, guests: free, kept, pairs, supplies }
+    }
+
+    /// The plan in which each guest goes to this host, with the devices that `maps` tells for those of one host.
+    fn drain(
+        &self,
+        to: &[Option<usize>],
+        maps: impl Fn(usize, &[usize]) -> Vec<Option<Vec<DeviceMove>>>,
+        is_proved: bool,
+        limits: Limits,
+    ) -> Drain {
+        let Self { source, hosts, terms, guests, kept, pairs, supplies } = self;
+        let mut moves = Vec::new();
+        let mut table = Vec::new();
+        for (at, host) in hosts.iter().enumerate() {
+            let mine: Vec<usize> = (0..guests.len()).filter(|guest| to[*guest] == Some(at)).collect();
+            for (guest, map) in mine.iter().zip(maps(at, &mine)) {
+                let leaving = Leaving { at, ..leaving(source, host, guests[*guest], map, terms) };
+                table.push(timed(source, host, at, guests[*guest], &leaving.map, terms));
+                moves.push(leaving);
+            }
+        }
+        let hosts_of_slots = |host: usize| if host == SOURCE { *source } else { &hosts[host] };
+        let most = |slot: &Slot| match slot {
+            (host, None) => {
+                let slots = hosts_of_slots(*host).host.slots.as_ref().and_then(|slots| slots.migrations);
+                limits.per_host.min(slots.map_or(usize::MAX, |slots| usize::try_from(slots).unwrap_or(usize::MAX)))
+            }
+            (host, Some(pf)) => {
+                let host = hosts_of_slots(*host);
+                host.device(*pf).and_then(|pf| pair::slots(&host.host, pf)).unwrap_or(usize::MAX)
+            }
+        };
+        let times = timetable::timetable(&table, &most);
+        for ((leaving, times), planned) in moves.iter_mut().zip(&times).zip(&table) {
+            leaving.slots = held(&planned.slots, &most);
+            (leaving.start, leaving.seconds) = (seconds(times.start), seconds(times.end - times.start));
+        }
+        moves.sort_by(|a, b| a.start.total_cmp(&b.start).then_with(|| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid))));
+        let on = |guest: usize| -> Vec<&Pair> { pairs.iter().map(|host| &host[guest]).collect() };
+        let staying = (0..guests.len()).filter(|guest| to[*guest].is_none());
+        let staying = staying.filter_map(|guest| stay(source, hosts, guests[guest], &on(guest), supplies));
+        let mut stays: Vec<Stay> = kept.iter().cloned().chain(staying).collect();
+        stays.sort_by(|a, b| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid)));
+        let destination = |(at, host): (usize, &Snapshot)| Destination {
+            host: host.host.name.clone(),
+            taken_at: host.taken_at.clone(),
+            guests: to.iter().filter(|to| **to == Some(at)).count(),
+        };
+        Drain {
+            schema: SCHEMA,
+            host: source.host.name.clone(),
+            taken_at: source.taken_at.clone(),
+            destinations: hosts.iter().enumerate().map(destination).collect(),
+            moves,
+            stays,
+            is_proved,
+            seconds: seconds(times.iter().map(|times| times.end).max().unwrap_or(0)),
+            source: terms.link().words,
+        }
     }
 }
 
@@ -149,7 +250,7 @@ fn leaving(source: &Snapshot, host: &Snapshot, guest: usize, map: Option<Vec<Dev
     let domain = &source.domains[guest];
     let map = map.unwrap_or_default();
     let (report, instance) = needs::judge(source, host, guest, Some(&map), terms);
-    let (reason, mut unknown) = needs::verdict(&report, instance.as_ref());
+    let (reason, mut unknown) = needs::verdict(&report, instance.as_ref(), terms);
     // Never expected: the plan was made by the same rules. Should it be, the plan says so and does not end well.
     unknown.extend(reason);
     Leaving {
@@ -160,6 +261,7 @@ fn leaving(source: &Snapshot, host: &Snapshot, guest: usize, map: Option<Vec<Dev
         map,
         start: 0.0,
         seconds: 0.0,
+        policies: policies::of(domain, terms),
         slots: Vec::new(),
         at: 0,
         unknown,

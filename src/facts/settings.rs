@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
+use crate::model::policy::{Policies, Policy};
 use crate::model::regular::read_regular_text;
+use crate::model::time::duration;
 
 /// More than the settings of a thousand hosts.
 const MOST_BYTES: u64 = 1 << 20;
@@ -18,7 +21,11 @@ pub struct Settings {
     pub hosts: BTreeMap<String, HostSettings>,
     /// Names that stand for several hosts.
     pub groups: BTreeMap<String, Vec<String>>,
-    /// What `migrate` does when its options do not say.
+    /// Policies of guests, by name or pattern.
+    pub guests: BTreeMap<String, GuestSettings>,
+    /// Patterns of names of guests that a drain does not bring together on one host.
+    pub apart: Vec<String>,
+    /// What `migrate` and `drain` do when their options do not say.
     pub defaults: Defaults,
     /// How Nova is reached, for the guests that it owns.
     pub nova: NovaSettings,
@@ -60,6 +67,22 @@ pub struct Slots {
     pub migrations: Option<u32>,
     /// Of the VFs of each PF.
     pub per_pf: Option<u32>,
+}
+
+/// The policy of guests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuestSettings {
+    /// The longest pause that the estimate may reach: a time like `2s`.
+    #[serde(deserialize_with = "time")]
+    pub max_pause: Option<Duration>,
+    /// Whether a drain may move them.
+    pub drain: Option<bool>,
+}
+
+fn time<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Duration>, D::Error> {
+    let text = Option::<String>::deserialize(text)?;
+    text.map(|text| duration(&text).map_err(serde::de::Error::custom)).transpose()
 }
 
 /// Where a host's facts come from.
@@ -155,6 +178,13 @@ impl Settings {
         }
     }
 
+    /// The policies for guests.
+    pub(crate) fn policies(&self) -> Policies {
+        let policy = |of: &GuestSettings| Policy { max_pause: of.max_pause, drain: of.drain };
+        let guests = self.guests.iter().map(|(pattern, of)| (pattern.clone(), policy(of))).collect();
+        Policies { guests, apart: self.apart.clone(), ..Policies::default() }
+    }
+
     /// Reads that file.
     pub fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
         let Some((path, text)) = Self::text(named)? else { return Ok(Self::default()) };
@@ -168,7 +198,7 @@ mod tests {
 
     #[test]
     fn reads_every_field() {
-        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n    slots: {migrations: 2, per_pf: 3}\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\ndevice_spec: [{vendor_id: '15b3'}]\n";
+        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n    slots: {migrations: 2, per_pf: 3}\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\nguests: {'db-*': {max_pause: 2s, drain: no}}\napart: [web-*]\ndevice_spec: [{vendor_id: '15b3'}]\n";
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.hosts["a"].facts, Some(Facts::Word("ssh".into())));
         assert_eq!(
@@ -181,12 +211,17 @@ mod tests {
         assert!(settings.defaults.tls);
         assert_eq!(settings.defaults.parallel_connections, 2);
         assert_eq!(Settings::parse("defaults: {parallel: 3}").unwrap().defaults.parallel_connections, 3);
+        let policies = settings.policies();
+        let policy = Policy { max_pause: Some(Duration::from_secs(2)), drain: Some(false) };
+        assert_eq!((policies.guests, policies.apart), (vec![("db-*".to_owned(), policy)], vec!["web-*".to_owned()]));
         assert_eq!(settings.device_spec[0]["vendor_id"], "15b3");
         assert_eq!(Settings::parse("").unwrap(), Settings::default());
     }
 
     #[test]
     fn a_misspelt_key_is_an_error_with_its_name() {
+        let (line, soon) = Settings::parse("guests:\n  a: {max_pause: soon}\n").unwrap_err();
+        assert!(line == 2 && soon.contains("a time is"), "{line} {soon}");
         let (line, error) = Settings::parse("hosts:\n  a: {libvrt: x}\n").unwrap_err();
         assert!(line == 2 && error.contains("libvrt") && !error.contains('\n'), "{line} {error}");
     }

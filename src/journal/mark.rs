@@ -5,11 +5,7 @@ use std::fmt::Write as _;
 
 use super::record::{Host, Port};
 use crate::model::pci::PciAddress;
-
-/// The prefix of the element.
-pub(crate) const PREFIX: &str = "pvm";
-/// Its namespace.
-pub(crate) const NAMESPACE: &str = "urn:pvm:migration:1";
+use crate::model::policy;
 
 /// The element `pvm:migration`. It holds no secrets: XML of ports has none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +22,8 @@ pub(crate) struct Mark {
     pub destination: Host,
     /// The ports that are unplugged for the migration.
     pub ports: Vec<Marked>,
+    /// The attributes of the guest's policy, whose place the mark takes: libvirt keeps one element of a namespace.
+    pub policy: Vec<(String, String)>,
 }
 
 /// A port in a mark.
@@ -75,13 +73,16 @@ impl Mark {
                 port.source
             );
         }
+        xml.extend(self.policy());
         xml.push_str("</migration>");
         xml
     }
 
-    /// Of what libvirt answers. `None`: it is no mark that this build can read.
-    pub(crate) fn parse(xml: &str) -> Option<Self> {
-        Self::of(roxmltree::Document::parse(xml).ok()?.root_element())
+    /// The element of the guest's policy, as it was found.
+    pub(crate) fn policy(&self) -> Option<String> {
+        let attribute = |(name, value): &(String, String)| format!(" {name}=\"{}\"", escaped(value));
+        let attributes: String = self.policy.iter().map(attribute).collect();
+        (!attributes.is_empty()).then(|| format!("<policy{attributes}/>"))
     }
 
     /// Of an element of a guest's metadata.
@@ -110,8 +111,15 @@ impl Mark {
             source: host("source", "source-uri", "source-uuid")?,
             destination: host("destination", "destination-uri", "destination-uuid")?,
             ports: ports.collect::<Option<_>>()?,
+            policy: policy_of(root),
         })
     }
+}
+
+/// The attributes of the policy in an element of a guest's metadata; none: there is no policy.
+pub(crate) fn policy_of(element: roxmltree::Node<'_, '_>) -> Vec<(String, String)> {
+    let attributes = policy::element(element).into_iter().flat_map(|policy| policy.attributes());
+    attributes.map(|attribute| (attribute.name().to_owned(), attribute.value().to_owned())).collect()
 }
 
 fn is_id(text: &str) -> bool {
@@ -142,6 +150,10 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn parse(xml: &str) -> Option<Mark> {
+        Mark::of(roxmltree::Document::parse(xml).ok()?.root_element())
+    }
+
     fn mark() -> Mark {
         let host =
             |name: &str| Host { name: name.into(), uri: format!("qemu+tcp://{name}/system?a=1&b=\"2\""), uuid: None };
@@ -156,31 +168,36 @@ mod tests {
                 source_xml: "<interface type='hostdev'>\n  <mac address='52:54:00:00:00:01'/>\n</interface>".into(),
                 destination_xml: "<interface/>".into(),
             }],
+            policy: Vec::new(),
         }
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        assert_eq!(Mark::parse(&mark().element()), Some(mark()));
+        assert_eq!(parse(&mark().element()), Some(mark()));
         let source = Host { uuid: Some("0aeb4c2e-1111-4222-8333-444455556666".into()), ..mark().source };
         let identified = Mark { source, ..mark() };
-        assert_eq!(Mark::parse(&identified.element()), Some(identified));
+        assert_eq!(parse(&identified.element()), Some(identified));
         // As libvirt gives it back.
-        let given = mark().element().replacen("<migration", &format!("<pvm:migration xmlns:pvm='{NAMESPACE}'"), 1);
+        let given =
+            mark().element().replacen("<migration", &format!("<pvm:migration xmlns:pvm='{}'", policy::NAMESPACE), 1);
         let given = given.replace("</migration>", "</pvm:migration>").replace("<port", "<pvm:port");
         let given = given.replace("</port>", "</pvm:port>");
-        assert_eq!(Mark::parse(&given), Some(mark()));
+        assert_eq!(parse(&given), Some(mark()));
     }
 
     #[test]
     fn what_others_wrote_is_no_mark() {
         for text in ["", "<migration/>", "<other id='1'/>", "<migration", "<migration id='1' phase='x' machine='m'/>"] {
-            assert_eq!(Mark::parse(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
         for id in ["", "-v", "x; touch y", "$(id)", "a/b"] {
-            assert_eq!(Mark::parse(&Mark { id: id.into(), ..mark() }.element()), None, "{id}");
+            assert_eq!(parse(&Mark { id: id.into(), ..mark() }.element()), None, "{id}");
         }
+        let policy = vec![("max_pause".to_owned(), "2s".to_owned()), ("drain".to_owned(), "\"<".to_owned())];
+        let kept = Mark { policy, ..mark() };
+        assert_eq!(parse(&kept.element()), Some(kept));
         let odd = Mark { machine: "a\u{1b}[2J".into(), ..mark() };
-        assert_eq!(Mark::parse(&odd.element()).unwrap().machine, "a?[2J");
+        assert_eq!(parse(&odd.element()).unwrap().machine, "a?[2J");
     }
 }

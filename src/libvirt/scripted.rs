@@ -147,11 +147,9 @@ impl Hypervisor for Scripted {
         let requests = host.requests.iter().fold(String::new(), |xml, (namespace, element)| {
             xml + &element.replacen("<migration", &format!("<migration xmlns='{namespace}'"), 1)
         });
-        let mark = host.mark.as_deref().unwrap_or_default().replacen(
-            "<migration",
-            "<migration xmlns='urn:pvm:migration:1'",
-            1,
-        );
+        let mark = host.mark.as_deref().unwrap_or_default();
+        let name = if mark.starts_with("<policy") { "<policy" } else { "<migration" };
+        let mark = mark.replacen(name, &format!("{name} xmlns='urn:pvm:migration:1'"), 1);
         let metadata = format!("<metadata>{mark}{requests}</metadata>");
         Ok(format!("<domain type='kvm'><name>vm</name>{metadata}<devices>{devices}</devices></domain>"))
     }

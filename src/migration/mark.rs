@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::journal::mark::{Mark, NAMESPACE, PREFIX};
+use crate::journal::mark::{Mark, policy_of};
 use crate::libvirt::{DomainXml, Failure, Hypervisor, HypervisorError, Result};
+use crate::model::policy::{ELEMENT, NAMESPACE, PREFIX};
 
 /// What a guest says about a migration of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,9 @@ pub(crate) enum Found {
 /// Reads the mark of a running guest. A guest that is not there or does not run has none.
 pub(crate) fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
     match host.metadata(uuid, NAMESPACE) {
-        Ok(Some(text)) => Ok(Mark::parse(&text).map_or(Found::Unreadable, |mark| Found::Mark(Box::new(mark)))),
+        Ok(Some(text)) => {
+            Ok(roxmltree::Document::parse(&text).map_or(Found::Unreadable, |document| found(document.root_element())))
+        }
         Ok(None) | Err(HypervisorError { failure: Failure::Absent, .. }) => Ok(Found::None),
         // Only a running guest has live metadata; whether it runs need not be asked before each look.
         Err(e) => match host.domain(uuid)? {
@@ -32,7 +35,10 @@ pub(crate) fn read(host: &dyn Hypervisor, uuid: &str) -> Result<Found> {
 /// Sets the mark of a migration that has the lock. Another's mark is never replaced: it is looked for in the same breath.
 pub(crate) fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> {
     match read(host, uuid)? {
-        Found::Mark(there) if there.id == mark.id => host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element())),
+        Found::Mark(there) if there.id == mark.id => {
+            let mark = Mark { policy: there.policy, ..mark.clone() };
+            host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element()))
+        }
         found => Err(HypervisorError {
             doing: "cannot write into the guest's migration lock".into(),
             message: match found {
@@ -45,11 +51,14 @@ pub(crate) fn set(host: &dyn Hypervisor, uuid: &str, mark: &Mark) -> Result<()> 
     }
 }
 
-/// Removes it, and the request for it, if they are this migration's; and requests that came along from another host.
+/// Removes it, and the request for it, if they are this migration's; and requests that came along from another host. The
+/// guest's policy gets its place back.
 pub(crate) fn remove(host: &dyn Hypervisor, uuid: &str, id: &str) -> Result<()> {
-    let (mark, requests) = elements(host, uuid)?;
-    if matches!(mark, Found::Mark(mark) if mark.id == id) {
-        host.set_metadata(uuid, PREFIX, NAMESPACE, None)?;
+    let Elements { mark, requests, .. } = elements(host, uuid)?;
+    if let Found::Mark(mark) = mark
+        && mark.id == id
+    {
+        host.set_metadata(uuid, PREFIX, NAMESPACE, mark.policy().as_deref())?;
     }
     if requests.is_empty() {
         return Ok(());
@@ -106,11 +115,30 @@ fn came_along(request: &Mark, here: Option<&str>) -> bool {
     request.source.uuid.as_deref().zip(here).is_some_and(|(there, here)| !there.eq_ignore_ascii_case(here))
 }
 
-/// The mark and the requests for the lock that a running guest carries, at one moment.
-fn elements(host: &dyn Hypervisor, uuid: &str) -> Result<(Found, Vec<Mark>)> {
+/// What pvm's element in a guest's metadata is: a mark, or the guest's policy, which nobody has to wait for.
+fn found(element: roxmltree::Node<'_, '_>) -> Found {
+    match Mark::of(element) {
+        Some(mark) => Found::Mark(Box::new(mark)),
+        None if element.tag_name().name() == ELEMENT => Found::None,
+        None => Found::Unreadable,
+    }
+}
+
+/// What a running guest carries at one moment.
+struct Elements {
+    mark: Found,
+    /// Requests for the lock.
+    requests: Vec<Mark>,
+    /// The attributes of its policy.
+    policy: Vec<(String, String)>,
+}
+
+fn elements(host: &dyn Hypervisor, uuid: &str) -> Result<Elements> {
     let xml = match host.xml(uuid, DomainXml::Live) {
         Ok(xml) => xml,
-        Err(e) if e.failure == Failure::Absent => return Ok((Found::None, Vec::new())),
+        Err(e) if e.failure == Failure::Absent => {
+            return Ok(Elements { mark: Found::None, requests: Vec::new(), policy: Vec::new() });
+        }
         Err(e) => return Err(e),
     };
     let unreadable = |message: String| HypervisorError {
@@ -120,12 +148,10 @@ fn elements(host: &dyn Hypervisor, uuid: &str) -> Result<(Found, Vec<Mark>)> {
     };
     let document = roxmltree::Document::parse(&xml).map_err(|e| unreadable(e.to_string()))?;
     let metadata = document.root_element().children().find(|node| node.has_tag_name("metadata"));
-    let (mut found, mut requests) = (Found::None, Vec::new());
+    let (mut mark, mut requests, mut policy) = (Found::None, Vec::new(), Vec::new());
     for node in metadata.into_iter().flat_map(|metadata| metadata.children()) {
         match node.tag_name().namespace() {
-            Some(NAMESPACE) => {
-                found = Mark::of(node).map_or(Found::Unreadable, |mark| Found::Mark(Box::new(mark)));
-            }
+            Some(NAMESPACE) => (mark, policy) = (found(node), policy_of(node)),
             Some(name) if name.starts_with(REQUEST) => {
                 let request = Mark::of(node);
                 requests.push(request.ok_or_else(|| unreadable("a request for the lock cannot be read".into()))?);
@@ -133,7 +159,7 @@ fn elements(host: &dyn Hypervisor, uuid: &str) -> Result<(Found, Vec<Mark>)> {
             _ => {}
         }
     }
-    Ok((found, requests))
+    Ok(Elements { mark, requests, policy })
 }
 
 /// Takes the migration lock of a running guest for `mark`. `Err` of the inner result says who keeps it from that.
@@ -161,25 +187,30 @@ pub(crate) fn take(
     let here = host.host_uuid().ok();
     let is_rival = |request: &Mark| request.id != *id && !known(&request.id) && !came_along(request, here.as_deref());
     let mut waited = Duration::ZERO;
-    let refused = loop {
-        // Both of one moment: a request is taken back only once the mark is there.
-        let (mark, requests) = elements(host, uuid)?;
-        if let Some(why) = mark.obstacle(|other| other == id || known(other)) {
-            break Some(why);
+    let free = loop {
+        // All of one moment: a request is taken back only once the mark is there.
+        let found = elements(host, uuid)?;
+        if let Some(why) = found.mark.obstacle(|other| other == id || known(other)) {
+            break Err(why);
         }
-        let others: Vec<_> = requests.into_iter().filter(is_rival).collect();
-        let Some(other) = others.iter().min_by(|a, b| a.id.cmp(&b.id)) else { break None };
+        let others: Vec<_> = found.requests.into_iter().filter(is_rival).collect();
+        let Some(other) = others.iter().min_by(|a, b| a.id.cmp(&b.id)) else { break Ok(found.policy) };
         if other.id < *id || waited >= PATIENCE {
-            break Some(held_by(other));
+            break Err(held_by(other));
         }
         pause(BETWEEN);
         waited += BETWEEN;
     };
-    if refused.is_none() {
-        host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element()))?;
-    }
+    let taken = match free {
+        Ok(policy) => {
+            let mark = Mark { policy, ..mark.clone() };
+            host.set_metadata(uuid, PREFIX, NAMESPACE, Some(&mark.element()))?;
+            Ok(())
+        }
+        Err(why) => Err(why),
+    };
     host.set_metadata(uuid, REQUEST_PREFIX, &namespace, None)?;
-    Ok(refused.map_or(Ok(()), Err))
+    Ok(taken)
 }
 
 /// Whether the guest still carries this migration's mark; who has it instead.

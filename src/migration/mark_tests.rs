@@ -22,6 +22,7 @@ fn mark(id: &str) -> Mark {
         source: host("a"),
         destination: host("b"),
         ports: Vec::new(),
+        policy: Vec::new(),
     }
 }
 
@@ -113,4 +114,20 @@ fn a_mark_is_never_set_over_another_and_a_lost_lock_is_noticed() {
     remove(&host, "u", "m-3").unwrap();
     assert!(holds(&host, "u", "m-3").unwrap().unwrap_err().contains("lost its migration lock"));
     assert!(set(&host, "u", &mark("m-3")).is_err());
+}
+
+/// libvirt keeps one element of a namespace: the mark takes the place of the guest's policy, and gives it back.
+#[test]
+fn the_guests_policy_outlives_the_mark() {
+    let host = guest();
+    let of_guest = "<policy max_pause=\"2s\" drain=\"no\"/>";
+    host.set_metadata("u", PREFIX, NAMESPACE, Some(of_guest)).unwrap();
+    assert_eq!(read(&host, "u").unwrap(), Found::None, "a policy holds nobody up");
+    assert_eq!(take(&host, "u", &mark("m-1"), |_| false, |_| {}).unwrap(), Ok(()));
+    set(&host, "u", &Mark { phase: "verify".into(), ..mark("m-1") }).unwrap();
+    assert_eq!(on_guest(&host).as_deref(), Some("m-1"));
+    // Another migration takes over from a closed one of this machine.
+    assert_eq!(take(&host, "u", &mark("m-2"), |id| id == "m-1", |_| {}).unwrap(), Ok(()));
+    remove(&host, "u", "m-2").unwrap();
+    assert_eq!(host.metadata("u", NAMESPACE).unwrap().as_deref(), Some(of_guest));
 }

@@ -1,9 +1,11 @@
-//! A moment in UTC to the millisecond: read and written as RFC 3339, and read as libvirt dates its log lines.
+//! A moment in UTC to the millisecond: read and written as RFC 3339, and read as libvirt dates its log lines; and a time as
+//! operators write it.
 //!
 //! Pure: whoever wants the present moment asks the system at an edge.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::model::by_text::by_text;
 
@@ -16,6 +18,13 @@ impl Timestamp {
     #[must_use]
     pub const fn plus(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
+    }
+
+    /// Hour and minute, with the day where that is another one than that of `now`.
+    pub(crate) fn hour(self, now: Self) -> String {
+        let (text, today) = (self.to_string(), now.to_string());
+        let day = if text[..10] == today[..10] { String::new() } else { format!("{} ", &text[..10]) };
+        format!("{day}{} UTC", &text[11..16])
     }
 
     /// Milliseconds from `earlier` to this moment.
@@ -47,6 +56,26 @@ impl FromStr for Timestamp {
 
 by_text!(Timestamp);
 
+/// A time with its unit: `300ms`, `90s`, `10m`, `1h`, `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("a time is a whole number with ms, s, m, h or d, like 300ms or 10m".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a time begins with a whole number, like 300ms")?;
+    match number.checked_mul(milliseconds) {
+        None => Err("that is too long".into()),
+        Some(0) => Err("a limit of nothing is no limit: leave the option out".into()),
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -63,6 +92,13 @@ mod tests {
         assert_eq!("1970-01-01T00:00:00Z".parse(), Ok(Timestamp(0)));
         assert_eq!("2000-02-29T00:00:00Z".parse(), Ok(Timestamp(951_782_400_000)));
         assert_eq!("2026-11-23T06:24:00.5Z".parse(), Ok(at.plus(375)));
+    }
+
+    #[test]
+    fn an_hour_has_its_day_where_it_is_another_one() {
+        let now = "2026-11-23T22:24:00Z".parse::<Timestamp>().unwrap();
+        assert_eq!(now.plus(60_000).hour(now), "22:25 UTC");
+        assert_eq!(now.plus(7_200_000).hour(now), "2026-11-24 00:24 UTC");
     }
 
     #[test]

@@ -9,7 +9,12 @@ use super::text::{folded, printable};
 use super::{Printer, StdoutError};
 use crate::drain::Drain;
 use crate::drain::document::Leaving;
+use crate::model::finding::Finding;
 use crate::model::format::Format;
+use crate::model::time::Timestamp;
+
+/// Guests that a line names.
+const NAMED: usize = 5;
 
 /// The plan, the destinations that could not be asked, and what became of the guests when it was carried out.
 #[derive(Serialize)]
@@ -54,8 +59,8 @@ pub(crate) struct Came {
 }
 
 /// Shows the plan that is going to be carried out.
-pub(crate) fn announce(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) {
-    printer.note(render(plan, unreachable).trim_end());
+pub(crate) fn announce(printer: &Printer, plan: &Drain, unreachable: &[Unreachable], now: Timestamp) {
+    printer.note(render(plan, unreachable, Some(now)).trim_end());
 }
 
 /// Prints the plan with what it came to.
@@ -78,21 +83,24 @@ pub(crate) fn result(
 /// Prints the plan.
 pub(crate) fn print(printer: &Printer, plan: &Drain, unreachable: &[Unreachable]) -> Result<(), StdoutError> {
     match printer.format {
-        Format::Table => printer.result(&render(plan, unreachable)),
+        Format::Table => printer.result(&render(plan, unreachable, None)),
         _ => printer.document(&Document { plan, unreachable, result: None }),
     }
 }
 
-fn render(plan: &Drain, unreachable: &[Unreachable]) -> String {
+/// The page; `now` where it can begin at once.
+fn render(plan: &Drain, unreachable: &[Unreachable], now: Option<Timestamp>) -> String {
     let mut text = String::new();
     let host = printable(&plan.host);
     let all = plan.moves.len() + plan.stays.len();
+    #[expect(clippy::cast_possible_truncation, reason = "an hour for people")]
+    let hour = |now: Timestamp| format!(", at {} when begun now", now.plus((plan.seconds * 1000.0) as i64).hour(now));
+    let after = format!("{}{}", time(plan.seconds), now.map(hour).unwrap_or_default());
     let line = match (plan.stays.len(), plan.moves.len()) {
         (0, 0) => format!("{host} has no running guest to move"),
-        (0, _) => format!("{host} can be emptied of {} in about {}", guests(all), time(plan.seconds)),
+        (0, _) => format!("{host} can be emptied of {} in about {after}", guests(all)),
         (_, 0) => format!("{host} cannot be emptied: none of {} can leave", guests(all)),
         (stay, leave) => {
-            let after = time(plan.seconds);
             format!("{host} cannot be emptied: {leave} of {} can leave, in about {after}; staying: {stay}", guests(all))
         }
     };
@@ -107,15 +115,14 @@ fn render(plan: &Drain, unreachable: &[Unreachable]) -> String {
         for leaving in &plan.moves {
             row(&mut text, leaving, one, two);
         }
+        unknown(&mut text, &plan.moves);
     }
     for stay in &plan.stays {
         let _ = writeln!(text, "\n{} stays", printable(&stay.guest));
+        // A policy keeps it from every host.
+        let nearest = if stay.nearest.is_empty() { String::new() } else { format!("{}: ", printable(&stay.nearest)) };
         let code = stay.code.as_ref().map_or(String::new(), |code| format!("{code}: "));
-        let _ = writeln!(
-            text,
-            "{}",
-            folded("  ", &format!("{}: {code}{}", printable(&stay.nearest), printable(&stay.why)), "      ")
-        );
+        let _ = writeln!(text, "{}", folded("  ", &format!("{nearest}{code}{}", printable(&stay.why)), "      "));
         // A command stays in one line, to be pasted.
         for remedy in stay.remedy.iter().flat_map(|remedy| remedy.lines()) {
             let _ = writeln!(text, "      {}", printable(remedy));
@@ -151,9 +158,36 @@ fn row(text: &mut String, leaving: &Leaving, one: usize, two: usize) {
     for moved in &leaving.map {
         let _ = writeln!(text, "  {} -> {}", moved.source, moved.destination);
     }
-    for row in &leaving.unknown {
-        let line = format!("{}: {}", row.finding.code, printable(&row.finding.message));
-        let _ = writeln!(text, "{}", folded("  unknown ", &line, "          "));
+    for kept in &leaving.policies {
+        let line = format!("{}: {}, by {}", kept.policy, printable(&kept.value), printable(&kept.by));
+        let _ = writeln!(text, "{}", folded("  policy ", &line, "      "));
+    }
+}
+
+/// What is not known of the moves, each once with the guests that it concerns.
+fn unknown(text: &mut String, moves: &[Leaving]) {
+    let mut rows: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for (leaving, row) in moves.iter().flat_map(|leaving| leaving.unknown.iter().map(move |row| (leaving, row))) {
+        let finding = &row.finding;
+        match rows.iter_mut().find(|(known, _)| (&known.code, &known.message) == (&finding.code, &finding.message)) {
+            Some((_, guests)) => guests.push(&leaving.guest),
+            None => rows.push((finding, vec![&leaving.guest])),
+        }
+    }
+    if !rows.is_empty() {
+        text.push_str("\nNot known, and checked by libvirt or QEMU before a guest is paused:\n");
+    }
+    for (finding, mut of) in rows {
+        of.dedup();
+        let whose = if of.len() == moves.len() && of.len() > 1 {
+            "all".to_owned()
+        } else {
+            let names: Vec<_> = of.iter().take(NAMED).map(|guest| printable(guest)).collect();
+            let more = of.len().saturating_sub(NAMED);
+            if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+        };
+        let line = format!("{}: {} ({whose})", finding.code, printable(&finding.message));
+        let _ = writeln!(text, "{}", folded("  ", &line, "      "));
     }
 }
 

@@ -21,7 +21,41 @@ use crate::model::time::Timestamp;
 pub(crate) struct Moves {
     printer: Printer,
     begun: Timestamp,
+    expected: Mutex<Expected>,
     shown: Shown,
+}
+
+/// How long the moves are expected to take: by the plan, then by how long those so far took.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Expected {
+    /// Seconds of all together.
+    all: f64,
+    /// For each guest its part of the work, and how much of that is done, from 0 to 1.
+    of: BTreeMap<String, (f64, f64)>,
+}
+
+impl Expected {
+    /// By a plan: seconds of all together and of each guest.
+    pub(crate) fn new(all: f64, each: impl Iterator<Item = (String, f64)>) -> Self {
+        Self { all, of: each.map(|(guest, seconds)| (guest, (seconds.max(0.1), 0.0))).collect() }
+    }
+
+    fn done(&mut self, guest: &str, part: f64) {
+        if let Some((_, done)) = self.of.get_mut(guest) {
+            *done = part.clamp(*done, 1.0);
+        }
+    }
+
+    /// When the last move ends, about. The first moments say nothing yet.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "an hour for people")]
+    fn end(&self, begun: Timestamp, now: Timestamp) -> Timestamp {
+        let work: f64 = self.of.values().map(|(work, _)| work).sum();
+        let done: f64 = self.of.values().map(|(work, part)| work * part).sum();
+        let so_far = now.since(begun).max(0) as f64;
+        let planned = (self.all * 1000.0).max(so_far);
+        let all = if done * 10.0 >= work && done > 0.0 { so_far * work / done } else { planned };
+        begun.plus(all as i64)
+    }
 }
 
 #[derive(Debug)]
@@ -51,7 +85,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Moves {
     /// Shows so many moves, which begin now.
-    pub(crate) fn new(printer: &Printer, guests: usize, begun: Timestamp) -> Self {
+    pub(crate) fn new(printer: &Printer, expected: Expected, begun: Timestamp) -> Self {
+        let guests = expected.of.len();
         let shown = if printer.format == Format::Ndjson {
             Shown::Json
         } else if printer.quiet {
@@ -65,11 +100,29 @@ impl Moves {
         } else {
             Shown::Lines(Mutex::default())
         };
-        Self { printer: printer.clone(), begun, shown }
+        let moves = Self { printer: printer.clone(), begun, expected: Mutex::new(expected), shown };
+        moves.until(begun);
+        moves
+    }
+
+    /// Shows when the last move ends.
+    fn until(&self, now: Timestamp) {
+        if let Shown::Bars { total, .. } = &self.shown {
+            let end = lock(&self.expected).end(self.begun, now);
+            total.set_message(format!("until about {}", end.hour(now)));
+        }
     }
 
     /// Shows an event of a guest's migration.
     pub(crate) fn event(&self, guest: &str, event: &Event) {
+        if let What::Progress(progress) = &event.what
+            && progress.memory_total > 0
+        {
+            #[expect(clippy::cast_precision_loss, reason = "a part for people")]
+            let left = progress.memory_remaining as f64 / progress.memory_total as f64;
+            lock(&self.expected).done(guest, 1.0 - left);
+            self.until(event.time);
+        }
         match &self.shown {
             Shown::Nothing => {}
             Shown::Json => {
@@ -112,14 +165,26 @@ impl Moves {
     }
 
     /// A guest's move has ended: what is said of it comes above the lines of those that run.
-    pub(crate) fn ended<T>(&self, guest: &str, say: impl FnOnce() -> T) -> T {
+    pub(crate) fn ended<T>(&self, guest: &str, now: Timestamp, say: impl FnOnce() -> T) -> T {
+        lock(&self.expected).done(guest, 1.0);
         if let Shown::Bars { total, of, .. } = &self.shown {
             if let Some(bar) = lock(of).remove(guest) {
                 bar.finish_and_clear();
             }
             total.inc(1);
         }
-        self.aside(say)
+        self.until(now);
+        let said = self.aside(say);
+        if let Shown::Lines(_) = self.shown {
+            let expected = lock(&self.expected);
+            let done = expected.of.values().filter(|(_, part)| *part >= 1.0).count();
+            let all = expected.of.len();
+            if done < all {
+                let end = expected.end(self.begun, now).hour(now);
+                self.printer.note(&format!("{done} of {all} guests done, the last one at about {end}"));
+            }
+        }
+        said
     }
 
     /// Says something between the lines that move.
@@ -140,5 +205,28 @@ impl Moves {
         if let Shown::Bars { total, .. } = &self.shown {
             total.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hour_of_the_end_follows_what_was_done() {
+        let begun = Timestamp(1_795_415_000_000);
+        let each = [("one".to_owned(), 30.0), ("two".to_owned(), 30.0)];
+        let mut expected = Expected::new(60.0, each.into_iter());
+        let after = |seconds: i64| begun.plus(seconds * 1000);
+        assert_eq!(expected.end(begun, after(1)), after(60), "the plan's, at first");
+        expected.done("one", 0.5);
+        assert_eq!(expected.end(begun, after(30)), after(120), "twice as slow");
+        expected.done("one", 0.2);
+        assert_eq!(expected.end(begun, after(30)), after(120), "memory that is written again undoes nothing");
+        expected.done("one", 1.0);
+        expected.done("two", 1.0);
+        expected.done("three", 1.0);
+        assert_eq!(expected.end(begun, after(90)), after(90));
+        assert_eq!(Expected::default().end(begun, after(5)), after(5));
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::preconditions::{preconditions, sha256};
+use super::preconditions::{Changed, changes, preconditions, sha256};
 use crate::domain::XmlError;
 use crate::domain::rewrite::{Interfaces, rewrite, rewrite_persistent};
 use crate::model::device_move::{Action, DeviceMove, Instance};
@@ -88,17 +88,6 @@ pub enum PlanError {
     Fields,
 }
 
-/// A fact that the plan relies on and that has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Changed {
-    /// The fact.
-    pub fact: String,
-    /// What it was.
-    pub was: String,
-    /// What it is; `gone` when nobody tells it any more.
-    pub is: String,
-}
-
 impl Plan {
     /// The parts that follow from snapshots and a map. Id, time, flags and parameters are the caller's; seal it afterwards.
     pub fn of(
@@ -154,14 +143,7 @@ impl Plan {
         let nobody = Domain::default();
         let domain = source.domains.iter().find(|domain| domain.uuid == self.instance.uuid).unwrap_or(&nobody);
         let now = preconditions(source, destination, domain, &self.map);
-        let facts: BTreeSet<&String> = self.preconditions.keys().chain(now.keys()).collect();
-        let or = |value: Option<&String>, other: &str| value.cloned().unwrap_or_else(|| other.to_owned());
-        facts
-            .into_iter()
-            .map(|fact| (fact, self.preconditions.get(fact), now.get(fact)))
-            .filter(|(_, was, is)| was != is)
-            .map(|(fact, was, is)| Changed { fact: fact.clone(), was: or(was, "not in the plan"), is: or(is, "gone") })
-            .collect()
+        changes(&self.preconditions, &now)
     }
 
     /// The fields of this plan that are other ones in `now`, which was made of the same choices. What names one making of
@@ -184,7 +166,7 @@ impl Plan {
 }
 
 /// Over the document as it is written: keys sorted, without `digest`.
-fn digest_of(mut document: Value) -> String {
+pub(crate) fn digest_of(mut document: Value) -> String {
     if let Some(map) = document.as_object_mut() {
         map.remove("digest");
     }

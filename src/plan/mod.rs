@@ -15,7 +15,7 @@ pub(crate) mod matching;
 pub(crate) mod memory;
 pub(crate) mod pair;
 mod places;
-mod preconditions;
+pub(crate) mod preconditions;
 pub(crate) mod requests;
 pub(crate) mod stored;
 

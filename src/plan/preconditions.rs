@@ -1,8 +1,9 @@
 //! The facts a plan relies on: all that the checks of its devices compare, and what must not have changed since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::pair;
@@ -14,7 +15,7 @@ use crate::model::snapshot::{Device, Domain, Snapshot, Supported};
 type Facts = BTreeMap<String, String>;
 
 /// The list for this guest and map, by the name of each fact.
-pub(super) fn preconditions(source: &Snapshot, destination: &Snapshot, domain: &Domain, map: &[DeviceMove]) -> Facts {
+pub(crate) fn preconditions(source: &Snapshot, destination: &Snapshot, domain: &Domain, map: &[DeviceMove]) -> Facts {
     let mut facts = Facts::new();
     for (side, snapshot) in [("source", source), ("destination", destination)] {
         let host = &snapshot.host;
@@ -41,6 +42,29 @@ pub(super) fn preconditions(source: &Snapshot, destination: &Snapshot, domain: &
         }
     }
     facts
+}
+
+/// A fact that the plan relies on and that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// The fact.
+    pub(crate) fact: String,
+    /// What it was.
+    pub(crate) was: String,
+    /// What it is; `gone` when nobody tells it any more.
+    pub(crate) is: String,
+}
+
+/// The facts that are not what they were, in a fixed order.
+pub(crate) fn changes(was: &Facts, now: &Facts) -> Vec<Changed> {
+    let facts: BTreeSet<&String> = was.keys().chain(now.keys()).collect();
+    let or = |value: Option<&String>, other: &str| value.cloned().unwrap_or_else(|| other.to_owned());
+    facts
+        .into_iter()
+        .map(|fact| (fact, was.get(fact), now.get(fact)))
+        .filter(|(_, was, is)| was != is)
+        .map(|(fact, was, is)| Changed { fact: fact.clone(), was: or(was, "not in the plan"), is: or(is, "gone") })
+        .collect()
 }
 
 fn of_device(facts: &mut Facts, place: &str, snapshot: &Snapshot, device: &Device, must_be_free: bool) {

@@ -43,7 +43,7 @@ mod shortage;
 pub(crate) mod terms;
 pub(crate) mod verdict;
 
-pub(crate) use checks::{checks, is_check, may_fail};
+pub(crate) use checks::{checks, is_check, lets, may_fail};
 pub(crate) use report::{InstanceReport, Report};
 pub(crate) use run::{Question, guests, run};
 pub(crate) use terms::{Downtime, Terms};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::finding::Rule;
+use crate::model::policy::Policies;
 use crate::model::size::bytes;
 use crate::model::snapshot::storage::Image;
 
@@ -38,6 +40,10 @@ pub struct Terms {
     pub downtime: Downtime,
     /// The longest pause that the estimate may reach.
     pub max_pause: Option<Duration>,
+    /// The operator's policies for guests.
+    pub policies: Policies,
+    /// Checks that may fail or be unknown, by code; `all`: whatever is unknown.
+    pub allow: Vec<String>,
     /// Limit of the bandwidth in MiB per second.
     pub bandwidth: Option<u64>,
     /// Bandwidth that can be counted on at switchover, in MiB per second.
@@ -102,6 +108,11 @@ impl Link {
 }
 
 impl Terms {
+    /// Whether the operator allows this check by its code.
+    pub(crate) fn allows(&self, rule: &Rule) -> bool {
+        self.allow.iter().any(|code| *code == rule.code)
+    }
+
     /// Over which memory is copied.
     pub fn link(&self) -> Link {
         Link::of(self.bandwidth, "--bandwidth")

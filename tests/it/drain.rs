@@ -208,3 +208,176 @@ fn what_is_no_drain_is_refused() {
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{line}");
     }
 }
+
+/// The second guest of the source, with what makes it another one.
+fn with_policy(source: &mut Value, policy: &str) {
+    let guest = &mut source["domains"][1];
+    let text = guest["xml"].as_str().unwrap();
+    let (head, tail) = text.split_once("<memory").unwrap();
+    let metadata = format!("<metadata><pvm:policy xmlns:pvm='urn:pvm:migration:1' {policy}/></metadata>");
+    guest["xml"] = json!(format!("{head}{metadata}<memory{tail}"));
+}
+
+#[test]
+fn policies_are_kept_to_and_named() {
+    let place = tempfile::tempdir().unwrap();
+    lay_out(place.path(), &[("src.json", source()), ("b.json", destination("b", "b", 8))]);
+    let line = "--config pvm.yaml drain src.json --to b.json --dry-run";
+    let with = |settings: &str, line: &str| {
+        std::fs::write(place.path().join("pvm.yaml"), settings).unwrap();
+        drain(place.path(), line)
+    };
+    let (code, plan) = with("guests: {'*-2': {drain: no}}\n", line);
+    assert_eq!(
+        (code, &plan["stays"][0]["guest"], &plan["stays"][0]["code"]),
+        (1, &json!("db-2"), &json!("drain-policy"))
+    );
+    assert!(plan["stays"][0]["why"].as_str().unwrap().contains("guests: *-2 in pvm.yaml"), "{plan}");
+    assert_eq!(plan["moves"].as_array().unwrap().len(), 1, "the other one leaves");
+    let (code, plan) = with("guests: {'*-2': {drain: no}}\n", &format!("{line} --allow drain-policy"));
+    assert_eq!((code, plan["moves"].as_array().unwrap().len()), (0, 2), "{plan}");
+
+    let (code, plan) = with("guests: {db-2: {max_pause: 1ms}}\n", line);
+    assert_eq!((code, &plan["stays"][0]["guest"], &plan["stays"][0]["code"]), (1, &json!("db-2"), &json!("max-pause")));
+    let (code, plan) = with("guests: {db-2: {max_pause: 9s}}\ndefaults: {max_pause: 1h}\n", line);
+    let kept = json!([{"policy": "max_pause", "value": "9000 ms", "by": "guests: db-2 in pvm.yaml"}]);
+    assert_eq!(
+        (
+            code,
+            plan["moves"].as_array().unwrap().iter().find(|one| one["guest"] == "db-2").unwrap()["policies"].clone()
+        ),
+        (0, kept)
+    );
+    let (code, plan) = with("{}\n", &format!("{line} --max-pause 1ms"));
+    assert_eq!((code, plan["moves"].as_array().unwrap().len()), (1, 0), "{plan}");
+
+    let (mut source, mut there) = (source(), destination("b", "b", 8));
+    with_policy(&mut source, "drain='no'");
+    lay_out(place.path(), &[("src.json", source.clone())]);
+    let (code, plan) = with("{}\n", line);
+    assert_eq!((code, &plan["stays"][0]["code"]), (1, &json!("drain-policy")), "{plan}");
+    assert!(plan["stays"][0]["remedy"].as_str().unwrap().starts_with("virsh metadata db-2 --uri urn:pvm:"), "{plan}");
+    // What cannot be read is not passed over.
+    let mut odd = self::source();
+    with_policy(&mut odd, "drain='perhaps'");
+    lay_out(place.path(), &[("src.json", odd)]);
+    let (code, plan) = with("{}\n", line);
+    assert_eq!((code, &plan["stays"][0]["is_unknown"]), (3, &json!(true)), "{plan}");
+
+    // One of the pattern is there already; the two on the source are not kept apart from each other.
+    let resident = json!({"name": "db-9", "uuid": "8a7b1c52-4c3e-4f0a-9d6b-2b1f3c5d7e99", "state": "running"});
+    there["domains"].as_array_mut().unwrap().push(resident);
+    lay_out(place.path(), &[("src.json", self::source()), ("b.json", there), ("c.json", destination("c", "c", 8))]);
+    let (code, plan) = with("apart: ['db-*']\n", line);
+    assert_eq!((code, plan["stays"].as_array().unwrap().len()), (1, 2), "{plan}");
+    assert!(plan["stays"][0]["why"].as_str().unwrap().contains("kept apart from db-9"), "{plan}");
+    let (code, plan) = with("apart: ['db-*']\n", "--config pvm.yaml drain src.json --to b.json,c.json --dry-run");
+    let to_c = |leaving: &Value| leaving["destination"] == "c" && leaving["policies"][0]["value"] == "db-*";
+    assert!(code == 0 && plan["moves"].as_array().unwrap().iter().all(to_c), "{plan}");
+    let (code, _) = with("apart: ['db-*']\n", &format!("{line} --allow guests-apart"));
+    assert_eq!(code, 0);
+}
+
+/// The exit code, and stderr in one line.
+fn said(place: &Path, line: &str) -> (i32, String) {
+    let output = program::pvm(place).args(line.split(' ')).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    (output.status.code().unwrap(), text)
+}
+
+/// Files by name.
+type Laid = Vec<(&'static str, Value)>;
+
+fn three_hosts() -> Laid {
+    vec![("src.json", source()), ("b.json", destination("b", "b", 3)), ("c.json", destination("c", "c", 2))]
+}
+
+#[test]
+fn a_saved_plan_is_the_one_that_is_made_or_is_refused_with_what_differs() {
+    let place = tempfile::tempdir().unwrap();
+    lay_out(place.path(), &three_hosts());
+    let (code, _) = said(place.path(), "drain src.json --to b.json,c.json --parallel 1 --save-plan night.plan");
+    assert_eq!(code, 0);
+    let (code, plan) = drain(place.path(), "drain src.json --to b.json,c.json --parallel 1 --dry-run");
+    let (again, made_again) = drain(place.path(), "drain --plan night.plan --dry-run");
+    assert_eq!((code, again), (0, 0));
+    assert_eq!(plan["moves"], made_again["moves"]);
+
+    let changed = |change: fn(&mut Laid)| {
+        let mut hosts = three_hosts();
+        change(&mut hosts);
+        lay_out(place.path(), &hosts);
+        let said = said(place.path(), "drain --plan night.plan --dry-run");
+        lay_out(place.path(), &three_hosts());
+        said
+    };
+    for (words, change) in [
+        (
+            "db-1 is not on cmp-a1 any more",
+            (|hosts| hosts[0].1["domains"][0]["state"] = json!("shutoff")) as fn(&mut Laid),
+        ),
+        ("source qemu was", |hosts| hosts[0].1["host"]["qemu"] = json!("9.9.9")),
+        ("driver was mlx5_vfio_pci, is vfio-pci", |hosts| hosts[1].1["devices"][1]["driver"] = json!("vfio-pci")),
+        ("db-2: source uuid was", |hosts| hosts[0].1["host"]["uuid"] = json!("11111111-2222-3333-4444-555555555555")),
+        ("db-1: b: guest-memory: b has 1024 MiB free", |hosts| {
+            for host in &mut hosts[1..] {
+                host.1["host"]["numa_cells"][0]["memory_free"] = json!(1u64 << 30);
+            }
+        }),
+        ("db-3 is not in the plan", |hosts| {
+            let mut third = hosts[0].1["domains"][1].clone();
+            (third["name"], third["uuid"]) = (json!("db-3"), json!("8a7b1c52-4c3e-4f0a-9d6b-2b1f3c5d7e92"));
+            hosts[0].1["domains"].as_array_mut().unwrap().push(third);
+        }),
+    ] {
+        let (code, text) = changed(change);
+        assert!(code == 1 && text.contains("no longer holds") && text.contains(words), "{words}: {code} {text}");
+    }
+    let saved = std::fs::read_to_string(place.path().join("night.plan")).unwrap();
+    for (edited, words) in [
+        (saved.replacen("\"db-1\"", "\"db-9\"", 1), "digest"),
+        (plan.to_string(), "printed, not saved"),
+        ("{}".to_owned(), "schema"),
+        (String::new(), "not the plan of a drain"),
+    ] {
+        std::fs::write(place.path().join("night.plan"), edited).unwrap();
+        let (code, text) = said(place.path(), "drain --plan night.plan --dry-run");
+        assert!(code == 1 && text.contains(words), "{words}: {code} {text}");
+    }
+    let (code, _) = said(place.path(), "drain --plan nosuch.plan --dry-run");
+    assert_eq!(code, 3);
+    let (code, _) = said(place.path(), "drain --plan night.plan --to b.json");
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn a_saved_plan_for_which_together_there_is_no_room_any_more_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let mut there = destination("b", "b", 8);
+    lay_out(place.path(), &[("src.json", source()), ("b.json", there.clone())]);
+    assert_eq!(said(place.path(), "drain src.json --to b.json --save-plan night.plan").0, 0);
+    // Each of them would fit alone.
+    there["host"]["numa_cells"][0]["memory_free"] = json!(6u64 << 30);
+    lay_out(place.path(), &[("b.json", there)]);
+    let (code, text) = said(place.path(), "drain --plan night.plan --dry-run");
+    assert!(code == 1 && text.contains("db-2: b has no room for it beside the others"), "{code} {text}");
+}
+
+/// What several guests wait for is said once.
+#[test]
+fn what_is_not_known_stands_once_on_the_page() {
+    let place = tempfile::tempdir().unwrap();
+    let mut from = source();
+    from["host"]["cpu"] = json!({});
+    lay_out(place.path(), &[("src.json", from), ("b.json", destination("b", "b", 8))]);
+    let (_, plan) = drain(place.path(), "drain src.json --to b.json --dry-run");
+    let of = |at: usize| plan["moves"][at]["unknown"].as_array().unwrap();
+    let rows: Vec<&str> = of(0).iter().chain(of(1)).map(|row| row["code"].as_str().unwrap()).collect();
+    assert!(!rows.is_empty(), "nothing is unknown: {plan}");
+    let output = program::pvm(place.path()).args("drain src.json --to b.json --dry-run".split(' ')).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for code in rows {
+        assert_eq!(text.matches(&format!("{code}: ")).count(), 1, "{code}: {text}");
+    }
+    assert!(text.contains("(all)"), "{text}");
+}

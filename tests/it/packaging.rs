@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pvm::internals::facts::settings::{Defaults, HostSettings, Settings};
+use pvm::internals::facts::settings::{Defaults, GuestSettings, HostSettings, Settings};
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -21,13 +21,15 @@ fn the_installed_settings_name_every_key_and_set_none() {
     let installed = text(".packaging/pvm.yaml");
     assert_eq!(Settings::parse(&installed).unwrap(), Settings::default());
     // A key that is added to the settings does not compile here until it is named, and then it has to be in the file.
-    let Settings { hosts, groups, defaults, device_spec, alias, nova } =
+    let Settings { hosts, groups, guests, apart, defaults, device_spec, alias, nova } =
         Settings::parse(&uncommented(&installed)).unwrap();
     let HostSettings { libvirt, migrate_uri, facts, config, slots } = &hosts["cmp-a1"];
     let Defaults { max_downtime, max_pause, bandwidth, tls, parallel_connections } = &defaults;
     assert!(libvirt.is_some() && migrate_uri.is_some() && facts.is_some() && !config.is_empty());
     assert!(slots.as_ref().is_some_and(|slots| slots.migrations.is_some() && slots.per_pf.is_some()));
     assert!(max_downtime.is_some() && max_pause.is_some() && bandwidth.is_some() && *tls && *parallel_connections > 0);
+    let GuestSettings { max_pause, drain } = &guests["db-*"];
+    assert!(max_pause.is_some() && *drain == Some(false) && !apart.is_empty());
     assert!(!groups.is_empty() && nova.cloud.is_some() && !device_spec.is_empty() && !alias.is_empty());
     let page = text("man/text/pvm.yaml.md");
     for line in uncommented(&installed).lines() {

@@ -1,15 +1,48 @@
 //! A host that is drained, or was, takes no guests until the operator says so.
 
+use std::path::Path;
+
 use crate::commands::{Context, OrStop as _, Stop};
-use crate::journal::{DrainRecord, Drains};
+use crate::journal::{self, DrainRecord, Drains};
+use crate::model::causes;
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
+use crate::model::snapshot::host::Cordon;
+use crate::model::snapshot::{Host, Unknown};
 use crate::output::text::printable;
 
+/// Takes down in a host's facts that it is drained, or was, or that this is not known.
+pub(in crate::commands) fn note(drains: Option<&Drains>, host: &mut Host) {
+    let Some(drains) = drains else { return };
+    let found = match &host.uuid {
+        Some(uuid) => drains.cordon(uuid).map(|record| (record, None)),
+        // It may be any of those that are cordoned.
+        None => drains.list().map(|all| (None, all.into_iter().find(|record| record.is_cordoned))),
+    };
+    let unknown = match found {
+        Ok((record, other)) => {
+            let here = record.map(|of| Cordon { since: of.begun.to_string(), host: of.host.name });
+            host.cordon = here.or(host.cordon.take());
+            other.map(|of| format!("its UUID is not known, and {} is cordoned", of.host.name))
+        }
+        Err(error) => Some(causes::sentence(&error)),
+    };
+    host.unknown.extend(unknown.map(|why| Unknown::new("cordon", why)));
+}
+
+/// The check that says so.
+pub(super) const CODE: &str = "cordoned";
+
 /// Why no guest goes to the host, and what ends that.
-pub(in crate::commands) fn sentence(host: &str, record: &DrainRecord) -> String {
-    let (host, word) = (printable(host), quoted(&record.host.name));
-    format!("{host} takes no guests since its drain of {}; to end that: pvm drain {word} --uncordon", record.begun)
+pub(super) fn sentence(host: &str, drain: &Cordon) -> String {
+    let (host, word) = (printable(host), quoted(&drain.host));
+    format!("{host} takes no guests since its drain of {}; to end that: pvm drain {word} --uncordon", drain.since)
+}
+
+/// The records of this machine's drains, where its own hosts are asked about.
+pub(in crate::commands) fn drains(context: &Context) -> Option<Drains> {
+    let directory = journal::state_directory().ok()?;
+    (context.global.root == Path::new("/")).then(|| Drains::at(directory))
 }
 
 /// The newest drain of the host that was named by this word, or has this UUID, and was not taken back.

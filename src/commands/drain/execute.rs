@@ -6,10 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::facts::{Asked, Wanted, ask};
 use super::stops::Stops;
-use crate::cli::drain::Drain as Args;
-use crate::cli::migrate::Migrate;
 use crate::commands::hosts::Hosts;
-use crate::commands::migrate::carried::{self, Follow};
+use crate::commands::migrate::carried::{self, Follow, Order};
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::drain::{Drain, Held, Leaving};
 use crate::journal::{self, DrainRecord, Drains, Fate};
@@ -26,7 +24,10 @@ use crate::output::text::printable;
 /// A drain under way.
 pub(super) struct Execution<'a> {
     pub(super) context: &'a Context,
-    pub(super) args: &'a Args,
+    /// Whether the others go on when one could not be moved.
+    pub(super) keep_going: bool,
+    /// Whether nothing is planned anew: the plan was reviewed as it is.
+    pub(super) is_fixed: bool,
     pub(super) wanted: &'a Wanted,
     pub(super) hosts: &'a Hosts,
     pub(super) drains: &'a Drains,
@@ -93,19 +94,21 @@ impl Execution<'_> {
         loop {
             let mut gives_up = false;
             for Failed { uuid, not_to } in self.carry_out(&plan, &asked) {
-                if !self.stops.may_begin() || !tried_twice.insert(uuid.clone()) || !self.elsewhere(&uuid, &not_to) {
+                let is_tried = tried_twice.insert(uuid.clone()) && !self.is_fixed && self.stops.may_begin();
+                if !is_tried || !self.elsewhere(&uuid, &not_to) {
                     gives_up = true;
                 }
             }
             let waiting = self.waiting();
-            if waiting.is_empty() || !self.stops.may_begin() || gives_up && !self.args.keep_going {
+            let ends = waiting.is_empty() || self.is_fixed || !self.stops.may_begin();
+            if ends || gives_up && !self.keep_going {
                 return;
             }
             match self.ask_again() {
                 Ok(fresh) => asked = fresh.only(&waiting),
                 Err(stop) => return self.complain(&stop),
             }
-            plan = asked.plan(self.args, self.wanted);
+            plan = asked.plan(self.hosts, self.wanted);
             for stay in &plan.stays {
                 self.settle(&stay.uuid, Fate::Stays { why: stay.why.clone() });
             }
@@ -139,7 +142,7 @@ impl Execution<'_> {
             }
         };
         let Some(asked) = asked else { return false };
-        let plan = asked.plan(self.args, self.wanted);
+        let plan = asked.plan(self.hosts, self.wanted);
         let Some(leaving) = plan.moves.first() else { return false };
         let (guest, word) = (printable(&leaving.guest), printable(asked.word(leaving.at)));
         self.moves.note(&format!("{guest}: planned again, to {word}"));
@@ -155,7 +158,7 @@ impl Execution<'_> {
         std::thread::scope(|scope| {
             loop {
                 waiting.retain(|at| {
-                    let is_held = !this.stops.may_begin() || !failed.is_empty() && !this.args.keep_going;
+                    let is_held = !this.stops.may_begin() || !failed.is_empty() && !this.keep_going;
                     if is_held || !has_slots(plan, &running, *at) {
                         return true;
                     }
@@ -182,7 +185,7 @@ impl Execution<'_> {
                         let word = asked.word(guest.at);
                         let (came, fate, may_try) = judge(guest, word, &moved);
                         this.settle(&guest.uuid, fate);
-                        this.moves.ended(&guest.guest, || this.tell(&came, &printer));
+                        this.moves.ended(&guest.guest, journal::now(), || this.tell(&came, &printer));
                         ended.push(came);
                         if may_try {
                             failed.push(Failed { uuid: guest.uuid.clone(), not_to: word.to_owned() });
@@ -198,22 +201,18 @@ impl Execution<'_> {
     }
 
     fn move_one(&self, one: &Move<'_>, to: &str, printer: &Printer) -> Moved {
-        let args = Migrate {
-            instance: Some(one.guest.uuid.clone()),
-            destination: Some(to.to_owned()),
-            from: Some(self.wanted.host.clone()),
-            allow: self.args.allow.clone(),
-            yes: true,
-            max_downtime: self.args.max_downtime,
-            bandwidth: self.args.bandwidth,
-            timeout: self.args.timeout,
-            direct: self.args.direct,
-            tls: self.args.tls,
-            parallel_connections: self.args.parallel_connections,
-            ..Migrate::default()
+        let choices = &self.wanted.choices;
+        let order = Order {
+            guest: &one.guest.uuid,
+            from: &choices.host,
+            to,
+            map: &one.guest.map,
+            allow: &choices.allow,
+            options: &choices.options,
+            downtime: self.wanted.downtime,
         };
         let context = Context { printer: printer.clone(), ..self.context.clone() };
-        carried::carry_out(&context, self.hosts, &args, &one.guest.map, one)
+        carried::carry_out(&context, self.hosts, &order, one)
     }
 
     /// Says what a move came to.

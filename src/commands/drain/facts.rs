@@ -2,48 +2,85 @@
 
 use std::collections::BTreeSet;
 
+use super::cordon;
 use crate::cli::drain::Drain as Args;
+use crate::cli::migrate::Migrate;
 use crate::commands::hosts::{Hosts, is_another, is_same};
+use crate::commands::migrate::{judge, parameters};
 use crate::commands::preflight::{ask_about, ask_the_way};
-use crate::commands::{Context, OrStop as _, Stop};
+use crate::commands::{Context, Stop};
+use crate::drain::saved::{Choices, Saved};
 use crate::drain::{self, Drain, Limits};
 use crate::facts::fleet::Member;
+use crate::facts::settings::Defaults;
 use crate::facts::{self, HostRef};
 use crate::journal::{DrainRecord, Drains};
 use crate::model::causes::sentence;
-use crate::model::outcome::Outcome;
+use crate::model::policy::Policies;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::preflight::Unreachable;
-use crate::preflight::Terms;
+use crate::preflight::{Downtime, Terms};
 
 const NO_DESTINATION: &str = "no destination: name them with --to, or as hosts in pvm.yaml";
 
-/// What is to be drained, in the operator's words of this call or of the one that began it.
+/// What is to be drained, in the operator's words of this call, of the one that began it, or of a saved plan.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    pub(super) host: String,
-    pub(super) to: Vec<String>,
-    pub(super) only: Vec<String>,
-    pub(super) except: Vec<String>,
-    pub(super) parallel: u16,
+    pub(super) choices: Choices,
+    /// The limit of each pause.
+    pub(super) downtime: Downtime,
+    /// UUIDs of guests that were on the host when the drain began.
+    pub(super) together: BTreeSet<String>,
     /// Whether it was asked before: guests that were named may have left.
     pub(super) is_again: bool,
 }
 
 impl Wanted {
-    pub(super) fn of(args: &Args) -> Self {
-        let Args { host, to, only, except, parallel, .. } = args.clone();
-        Self { host, to, only, except, parallel, is_again: false }
+    /// By the options of this call.
+    pub(super) fn of(args: &Args, defaults: &Defaults) -> Result<Self, Stop> {
+        judge::allows_checks(&args.allow)?;
+        let Args { to, only, except, parallel, allow, .. } = args.clone();
+        let host = args.host.clone().ok_or_else(|| Stop::usage("HOST is needed, or --plan FILE"))?;
+        let migrate = Migrate {
+            max_downtime: args.max_downtime,
+            max_pause: args.max_pause,
+            bandwidth: args.bandwidth,
+            timeout: args.timeout,
+            direct: args.direct,
+            tls: args.tls,
+            parallel_connections: args.parallel_connections,
+            ..Migrate::default()
+        };
+        let (options, downtime) = parameters::chosen(&migrate, defaults)?;
+        let choices = Choices { host, to, only, except, parallel, allow, options };
+        Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: false })
     }
 
-    pub(super) fn again(record: &DrainRecord) -> Self {
+    /// What the record of a drain says, with the options of this call for the moves that are left.
+    pub(super) fn again(self, record: &DrainRecord) -> Self {
         let DrainRecord { host, to, only, except, parallel, .. } = record.clone();
-        Self { host: host.name, to, only, except, parallel, is_again: true }
+        let choices = Choices { host: host.name, to, only, except, parallel, ..self.choices };
+        Self { choices, is_again: true, ..self }.with(record)
+    }
+
+    /// As a saved plan says.
+    pub(super) fn by(args: &Args, saved: &Saved) -> Result<Self, Stop> {
+        judge::allows_checks(&saved.choices.allow)?;
+        let options = parameters::possible(&saved.choices.options)?;
+        let downtime = match options.max_downtime {
+            None if options.raise_downtime => Downtime::Auto,
+            limit => limit.map_or(Downtime::Hypervisor, Downtime::Limit),
+        };
+        let host = args.host.clone().unwrap_or_else(|| saved.choices.host.clone());
+        let choices = Choices { host, options, ..saved.choices.clone() };
+        Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: true })
+    }
+
+    /// The same, where the guests of this record were together.
+    pub(super) fn with(self, record: &DrainRecord) -> Self {
+        Self { together: record.guests.iter().map(|guest| guest.uuid.clone()).collect(), ..self }
     }
 }
-
-/// A host that guests may go to, and the word by which it was named.
-type To = (String, Snapshot);
 
 /// What all hosts say.
 #[derive(Debug)]
@@ -51,19 +88,25 @@ pub(super) struct Asked {
     pub(super) source: Snapshot,
     /// The guests that are to leave, by index.
     chosen: Vec<usize>,
-    destinations: Vec<To>,
+    /// The hosts that guests may go to.
+    pub(super) destinations: Vec<Snapshot>,
+    /// The words by which they were named.
+    words: Vec<String>,
     pub(super) unreachable: Vec<Unreachable>,
 }
 
 impl Asked {
     /// The word by which a destination of the plan was named.
     pub(super) fn word(&self, at: usize) -> &str {
-        &self.destinations[at].0
+        &self.words[at]
     }
 
     /// The same without one destination, and for one guest only.
     pub(super) fn elsewhere(mut self, guest: &str, not_to: &str) -> Option<Self> {
-        self.destinations.retain(|(word, _)| word != not_to);
+        if let Some(at) = self.words.iter().position(|word| word == not_to) {
+            self.words.remove(at);
+            self.destinations.remove(at);
+        }
         self.chosen.retain(|at| self.source.domains[*at].uuid == guest);
         (!self.destinations.is_empty() && !self.chosen.is_empty()).then_some(self)
     }
@@ -75,19 +118,33 @@ impl Asked {
     }
 
     /// The plan for all of them together.
-    pub(super) fn plan(&self, args: &Args, wanted: &Wanted) -> Drain {
-        let terms =
-            Terms { bandwidth: args.bandwidth, tls: args.tls, parallel: args.parallel_connections, ..Terms::default() };
-        let limits = Limits { per_host: usize::from(wanted.parallel) };
-        let destinations: Vec<Snapshot> = self.destinations.iter().map(|(_, snapshot)| snapshot.clone()).collect();
-        drain::plan(&self.source, &destinations, &self.chosen, &terms, limits)
+    pub(super) fn plan(&self, hosts: &Hosts, wanted: &Wanted) -> Drain {
+        let (terms, limits) = (terms(hosts, wanted), limits(wanted));
+        drain::plan(&self.source, &self.destinations, &self.chosen, &terms, limits)
     }
+
+    /// A saved plan, if it is still what it was.
+    pub(super) fn again(&self, hosts: &Hosts, wanted: &Wanted, saved: &Saved) -> Result<Drain, Stop> {
+        let (terms, limits) = (terms(hosts, wanted), limits(wanted));
+        drain::again(saved, &self.source, &self.destinations, &self.chosen, &terms, limits)
+            .map_err(|other| Stop::refused(format!("the plan no longer holds: {}", other.join("; "))))
+    }
+}
+
+fn terms(hosts: &Hosts, wanted: &Wanted) -> Terms {
+    let policies = Policies { together: wanted.together.clone(), ..hosts.options.settings.policies() };
+    let terms = parameters::terms(&wanted.choices.options, wanted.downtime, policies);
+    Terms { allow: wanted.choices.allow.clone(), ..terms }
+}
+
+fn limits(wanted: &Wanted) -> Limits {
+    Limits { per_host: usize::from(wanted.choices.parallel) }
 }
 
 /// Asks the host to be emptied and all destinations.
 pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Option<&Drains>) -> Result<Asked, Stop> {
     let to = destinations(hosts, wanted)?;
-    let mut refs = vec![hosts.parse(&wanted.host)?];
+    let mut refs = vec![hosts.parse(&wanted.choices.host)?];
     refs.extend(to.iter().map(|member| member.host.clone()));
     let mut snapshots = facts::gather_all(&refs, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no host to be emptied")) };
@@ -95,7 +152,7 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
     let chosen = chosen(&source, wanted)?;
     let guests: Vec<Domain> = chosen.iter().map(|at| source.domains[*at].clone()).collect();
     facts::remote::paths::add(&mut source, &refs[0], &hosts.options, &guests);
-    let (mut destinations, mut unreachable) = (Vec::<To>::new(), Vec::new());
+    let (mut destinations, mut words, mut unreachable) = (Vec::<Snapshot>::new(), Vec::new(), Vec::new());
     let mut cordoned = Vec::new();
     for (Member { host, is_one_of_several }, snapshot) in to.iter().zip(snapshots) {
         match snapshot {
@@ -103,16 +160,18 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
                 if *is_one_of_several && is_same(&source, &snapshot) {
                     continue;
                 }
-                for before in std::iter::once(&source).chain(destinations.iter().map(|(_, snapshot)| snapshot)) {
+                for before in std::iter::once(&source).chain(&destinations) {
                     is_another(before, &snapshot, host)?;
                 }
-                if let Some(record) = cordon(drains, &snapshot)? {
-                    cordoned.push(super::cordon::sentence(&host.label(), &record));
+                cordon::note(drains, &mut snapshot.host);
+                if let Some(drain) = snapshot.host.cordon.as_ref().filter(|_| !is_allowed(wanted, cordon::CODE)) {
+                    cordoned.push(cordon::sentence(&host.label(), drain));
                     continue;
                 }
                 ask_about(&mut snapshot, host, hosts, context, &guests);
                 ask_the_way(context, hosts, (&refs[0], &source), host, &mut snapshot);
-                destinations.push((word(host), snapshot));
+                words.push(word(host));
+                destinations.push(snapshot);
             }
             Err(error) => unreachable.push(Unreachable { host: host.label(), why: sentence(&error) }),
         }
@@ -131,12 +190,12 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
         let why: Vec<String> = unreachable.iter().map(|host| format!("{}: {}", host.host, host.why)).collect();
         return Err(Stop::unknown(format!("no destination could be asked: {}", why.join("; "))));
     }
-    Ok(Asked { source, chosen, destinations, unreachable })
+    Ok(Asked { source, chosen, destinations, words, unreachable })
 }
 
 /// Refuses files: nothing moves from or to them.
 pub(super) fn are_live(hosts: &Hosts, wanted: &Wanted) -> Result<(), Stop> {
-    let source = hosts.parse(&wanted.host)?;
+    let source = hosts.parse(&wanted.choices.host)?;
     let hosts = destinations(hosts, wanted)?;
     if std::iter::once(&source).chain(hosts.iter().map(|to| &to.host)).any(|host| matches!(host, HostRef::Snapshot(_)))
     {
@@ -145,23 +204,20 @@ pub(super) fn are_live(hosts: &Hosts, wanted: &Wanted) -> Result<(), Stop> {
     Ok(())
 }
 
-fn cordon(drains: Option<&Drains>, host: &Snapshot) -> Result<Option<DrainRecord>, Stop> {
-    match (drains, &host.host.uuid) {
-        (Some(drains), Some(uuid)) => drains.cordon(uuid).or_stop(Outcome::Unknown),
-        _ => Ok(None),
-    }
+fn is_allowed(wanted: &Wanted, code: &str) -> bool {
+    wanted.choices.allow.iter().any(|allowed| allowed == code)
 }
 
 /// Where the guests may go, each once: every other host of pvm.yaml where none is named.
 fn destinations(hosts: &Hosts, wanted: &Wanted) -> Result<Vec<Member>, Stop> {
-    let to = if wanted.to.is_empty() {
+    let to = if wanted.choices.to.is_empty() {
         let all: Vec<String> = hosts.options.settings.hosts.keys().cloned().collect();
         let all = hosts.parse_all(&all)?;
         all.into_iter().map(|member| Member { is_one_of_several: true, ..member }).collect()
     } else {
-        hosts.parse_all(&wanted.to)?
+        hosts.parse_all(&wanted.choices.to)?
     };
-    let source = hosts.parse(&wanted.host)?.label();
+    let source = hosts.parse(&wanted.choices.host)?.label();
     let to: Vec<Member> = to.into_iter().filter(|member| member.host.label() != source).collect();
     if to.is_empty() { Err(Stop::usage(NO_DESTINATION)) } else { Ok(to) }
 }
@@ -181,9 +237,13 @@ fn chosen(source: &Snapshot, wanted: &Wanted) -> Result<Vec<usize>, Stop> {
         let found = names.iter().map(|name| source.find_domain(name).map_err(Stop::unknown));
         found.filter(|found| found.is_ok() || !wanted.is_again).collect()
     };
-    let (only, except) = (named(&wanted.only)?, named(&wanted.except)?);
+    let (only, except) = (named(&wanted.choices.only)?, named(&wanted.choices.except)?);
     let is_wanted = |at: &usize| {
-        if wanted.only.is_empty() { source.domains[*at].is_active() && !except.contains(at) } else { only.contains(at) }
+        if wanted.choices.only.is_empty() {
+            source.domains[*at].is_active() && !except.contains(at)
+        } else {
+            only.contains(at)
+        }
     };
     Ok((0..source.domains.len()).filter(is_wanted).collect())
 }

@@ -4,6 +4,7 @@ pub(in crate::commands) mod cordon;
 mod execute;
 mod facts;
 mod resume;
+mod saved;
 mod stops;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,14 @@ use super::hosts::Hosts;
 use super::{Context, OrStop as _, Stop, migrate};
 use crate::cli::drain::Drain as Args;
 use crate::drain::Drain;
+use crate::drain::saved::Choices;
 use crate::journal::{self, DrainGuest, DrainRecord, Drains, Fate, Lock, LockError, Subject};
 use crate::model::causes::sentence;
 use crate::model::identity;
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
 use crate::output::drain::{self as output, Came, Ended, guests, time};
-use crate::output::moves::Moves;
+use crate::output::moves::{Expected, Moves};
 use crate::output::text::printable;
 use execute::Execution;
 use facts::{Asked, Wanted, ask};
@@ -28,46 +30,71 @@ use stops::Stops;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
-    let is_here = context.global.root == Path::new("/");
-    if !is_here && !args.dry_run {
+    let is_dry = args.dry_run || args.save_plan.is_some();
+    if context.global.root != Path::new("/") && !is_dry {
         return Err(Stop::usage("drain moves guests of real hosts: without --dry-run it does not go with --root"));
     }
     let hosts = Hosts::new(context)?;
-    if args.dry_run {
-        let drains = if is_here { journal::state_directory().ok().map(Drains::at) } else { None };
-        let wanted = Wanted::of(args);
-        let asked = ask(context, &hosts, &wanted, drains.as_ref())?;
-        let plan = asked.plan(args, &wanted);
+    let saved = args.plan.as_deref().map(saved::read).transpose()?;
+    let wanted = match &saved {
+        Some(saved) => Wanted::by(args, saved)?,
+        None => Wanted::of(args, &hosts.options.settings.defaults)?,
+    };
+    let planned = |asked: &Asked, wanted: &Wanted| match &saved {
+        Some(saved) => asked.again(&hosts, wanted, saved),
+        None => Ok(asked.plan(&hosts, wanted)),
+    };
+    if is_dry {
+        let asked = ask(context, &hosts, &wanted, cordon::drains(context).as_ref())?;
+        let plan = planned(&asked, &wanted)?;
         output::print(&context.printer, &plan, &asked.unreachable).or_stop(Outcome::Unknown)?;
+        if let Some(path) = &args.save_plan {
+            saved::save(context, path, &plan, &wanted, &asked)?;
+        }
         return Ok(plan.outcome());
     }
     let directory = journal::state_directory().or_stop(Outcome::Unknown)?;
     let drains = Drains::at(&directory);
+    let going = Going {
+        context,
+        keep_going: args.keep_going,
+        yes: args.yes,
+        is_fixed: saved.is_some(),
+        hosts: &hosts,
+        drains: &drains,
+    };
+    let name = &wanted.choices.host;
     if args.uncordon || args.resume {
-        let unknown = || Stop::refused(format!("no drain of {} was begun on this machine", args.host));
-        let record = cordon::find(&drains, &args.host, None)?.ok_or_else(unknown)?;
+        // Like every other object that was named and does not exist.
+        let unknown = || Stop::unknown(format!("no drain of {name} was begun on this machine"));
+        let record = cordon::find(&drains, name, None)?.ok_or_else(unknown)?;
         let _lock = lock(&directory, &record.host)?;
         if args.uncordon {
             return cordon::end(context, &drains, record);
         }
+        if record.is_over {
+            let word = quoted(&record.host.name);
+            let message =
+                format!("the drain of {name} of {} is over; to begin another: pvm drain {word}", record.begun);
+            return Err(Stop::unknown(message));
+        }
         resume::settle(context, &directory, &drains, &record)?;
-        let wanted = Wanted::again(&record);
+        let wanted = wanted.again(&record);
         let asked = ask(context, &hosts, &wanted, Some(&drains))?;
-        let plan = asked.plan(args, &wanted);
+        let plan = asked.plan(&hosts, &wanted);
         let now = taken_down(&plan, &asked);
         for line in resume::differences(&record, &now) {
             context.printer.note(&printable(&line));
         }
         let record = DrainRecord { guests: resume::merged(&record, &now), is_over: false, ..record };
-        return carry_out(context, args, &hosts, &drains, &wanted, record, plan, asked);
+        return going.carry_out(&wanted, record, plan, asked);
     }
-    let wanted = Wanted::of(args);
     facts::are_live(&hosts, &wanted)?;
     let asked = ask(context, &hosts, &wanted, Some(&drains))?;
-    let plan = asked.plan(args, &wanted);
+    let plan = planned(&asked, &wanted)?;
     let host = source(&hosts, &wanted, &asked)?;
     let _lock = lock(&directory, &host)?;
-    if let Some(before) = cordon::find(&drains, &args.host, host.uuid.as_deref())?.filter(|record| !record.is_over) {
+    if let Some(before) = cordon::find(&drains, name, host.uuid.as_deref())?.filter(|record| !record.is_over) {
         let word = quoted(&before.host.name);
         let message = format!(
             "the drain of {} of {} is not finished: pvm drain {word} --resume, or --uncordon to give it up",
@@ -77,23 +104,28 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
         return Err(Stop::refused(message));
     }
     let text = serde_json::to_string(&plan).or_stop(Outcome::Unknown)?;
+    let digest = saved.as_ref().map_or_else(|| journal::checksum(text.as_bytes()), |saved| saved.digest.clone());
     let id = journal::new_id(host.uuid.as_deref().unwrap_or_default());
-    let record = DrainRecord::new(id, host, taken_down(&plan, &asked), journal::checksum(text.as_bytes()));
-    let Wanted { to, only, except, parallel, .. } = wanted.clone();
+    let record = DrainRecord::new(id, host, taken_down(&plan, &asked), digest);
+    let Choices { to, only, except, parallel, .. } = wanted.choices.clone();
     let record = DrainRecord { to, only, except, parallel, ..record };
-    carry_out(context, args, &hosts, &drains, &wanted, record, plan, asked)
+    let wanted = wanted.with(&record);
+    going.carry_out(&wanted, record, plan, asked)
 }
 
 /// The host to be emptied, for the record.
 fn source(hosts: &Hosts, wanted: &Wanted, asked: &Asked) -> Result<journal::Host, Stop> {
-    let host = hosts.parse(&wanted.host)?;
+    let host = hosts.parse(&wanted.choices.host)?;
     let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
     let uri = host.libvirt_uri(local).expect("only a snapshot has no libvirt, and none comes here");
     let uuid = asked.source.host.uuid.clone().filter(|uuid| identity::identifies(uuid));
     let uuid = uuid.ok_or_else(|| {
-        Stop::unknown(format!("the UUID of {} is not known: without it no other pvm keeps guests off it", wanted.host))
+        Stop::unknown(format!(
+            "the UUID of {} is not known: without it no other pvm keeps guests off it",
+            wanted.choices.host
+        ))
     })?;
-    Ok(journal::Host { name: wanted.host.clone(), uri, uuid: Some(uuid) })
+    Ok(journal::Host { name: wanted.choices.host.clone(), uri, uuid: Some(uuid) })
 }
 
 fn lock(directory: &Path, host: &journal::Host) -> Result<Lock, Stop> {
@@ -121,84 +153,95 @@ fn taken_down(plan: &Drain, asked: &Asked) -> Vec<DrainGuest> {
     leaving.chain(staying).collect()
 }
 
-#[expect(clippy::too_many_arguments, reason = "both ways into a drain end here")]
-fn carry_out(
-    context: &Context,
-    args: &Args,
-    hosts: &Hosts,
-    drains: &Drains,
-    wanted: &Wanted,
-    mut record: DrainRecord,
-    plan: Drain,
-    asked: Asked,
-) -> Result<Outcome, Stop> {
-    output::announce(&context.printer, &plan, &asked.unreachable);
-    if plan.moves.is_empty() && !plan.stays.is_empty() {
-        // Nothing can be done, and a host that keeps its guests is not cordoned for that.
-        let outcome = plan.outcome();
-        return Err(Stop::new(outcome, format!("{} cannot be emptied: no guest can leave", plan.host)));
+/// What a drain goes on with, whichever way it came to its plan.
+struct Going<'a> {
+    context: &'a Context,
+    keep_going: bool,
+    yes: bool,
+    is_fixed: bool,
+    hosts: &'a Hosts,
+    drains: &'a Drains,
+}
+
+impl Going<'_> {
+    fn carry_out(&self, wanted: &Wanted, mut record: DrainRecord, plan: Drain, asked: Asked) -> Result<Outcome, Stop> {
+        let Self { context, hosts, drains, .. } = *self;
+        output::announce(&context.printer, &plan, &asked.unreachable, journal::now());
+        if plan.moves.is_empty() && !plan.stays.is_empty() {
+            // Nothing can be done, and a host that keeps its guests is not cordoned for that.
+            let outcome = plan.outcome();
+            return Err(Stop::new(outcome, format!("{} cannot be emptied: no guest can leave", plan.host)));
+        }
+        if !self.yes && !migrate::confirmed(context)? {
+            return Err(Stop::refused("not confirmed"));
+        }
+        drains.begin(&mut record).or_stop(Outcome::Unknown)?;
+        let begun = journal::now();
+        let moves = Arc::new(Moves::new(&context.printer, expected(&plan), begun));
+        let stops = Stops::default();
+        stops.hear(&context.printer, &moves).or_stop(Outcome::Unknown)?;
+        let mut execution = Execution {
+            context,
+            keep_going: self.keep_going,
+            is_fixed: self.is_fixed,
+            wanted,
+            hosts,
+            drains,
+            record: Mutex::new(record),
+            stops,
+            moves,
+            came: BTreeMap::new(),
+        };
+        let (first, unreachable) = (plan.clone(), asked.unreachable.clone());
+        execution.run(plan, asked);
+        execution.moves.finish();
+        let is_interrupted = !execution.stops.may_begin();
+        let mut record = execution.record().clone();
+        let outcomes = outcomes(&record, &execution.came);
+        let outcome = outcome(&outcomes, is_interrupted);
+        execution.stops.ended(outcome);
+        let is_settled = |guest: &DrainGuest| matches!(guest.fate, Fate::Left | Fate::Stays { .. });
+        record.is_over = record.guests.iter().all(is_settled) && !is_interrupted;
+        if let Err(error) = drains.write(&mut record) {
+            context.printer.complain(&format!("pvm: {}", printable(&sentence(&error))));
+        }
+        let word = quoted(&record.host.name);
+        let left = outcomes.iter().filter(|came| came.has_left == Some(true)).count();
+        let staying: Vec<&str> =
+            outcomes.iter().filter(|came| came.has_left != Some(true)).map(|came| came.guest.as_str()).collect();
+        #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+        let took = time(journal::now().since(begun) as f64 / 1000.0);
+        let is_part = !wanted.choices.only.is_empty() || !wanted.choices.except.is_empty();
+        let summary = if staying.is_empty() && is_part {
+            // Whether others are there was not the question.
+            format!("{} is without the chosen guests: {} left in {took}", first.host, guests(left))
+        } else if staying.is_empty() {
+            format!("{} is empty: {} left in {took}", first.host, guests(left))
+        } else {
+            format!(
+                "{} is not empty: {left} of {} left in {took}; staying: {}",
+                first.host,
+                guests(outcomes.len()),
+                staying.join(", ")
+            )
+        };
+        let ended =
+            Ended { id: &record.id, exit_code: outcome.code(), summary: &printable(&summary), outcomes: &outcomes };
+        if let Err(error) = output::result(&context.printer, &first, &unreachable, &ended) {
+            context.printer.complain(&format!("pvm: {}: {}", printable(&summary), sentence(&error)));
+        }
+        if !record.is_over {
+            context.printer.note(&format!("To go on: pvm drain {word} --resume"));
+        }
+        context.printer.note(&format!("No pvm of this machine moves guests there until: pvm drain {word} --uncordon"));
+        Ok(outcome)
     }
-    if !args.yes && !migrate::confirmed(context)? {
-        return Err(Stop::refused("not confirmed"));
-    }
-    drains.begin(&mut record).or_stop(Outcome::Unknown)?;
-    let begun = journal::now();
-    let moves = Arc::new(Moves::new(&context.printer, plan.moves.len(), begun));
-    let stops = Stops::default();
-    stops.hear(&context.printer, &moves).or_stop(Outcome::Unknown)?;
-    let mut execution = Execution {
-        context,
-        args,
-        wanted,
-        hosts,
-        drains,
-        record: Mutex::new(record),
-        stops,
-        moves,
-        came: BTreeMap::new(),
-    };
-    let (first, unreachable) = (plan.clone(), asked.unreachable.clone());
-    execution.run(plan, asked);
-    execution.moves.finish();
-    let is_interrupted = !execution.stops.may_begin();
-    let mut record = execution.record().clone();
-    let outcomes = outcomes(&record, &execution.came);
-    let outcome = outcome(&outcomes, is_interrupted);
-    execution.stops.ended(outcome);
-    let is_settled = |guest: &DrainGuest| matches!(guest.fate, Fate::Left | Fate::Stays { .. });
-    record.is_over = record.guests.iter().all(is_settled) && !is_interrupted;
-    if let Err(error) = drains.write(&mut record) {
-        context.printer.complain(&format!("pvm: {}", printable(&sentence(&error))));
-    }
-    let word = quoted(&record.host.name);
-    let left = outcomes.iter().filter(|came| came.has_left == Some(true)).count();
-    let staying: Vec<&str> =
-        outcomes.iter().filter(|came| came.has_left != Some(true)).map(|came| came.guest.as_str()).collect();
-    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-    let took = time(journal::now().since(begun) as f64 / 1000.0);
-    let is_part = !wanted.only.is_empty() || !wanted.except.is_empty();
-    let summary = if staying.is_empty() && is_part {
-        // Whether others are there was not the question.
-        format!("{} is without the chosen guests: {} left in {took}", first.host, guests(left))
-    } else if staying.is_empty() {
-        format!("{} is empty: {} left in {took}", first.host, guests(left))
-    } else {
-        format!(
-            "{} is not empty: {left} of {} left in {took}; staying: {}",
-            first.host,
-            guests(outcomes.len()),
-            staying.join(", ")
-        )
-    };
-    let ended = Ended { id: &record.id, exit_code: outcome.code(), summary: &printable(&summary), outcomes: &outcomes };
-    if let Err(error) = output::result(&context.printer, &first, &unreachable, &ended) {
-        context.printer.complain(&format!("pvm: {}: {}", printable(&summary), sentence(&error)));
-    }
-    if !record.is_over {
-        context.printer.note(&format!("To go on: pvm drain {word} --resume"));
-    }
-    context.printer.note(&format!("No pvm of this machine moves guests there until: pvm drain {word} --uncordon"));
-    Ok(outcome)
+}
+
+/// How long the plan expects each move to take.
+fn expected(plan: &Drain) -> Expected {
+    let each = plan.moves.iter().map(|leaving| (leaving.guest.clone(), leaving.seconds));
+    Expected::new(plan.seconds, each)
 }
 
 /// What became of every guest of the record.

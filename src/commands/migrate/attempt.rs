@@ -80,10 +80,8 @@ impl<'a> Attempts<'a> {
 
     /// Plans by the facts of now.
     pub(super) fn plan(&self, excluded: &BTreeSet<PciAddress>) -> Result<Planned, Stop> {
-        if let Sides::Live { destination, .. } = self.sides {
-            usable::is_open(&Drains::at(&self.directory), destination, self.args)?;
-        }
-        let planned = plan::make(self.hosts, self.sides, self.wanted, &self.claims, excluded)?;
+        let drains = Drains::at(&self.directory);
+        let planned = plan::make(self.hosts, self.sides, self.wanted, &self.claims, excluded, &drains)?;
         usable::are_usable([&planned.facts.source, &planned.facts.destination], self.sides, self.args)?;
         Ok(planned)
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 
 use super::attempt::{Attempts, Go, Moving, Ready, perform};
+use super::sides;
 use super::wanted::Wanted;
-use super::{judge, sides};
 use crate::cli::migrate::Migrate;
 use crate::commands::hosts::Hosts;
 use crate::commands::recover::RealWorld;
@@ -15,7 +15,9 @@ use crate::migration::ending::Ending;
 use crate::migration::event::Event;
 use crate::migration::forward::{Line, Note};
 use crate::model::device_move::DeviceMove;
+use crate::model::options::Options;
 use crate::model::outcome::Outcome;
+use crate::preflight::Downtime;
 
 /// Who carries the migration out.
 pub(in crate::commands) trait Follow {
@@ -25,16 +27,47 @@ pub(in crate::commands) trait Follow {
     fn tell(&self, event: Event);
 }
 
-/// Migrates a guest with these devices, or refuses. What a refusal rests on is said by the context's printer.
+/// A guest and how it is migrated.
+pub(in crate::commands) struct Order<'a> {
+    /// Its UUID.
+    pub(in crate::commands) guest: &'a str,
+    /// Where it runs.
+    pub(in crate::commands) from: &'a str,
+    /// Where it goes.
+    pub(in crate::commands) to: &'a str,
+    /// With which devices.
+    pub(in crate::commands) map: &'a [DeviceMove],
+    /// Checks that may fail.
+    pub(in crate::commands) allow: &'a [String],
+    /// How it is done.
+    pub(in crate::commands) options: &'a Options,
+    /// The limit of the pause.
+    pub(in crate::commands) downtime: Downtime,
+}
+
+/// Migrates a guest, or refuses. What a refusal rests on is said by the context's printer.
 pub(in crate::commands) fn carry_out(
     context: &Context,
     hosts: &Hosts,
-    args: &Migrate,
-    map: &[DeviceMove],
+    order: &Order<'_>,
     follow: &dyn Follow,
 ) -> Result<(journal::Plan, Ending), Stop> {
-    judge::allows_checks(args)?;
-    let wanted = Wanted { map: Some(map.to_vec()), ..Wanted::of(args, &hosts.options.settings.defaults)? };
+    let args = &Migrate { allow: order.allow.to_vec(), yes: true, ..Migrate::default() };
+    let wanted = Wanted {
+        instance: order.guest.to_owned(),
+        from: order.from.to_owned(),
+        destination: order.to.to_owned(),
+        request: None,
+        stored: None,
+        ports: Vec::new(),
+        copies: Vec::new(),
+        no_detach: false,
+        bypass_owner: false,
+        options: order.options.clone(),
+        downtime: order.downtime,
+        map: Some(order.map.to_vec()),
+        saved: None,
+    };
     let sides = sides::open(hosts, &wanted)?;
     let attempts = Attempts::new(context, args, hosts, &sides, &wanted)?;
     let ends = attempts.live()?;

@@ -5,6 +5,7 @@ use super::usable;
 use crate::cli::migrate::Migrate;
 use crate::commands::{Context, Stop};
 use crate::domain::owners::Owner;
+use crate::drain;
 use crate::journal;
 use crate::model::device_move::Action;
 use crate::model::finding::Severity;
@@ -24,9 +25,11 @@ enum Weight {
 }
 
 /// Refuses an `--allow` that names no check.
-pub(super) fn allows_checks(args: &Migrate) -> Result<(), Stop> {
-    let is_known = |code: &str| code == "all" || usable::CODES.contains(&code) || preflight::is_check(code);
-    match args.allow.iter().find(|code| !is_known(code)) {
+pub(in crate::commands) fn allows_checks(allow: &[String]) -> Result<(), Stop> {
+    let of_drain = |code: &str| drain::policies::RULES.iter().any(|rule| rule.code == code);
+    let is_known =
+        |code: &str| code == "all" || usable::CODES.contains(&code) || preflight::is_check(code) || of_drain(code);
+    match allow.iter().find(|code| !is_known(code)) {
         Some(code) => Err(Stop::usage(format!("--allow: unknown check '{code}'; pvm explain lists them"))),
         None => Ok(()),
     }
@@ -38,11 +41,8 @@ pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
     if args.allow.is_empty() || planned.plan.is_none() {
         return planned.instance().verdict;
     }
-    let rows = planned.report.checks.iter().chain(&planned.instance().checks).filter(|row| match row.result {
-        CheckResult::Unknown => !names(args, row) && !args.allow.iter().any(|code| code == "all"),
-        _ => !(names(args, row) && preflight::may_fail(&row.finding.code)),
-    });
-    preflight::worst(rows)
+    let rows = planned.report.checks.iter().chain(&planned.instance().checks);
+    preflight::worst(rows.filter(|row| !preflight::lets(&args.allow, row)))
 }
 
 /// What Nova checks itself before it migrates.

@@ -4,9 +4,9 @@ mod announce;
 mod attempt;
 pub(in crate::commands) mod carried;
 mod facts;
-mod judge;
+pub(in crate::commands) mod judge;
 mod nova;
-mod parameters;
+pub(in crate::commands) mod parameters;
 mod plan;
 mod rehearse;
 mod saved;
@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &Migrate) -> Result<Outcome, Stop> {
         return Err(Stop::usage("migrate moves guests of real hosts: it does not go with --root"));
     }
     let hosts = Hosts::new(context)?;
-    judge::allows_checks(args)?;
+    judge::allows_checks(&args.allow)?;
     let wanted = Wanted::of(args, &hosts.options.settings.defaults)?;
     let sides = sides::open(&hosts, &wanted)?;
     let attempts = Attempts::new(context, args, &hosts, &sides, &wanted)?;

@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime, parse_time};
+use crate::cli::migrate::{MaxDowntime, Migrate, parse_bandwidth, parse_downtime};
 use crate::commands::Stop;
 use crate::facts::settings::{Defaults, Size};
 use crate::migration::forward::{LONGEST_RAISED_MS, RAISED};
 use crate::model::options::Options;
+use crate::model::policy::Policies;
 use crate::model::snapshot::Snapshot;
+use crate::model::time::duration;
 use crate::plan::document::Plan;
-use crate::preflight::Downtime;
 use crate::preflight::context::version;
+use crate::preflight::{Downtime, Terms};
 
 /// Least versions for the bandwidth at switchover: libvirt's parameter, and the QEMU behind it.
 const SWITCHOVER: [(&str, (u64, u64, u64)); 2] = [("libvirt", (11, 1, 0)), ("QEMU", (8, 2, 0))];
 
+/// The reason of a plan that says who limits the pause.
+pub(super) const MAX_PAUSE: &str = "max_pause_ms";
+
 /// As options and settings say. The limit of the pause is in the options only where it is fixed.
-pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Downtime), Stop> {
+pub(in crate::commands) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Downtime), Stop> {
     let default = |what: &str, why: String| Stop::usage(format!("pvm.yaml: defaults: {what}: {why}"));
     let downtime = match (args.max_downtime, &defaults.max_downtime) {
         (Some(given), _) => given,
@@ -30,22 +35,13 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
         (None, Some(Size::Number(mebibytes))) => Some(*mebibytes),
         (None, Some(Size::Text(text))) => Some(parse_bandwidth(text).map_err(|why| default("bandwidth", why))?),
     };
-    let max_pause = match (args.max_pause, &defaults.max_pause) {
-        (None, Some(text)) => Some(parse_time(text).map_err(|why| default("max_pause", why))?),
-        (given, _) => given,
-    };
-    let downtime = match (downtime, max_pause) {
-        // QEMU pauses the guest only when it expects no longer pause; raised, the limit would allow one.
-        (MaxDowntime::Auto, Some(most)) => MaxDowntime::Limit(most),
-        (chosen, _) => chosen,
-    };
     let (limit, downtime) = match downtime {
         MaxDowntime::Auto => (None, Downtime::Auto),
         MaxDowntime::Limit(limit) => (Some(limit), Downtime::Limit(limit)),
     };
     let options = Options {
         max_downtime: limit,
-        max_pause,
+        max_pause: None,
         raise_downtime: downtime == Downtime::Auto,
         bandwidth,
         switchover_bandwidth: args.switchover_bandwidth,
@@ -56,12 +52,59 @@ pub(super) fn chosen(args: &Migrate, defaults: &Defaults) -> Result<(Options, Do
         copy_disks: BTreeMap::new(),
         require_proof: args.require_proof,
     };
-    Ok((options, downtime))
+    let max_pause = max_pause(args.max_pause, defaults)?;
+    Ok(max_pause.map_or((options.clone(), downtime), |most| paused_at_most(most, options, downtime)))
+}
+
+/// The longest pause that the operator allows.
+pub(in crate::commands) fn max_pause(given: Option<Duration>, defaults: &Defaults) -> Result<Option<Duration>, Stop> {
+    match (given, &defaults.max_pause) {
+        (None, Some(text)) => {
+            let wrong = |why| Stop::usage(format!("pvm.yaml: defaults: max_pause: {why}"));
+            duration(text).map(Some).map_err(wrong)
+        }
+        (given, _) => Ok(given),
+    }
+}
+
+/// The same for a guest that may not be paused longer. QEMU pauses it only when it expects no longer pause; raised, the limit
+/// would allow one. A limit of the downtime that the operator named stands.
+pub(super) fn paused_at_most(most: Duration, options: Options, downtime: Downtime) -> (Options, Downtime) {
+    let is_named = match downtime {
+        Downtime::Auto => false,
+        Downtime::Limit(limit) => options.max_pause != Some(limit),
+        Downtime::Hypervisor => true,
+    };
+    let options = Options { max_pause: Some(most), ..options };
+    if is_named {
+        return (options, downtime);
+    }
+    (Options { max_downtime: Some(most), raise_downtime: false, ..options }, Downtime::Limit(most))
+}
+
+/// What checks depend on of it.
+pub(in crate::commands) fn terms(options: &Options, downtime: Downtime, policies: Policies) -> Terms {
+    Terms {
+        downtime,
+        max_pause: options.max_pause,
+        policies,
+        bandwidth: options.bandwidth,
+        switchover_bandwidth: options.switchover_bandwidth,
+        tls: options.tls,
+        parallel: options.parallel,
+        ..Terms::default()
+    }
 }
 
 /// As a saved plan says: what it does not fix stays the hypervisor's. What no command line could ask for is refused.
 pub(super) fn of(plan: &Plan) -> Result<(Options, Downtime), Stop> {
-    let options = plan.parameters.clone();
+    let options = possible(&plan.parameters)?;
+    let downtime = options.max_downtime.map_or(Downtime::Hypervisor, Downtime::Limit);
+    Ok((options, downtime))
+}
+
+/// The options of a saved plan, if a command line could ask for them.
+pub(in crate::commands) fn possible(options: &Options) -> Result<Options, Stop> {
     let some = |time: Option<Duration>| time.is_none_or(|time| !time.is_zero());
     let is_possible = some(options.max_downtime)
         && some(options.max_pause)
@@ -72,8 +115,7 @@ pub(super) fn of(plan: &Plan) -> Result<(Options, Downtime), Stop> {
     if !is_possible {
         return Err(Stop::refused("the plan has parameters that no option of pvm gives"));
     }
-    let downtime = options.max_downtime.map_or(Downtime::Hypervisor, Downtime::Limit);
-    Ok((options, downtime))
+    Ok(options.clone())
 }
 
 /// Refuses what a daemon would refuse, or leave unheard, in the middle of the run.
@@ -110,7 +152,10 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
         (None, None) => options.raise_downtime.then(|| format!("Max downtime: the hypervisor's limit{raised}.")),
     };
     let others = [
-        options.max_pause.map(|time| format!("Max pause by the estimate: {} ms.", time.as_millis())),
+        options.max_pause.map(|time| {
+            let by = plan.reasons.get(MAX_PAUSE).map(|by| format!(", by {by}")).unwrap_or_default();
+            format!("Max pause by the estimate: {} ms{by}.", time.as_millis())
+        }),
         options.bandwidth.map(|mebibytes| format!("Bandwidth: {mebibytes} MiB/s.")),
         options.switchover_bandwidth.map(|mebibytes| format!("Switchover bandwidth: {mebibytes} MiB/s.")),
         options.timeout.map(|time| format!("Timeout: {} ms, then aborted and rolled back.", time.as_millis())),

@@ -4,22 +4,26 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::facts::{Facts, gather};
+use super::parameters;
 use super::sides::Sides;
 use super::unchanged;
 use super::wanted::Wanted;
 use crate::commands::Stop;
+use crate::commands::drain::cordon;
 use crate::commands::hosts::Hosts;
 use crate::domain::XmlError;
 use crate::domain::element::{element, rewrite_element};
-use crate::journal;
+use crate::domain::guest;
+use crate::journal::{self, Drains};
 use crate::libvirt::{DomainInfo, State};
 use crate::model::device_move::Action;
 use crate::model::options::Options;
 use crate::model::pci::PciAddress;
+use crate::model::policy::{By, Policies, Ruled};
 use crate::model::snapshot::Domain;
 use crate::plan::document::Plan;
 use crate::plan::{Known, Planner};
-use crate::preflight::{self, InstanceReport, Question, Report, Terms};
+use crate::preflight::{self, Downtime, InstanceReport, Question, Report, Terms};
 
 /// A plan and what it rests on.
 #[derive(Debug)]
@@ -49,13 +53,17 @@ pub(super) fn make(
     wanted: &Wanted,
     claims: &[journal::Claim],
     taken: &BTreeSet<PciAddress>,
+    drains: &Drains,
 ) -> Result<Planned, Stop> {
-    let facts = gather(hosts, sides, wanted)?.without(claims, taken);
+    let mut facts = gather(hosts, sides, wanted)?.without(claims, taken);
+    cordon::note(Some(drains), &mut facts.destination.host);
     if let Some(saved) = &wanted.saved {
         unchanged::facts_hold(saved, wanted, &facts)?;
     }
-    let report = judge(&facts, wanted);
-    let plan = seal(&facts, &report.instances[0], wanted)?;
+    let policies = hosts.options.settings.policies();
+    let (options, downtime, limited_by) = ruled(&facts, wanted, &policies);
+    let report = judge(&facts, wanted, downtime, policies);
+    let plan = seal(&facts, &report.instances[0], wanted, &options, limited_by)?;
     if let (Some(saved), Some(plan)) = (&wanted.saved, &plan) {
         unchanged::is_made_again(saved, plan)?;
     }
@@ -63,17 +71,25 @@ pub(super) fn make(
     Ok(Planned { facts, report, plan, migration })
 }
 
-fn judge(facts: &Facts, wanted: &Wanted) -> Report {
+/// The options with the limit of the pause that a policy of this guest sets, and who sets it.
+fn ruled(facts: &Facts, wanted: &Wanted, policies: &Policies) -> (Options, Downtime, Option<String>) {
+    // One that cannot be read is unknown to the check.
+    let own = guest::read(facts.xml()).unwrap_or_default().policy;
+    match policies.max_pause(wanted.options.max_pause, facts.domain(), &own) {
+        Some(Ruled { value, by }) if by != By::Operator => {
+            let (options, downtime) = parameters::paused_at_most(value, wanted.options.clone(), wanted.downtime);
+            (options, downtime, Some(by.words("--max-pause")))
+        }
+        _ => (wanted.options.clone(), wanted.downtime, None),
+    }
+}
+
+fn judge(facts: &Facts, wanted: &Wanted, downtime: Downtime, policies: Policies) -> Report {
     let terms = Terms {
         no_detach: wanted.no_detach,
         bypass_owner: wanted.bypass_owner,
-        downtime: wanted.downtime,
-        max_pause: wanted.options.max_pause,
-        bandwidth: wanted.options.bandwidth,
-        switchover_bandwidth: wanted.options.switchover_bandwidth,
-        tls: wanted.options.tls,
-        parallel: wanted.options.parallel,
         copies: facts.copies.clone(),
+        ..parameters::terms(&wanted.options, downtime, policies)
     };
     let (domains, wishes, excluded) = (Some(vec![facts.guest]), wanted.wishes(), facts.excluded.clone());
     preflight::run(
@@ -84,7 +100,13 @@ fn judge(facts: &Facts, wanted: &Wanted) -> Report {
 }
 
 /// The plan with the map of the report; none where that has no map.
-fn seal(facts: &Facts, judged: &InstanceReport, wanted: &Wanted) -> Result<Option<Plan>, Stop> {
+fn seal(
+    facts: &Facts,
+    judged: &InstanceReport,
+    wanted: &Wanted,
+    options: &Options,
+    limited_by: Option<String>,
+) -> Result<Option<Plan>, Stop> {
     let domain = facts.domain();
     // The planner leaves the map empty when there is none; a guest without host devices needs none.
     if judged.map.len() != domain.hostdevs.iter().filter(|d| d.source.is_some()).count() {
@@ -92,10 +114,12 @@ fn seal(facts: &Facts, judged: &InstanceReport, wanted: &Wanted) -> Result<Optio
     }
     let limit = judged.downtime_limit.as_ref();
     let options = Options {
-        max_downtime: wanted.options.max_downtime.or(limit.and_then(|limit| limit.ms).map(Duration::from_millis)),
+        max_downtime: options.max_downtime.or(limit.and_then(|limit| limit.ms).map(Duration::from_millis)),
         copy_disks: facts.copies.iter().map(|(disk, copied)| (disk.clone(), copied.path.clone())).collect(),
-        ..wanted.options.clone()
+        ..options.clone()
     };
+    let reasons = limit.map(|limit| ("max_downtime_ms".to_owned(), limit.why.clone())).into_iter();
+    let reasons = reasons.chain(limited_by.map(|by| (parameters::MAX_PAUSE.to_owned(), by)));
     let plan = Plan::of(&facts.source, &facts.destination, domain, &judged.map).map_err(|e| refused(&e))?;
     let plan = Plan {
         id: journal::new_id(&domain.uuid),
@@ -107,7 +131,7 @@ fn seal(facts: &Facts, judged: &InstanceReport, wanted: &Wanted) -> Result<Optio
         ports: wanted.ports.clone(),
         flags: flags(domain, &options),
         parameters: options,
-        reasons: limit.map(|limit| ("max_downtime_ms".to_owned(), limit.why.clone())).into_iter().collect(),
+        reasons: reasons.collect(),
         ..plan
     };
     Ok(Some(plan.sealed()))

@@ -1,10 +1,9 @@
 //! Whether facts are good enough to move a guest by.
 
-use super::sides::{Side, Sides};
+use super::sides::Sides;
 use crate::cli::migrate::Migrate;
 use crate::commands::Stop;
-use crate::commands::drain::cordon;
-use crate::journal::{self, Drains};
+use crate::journal;
 use crate::model::finding::rules;
 use crate::model::identity::{self, Identity};
 use crate::model::snapshot::{Snapshot, Via};
@@ -35,25 +34,13 @@ rules! {
     /// Read the facts again, or set the clocks. Once you have made sure that nothing has changed: --allow
     /// stale-facts.
     STALE_FACTS = "stale-facts", Error;
-
-    /// The destination is cordoned: it is drained, or was.
-    ///
-    /// # Meaning
-    /// A host that pvm drain empties gets no guests from any pvm of the machine that began the drain, until the operator
-    /// says that it is open again. Other machines do not know of it.
-    /// # Check by hand
-    /// The files in the directory drains of pvm's state directory.
-    /// # Fix
-    /// Choose another destination; when the maintenance is over, pvm drain HOST --uncordon. To move a guest there all the
-    /// same: --allow cordoned.
-    CORDONED = "cordoned", Error;
 }
 
 /// Facts older than this are not what a guest is moved by.
 const MOST_AGE_MS: i64 = 10 * 60_000;
 
 /// The codes that `--allow` may name here; they are no checks of preflight.
-pub(super) const CODES: [&str; 3] = [FACTS_HOST.code, STALE_FACTS.code, CORDONED.code];
+pub(super) const CODES: [&str; 2] = [FACTS_HOST.code, STALE_FACTS.code];
 
 /// Whether the facts are the hosts', and of now.
 pub(super) fn are_usable([source, destination]: [&Snapshot; 2], sides: &Sides, args: &Migrate) -> Result<(), Stop> {
@@ -64,24 +51,6 @@ pub(super) fn are_usable([source, destination]: [&Snapshot; 2], sides: &Sides, a
     accepted.extend(rehearsal.then(|| STALE_FACTS.code.to_owned()));
     judge_facts(source, &from.name, &from.uuid, &accepted)?;
     judge_facts(destination, &to.name, &to.uuid, &accepted)
-}
-
-/// Refuses a destination that is drained, or was, unless the operator allows it by its code.
-pub(super) fn is_open(drains: &Drains, destination: &Side, args: &Migrate) -> Result<(), Stop> {
-    if args.allow.iter().any(|code| code == CORDONED.code) {
-        return Ok(());
-    }
-    let unknown = |error| {
-        let (name, code) = (&destination.name, CORDONED.code);
-        Stop::unknown(format!("cannot tell whether {name} takes guests (--allow {code} goes on without that)"))
-            .because(error)
-    };
-    match drains.cordon(&destination.uuid).map_err(unknown)? {
-        None => Ok(()),
-        Some(record) => {
-            Err(Stop::refused(format!("[{}] {}", CORDONED.code, cordon::sentence(&destination.name, &record))))
-        }
-    }
 }
 
 /// Whether the facts are this host's and of now: they come over another channel than libvirt's answers.

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use super::Entry;
 use crate::commands::{Context, Stop};
 use crate::facts::reference::check_uri;
-use crate::journal::mark::NAMESPACE;
 use crate::journal::{self, Mark, Store};
 use crate::libvirt;
 use crate::migration::mark::{self, Found};
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
+use crate::model::policy::{NAMESPACE, PREFIX};
 use crate::output::text::printable;
 
 /// A guest of this host with the mark of a migration that has no journal here.
@@ -102,9 +102,14 @@ impl Marked {
             text,
             "  If {machine} is lost: make sure that the guest runs once, plug in what is missing with virsh attach-device, then"
         );
+        // The guest's policy gets its place back.
+        let instead = match self.mark.policy() {
+            Some(policy) => format!("--key {PREFIX} --set {}", printable(&quoted(&policy))),
+            None => "--remove".to_owned(),
+        };
         let _ = writeln!(
             text,
-            "    virsh -c {} metadata {} --uri {NAMESPACE} --remove --live",
+            "    virsh -c {} metadata {} --uri {NAMESPACE} {instead} --live",
             quoted(&self.uri),
             self.guest.uuid
         );

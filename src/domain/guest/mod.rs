@@ -7,6 +7,7 @@ mod endpoint;
 mod memory;
 mod nic;
 mod paths;
+mod policy;
 mod quantity;
 
 pub(crate) use arguments::Arguments;
@@ -24,6 +25,7 @@ use roxmltree::Node;
 
 use super::xml::{self, XmlError};
 use crate::model::pci::PciAddress;
+use crate::model::policy::{BadPolicy, Policy};
 use quantity::{size, unit};
 
 /// What a definition asks of the host it runs on.
@@ -93,6 +95,10 @@ pub struct Guest {
     pub filesystems: Vec<String>,
     /// Shared-memory devices: name, and whether the guest has the master's role.
     pub shmem: Vec<(String, bool)>,
+    /// What is kept to when it is moved.
+    pub policy: Policy,
+    /// Why its policy cannot be kept to.
+    pub bad_policy: Option<BadPolicy>,
     /// What reaches QEMU past libvirt.
     pub arguments: Arguments,
 }
@@ -134,6 +140,10 @@ pub fn read(text: &str) -> Result<Guest, XmlError> {
         launch_security: xml::attribute(root, "launchSecurity", "type"),
         ..Guest::default()
     };
+    match policy::read(root) {
+        Ok(policy) => guest.policy = policy,
+        Err(bad) => guest.bad_policy = Some(bad),
+    }
     if let Some(vcpu) = xml::child(root, "vcpu").and_then(|vcpu| vcpu.attribute("cpuset")) {
         guest.cpus.extend(numbers(vcpu));
     }

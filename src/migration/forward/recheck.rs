@@ -95,5 +95,7 @@ fn mark_of(plan: &journal::Plan, phase: Phase) -> Mark {
         source: plan.source.clone(),
         destination: plan.destination.clone(),
         ports: plan.ports.iter().map(Marked::of).collect(),
+        // The guest's, as long as the mark has its place.
+        policy: Vec::new(),
     }
 }

@@ -34,6 +34,9 @@ pub struct Host {
     /// How the source of a migration reaches it, when the source was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reach: Option<Reach>,
+    /// Why it takes no guests: a drain of it that was begun by the machine that asks, and was not taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cordon: Option<Cordon>,
     /// libvirt URI the facts came by.
     pub uri: Option<String>,
     /// IOMMU.
@@ -147,6 +150,16 @@ impl Host {
         };
         self.mounts.as_ref()?.iter().filter(holds).max_by_key(|mount| mount.path.len())
     }
+}
+
+/// A drain of a host, which keeps guests off it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cordon {
+    /// When it began, RFC 3339 UTC.
+    pub since: String,
+    /// The host, as the operator named it.
+    pub host: String,
 }
 
 /// IOMMU facts.

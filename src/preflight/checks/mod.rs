@@ -20,6 +20,7 @@ pub(crate) mod guest;
 pub(crate) mod host;
 
 use super::check::Check;
+use super::verdict::{CheckResult, Row};
 
 /// Every check, in the order of reports.
 const CHECKS: &[&[&[Check]]] = &[host::CHECKS, guest::CHECKS, device::CHECKS];
@@ -32,6 +33,15 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 /// Whether there is a check with this code.
 pub(crate) fn is_check(code: &str) -> bool {
     checks().any(|check| check.rule.code == code)
+}
+
+/// Whether these codes of `--allow` let a migration go on although a check says this; `all` is whatever is unknown.
+pub(crate) fn lets(allow: &[String], row: &Row) -> bool {
+    let named = allow.iter().any(|code| *code == row.finding.code);
+    match row.result {
+        CheckResult::Unknown => named || allow.iter().any(|code| code == "all"),
+        _ => named && may_fail(&row.finding.code),
+    }
 }
 
 /// Whether `--allow` covers this check when it fails.

@@ -74,9 +74,14 @@ fn a_host_is_emptied_and_takes_no_guests_until_it_may() {
 
     let back = ["migrate", "one", "local", "--from", "qemu+tcp://host-b/system", "--yes", "--direct"];
     hosts.run("a", &back).ends(1).complains("[cordoned]").complains("pvm drain local --uncordon");
+    let there = hosts.run("a", &["preflight", "qemu+tcp://host-b/system", "local", "--instance", "one"]).ends(1);
+    assert!(there.stdout.contains("cordoned: ") && there.stdout.contains("pvm drain local --uncordon"), "{there:#?}");
+    hosts.run("a", &["drain", "local", "--resume"]).ends(3).complains("is over; to begin another: pvm drain local");
     let said = hosts.run("a", &["drain", "local", "--uncordon"]).ends(0);
     assert_eq!(said.stdout, "local takes guests again.\n");
-    hosts.run("a", &["drain", "local", "--uncordon"]).ends(1);
+    for word in ["--uncordon", "--resume"] {
+        hosts.run("a", &["drain", "local", word]).ends(3).complains("no drain of local was begun");
+    }
     hosts.run("a", &back).ends(0);
 }
 
@@ -97,6 +102,75 @@ fn a_move_that_fails_is_undone_and_stops_the_drain_unless_it_is_to_go_on() {
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(begun(document["outcomes"].as_array().unwrap()), 3, "{document:#}");
     assert!(are_whole(&hosts, &lives).is_empty());
+}
+
+/// Who cannot leave holds nobody up, whose policy says so neither; each is named with the one change that would let it go.
+#[test]
+fn who_stays_is_named_with_what_would_let_it_go() {
+    const POLICY: &str = "<policy max_pause='20s'/>";
+    let hosts = TwoHosts::up();
+    let lives = guests(&hosts);
+    // Another guest of this name is there.
+    hosts.guest("b", "two", &[]);
+    let metadata = |host: &str| hosts.virsh(host, &["metadata", "one", "--uri", "urn:pvm:migration:1", "--live"]);
+    for (guest, policy) in [("one", POLICY), ("three", "<policy drain='no'/>")] {
+        hosts.virsh(
+            "a",
+            &["metadata", guest, "--uri", "urn:pvm:migration:1", "--key", "pvm", "--set", policy, "--live"],
+        );
+    }
+    let said = run(&hosts, &[]).ends(1);
+    assert!(said.stdout.contains("1 of 3 guests left") && said.stdout.contains("staying: three, two"), "{said:#?}");
+    let said =
+        said.complains("max_pause: 20000 ms, by the guest's metadata").complains("drain-policy: it is not drained");
+    assert_eq!(
+        (on(&hosts, "a"), on(&hosts, "b")),
+        (vec!["three".to_owned(), "two".to_owned()], vec!["one".to_owned(), "two".to_owned()])
+    );
+    hosts.life("b", "one", Some(&lives[0]));
+    assert!(
+        metadata("b").contains("max_pause='20s'") || metadata("b").contains("max_pause=\"20s\""),
+        "{}",
+        metadata("b")
+    );
+    // The page's own command lets it go.
+    let command = said.stderr.lines().find_map(|line| line.trim().strip_prefix("virsh ")).unwrap();
+    let words: Vec<&str> = command.split(' ').collect();
+    hosts.virsh("a", &words);
+    assert!(metadata("b").contains("max_pause"), "only of that guest");
+    hosts.virsh("b", &["destroy", "two"]);
+    run(&hosts, &[]).ends(0);
+    assert_eq!(are_whole(&hosts, &lives), ["one", "three", "two"]);
+}
+
+#[test]
+fn a_reviewed_plan_is_carried_out_as_it_is_or_not_at_all() {
+    let hosts = TwoHosts::up();
+    let lives = guests(&hosts);
+    let save = ["drain", "local", "--to", "host-b", "--parallel", "1", "--save-plan", "/var/lib/night.plan"];
+    hosts.run("a", &save).ends(0).complains("pvm drain --plan /var/lib/night.plan");
+    let execute = ["drain", "--plan", "/var/lib/night.plan", "--yes"];
+    hosts.virsh("a", &["suspend", "two"]);
+    hosts.run("a", &execute).ends(1).complains("two: guest state was running, is paused");
+    assert!(!hosts.path("host-a/var/lib/pvm/drains").exists(), "nothing was begun");
+    hosts.virsh("a", &["resume", "two"]);
+    hosts.run("a", &execute).ends(0);
+    assert_eq!(are_whole(&hosts, &lives), ["one", "three", "two"]);
+}
+
+#[test]
+fn a_guest_that_one_host_does_not_take_goes_to_another() {
+    let hosts = TwoHosts::up();
+    hosts.third();
+    let life = hosts.guest("a", "one", &[]);
+    without_kernel(&hosts);
+    let args = ["drain", "local", "--to", "host-b,host-c", "--yes", "-o", "json"];
+    let said = hosts.run("a", &args).ends(0).complains("one: planned again, to host-c");
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(document["outcomes"][0]["destination"], "host-c", "{document:#}");
+    assert_eq!((on(&hosts, "a").len(), on(&hosts, "b").len(), on(&hosts, "c").len()), (0, 0, 1));
+    hosts.life("c", "one", Some(&life));
+    assert_eq!(hosts.journals("a").len(), 2, "each try has its own journal");
 }
 
 #[cfg(debug_assertions)]

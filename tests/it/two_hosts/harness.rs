@@ -118,6 +118,15 @@ impl TwoHosts {
         hosts
     }
 
+    /// Starts host c, another destination for the guests of host a.
+    pub fn third(&self) {
+        self.command("third", &[]);
+        let path = self.path("host-a/etc/pvm/pvm.yaml");
+        let settings = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{settings}  host-c: {{libvirt: 'qemu+tcp://host-c/system', facts: libvirt}}\n"))
+            .unwrap();
+    }
+
     pub fn path(&self, inside: &str) -> PathBuf {
         self.dir.path().join(inside)
     }

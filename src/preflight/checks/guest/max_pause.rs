@@ -1,6 +1,9 @@
 //! The pause is not longer than the operator allows.
 
+use std::time::Duration;
+
 use super::prelude::*;
+use crate::model::policy::{By, Policy, Ruled};
 use crate::preflight::estimate;
 use crate::preflight::terms::Downtime;
 
@@ -11,7 +14,8 @@ check! {
     /// The guest may be paused longer than is allowed.
     ///
     /// # Meaning
-    /// --max-pause, or max_pause in pvm.yaml, says how long a guest may be paused. The state of its devices moves while it is
+    /// --max-pause, max_pause in pvm.yaml (for all guests or under guests:), or the policy in the guest's metadata says how long
+    /// it may be paused; the shortest counts. The state of its devices moves while it is
     /// paused; how long that takes is estimated from the size that the devices report and from the bandwidth, and may take three
     /// times as long. QEMU keeps to the limit of the downtime only where it knows of the devices' state.
     /// # Check by hand
@@ -22,14 +26,26 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let Some(most) = instance.terms.max_pause else { return Vec::new() };
-    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    if let Some(bad) = &instance.guest.bad_policy {
+        let remedy = Policy::default().command(instance.domain);
+        return vec![Verdict::unknown(format!("how long it may be paused is not known: {bad}")).remedy(remedy)];
+    }
+    let (terms, own) = (instance.terms, &instance.guest.policy);
+    let Some(Ruled { value: most, by }) = terms.policies.max_pause(terms.max_pause, instance.domain, own) else {
+        return Vec::new();
+    };
+    let who = by.words("--max-pause or max_pause");
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let most = milliseconds(most);
     if let Downtime::Limit(limit) = instance.terms.downtime
         && milliseconds(limit) > most
+        // One that follows from what all guests may is lowered for this one.
+        && terms.max_pause != Some(limit)
     {
-        let message =
-            format!("the limit of the downtime, {} ms, is more than the {most} ms allowed", milliseconds(limit));
+        let message = format!(
+            "the limit of the downtime, {} ms, is more than the {most} ms allowed by {who}",
+            milliseconds(limit)
+        );
         return vec![Verdict::fail(message)];
     }
     if !instance.moves_state() {
@@ -46,10 +62,17 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     vec![if longest > most {
         Verdict::fail(format!(
             "the devices' state may pause the guest up to {longest} ms ({needed} ms at {}, {ERROR} times as long at worst), more \
-             than the {most} ms allowed",
+             than the {most} ms allowed by {who}",
             link.words
         ))
-        .remedy(format!("--max-pause {longest}ms"))
+        .remedy(match &by {
+            By::Operator => format!("--max-pause {longest}ms"),
+            By::File(pattern) => format!("max_pause: {longest}ms for {pattern} under guests: in pvm.yaml"),
+            By::Guest => {
+                let max_pause = Some(Duration::from_millis(longest));
+                Policy { max_pause, ..own.clone() }.command(instance.domain)
+            }
+        })
     } else {
         Verdict::pass()
     }]

@@ -11,6 +11,7 @@ mod prelude {
 
 checks! {
     libvirt_connection,
+    cordoned,
     peer_to_peer,
     versions,
     kernel_differs,
