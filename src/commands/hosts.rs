@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Context, Stop};
 use crate::facts::fleet::{self, FleetError, Member};
-use crate::facts::reference::{wrong_group, wrong_uri};
+use crate::facts::reference::{without_password, wrong_group, wrong_uri};
 use crate::facts::{GatherOptions, HostRef, NovaSettings, Settings, SettingsError};
 use crate::model::causes::sentence;
 use crate::model::finding::Severity;
@@ -89,6 +89,9 @@ pub(super) fn is_another(before: &Snapshot, other: &Snapshot, host: &HostRef) ->
 fn connect(context: &Context) -> Result<Option<String>, Stop> {
     let global = &context.global;
     let fixture = global.root != Path::new("/");
+    if let Some(uri) = &global.connect {
+        without_password(uri).map_err(|error| Stop::refused(error.to_string()))?;
+    }
     if global.connect.is_none() && fixture { Ok(None) } else { context.local_uri().map(Some) }
 }
 

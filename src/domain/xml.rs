@@ -7,6 +7,8 @@ use crate::model::pci::PciAddress;
 /// No guest's definition comes near it; what does is not a definition.
 const MOST_BYTES: usize = 4 << 20;
 const MOST_NODES: u32 = 200_000;
+/// libvirt's own parser takes no deeper document.
+const DEEPEST: usize = 256;
 /// The parser compares each attribute of an element with all before it.
 const MOST_ATTRIBUTES: usize = 4096;
 
@@ -57,8 +59,24 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, XmlError> {
         roxmltree::Error::NodesLimitReached => XmlError::TooLarge,
         other => XmlError::NotXml(other.to_string()),
     })?;
+    if is_too_deep(&document) {
+        return Err(XmlError::TooLarge);
+    }
     let root = document.root_element();
     if is(root, "domain") { Ok(document) } else { Err(XmlError::NotADomain(root.tag_name().name().to_owned())) }
+}
+
+/// Whether elements stand in each other so often that whoever walks down from one to the next runs out of stack.
+fn is_too_deep(document: &Document<'_>) -> bool {
+    let mut around = Vec::new();
+    document.root_element().descendants().filter(Node::is_element).any(|element| {
+        let parent = element.parent().map(|parent| parent.id());
+        while !around.is_empty() && around.last().copied() != parent {
+            around.pop();
+        }
+        around.push(element.id());
+        around.len() > DEEPEST
+    })
 }
 
 /// Whether `node` is libvirt's element of that name: its elements have no namespace.
@@ -164,6 +182,10 @@ mod tests {
     fn hostile_sizes_end_soon() {
         let deep = "<domain>".to_owned() + &"<a>".repeat(1_000_000);
         assert_eq!(parse(&deep).unwrap_err(), XmlError::TooLarge);
+        for levels in [DEEPEST - 1, DEEPEST] {
+            let nested = format!("<domain>{}{}</domain>", "<a>".repeat(levels), "</a>".repeat(levels));
+            assert_eq!(parse(&nested).is_ok(), levels < DEEPEST, "{levels}");
+        }
         let wide = format!("<domain{}/>", " a=''".repeat(100_000));
         assert_eq!(parse(&wide).unwrap_err(), XmlError::TooLarge);
     }

@@ -72,6 +72,9 @@ pub enum HostRefError {
         /// The parameter.
         parameter: String,
     },
+    /// A URI with a password, which is not repeated here.
+    #[error("host {0}://…: libvirt takes no password in a URI; it asks for one, or reads its auth.conf")]
+    Password(String),
     /// A URI whose user or host is not a name.
     #[error("host {0}: the part between '//' and '/' is no host name")]
     Authority(String),
@@ -163,11 +166,12 @@ fn is_host_name(text: &str) -> bool {
 /// Refuses every URI of libvirt that runs a program of the URI's choice.
 pub(crate) fn check_uri(uri: &str) -> Result<(), HostRefError> {
     let (scheme, rest) = uri.split_once("://").ok_or_else(|| HostRefError::NotAName(uri.to_owned()))?;
+    let authority = rest.split(['/', '?']).next().unwrap_or("");
+    without_password(uri)?;
     if !SCHEMES.contains(&scheme) {
         return Err(HostRefError::Scheme { uri: uri.to_owned(), scheme: scheme.to_owned() });
     }
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let authority = place.split('/').next().unwrap_or("");
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
     let names_are_names = authority.split('@').all(|part| authority.is_empty() || is_host_name(part));
     if !names_are_names || uri.chars().any(|c| c.is_control() || c.is_whitespace()) || uri.contains('#') {
         return Err(HostRefError::Authority(uri.to_owned()));
@@ -181,9 +185,22 @@ pub(crate) fn check_uri(uri: &str) -> Result<(), HostRefError> {
     Ok(())
 }
 
-/// The first URI of pvm.yaml that is not one: the line it is on, and why.
+/// Refuses a URI that holds a password, before any message or command line can show it.
+pub(crate) fn without_password(uri: &str) -> Result<(), HostRefError> {
+    let Some((scheme, rest)) = uri.split_once("://") else { return Ok(()) };
+    let authority = rest.split(['/', '?']).next().unwrap_or("");
+    match authority.rsplit_once('@') {
+        Some((user, _)) if user.contains(':') => Err(HostRefError::Password(scheme.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// The first host of pvm.yaml with a name or a URI that is not one: the line it is on, and why.
 pub(crate) fn wrong_uri(settings: &Settings, text: &str) -> Option<(u64, String)> {
     settings.hosts.iter().find_map(|(name, host)| {
+        if name == "local" {
+            return Some((line_of(text, name), "host local: that is this machine, whatever stands here".to_owned()));
+        }
         let control = host.libvirt.iter().find_map(|uri| Some((uri, check_uri(uri).err()?.to_string())));
         let data = host.migrate_uri.iter().find_map(|uri| Some((uri, wrong_migrate_uri(uri)?)));
         let (uri, why) = control.or(data)?;
@@ -271,6 +288,7 @@ mod tests {
             "qemu+ssh://u@-oProxyCommand=x/system",
             "qemu+ssh://-l@h/system",
             "qemu+ssh://%2doProxyCommand=x/system",
+            "qemu+tcp://u:secret@h/system",
             "http://h/",
             "a b",
             "a;b",
@@ -301,6 +319,9 @@ mod tests {
     #[test]
     fn an_address_needs_a_scheme_that_carries_data() {
         let wrong = |text: &str| wrong_uri(&Settings::parse(text).unwrap(), text);
+        let (line, why) = wrong("hosts:\n  a: {libvirt: 'qemu+ssh://u:secret@h/system'}\n").unwrap();
+        assert!(line == 2 && why.starts_with("host a: host qemu+ssh://…:") && !why.contains("secret"), "{why}");
+        assert_eq!(wrong("hosts:\n  local: {facts: a.json}\n").unwrap().0, 2);
         let (line, why) = wrong("hosts:\n  a:\n    migrate_uri: 10.77.0.2\n").unwrap();
         assert_eq!((line, why.as_str()), (3, "host a: migrate_uri \"10.77.0.2\" has no scheme: tcp://10.77.0.2"));
         assert!(wrong("hosts: {a: {migrate_uri: 'ssh://x'}}").is_some());

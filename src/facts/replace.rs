@@ -54,13 +54,22 @@ fn keep(mut old: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("there are {MOST_BACKUPS} old copies beside it; remove some")))
 }
 
-/// Writes a private file of pvm's own, at once: a reader sees the old one or the new one.
+/// Writes a private file of pvm's own, at once: a reader sees the old one or the new one. A link stays a link.
+///
+/// # Errors
+///
+/// When there is something else than a regular file under that name (a device, a pipe), or the file cannot be written.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let is_there = path.symlink_metadata().is_ok();
+    let path = if is_there { path.canonicalize()? } else { path.to_owned() };
+    if is_there && !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     let mut new = tempfile::Builder::new().prefix(".pvm-").tempfile_in(directory.unwrap_or(Path::new(".")))?;
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
-    new.persist(path)?;
+    new.persist(&path)?;
     Ok(())
 }
 
@@ -120,6 +129,25 @@ mod tests {
         let texts = ["nova.conf", "nova.conf.bak", "nova.conf.bak.1"]
             .map(|name| fs::read_to_string(dir.path().join(name)).unwrap());
         assert_eq!(texts, ["newer", "old", "new"], "the first copy is kept");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_put_in_the_place_of_another_and_a_link_stays_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, link, dangling, pipe] = ["file", "link", "dangling", "pipe"].map(|name| dir.path().join(name));
+        put(&file, b"one").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        put(&link, b"two").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        std::os::unix::fs::symlink("nothing", &dangling).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        for other in [&dangling, &pipe, &dir.path().to_owned(), &PathBuf::from("/dev/null")] {
+            put(other, b"three").unwrap_err();
+        }
+        let kind = |path: &Path| path.symlink_metadata().unwrap().file_type();
+        assert!(kind(&dangling).is_symlink() && !kind(&pipe).is_file() && !kind(Path::new("/dev/null")).is_file());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub(crate) enum Fate {
     },
     /// It has left the host.
     Left,
+    /// It is not on the host any more, and the drain did not move it.
+    Gone,
     /// It is still there.
     Stays {
         /// Why.
@@ -94,6 +96,7 @@ impl Fate {
             Self::Waiting => "waiting",
             Self::Moving { .. } => "moving",
             Self::Left => "left",
+            Self::Gone => "gone",
             Self::Stays { .. } => "stays",
         }
     }

@@ -9,6 +9,7 @@ use super::{Printer, StdoutError};
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::format::Format;
 use crate::model::paste::quoted;
+use crate::model::snapshot::Unknown;
 use crate::preflight::report::{Estimate, first_reason};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
 
@@ -155,7 +156,10 @@ fn render(text: &mut String, report: &Report, told: Told) {
         unknown_of(text, report, open);
     }
     rows(text, &report.checks, brief, open);
-    if report.instances.is_empty() {
+    let unlisted = report.unknown.iter().find(|unknown| unknown.fact == "domains");
+    if let Some(Unknown { why, .. }) = unlisted {
+        let _ = writeln!(text, "  the guests of {} are not known: {}", printable(&report.source), printable(why));
+    } else if report.instances.is_empty() {
         text.push_str("  no guest with a host device\n");
     }
     for instance in &report.instances {

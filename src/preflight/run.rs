@@ -60,8 +60,12 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
     instances.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
     let mut checks = host_rows;
     checks.extend(vfio_rows);
+    // Guests that nobody could list may be any.
+    let unlisted = question.domains.is_none().then(|| source.why_unknown("domains")).flatten();
     let verdict = instances.iter().map(|i| i.verdict).max().unwrap_or_else(|| verdict::worst(&checks));
-    let unknown = unknown(&checks, &instances);
+    let verdict = if unlisted.is_some() { verdict.max(Compatibility::Unknown) } else { verdict };
+    let mut unknown = unknown(&checks, &instances);
+    unknown.extend(unlisted.map(|why| Unknown::new("domains", why)));
     if !question.all {
         checks.retain(|row| row.result != CheckResult::Ok);
     }

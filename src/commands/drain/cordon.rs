@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use crate::commands::hosts::Hosts;
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::journal::{self, DrainRecord, Drains};
+use crate::libvirt;
 use crate::model::causes;
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
@@ -45,13 +47,18 @@ pub(in crate::commands) fn drains(context: &Context) -> Option<Drains> {
     (context.global.root == Path::new("/")).then(|| Drains::at(directory))
 }
 
-/// The newest drain of the host that was named by this word, or has this UUID, and was not taken back.
-pub(super) fn find(drains: &Drains, word: &str, uuid: Option<&str>) -> Result<Option<DrainRecord>, Stop> {
-    if let Some(uuid) = uuid {
-        return drains.cordon(uuid).or_stop(Outcome::Unknown);
-    }
+/// The newest drain of a host that was not taken back. The host is named as when it began, or in any other way: then it is
+/// asked for its UUID.
+pub(super) fn named(hosts: &Hosts, drains: &Drains, word: &str) -> Result<Option<DrainRecord>, Stop> {
     let records = drains.list().or_stop(Outcome::Unknown)?;
-    Ok(records.into_iter().rfind(|record| record.is_cordoned && record.host.name == word))
+    let local = hosts.options.connect.as_deref().unwrap_or("qemu:///system");
+    let uri = hosts.parse(word).ok().and_then(|host| host.libvirt_uri(local));
+    let is_named = |record: &DrainRecord| record.host.name == word || Some(&record.host.uri) == uri.as_ref();
+    if let Some(record) = records.into_iter().rfind(|record| record.is_cordoned && is_named(record)) {
+        return Ok(Some(record));
+    }
+    let uuid = uri.and_then(|uri| libvirt::open(&uri).and_then(|daemon| daemon.host_uuid()).ok());
+    uuid.map_or(Ok(None), |uuid| drains.cordon(&uuid).or_stop(Outcome::Unknown))
 }
 
 /// Lets guests go to the host again.

@@ -115,7 +115,7 @@ impl Execution<'_> {
             // Whoever left by another hand is not planned any more.
             for uuid in waiting.iter().filter(|uuid| !plan.moves.iter().any(|leaving| leaving.uuid == **uuid)) {
                 if !plan.stays.iter().any(|stay| stay.uuid == *uuid) {
-                    self.settle(uuid, Fate::Left);
+                    self.settle(uuid, Fate::Gone);
                 }
             }
         }
@@ -132,9 +132,13 @@ impl Execution<'_> {
         ask(self.context, self.hosts, &wanted, Some(self.drains))
     }
 
-    /// Tries a guest once more, on another host. Whether it has left.
+    /// Tries a guest once more, on another host. Whether it has left, or was not there any more.
     fn elsewhere(&mut self, uuid: &str, not_to: &str) -> bool {
         let asked = match self.ask_again() {
+            Ok(asked) if !asked.has(uuid) => {
+                self.settle(uuid, Fate::Gone);
+                return true;
+            }
             Ok(asked) => asked.elsewhere(uuid, not_to),
             Err(stop) => {
                 self.complain(&stop);
@@ -264,7 +268,7 @@ fn judge(guest: &Leaving, to: &str, moved: &Moved) -> (Came, Fate, bool) {
     };
     match moved {
         Err(stop) => {
-            let why = format!("{} stays: {}", guest.guest, stop.sentence());
+            let why = format!("{} was not moved: {}", guest.guest, stop.sentence());
             (came(None, Some(false), stop.outcome, &why), Fate::Stays { why }, true)
         }
         Ok((migration, ending)) => {

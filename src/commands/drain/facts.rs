@@ -101,6 +101,11 @@ impl Asked {
         &self.words[at]
     }
 
+    /// Whether the guest is among those that are to leave.
+    pub(super) fn has(&self, guest: &str) -> bool {
+        self.chosen.iter().any(|at| self.source.domains[*at].uuid == guest)
+    }
+
     /// The same without one destination, and for one guest only.
     pub(super) fn elsewhere(mut self, guest: &str, not_to: &str) -> Option<Self> {
         if let Some(at) = self.words.iter().position(|word| word == not_to) {
@@ -233,6 +238,9 @@ fn word(host: &HostRef) -> String {
 
 /// The guests that are to leave, by index: those that run, as far as the operator wants.
 fn chosen(source: &Snapshot, wanted: &Wanted) -> Result<Vec<usize>, Stop> {
+    if let Some(why) = source.why_unknown("domains") {
+        return Err(Stop::unknown(format!("the guests of {} are not known: {why}", source.host.name)));
+    }
     let named = |names: &[String]| -> Result<BTreeSet<usize>, Stop> {
         let found = names.iter().map(|name| source.find_domain(name).map_err(Stop::unknown));
         found.filter(|found| found.is_ok() || !wanted.is_again).collect()

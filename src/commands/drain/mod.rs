@@ -3,6 +3,7 @@
 pub(in crate::commands) mod cordon;
 mod execute;
 mod facts;
+mod last_look;
 mod resume;
 mod saved;
 mod stops;
@@ -67,7 +68,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
     if args.uncordon || args.resume {
         // Like every other object that was named and does not exist.
         let unknown = || Stop::unknown(format!("no drain of {name} was begun on this machine"));
-        let record = cordon::find(&drains, name, None)?.ok_or_else(unknown)?;
+        let record = cordon::named(&hosts, &drains, name)?.ok_or_else(unknown)?;
         let _lock = lock(&directory, &record.host)?;
         if args.uncordon {
             return cordon::end(context, &drains, record);
@@ -94,7 +95,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
     let plan = planned(&asked, &wanted)?;
     let host = source(&hosts, &wanted, &asked)?;
     let _lock = lock(&directory, &host)?;
-    if let Some(before) = cordon::find(&drains, name, host.uuid.as_deref())?.filter(|record| !record.is_over) {
+    let before = drains.cordon(host.uuid.as_deref().unwrap_or_default()).or_stop(Outcome::Unknown)?;
+    if let Some(before) = before.filter(|record| !record.is_over) {
         let word = quoted(&before.host.name);
         let message = format!(
             "the drain of {} of {} is not finished: pvm drain {word} --resume, or --uncordon to give it up",
@@ -197,34 +199,24 @@ impl Going<'_> {
         execution.moves.finish();
         let is_interrupted = !execution.stops.may_begin();
         let mut record = execution.record().clone();
+        let is_whole = wanted.choices.only.is_empty() && wanted.choices.except.is_empty();
+        let running = last_look::running(&record.host);
+        if let Ok(running) = &running {
+            last_look::correct(&mut record, &mut execution.came, running, is_whole);
+        }
         let outcomes = outcomes(&record, &execution.came);
-        let outcome = outcome(&outcomes, is_interrupted);
+        let outcome = outcome(&outcomes, is_interrupted, running.is_ok());
         execution.stops.ended(outcome);
-        let is_settled = |guest: &DrainGuest| matches!(guest.fate, Fate::Left | Fate::Stays { .. });
+        let is_settled = |guest: &DrainGuest| matches!(guest.fate, Fate::Left | Fate::Gone | Fate::Stays { .. });
         record.is_over = record.guests.iter().all(is_settled) && !is_interrupted;
         if let Err(error) = drains.write(&mut record) {
             context.printer.complain(&format!("pvm: {}", printable(&sentence(&error))));
         }
         let word = quoted(&record.host.name);
-        let left = outcomes.iter().filter(|came| came.has_left == Some(true)).count();
-        let staying: Vec<&str> =
-            outcomes.iter().filter(|came| came.has_left != Some(true)).map(|came| came.guest.as_str()).collect();
         #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
         let took = time(journal::now().since(begun) as f64 / 1000.0);
-        let is_part = !wanted.choices.only.is_empty() || !wanted.choices.except.is_empty();
-        let summary = if staying.is_empty() && is_part {
-            // Whether others are there was not the question.
-            format!("{} is without the chosen guests: {} left in {took}", first.host, guests(left))
-        } else if staying.is_empty() {
-            format!("{} is empty: {} left in {took}", first.host, guests(left))
-        } else {
-            format!(
-                "{} is not empty: {left} of {} left in {took}; staying: {}",
-                first.host,
-                guests(outcomes.len()),
-                staying.join(", ")
-            )
-        };
+        let left = record.guests.iter().filter(|guest| guest.fate == Fate::Left).count();
+        let summary = summary(&first.host, &outcomes, running.err().as_deref(), is_whole, left, &took);
         let ended =
             Ended { id: &record.id, exit_code: outcome.code(), summary: &printable(&summary), outcomes: &outcomes };
         if let Err(error) = output::result(&context.printer, &first, &unreachable, &ended) {
@@ -236,6 +228,34 @@ impl Going<'_> {
         context.printer.note(&format!("No pvm of this machine moves guests there until: pvm drain {word} --uncordon"));
         Ok(outcome)
     }
+}
+
+/// The last word. `unknown`: why nobody could say what runs there now.
+fn summary(host: &str, outcomes: &[Came], unknown: Option<&str>, is_whole: bool, left: usize, took: &str) -> String {
+    let named = |has_left: Option<bool>| -> Vec<&str> {
+        outcomes.iter().filter(|came| came.has_left == has_left).map(|came| came.guest.as_str()).collect()
+    };
+    let (staying, unclear) = (named(Some(false)), named(None));
+    let mut summary = match unknown {
+        Some(why) => format!("whether {host} is empty is not known: {why}; {} left in {took}", guests(left)),
+        // Whether others are there was not the question.
+        None if staying.is_empty() && unclear.is_empty() && !is_whole => {
+            format!("{host} is without the chosen guests: {} left in {took}", guests(left))
+        }
+        None if staying.is_empty() && unclear.is_empty() => {
+            format!("{host} is empty: {} left in {took}", guests(left))
+        }
+        None if staying.is_empty() => {
+            format!("whether {host} is empty is not known: {left} of {} left in {took}", guests(outcomes.len()))
+        }
+        None => format!("{host} is not empty: {left} of {} left in {took}", guests(outcomes.len())),
+    };
+    for (what, names) in [("staying", staying), ("not known", unclear)] {
+        if !names.is_empty() {
+            summary += &format!("; {what}: {}", names.join(", "));
+        }
+    }
+    summary
 }
 
 /// How long the plan expects each move to take.
@@ -250,6 +270,7 @@ fn outcomes(record: &DrainRecord, came: &BTreeMap<String, Came>) -> Vec<Came> {
         came.get(&guest.uuid).cloned().unwrap_or_else(|| {
             let (has_left, outcome, why) = match &guest.fate {
                 Fate::Left => (Some(true), Outcome::Fine, "has left".to_owned()),
+                Fate::Gone => (Some(true), Outcome::Fine, "is not there any more, and was not moved".to_owned()),
                 Fate::Waiting => (Some(false), Outcome::Findings, "stays: its turn did not come".to_owned()),
                 Fate::Stays { why } => (Some(false), Outcome::Findings, format!("stays: {why}")),
                 Fate::Moving { migration } => {
@@ -270,8 +291,8 @@ fn outcomes(record: &DrainRecord, came: &BTreeMap<String, Came>) -> Vec<Came> {
     record.guests.iter().map(of).collect()
 }
 
-/// The worst of the moves; else whether the host is empty.
-fn outcome(outcomes: &[Came], is_interrupted: bool) -> Outcome {
+/// The worst of the moves; else whether the host is empty, as far as that is known.
+fn outcome(outcomes: &[Came], is_interrupted: bool, is_known: bool) -> Outcome {
     let has = |outcome: Outcome| outcomes.iter().any(|came| came.exit_code == outcome.code());
     let stays = outcomes.iter().any(|came| came.has_left != Some(true));
     let is_changed = outcomes.iter().any(|came| came.migration.is_some());
@@ -279,7 +300,9 @@ fn outcome(outcomes: &[Came], is_interrupted: bool) -> Outcome {
     match worst {
         Some(worst) => worst,
         None if is_interrupted && stays => Outcome::Interrupted,
-        // Something was changed: what could not be found out is then a failure.
+        None if !is_known && is_changed => Outcome::Undecided,
+        None if !is_known => Outcome::Unknown,
+        // Something was changed, and who was not moved runs where it did.
         None if has(Outcome::Unknown) && is_changed => Outcome::Undone,
         None if has(Outcome::Unknown) => Outcome::Unknown,
         None if stays => Outcome::Findings,

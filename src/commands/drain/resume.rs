@@ -39,8 +39,11 @@ pub(super) fn differences(record: &DrainRecord, now: &[DrainGuest]) -> Vec<Strin
         let today = now.iter().find(|guest| guest.uuid == before.uuid);
         let line = match (today.map(|guest| (guest.destination.as_deref(), &guest.fate)), before.destination.as_deref())
         {
-            (None, _) if before.fate == Fate::Left => continue,
-            (None, _) => "has left".to_owned(),
+            (None, _) => match after(&before.fate) {
+                fate if fate == before.fate => continue,
+                Fate::Gone => "is not there any more".to_owned(),
+                _ => "has left".to_owned(),
+            },
             (Some((to, _)), planned) if to == planned => continue,
             (Some((Some(to), _)), Some(planned)) => format!("goes to {to}, not to {planned}"),
             (Some((Some(to), _)), None) => format!("can leave now, to {to}"),
@@ -63,6 +66,14 @@ pub(super) fn differences(record: &DrainRecord, now: &[DrainGuest]) -> Vec<Strin
 pub(super) fn merged(record: &DrainRecord, now: &[DrainGuest]) -> Vec<DrainGuest> {
     let is_there = |guest: &&DrainGuest| now.iter().any(|other| other.uuid == guest.uuid);
     let gone = record.guests.iter().filter(|guest| !is_there(guest)).cloned();
-    let gone = gone.map(|guest| DrainGuest { fate: Fate::Left, ..guest });
+    let gone = gone.map(|guest| DrainGuest { fate: after(&guest.fate), ..guest });
     gone.chain(now.iter().cloned()).collect()
+}
+
+/// The fate of a guest that is not there any more. One whose migration was begun has left by it.
+fn after(fate: &Fate) -> Fate {
+    match fate {
+        Fate::Left | Fate::Moving { .. } => Fate::Left,
+        Fate::Waiting | Fate::Stays { .. } | Fate::Gone => Fate::Gone,
+    }
 }

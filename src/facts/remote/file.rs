@@ -1,5 +1,6 @@
 //! A saved snapshot, from a file or from another pvm. Somebody else may have written it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -57,9 +58,7 @@ pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostErr
     if !yaml && text.get(..200).unwrap_or(text).contains(compact::SCHEMA) {
         let compact: Compact =
             serde_json::from_str(text).map_err(|e| malformed(origin, &first_line(&e.to_string())))?;
-        let mut snapshot = compact.expand().map_err(|why| malformed(origin, &why))?;
-        snapshot.normalise();
-        return Ok(snapshot);
+        return checked(compact.expand().map_err(|why| malformed(origin, &why))?, origin);
     }
     let parsed = if yaml {
         serde_yaml::from_str::<Snapshot>(text).map_err(|e| first_line(&e.to_string()))
@@ -67,10 +66,7 @@ pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostErr
         serde_json::from_str::<Snapshot>(text).map_err(|e| first_line(&e.to_string()))
     };
     match parsed {
-        Ok(mut snapshot) if snapshot.schema == SCHEMA => {
-            snapshot.normalise();
-            Ok(snapshot)
-        }
+        Ok(snapshot) if snapshot.schema == SCHEMA => checked(snapshot, origin),
         Ok(snapshot) => Err(malformed(origin, &wrong_schema(Some(&snapshot.schema)))),
         // Another document of ours explains itself better by its name than by the first field that differs.
         Err(why) => match schema_of(text, yaml) {
@@ -80,6 +76,17 @@ pub fn parse(bytes: &[u8], yaml: bool, origin: &str) -> Result<Snapshot, HostErr
             None => Err(malformed(origin, &wrong_schema(None))),
         },
     }
+}
+
+/// The snapshot in order, unless it names a guest twice: each is on a host once.
+fn checked(mut snapshot: Snapshot, origin: &str) -> Result<Snapshot, HostError> {
+    snapshot.normalise();
+    let mut guests = BTreeSet::new();
+    if let Some(twice) = snapshot.domains.iter().find(|domain| !domain.uuid.is_empty() && !guests.insert(&domain.uuid))
+    {
+        return Err(malformed(origin, &format!("it has two guests with the UUID {}", twice.uuid)));
+    }
+    Ok(snapshot)
 }
 
 /// Why the text holds more than any host has to say: short text can stand for many objects.
@@ -137,6 +144,19 @@ fn malformed(origin: &str, why: &str) -> HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guest_is_on_a_host_once() {
+        let text = |second: &str| {
+            format!(
+                r#"{{"schema": "{SCHEMA}", "domains": [{{"name": "a", "uuid": "u"}}, {{"name": "b", "uuid": "{second}"}}]}}"#
+            )
+        };
+        assert!(parse(text("v").as_bytes(), false, "x").is_ok());
+        assert!(
+            parse(text("u").as_bytes(), false, "x").unwrap_err().to_string().contains("two guests with the UUID u")
+        );
+    }
 
     fn why(text: &str) -> String {
         parse(text.as_bytes(), false, "x.json").unwrap_err().to_string()

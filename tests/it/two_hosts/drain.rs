@@ -1,6 +1,7 @@
 //! `pvm drain` between two real libvirt daemons, with several guests: carried out, interrupted, killed at each of its records
 //! and resumed. After each the guests run on exactly one host and go on counting, and nothing is left over.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Stdio};
@@ -77,8 +78,8 @@ fn a_host_is_emptied_and_takes_no_guests_until_it_may() {
     let there = hosts.run("a", &["preflight", "qemu+tcp://host-b/system", "local", "--instance", "one"]).ends(1);
     assert!(there.stdout.contains("cordoned: ") && there.stdout.contains("pvm drain local --uncordon"), "{there:#?}");
     hosts.run("a", &["drain", "local", "--resume"]).ends(3).complains("is over; to begin another: pvm drain local");
-    let said = hosts.run("a", &["drain", "local", "--uncordon"]).ends(0);
-    assert_eq!(said.stdout, "local takes guests again.\n");
+    let said = hosts.run("a", &["drain", "qemu+tcp://host-a/system", "--uncordon"]).ends(0);
+    assert_eq!(said.stdout, "local takes guests again.\n", "by another name of the same host");
     for word in ["--uncordon", "--resume"] {
         hosts.run("a", &["drain", "local", word]).ends(3).complains("no drain of local was begun");
     }
@@ -215,6 +216,7 @@ fn killed_at_any_record_of_the_drain_it_is_resumed() {
 /// A drain under way, and what it says.
 struct Running {
     pvm: Child,
+    moving: BTreeSet<String>,
     events: BufReader<ChildStdout>,
 }
 
@@ -225,17 +227,17 @@ impl Running {
         let mut pvm = hosts.pvm("a", &args.iter().map(String::as_str).collect::<Vec<_>>());
         let mut pvm = pvm.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut events = BufReader::new(pvm.stdout.take().unwrap());
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut text = String::new();
         while seen.len() < moving {
             let start = text.len();
             assert_ne!(events.read_line(&mut text).unwrap(), 0, "pvm ended: {text}");
             let event: Value = serde_json::from_str(&text[start..]).unwrap();
             if event["event"] == "progress" && event["memory_processed"].as_u64() > Some(0) {
-                seen.insert(event["guest"].to_string());
+                seen.insert(event["guest"].as_str().unwrap().to_owned());
             }
         }
-        Self { pvm, events }
+        Self { pvm, moving: seen, events }
     }
 
     fn signal(&self) {
@@ -260,6 +262,26 @@ impl Running {
         self.pvm.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         Said { code: self.pvm.wait().unwrap().code(), stdout, stderr }
     }
+}
+
+/// What the host is called at the end is what runs there then.
+#[test]
+fn who_comes_or_goes_by_another_hand_is_told() {
+    let hosts = TwoHosts::up();
+    guests(&hosts);
+    let running = Running::start(&hosts, 2);
+    let waiting = GUESTS.iter().find(|name| !running.moving.contains(**name)).unwrap();
+    hosts.virsh("a", &["destroy", waiting]);
+    hosts.guest("a", "late", &[]);
+    let said = running.ended().ends(1);
+    for words in
+        ["host-a is not empty: 2 of 4 guests left", "staying: late", &format!("{waiting} is not there any more")]
+    {
+        assert!(said.stdout.contains(words), "{words}: {said:#?}");
+    }
+    let said = hosts.run("a", &["drain", "local", "--resume", "--yes"]).ends(0);
+    assert!(said.stdout.contains("host-a is empty: 3 guests left"), "{said:#?}");
+    assert!(on(&hosts, "a").is_empty());
 }
 
 #[test]
