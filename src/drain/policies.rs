@@ -48,7 +48,7 @@ pub(super) fn kept(domain: &Domain, terms: &Terms) -> Option<Stay> {
     };
     let (own, bad) = own(domain);
     if let Some(by) = terms.policies.keeps(domain, &own) {
-        let why = format!("it is not drained, by {}", by.words("the operator"));
+        let why = format!("{} says that it is not drained", by.words("the operator"));
         let remedy = match &by {
             By::File(pattern) => format!("take drain: no of {pattern} out of pvm.yaml"),
             By::Guest | By::Operator => Policy { drain: None, ..own }.command(domain),
@@ -106,7 +106,7 @@ pub(super) fn of(domain: &Domain, terms: &Terms) -> Vec<Kept> {
     let apart = terms.policies.apart(domain).map(|pattern| Kept {
         policy: "apart",
         value: pattern.to_owned(),
-        by: "apart: in pvm.yaml".to_owned(),
+        by: "pvm.yaml".to_owned(),
     });
     pause.into_iter().chain(apart.filter(|_| !terms.allows(&GUESTS_APART))).collect()
 }

@@ -95,10 +95,11 @@ fn render(plan: &Drain, unreachable: &[Unreachable], now: Option<Timestamp>) -> 
     let all = plan.moves.len() + plan.stays.len();
     #[expect(clippy::cast_possible_truncation, reason = "an hour for people")]
     let hour = |now: Timestamp| format!(", at {} when begun now", now.plus((plan.seconds * 1000.0) as i64).hour(now));
-    let after = format!("{}{}", time(plan.seconds), now.map(hour).unwrap_or_default());
+    let after = format!("{}{}", lasting(plan.seconds), now.map(hour).unwrap_or_default());
     let line = match (plan.stays.len(), plan.moves.len()) {
         (0, 0) => format!("{host} has no running guest to move"),
         (0, _) => format!("{host} can be emptied of {} in about {after}", guests(all)),
+        (1, 0) => format!("{host} cannot be emptied: its guest cannot leave"),
         (_, 0) => format!("{host} cannot be emptied: none of {} can leave", guests(all)),
         (stay, leave) => {
             format!("{host} cannot be emptied: {leave} of {} can leave, in about {after}; staying: {stay}", guests(all))
@@ -153,7 +154,7 @@ fn row(text: &mut String, leaving: &Leaving, one: usize, two: usize) {
         printable(&leaving.guest),
         printable(&leaving.destination),
         format!("+{}", time(leaving.start)),
-        time(leaving.seconds)
+        lasting(leaving.seconds)
     );
     for moved in &leaving.map {
         let _ = writeln!(text, "  {} -> {}", moved.source, moved.destination);
@@ -194,6 +195,11 @@ fn unknown(text: &mut String, moves: &[Leaving]) {
 /// So many guests.
 pub(crate) fn guests(count: usize) -> String {
     if count == 1 { "1 guest".to_owned() } else { format!("{count} guests") }
+}
+
+/// A time for people, of something that is never done at once.
+fn lasting(seconds: f64) -> String {
+    if seconds < 0.5 { "<1s".to_owned() } else { time(seconds) }
 }
 
 /// A time for people.

@@ -302,6 +302,8 @@ fn a_saved_plan_is_the_one_that_is_made_or_is_refused_with_what_differs() {
     let (again, made_again) = drain(place.path(), "drain --plan night.plan --dry-run");
     assert_eq!((code, again), (0, 0));
     assert_eq!(plan["moves"], made_again["moves"]);
+    let (code, text) = said(place.path(), "drain b.json --plan night.plan --dry-run");
+    assert!(code == 1 && text.contains("the plan is for src.json, not for b.json"), "{code} {text}");
 
     let changed = |change: fn(&mut Laid)| {
         let mut hosts = three_hosts();

@@ -71,8 +71,10 @@ impl Wanted {
             None if options.raise_downtime => Downtime::Auto,
             limit => limit.map_or(Downtime::Hypervisor, Downtime::Limit),
         };
-        let host = args.host.clone().unwrap_or_else(|| saved.choices.host.clone());
-        let choices = Choices { host, options, ..saved.choices.clone() };
+        if let Some(other) = args.host.as_ref().filter(|host| **host != saved.choices.host) {
+            return Err(Stop::refused(format!("the plan is for {}, not for {other}", saved.choices.host)));
+        }
+        let choices = Choices { options, ..saved.choices.clone() };
         Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: true })
     }
 

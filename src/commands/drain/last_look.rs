@@ -34,7 +34,7 @@ pub(super) fn correct(
 ) {
     for guest in &mut record.guests {
         let fate = match (&guest.fate, running.contains_key(&guest.uuid)) {
-            (Fate::Waiting | Fate::Stays { .. }, false) => Fate::Gone,
+            (Fate::Waiting | Fate::Stays { .. } | Fate::Gone, false) => Fate::Gone,
             (Fate::Left | Fate::Gone, true) => Fate::Stays { why: "it runs there again".to_owned() },
             _ => continue,
         };
