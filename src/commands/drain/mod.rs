@@ -252,7 +252,9 @@ fn summary(host: &str, outcomes: &[Came], unknown: Option<&str>, is_whole: bool,
     };
     for (what, names) in [("staying", staying), ("not known", unclear)] {
         if !names.is_empty() {
-            summary += &format!("; {what}: {}", names.join(", "));
+            for part in ["; ", what, ": ", &names.join(", ")] {
+                summary += part;
+            }
         }
     }
     summary
