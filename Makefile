@@ -9,6 +9,7 @@
 # make fuzz      FUZZ_SECONDS=600: each reader of what others write, fuzzed for so long (cargo install cargo-fuzz)
 # make nova      as root, Debian 12: pvm against a real Nova 34 with two computes, every scenario (PLAY="aborted killed": those);
 #                the environment is kept in ~/.cache/pvm-ci/nova
+# make bench     every budget beside its peer, and a chart of them: target/budgets.svg (tests/benches/run)
 # make check     format, lints, unit tests and transcripts: the inner loop
 # make deb rpm   packages in target/debian and target/generate-rpm (cargo install cargo-deb cargo-generate-rpm)
 # make pkg-test  as root, Debian: the deb in a fresh root file system: installed, run, upgraded, removed
@@ -23,7 +24,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova
+.PHONY: bench build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova
 
 # What --version says of the source.
 build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
@@ -36,6 +37,9 @@ check:
 	$(CARGO) test --locked --lib --quiet
 	$(CARGO) test --locked --test it --quiet -- --skip two_hosts::
 
+bench:
+	tests/benches/run "$(CARGO_TARGET_DIR)/budgets.svg"
+
 # Compiled quickly: it is run once.
 demo:
 	$(CARGO) build --profile quick --locked
@@ -43,7 +47,7 @@ demo:
 
 # Every group runs to its end; the last lines say how each of them went.
 test:
-	if [ "$$(id -u)" = 0 ]; then tests/two-hosts/two-hosts install && tests/packaging/install-mandoc; fi
+	if [ "$$(id -u)" = 0 ]; then tests/two-hosts/two-hosts install && tests/packaging/install-mandoc && tests/packaging/install-ansible; fi
 	tests/run test
 
 # FAULT_TABLE=FILE writes the table too. After a failure the other tests still run, and the table says what is missing.
@@ -98,6 +102,7 @@ rpm: build
 
 pkg-test: deb
 	tests/packaging/install-deb "$(CARGO_TARGET_DIR)"/debian/pvm-migrate_*.deb
+	tests/packaging/check-rules "$(BIN)"
 
 # With the musl target where it is installed, else with the C library's own archives.
 STATIC_TARGET ?= $(shell rustc --print target-list | grep -x "$$(uname -m)-unknown-linux-musl" | while read -r t; do \
@@ -118,6 +123,8 @@ install:
 	install -D -m 644 completions/pvm.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvm"
 	install -D -m 644 completions/_pvm "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pvm"
 	install -D -m 644 completions/pvm.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish"
+	for schema in man/schema/*.json; do \
+		install -D -m 644 "$$schema" "$(DESTDIR)$(PREFIX)/share/pvm/schema/$${schema##*/}" || exit 1; done
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
 	for unit in $(UNITS); do \
 		sed 's|/usr/bin/pvm|$(PREFIX)/bin/pvm|' ".packaging/systemd/$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
@@ -127,4 +134,5 @@ uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/pvm" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvm" \
 		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pvm" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pvm.fish" \
 		$(foreach page,$(notdir $(wildcard man/*.[578])),"$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(page)") \
+		$(foreach schema,$(notdir $(wildcard man/schema/*.json)),"$(DESTDIR)$(PREFIX)/share/pvm/schema/$(schema)") \
 		$(foreach unit,$(UNITS),"$(DESTDIR)$(PREFIX)/lib/systemd/system/$(unit)")

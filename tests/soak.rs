@@ -10,6 +10,8 @@
     reason = "a test runs programs and stops at the first surprise"
 )]
 
+#[path = "it/documents.rs"]
+mod documents;
 #[path = "it/two_hosts/harness.rs"]
 mod harness;
 #[path = "it/two_hosts/outcome.rs"]

@@ -18,7 +18,8 @@ pub(crate) mod verify;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum as _};
 
 use crate::model::format::{Color, Format};
 use crate::model::known;
@@ -128,9 +129,31 @@ pub(crate) enum Command {
     Reach(reach::Reach),
 }
 
-/// The whole definition, for man pages and completions.
+/// The whole definition, for man pages and completions, too. Each subcommand offers the formats that it has.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let root = Cli::command();
+    let output = root.get_arguments().find(|arg| arg.get_id() == "output").cloned();
+    root.mut_subcommands(|command| {
+        let offered = formats(command.get_name());
+        let values = offered.iter().filter_map(Format::to_possible_value);
+        let parser = PossibleValuesParser::new(values).try_map(|name| Format::from_str(&name, true));
+        match output.clone() {
+            Some(output) => command.arg(output.value_parser(parser)),
+            None => command,
+        }
+    })
+}
+
+/// The formats that a subcommand has.
+pub(crate) fn formats(command: &str) -> &'static [Format] {
+    use Format::{Compact, Github, Json, Ndjson, Prometheus, Sarif, Table, Yaml};
+    match command {
+        "check-config" => &[Table, Json, Yaml, Sarif, Github],
+        "inventory" => &[Table, Json, Yaml, Ndjson, Compact, Prometheus],
+        "migrate" | "drain" => &[Table, Json, Yaml, Ndjson],
+        "explain" => &[Table],
+        _ => &[Table, Json, Yaml],
+    }
 }
 
 /// The table of exit codes as help text.

@@ -25,6 +25,19 @@ const VIRSH: &[(&str, &str)] = &[
     ("--p2p", "pvm always migrates peer to peer; leave --p2p out, or use --direct for the opposite"),
     ("--auto-converge", "pvm does not throttle vCPUs; it raises the downtime limit instead (--max-downtime auto)"),
     ("--copy-storage-all", "pvm copies only the disks that are named; use --copy-storage DISK,…"),
+    ("--copy-storage-inc", "pvm copies only the disks that are named; use --copy-storage DISK,…"),
+    ("--unsafe", "pvm checks disks and their caches itself and never migrates unsafely; leave --unsafe out"),
+    ("--postcopy", "QEMU refuses post-copy for guests with VFIO devices; leave --postcopy out"),
+    ("--tunnelled", "QEMU refuses tunnelled migration for VFIO devices; use --tls"),
+    ("--compressed", "pvm does not compress; leave --compressed out"),
+    ("--abort-on-error", "pvm always aborts on an error of the guest; leave --abort-on-error out"),
+    ("--change-protection", "libvirt always protects a migrating guest; leave --change-protection out"),
+    ("--migrateuri", "the address of the data is migrate_uri of the host in pvm.yaml"),
+    ("--desturi", "DST may be a libvirt URI"),
+    ("--xml", "pvm writes the guest's XML for the destination itself; --diff shows it"),
+    ("--persistent-xml", "pvm writes the guest's XML for the destination itself; --diff shows it"),
+    ("--suspend", "the guest keeps its state: it runs or stays paused as before"),
+    ("--offline", "pvm migrates running guests only"),
 ];
 
 /// The arguments in today's names, and a note for each that was given in an old one. What follows `--` is left alone.

@@ -138,13 +138,19 @@ fn reads_stdin(paths: &[PathBuf]) -> bool {
     paths.iter().any(|path| path == Path::new("-"))
 }
 
-/// A code that is misspelt would silence nothing, and nobody would see it.
+/// A code that is misspelt, or that cannot be left out, would silence nothing, and nobody would see it.
 fn known_codes(codes: &[String]) -> Result<(), Stop> {
     let rules = explain::rules();
-    match codes.iter().find(|code| !rules.iter().any(|rule| rule.code == **code)) {
-        Some(code) => Err(Stop::usage(format!("--allow: {}", explain::unknown_code(code, &rules)))),
-        None => Ok(()),
+    for code in codes {
+        match rules.iter().find(|rule| rule.code == *code) {
+            None => return Err(Stop::usage(format!("--allow: {}", explain::unknown_code(code, &rules)))),
+            Some(rule) if rule.severity == Severity::Error => {
+                return Err(Stop::usage(format!("--allow: {code} is an error, which cannot be left out")));
+            }
+            Some(_) => {}
+        }
     }
+    Ok(())
 }
 
 fn load(inputs: Vec<config::Input>, snapshot: Option<&Snapshot>) -> ParsedConfig {

@@ -1,9 +1,12 @@
-//! Completion of what is typed: a shell asks pvm, with the variable `COMPLETE` set. Only files are read; no daemon is asked.
+//! Completion of what is typed: a shell asks pvm, with the variable `COMPLETE` set. Files are read; only for the guests of another
+//! host is its daemon asked, for a moment and without a question to whoever types.
 
 #![expect(clippy::disallowed_methods, reason = "names of running guests are names of files")]
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
@@ -11,8 +14,11 @@ use clap_complete::env::CompleteEnv;
 
 use super::explain;
 use crate::cli;
+use crate::facts::HostRef;
+use crate::facts::remote::file;
 use crate::facts::settings::Settings;
 use crate::journal::{Store, state_directory};
+use crate::libvirt;
 use crate::output::text::is_dangerous;
 
 /// Where libvirt's QEMU driver keeps the state of each running guest, in a file of its name.
@@ -21,17 +27,37 @@ const RUNNING: &str = "/run/libvirt/qemu";
 /// More guests than a host runs: completion reads no further in a directory that somebody else may have filled.
 const MOST: usize = 10_000;
 
+/// How long whoever types waits for the guests of another host.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Answers a shell that asks for completions. `false`: none asked.
 pub(crate) fn answer(args: &[OsString]) -> bool {
-    CompleteEnv::with_factory(command).try_complete(args.iter().cloned(), None).unwrap_or(true)
+    let host = source(args);
+    CompleteEnv::with_factory(|| command(host.as_deref())).try_complete(args.iter().cloned(), None).unwrap_or(true)
 }
 
-/// The command line with a source of values for each argument whose value has a name that pvm can look up.
-pub(crate) fn command() -> Command {
-    cli::command().mut_subcommands(|command| command.mut_args(with_values))
+/// The command line with a source of values for each argument whose value has a name that pvm can look up. Guests are those of
+/// `host`; none: of this machine.
+fn command(host: Option<&str>) -> Command {
+    cli::command().mut_subcommands(|command| command.mut_args(|arg| with_values(arg, host)))
 }
 
-fn with_values(arg: Arg) -> Arg {
+/// The host whose guests are meant: the one that an option of the line names, else the first argument of a subcommand that
+/// begins with it.
+fn source(args: &[OsString]) -> Option<String> {
+    let words: Vec<&str> = args.iter().skip_while(|arg| *arg != "--").skip(2).filter_map(|arg| arg.to_str()).collect();
+    let (_, before) = words.split_last()?;
+    let option = before.iter().enumerate().find_map(|(at, word)| {
+        let (name, inside) = word.split_once('=').map_or((*word, None), |(name, value)| (name, Some(value)));
+        let is_host = ["--from", "--host"].contains(&name);
+        is_host.then(|| inside.or_else(|| before.get(at + 1).copied())).flatten()
+    });
+    let begins_with_it = before.iter().position(|word| ["preflight", "drain"].contains(word));
+    let first = begins_with_it.and_then(|at| before.get(at + 1)).copied().filter(|word| !word.starts_with('-'));
+    option.or(first).map(str::to_owned)
+}
+
+fn with_values(arg: Arg, host: Option<&str>) -> Arg {
     let names = arg.get_value_names().unwrap_or_default();
     let words: Vec<&str> = names
         .iter()
@@ -42,7 +68,9 @@ fn with_values(arg: Arg) -> Arg {
     if kinds.is_empty() {
         return arg;
     }
-    arg.add(ArgValueCompleter::new(move |typed: &OsStr| kinds.iter().flat_map(|kind| kind.values(typed)).collect()))
+    let host = host.map(str::to_owned);
+    let values = move |typed: &OsStr| kinds.iter().flat_map(|kind| kind.values(typed, host.as_deref())).collect();
+    arg.add(ArgValueCompleter::new(values))
 }
 
 /// What a value names.
@@ -70,9 +98,9 @@ impl Kind {
         }
     }
 
-    fn values(self, typed: &OsStr) -> Vec<CompletionCandidate> {
+    fn values(self, typed: &OsStr, host: Option<&str>) -> Vec<CompletionCandidate> {
         let names: Vec<(String, Option<String>)> = match self {
-            Self::Guest => guests(Path::new(RUNNING)).into_iter().map(|name| (name, None)).collect(),
+            Self::Guest => guests_of(host).into_iter().map(|name| (name, None)).collect(),
             Self::Host => hosts().into_iter().map(|name| (name, None)).collect(),
             Self::Code => explain::rules().iter().map(|rule| (rule.code.to_owned(), Some(rule.summary()))).collect(),
             Self::Migration => migrations(),
@@ -98,6 +126,43 @@ fn is_snapshot(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
     path.is_dir() || [".json", ".yaml"].iter().any(|end| name.ends_with(end))
+}
+
+/// The running guests of a host.
+fn guests_of(host: Option<&str>) -> Vec<String> {
+    let Some(host) = host else { return guests(Path::new(RUNNING)) };
+    let settings = Settings::load(None).unwrap_or_default();
+    match HostRef::parse(host, &settings) {
+        Ok(HostRef::Local) => guests(Path::new(RUNNING)),
+        Ok(HostRef::Snapshot(path)) => {
+            let domains = file::load(&path).map(|snapshot| snapshot.domains).unwrap_or_default();
+            domains
+                .into_iter()
+                .filter(|domain| ["running", "paused"].contains(&&*domain.state))
+                .map(|domain| domain.name)
+                .collect()
+        }
+        Ok(host) => host.libvirt_uri("").map(asked).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The running guests that a daemon names in time.
+fn asked(mut uri: String) -> Vec<String> {
+    // ssh would ask for a password in the middle of the line that is typed.
+    if uri.contains("ssh://") {
+        uri += if uri.contains('?') { "&no_tty=1" } else { "?no_tty=1" };
+    }
+    let (done, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let domains = libvirt::open(&uri).and_then(|daemon| daemon.domains()).unwrap_or_default();
+        let running = domains.into_iter().filter(|domain| domain.id.is_some()).map(|domain| domain.name);
+        // Nobody listens any more after the time is over.
+        let _ = done.send(running.collect());
+    });
+    let mut names: Vec<String> = answer.recv_timeout(PATIENCE).unwrap_or_default();
+    names.sort();
+    names
 }
 
 fn guests(directory: &Path) -> Vec<String> {
@@ -131,8 +196,10 @@ mod tests {
     use super::*;
 
     fn offered(line: &[&str]) -> Vec<String> {
-        let args = line.iter().map(OsString::from).collect();
-        let found = clap_complete::engine::complete(&mut command(), args, line.len() - 1, None).unwrap();
+        let args: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let asked: Vec<OsString> = ["pvm", "--"].map(OsString::from).into_iter().chain(args.clone()).collect();
+        let mut command = command(source(&asked).as_deref());
+        let found = clap_complete::engine::complete(&mut command, args, line.len() - 1, None).unwrap();
         found.iter().map(|found| found.get_value().to_string_lossy().into_owned()).collect()
     }
 
@@ -147,6 +214,23 @@ mod tests {
             offered(&["pvm", "preflight", "tests/demo/lab-"]),
             ["tests/demo/lab-a.json", "tests/demo/lab-b.json"]
         );
+    }
+
+    #[test]
+    fn guests_are_those_of_the_host_that_the_line_names() {
+        const SAVED: &str = "tests/fixtures/pair/src.json";
+        for line in [
+            &["pvm", "migrate", "--from", SAVED, "d"][..],
+            &["pvm", "migrate", "--from=tests/fixtures/pair/src.json", "d"],
+            &["pvm", "preflight", SAVED, "x", "--instance", "db"],
+            &["pvm", "drain", SAVED, "--only", ""],
+            &["pvm", "verify", "--host", SAVED, "d"],
+        ] {
+            assert_eq!(offered(line), ["db-1"], "{line:?}");
+        }
+        assert_eq!(offered(&["pvm", "migrate", "--from", "tests/fixtures/none.json", "d"]), [] as [&str; 0]);
+        assert_eq!(asked("test:///default".into()), ["test"]);
+        assert_eq!(asked("qemu+tcp://127.0.0.1:1/system".into()), [] as [&str; 0]);
     }
 
     #[test]

@@ -23,12 +23,15 @@ pub fn rules() -> Vec<&'static Rule> {
 
 /// What is wrong with a code that no finding has.
 pub(crate) fn unknown_code(code: &str, rules: &[&Rule]) -> String {
+    format!("no finding has the code '{code}'; {}", hint(code, rules))
+}
+
+fn hint(code: &str, rules: &[&Rule]) -> String {
     let codes: Vec<_> = rules.iter().map(|rule| rule.code).collect();
-    let hint = match near_miss(code, &codes) {
+    match near_miss(code, &codes) {
         Some(near) => format!("did you mean {near}?"),
         None => "pvm explain lists all".to_owned(),
-    };
-    format!("no finding has the code '{code}'; {hint}")
+    }
 }
 
 /// The rules in whose code or page a word occurs, those whose code has it first.
@@ -52,7 +55,12 @@ pub(crate) fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
                 Vec::new()
             }
             None => match with_word(code, &rules) {
-                none if none.is_empty() => return Err(Stop::unknown(unknown_code(code, &rules))),
+                none if none.is_empty() => {
+                    return Err(Stop::unknown(format!(
+                        "no finding has the code '{code}', and no page has that word; {}",
+                        hint(code, &rules)
+                    )));
+                }
                 found => found,
             },
         },

@@ -1,12 +1,17 @@
 //! `pvm history`.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::migrate::show::in_numbers;
 use super::{Context, OrStop as _, Stop};
 use crate::cli::history::History;
 use crate::cli::verify::Since;
-use crate::journal::{Host, Instance, Last, Listed, State, Store, now, state_directory};
+use crate::facts::Settings;
+use crate::journal::index::{self, Known};
+use crate::journal::{Came, Host, Instance, JournalError, Listed, State, Store, now, state_directory};
 use crate::migration::event::Conclusion;
 use crate::model::causes::sentence;
 use crate::model::format::Format;
@@ -55,40 +60,59 @@ impl Past {
     fn of(id: String, state: State) -> Self {
         Self {
             id,
-            result: result(&state),
+            result: state.came().name(),
             begun: state.begun,
             ended: state.is_closed().then_some(state.touched),
+            source: Host { name: state.plan.source_name().to_owned(), ..state.plan.source.clone() },
             receipt: state.receipt.map(Conclusion::of),
             instance: state.plan.instance,
-            source: Host {
-                name: if state.plan.source_label.is_empty() { state.plan.source.name } else { state.plan.source_label },
-                ..state.plan.source
-            },
             destination: state.plan.destination,
         }
     }
+}
 
-    fn line(&self) -> Line {
-        let downtime = match (self.result, self.receipt.as_ref().and_then(|end| end.receipt.downtime_ms)) {
-            (_, Some(ms)) => time(ms),
-            ("migrated" | "incomplete", None) => "unknown".to_owned(),
-            // The guest was not paused for good, or not yet.
-            _ => "-".to_owned(),
+/// Which migrations are wanted.
+struct Wanted<'a> {
+    of: Option<&'a str>,
+    /// Whether that is an id: the other migrations have nothing to do with it.
+    is_id: bool,
+    since: Option<Timestamp>,
+}
+
+impl Wanted<'_> {
+    /// Whether it may be the migration with this id, of which no more is known.
+    fn may_be(&self, id: &str) -> bool {
+        !self.is_id || self.of == Some(id)
+    }
+
+    fn is(&self, id: &str, guest: &str, uuid: &str, begun: Timestamp) -> bool {
+        let is_of = match self.of {
+            Some(of) if !self.is_id => of == guest || of == uuid,
+            _ => self.may_be(id),
         };
-        let way = format!("{} -> {}", self.source.name, self.destination.name);
-        [self.id.clone(), self.instance.name.clone(), way, self.result.to_owned(), downtime]
+        is_of && self.since.is_none_or(|since| begun >= since)
     }
 }
 
-/// What a migration came to, in a word.
-fn result(state: &State) -> &'static str {
-    match (state.last, &state.receipt) {
-        (Last::Done | Last::Undone, _) if state.plan.rehearsal => "rehearsed",
-        (Last::Done, Some(receipt)) if receipt.exit_code == Outcome::Fine.code() => "migrated",
-        (Last::Done, _) => "incomplete",
-        (Last::Undone, _) => "undone",
-        _ => "unfinished",
-    }
+/// A line of the table.
+fn line<'a>(id: &'a str, guest: &'a str, way: [&str; 2], came: Came, downtime_ms: Option<u64>) -> Line<'a> {
+    let downtime = match (came, downtime_ms) {
+        (_, Some(ms)) => time(ms).into(),
+        (Came::Migrated | Came::Incomplete, None) => "unknown".into(),
+        // The guest was not paused for good, or not yet.
+        _ => "-".into(),
+    };
+    [id.into(), guest.into(), format!("{} -> {}", way[0], way[1]).into(), came.name().into(), downtime]
+}
+
+fn known_line<'a>(id: &'a str, known: &Known<'a>) -> Line<'a> {
+    line(id, known.guest, [known.source, known.destination], known.came, known.downtime_ms)
+}
+
+fn state_line(id: &str, state: &State) -> Line<'static> {
+    let way = [state.plan.source_name(), &state.plan.destination.name];
+    let downtime = state.receipt.as_ref().and_then(|receipt| receipt.downtime_ms);
+    line(id, &state.plan.instance.name, way, state.came(), downtime).map(|cell| Cow::Owned(cell.into_owned()))
 }
 
 /// Runs the command.
@@ -97,7 +121,6 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
         return Err(Stop::usage("history is of this machine's migrations: it does not go with --root"));
     }
     let store = Store::at(state_directory().or_stop(Outcome::Unknown)?);
-    let ago = |age: std::time::Duration| now().plus(i64::try_from(age.as_millis()).map_or(i64::MIN, |ms| -ms));
     if let Some(age) = args.prune {
         return prune(context, &store, ago(age));
     }
@@ -105,41 +128,49 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
         Since::At(at) => at,
         Since::Ago(age) => ago(age),
     });
-    let (mut migrations, mut unknown) = (Vec::new(), Vec::new());
-    for listed in store.newest_first().or_stop(Outcome::Unknown)? {
-        let why = trouble(&listed);
-        let is_wanted = |state: &State| {
-            let Instance { name, uuid } = &state.plan.instance;
-            let is_of = args.of.as_ref().is_none_or(|of| *of == listed.id || of == name || of == uuid);
-            is_of && since.is_none_or(|since| state.begun >= since)
-        };
-        match (why, listed.state()) {
+    let index = index::read(&store).or_stop(Outcome::Unknown)?;
+    let wanted = Wanted { of: args.of.as_deref(), is_id: args.of.as_ref().is_some_and(|of| store.knows(of)), since };
+    let is_table = context.global.output == Format::Table && !wanted.is_id;
+    let (mut lines, mut migrations, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for past in index.newest_first() {
+        match past.known {
+            Some(known) if !wanted.is(past.id, known.guest, known.uuid, known.begun) => continue,
+            Some(known) if is_table => {
+                lines.push(known_line(past.id, &known));
+                continue;
+            }
+            None if !wanted.may_be(past.id) => continue,
+            Some(_) | None => {}
+        }
+        let listed = store.listed(past.id);
+        match (trouble(&listed), listed.state()) {
             // It may be of any guest.
             (Some(why), _) => unknown.push(Unknown::new(listed.id, why)),
-            (None, Some(state)) if is_wanted(&state) => migrations.push(Past::of(listed.id, state)),
-            (None, _) => {}
-        }
-    }
-    if let Some(of) = &args.of {
-        // An id is of one migration: the others have nothing to do with it.
-        if migrations.iter().any(|past| past.id == *of) || unknown.iter().any(|journal| journal.fact == *of) {
-            migrations.retain(|past| past.id == *of);
-            unknown.retain(|journal| journal.fact == *of);
-        } else if migrations.is_empty() && args.since.is_none() {
-            complain(context, &unknown);
-            let message = format!("no migration has the id '{of}', and none is of a guest of that name or UUID");
-            return Err(Stop::unknown(message));
+            (None, Some(state)) => {
+                let Instance { name, uuid } = &state.plan.instance;
+                match wanted.is(past.id, name, uuid, state.begun) {
+                    true if is_table => lines.push(state_line(past.id, &state)),
+                    true => migrations.push(Past::of(listed.id, state)),
+                    false => {}
+                }
+            }
+            (None, None) => {}
         }
     }
     complain(context, &unknown);
+    let is_empty = lines.is_empty() && migrations.is_empty();
+    if let (Some(of), true, None) = (&args.of, is_empty && !wanted.is_id, args.since) {
+        let message = format!("no migration has the id '{of}', and none is of a guest of that name or UUID");
+        return Err(Stop::unknown(message));
+    }
     let is_known = unknown.is_empty();
     let printed = match (context.global.output, migrations.as_slice()) {
-        (Format::Table, [only]) if args.of.as_ref() == Some(&only.id) => context.printer.result(&details(only)),
-        (Format::Table, all) => {
-            if all.is_empty() {
+        (Format::Table, [only]) => context.printer.result(&details(only)),
+        (Format::Table, _) => {
+            if is_empty {
                 context.printer.note("No migrations.");
             }
-            context.printer.result(&table(&all.iter().map(Past::line).collect::<Vec<_>>()))
+            context.printer.result(&table(&lines))
         }
         _ => context.printer.document(&Document { schema: "pvm.history/1", migrations, unknown }),
     };
@@ -162,8 +193,9 @@ fn complain(context: &Context, unknown: &[Unknown]) {
 }
 
 fn details(past: &Past) -> String {
-    let [id, guest, way, result, _] = past.line();
-    let mut lines = vec![format!("{id}  {guest}  {way}  {result}"), format!("began {}", past.begun)];
+    let Past { id, instance, source, destination, result, .. } = past;
+    let head = format!("{id}  {}  {} -> {}  {result}", instance.name, source.name, destination.name);
+    let mut lines = vec![head, format!("began {}", past.begun)];
     lines.extend(past.ended.map(|at| format!("ended {at}")));
     if let Some(Conclusion { receipt, .. }) = &past.receipt {
         lines.push(receipt.summary.clone());
@@ -177,10 +209,29 @@ fn details(past: &Past) -> String {
     lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n") + "\n"
 }
 
-fn prune(context: &Context, store: &Store, before: Timestamp) -> Result<Outcome, Stop> {
+/// Removes what is older than pvm.yaml keeps, after a command that may have added to it. Its exit code is of that command.
+pub(crate) fn keep(context: &Context) {
+    let Ok(settings) = Settings::load(context.global.config.as_deref()) else { return };
+    let Some(age) = settings.history.keep else { return };
+    let Ok(directory) = state_directory() else { return };
+    match remove(&Store::at(directory), ago(age)) {
+        Ok((_, unknown)) => complain(context, &unknown),
+        Err(error) => context.printer.complain(&format!("pvm: {}", printable(&sentence(&error)))),
+    }
+}
+
+/// The moment that is so long ago.
+fn ago(age: Duration) -> Timestamp {
+    now().plus(i64::try_from(age.as_millis()).map_or(i64::MIN, |ms| -ms))
+}
+
+/// Removes the journals of migrations that ended before then: their ids, and the journals that could not be read or removed.
+fn remove(store: &Store, before: Timestamp) -> Result<(Vec<String>, Vec<Unknown>), JournalError> {
     let (mut removed, mut unknown) = (Vec::new(), Vec::new());
     store.tidy();
-    for listed in store.closed().or_stop(Outcome::Unknown)? {
+    let index = index::read(store)?;
+    let may_be_old = |past: &index::Past<'_>| past.known.is_none_or(|known| known.ended < before);
+    for listed in index.closed().filter(may_be_old).map(|past| store.listed(past.id)) {
         let is_old = listed.state().is_some_and(|state| state.touched < before);
         match (trouble(&listed), listed.is_closed() && is_old) {
             (Some(why), _) => unknown.push(Unknown::new(listed.id, why)),
@@ -191,6 +242,11 @@ fn prune(context: &Context, store: &Store, before: Timestamp) -> Result<Outcome,
             (None, false) => {}
         }
     }
+    Ok((removed, unknown))
+}
+
+fn prune(context: &Context, store: &Store, before: Timestamp) -> Result<Outcome, Stop> {
+    let (removed, unknown) = remove(store, before).or_stop(Outcome::Unknown)?;
     complain(context, &unknown);
     let outcome = match (unknown.is_empty(), removed.is_empty()) {
         (true, _) => Outcome::Fine,

@@ -1,9 +1,11 @@
 //! `pvm inventory`.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::hosts::Hosts;
-use super::{Context, OrStop as _, Stop, collect};
+use super::{Context, OrStop as _, Stop, collect, metrics};
 use crate::cli::inventory::{Inventory, Probing};
 use crate::facts::compact::Compact;
 use crate::facts::kernel::Probe;
@@ -42,7 +44,12 @@ pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> 
     if context.global.output == Format::Compact && asked.len() != 1 {
         return Err(Stop::usage("-o compact is for one host; --into DIR writes a file for each of several"));
     }
-    let show = Show { args, view: View { all: args.all, pf: args.pf, wide: args.wide, width: crate::output::width() } };
+    let is_here = asked.contains(&HostRef::Local) && context.global.root == Path::new("/");
+    let show = Show {
+        args,
+        view: View { all: args.all, pf: args.pf, wide: args.wide, width: crate::output::width() },
+        done: (is_here && context.global.output == Format::Prometheus).then(|| metrics::done(context)).flatten(),
+    };
     if let [only] = asked.as_slice() {
         let snapshot = facts::gather(only, &hosts.options)?;
         if let Some(pf) = args.pf
@@ -81,6 +88,8 @@ fn outcome<'a>(snapshots: impl Iterator<Item = &'a Snapshot>, strict: bool) -> O
 struct Show<'a> {
     args: &'a Inventory,
     view: View,
+    /// What this machine's pvm has done, where metrics of this machine are wanted.
+    done: Option<prometheus::Done>,
 }
 
 /// `host`: its name, where it is one of several.
@@ -97,7 +106,7 @@ fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>, host: Opti
             context.printer.result(&text)?;
             complain(context, snapshot, host);
         }
-        Format::Prometheus => context.printer.result(&prometheus::render(&[snapshot]))?,
+        Format::Prometheus => context.printer.result(&prometheus::render(&[snapshot], show.done.as_ref()))?,
         Format::Compact => {
             let compact = Compact::of(snapshot).map_err(|error| StdoutError::from(std::io::Error::from(error)))?;
             context.printer.document(&compact)?;
@@ -131,7 +140,7 @@ fn print_all(
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             context.printer.complain(&table::heading(&sentence(error)));
         }
-        return context.printer.result(&prometheus::render(&known));
+        return context.printer.result(&prometheus::render(&known, show.done.as_ref()));
     }
     if context.printer.format == Format::Ndjson {
         for answer in answers {

@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod hosts;
 pub(crate) mod inventory;
 pub(crate) mod matrix;
+mod metrics;
 pub(crate) mod migrate;
 pub(crate) mod paths;
 pub(crate) mod preflight;
@@ -24,11 +25,11 @@ pub(crate) mod way;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::{Cli, Command, Global, names};
+use crate::cli::{self, Cli, Command, Global, names};
 use crate::facts::reference::check_uri;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
@@ -64,9 +65,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
         return Outcome::Fine;
     }
     let (args, renamed) = names::today(args);
-    let cli = match Cli::try_parse_from(args) {
+    let mut definition = cli::command();
+    let parsed = definition.try_get_matches_from_mut(args).and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok((name, Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?))
+    });
+    let (name, cli) = match parsed {
         Ok(cli) => cli,
         Err(mut e) => {
+            keep_hidden(&mut e, &definition);
             if let Some(ContextValue::String(option)) = e.get(ContextKind::InvalidArg)
                 && let Some(hint) = names::virsh_hint(option)
             {
@@ -99,7 +106,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
     for note in renamed {
         printer.note(&format!("pvm: note: {note}"));
     }
-    match run(&context, &cli.command) {
+    let ended = offered(output, &name).and_then(|()| run(&context, &cli.command));
+    if may_change(&cli.command) {
+        history::keep(&context);
+    }
+    match ended {
         Ok(outcome) => outcome,
         Err(stop) => {
             let mut sentence = stop.sentence();
@@ -121,24 +132,30 @@ fn may_change(command: &Command) -> bool {
     }
 }
 
-/// Each subcommand offers only the formats it has.
-fn offered(format: Format, command: &Command) -> Result<(), Stop> {
-    let (has_it, name) = match format {
-        Format::Table | Format::Json | Format::Yaml => return Ok(()),
-        Format::Ndjson => {
-            let has_it = matches!(command, Command::Migrate(_) | Command::Drain(_) | Command::Inventory(_));
-            (has_it, "ndjson is for migrate, drain and inventory")
-        }
-        Format::Compact => (matches!(command, Command::Inventory(_)), "compact is for inventory"),
-        Format::Prometheus => (matches!(command, Command::Inventory(_)), "prometheus is for inventory"),
-        Format::Sarif => (matches!(command, Command::CheckConfig(_)), "sarif is for check-config"),
-        Format::Github => (matches!(command, Command::CheckConfig(_)), "github is for check-config"),
-    };
-    if has_it { Ok(()) } else { Err(Stop::usage(format!("-o {name} only"))) }
+/// What is hidden is not proposed for a word that resembles it.
+fn keep_hidden(error: &mut clap::Error, definition: &clap::Command) {
+    let hidden: Vec<&str> =
+        definition.get_subcommands().filter(|command| command.is_hide_set()).map(clap::Command::get_name).collect();
+    let Some(ContextValue::Strings(proposed)) = error.get(ContextKind::SuggestedSubcommand) else { return };
+    let open: Vec<String> = proposed.iter().filter(|name| !hidden.contains(&name.as_str())).cloned().collect();
+    if open.is_empty() {
+        error.remove(ContextKind::SuggestedSubcommand);
+    } else {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(open));
+    }
+}
+
+/// A format may stand before the subcommand, which may not have it.
+fn offered(format: Format, command: &str) -> Result<(), Stop> {
+    let formats = cli::formats(command);
+    if formats.contains(&format) {
+        return Ok(());
+    }
+    let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+    Err(Stop::usage(format!("{command} has no output {}; it has {}", format.name(), names.join(", "))))
 }
 
 fn run(context: &Context, command: &Command) -> Result<Outcome, Stop> {
-    offered(context.global.output, command)?;
     let is_quiet = matches!(
         command,
         Command::Recover(_) | Command::Evidence(_) | Command::Storage(_) | Command::Paths(_) | Command::Reach(_)

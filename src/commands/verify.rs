@@ -10,7 +10,7 @@ use crate::domain::owners::Owner;
 use crate::domain::read;
 use crate::facts::HostRef;
 use crate::facts::remote::evidence;
-use crate::journal::{Lock, State, Store, Subject, now, state_directory};
+use crate::journal::{Lock, State, Store, Subject, index, now, state_directory};
 use crate::libvirt::{self, DomainXml, Hypervisor};
 use crate::migration::lookup::{self, LookupError};
 use crate::migration::nova::behind;
@@ -183,6 +183,8 @@ fn under_way(uuid: &str) -> Option<String> {
 /// The journal of the last migration of the guest that pvm made since then.
 fn recorded(uuid: &str, since: Timestamp) -> Option<State> {
     let store = Store::at(state_directory().ok()?);
-    let mut listed = store.newest_first().ok()?.filter_map(|listed| listed.state());
-    listed.find(|s| s.plan.instance.uuid == uuid && s.touched >= since)
+    let index = index::read(&store).ok()?;
+    let may_be_of_it = |past: &index::Past<'_>| past.known.is_none_or(|known| known.uuid == uuid);
+    let mut read = index.newest_first().filter(may_be_of_it).filter_map(|past| store.listed(past.id).state());
+    read.find(|s| s.plan.instance.uuid == uuid && s.touched >= since)
 }

@@ -110,6 +110,14 @@ pub enum HostError {
         /// Why.
         why: String,
     },
+    /// Another host gives no sign of life: no connection came about in time.
+    #[error("cannot ask {host}: {why}")]
+    Silent {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
     /// Nova's configuration, which the user named.
     #[error(transparent)]
     NovaConfig(nova_files::NovaFileError),
@@ -123,9 +131,11 @@ impl HostError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Malformed { .. } => ErrorKind::Refused,
-            Self::Read { .. } | Self::Unreachable { .. } | Self::NovaConfig(_) | Self::Inventory(_) => {
-                ErrorKind::Unknown
-            }
+            Self::Read { .. }
+            | Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::NovaConfig(_)
+            | Self::Inventory(_) => ErrorKind::Unknown,
         }
     }
 }
@@ -214,17 +224,25 @@ fn by_ssh_or_libvirt(
     config: &[PathBuf],
     options: &GatherOptions,
 ) -> Result<Snapshot, HostError> {
+    // libvirt would wait for the same host a minute more.
+    let is_same_way = |daemon: Option<&dyn Hypervisor>| {
+        let uri = host.libvirt_uri("").unwrap_or_default();
+        daemon.is_none() && (host.ssh_target().is_some() || uri == format!("qemu+ssh://{target}/system"))
+    };
     match remote::ssh::by_ssh(target, config, options) {
-        Err(HostError::Unreachable { host: name, why }) => match by_libvirt(host, daemon, options) {
-            Ok(mut snapshot) => {
-                snapshot.unknown.push(Unknown::new("facts", why));
-                Ok(snapshot)
+        Err(error @ HostError::Silent { .. }) if is_same_way(daemon) => Err(error),
+        Err(HostError::Unreachable { host: name, why } | HostError::Silent { host: name, why }) => {
+            match by_libvirt(host, daemon, options) {
+                Ok(mut snapshot) => {
+                    snapshot.unknown.push(Unknown::new("facts", why));
+                    Ok(snapshot)
+                }
+                Err(second) => {
+                    let why = format!("{why}; and by libvirt: {second}");
+                    Err(HostError::Unreachable { host: name, why })
+                }
             }
-            Err(second) => {
-                let why = format!("{why}; and by libvirt: {second}");
-                Err(HostError::Unreachable { host: name, why })
-            }
-        },
+        }
         other => other,
     }
 }

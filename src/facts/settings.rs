@@ -29,6 +29,8 @@ pub struct Settings {
     pub defaults: Defaults,
     /// How Nova is reached, for the guests that it owns.
     pub nova: NovaSettings,
+    /// What is kept of past migrations.
+    pub history: HistorySettings,
     /// For hosts without nova.conf: the same entries.
     pub device_spec: Vec<serde_json::Value>,
     /// For hosts without nova.conf: the same entries.
@@ -41,6 +43,15 @@ pub struct Settings {
 pub struct NovaSettings {
     /// The cloud's name in clouds.yaml.
     pub cloud: Option<String>,
+}
+
+/// What is kept of past migrations.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistorySettings {
+    /// Journals of migrations that ended longer ago than this are removed: a time like `90d`.
+    #[serde(deserialize_with = "time")]
+    pub keep: Option<Duration>,
 }
 
 /// One host.
@@ -198,7 +209,7 @@ mod tests {
 
     #[test]
     fn reads_every_field() {
-        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n    slots: {migrations: 2, per_pf: 3}\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\nguests: {'db-*': {max_pause: 2s, drain: no}}\napart: [web-*]\ndevice_spec: [{vendor_id: '15b3'}]\n";
+        let text = "hosts:\n  a:\n    libvirt: qemu+tls://a/system\n    migrate_uri: tcp://10.20.0.11\n    facts: ssh\n    config: [/etc/nova/nova.conf]\n    slots: {migrations: 2, per_pf: 3}\n  b:\n    facts: {command: [ssh, b, pvm]}\ndefaults: {max_downtime: auto, bandwidth: 0, tls: true, parallel_connections: 2}\nnova: {cloud: mine}\nhistory: {keep: 90d}\nguests: {'db-*': {max_pause: 2s, drain: no}}\napart: [web-*]\ndevice_spec: [{vendor_id: '15b3'}]\n";
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.hosts["a"].facts, Some(Facts::Word("ssh".into())));
         assert_eq!(
@@ -206,6 +217,7 @@ mod tests {
             Some(Facts::Command { command: vec!["ssh".into(), "b".into(), "pvm".into()] })
         );
         assert_eq!(settings.nova.cloud.as_deref(), Some("mine"));
+        assert_eq!(settings.history.keep, Some(Duration::from_secs(90 * 86_400)));
         assert_eq!(settings.hosts["a"].slots, Some(Slots { migrations: Some(2), per_pf: Some(3) }));
         assert_eq!(settings.defaults.bandwidth, Some(Size::Number(0)));
         assert!(settings.defaults.tls);

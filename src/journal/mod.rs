@@ -17,6 +17,7 @@
 //! ```
 
 pub(crate) mod drains;
+pub(crate) mod index;
 pub(crate) mod lock;
 pub(crate) mod mark;
 pub(crate) mod record;
@@ -35,6 +36,6 @@ pub(crate) use drains::{DrainGuest, DrainRecord, Drains, Fate};
 pub(crate) use lock::{Lock, LockError, Subject};
 pub(crate) use mark::Mark;
 pub(crate) use record::{Entry, Host, Keep, Managed, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
-pub(crate) use state::{Last, PortState, State};
+pub(crate) use state::{Came, Last, PortState, State};
 pub(crate) use store::{Journal, JournalError, Listed, Store, machine, new_id, now, state_directory};
 pub(crate) use text::checksum;

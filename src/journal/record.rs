@@ -254,6 +254,11 @@ pub struct Managed {
 }
 
 impl Plan {
+    /// What to call the host that the guest runs on.
+    pub(crate) fn source_name(&self) -> &str {
+        if self.source_label.is_empty() { &self.source.name } else { &self.source_label }
+    }
+
     /// The devices that move with their state. Ports are unplugged by then.
     pub fn moving_state(&self) -> impl Iterator<Item = &DeviceMove> {
         self.map.iter().filter(|moved| moved.moves_state())

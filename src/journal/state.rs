@@ -2,6 +2,7 @@
 
 use super::record::{Entry, Keep, PerformIntent, Plan, Port, Receipt, Record, Side, Step};
 use crate::model::device_move::DeviceMove;
+use crate::model::outcome::Outcome;
 use crate::model::pci::PciAddress;
 use crate::model::time::Timestamp;
 use crate::proof::Verdict;
@@ -157,7 +158,55 @@ pub struct State {
     pub receipt: Option<Receipt>,
 }
 
+/// What a migration came to, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Came {
+    /// The guest runs on the destination, and nothing is missing.
+    Migrated,
+    /// It is over, but something is missing or lost.
+    Incomplete,
+    /// The guest stayed on the source.
+    Undone,
+    /// It was a rehearsal.
+    Rehearsed,
+    /// It is under way, or has to be finished or undone.
+    Unfinished,
+}
+
+impl Came {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Migrated, Self::Incomplete, Self::Undone, Self::Rehearsed, Self::Unfinished];
+
+    /// The word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Migrated => "migrated",
+            Self::Incomplete => "incomplete",
+            Self::Undone => "undone",
+            Self::Rehearsed => "rehearsed",
+            Self::Unfinished => "unfinished",
+        }
+    }
+
+    /// The one that has this word.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|came| came.name() == word)
+    }
+}
+
 impl State {
+    /// What the migration came to.
+    pub(crate) fn came(&self) -> Came {
+        match (self.last, &self.receipt) {
+            (Last::Done | Last::Undone, _) if self.plan.rehearsal => Came::Rehearsed,
+            (Last::Done, Some(receipt)) if receipt.exit_code == Outcome::Fine.code() => Came::Migrated,
+            (Last::Done, _) => Came::Incomplete,
+            (Last::Undone, _) => Came::Undone,
+            _ => Came::Unfinished,
+        }
+    }
+
     /// The state after these records; none when there is no plan, so that nothing had begun.
     pub fn of(records: &[Record]) -> Option<Self> {
         let (first, rest) = records.split_first()?;

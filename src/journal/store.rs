@@ -254,24 +254,24 @@ impl Store {
     pub fn list_if(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, JournalError> {
         let mut ids = ids_in(&self.directory)?;
         ids.retain(|id| wanted(id));
-        Ok(self.listed(ids).collect())
+        Ok(ids.iter().filter(|id| self.path(id).is_ok()).map(|id| self.listed(id)).collect())
     }
 
-    /// Ids of the journals that were put away: their migrations are over. Oldest first.
-    pub fn closed_ids(&self) -> Result<Vec<String>, JournalError> {
-        ids_in(&self.closed)
+    /// Ids of the journals that may be open, oldest first.
+    pub(crate) fn open_ids(&self) -> Result<Vec<String>, JournalError> {
+        ids_in(&self.directory)
     }
 
-    /// The journals that were put away, oldest first; each is read when it is taken.
-    pub fn closed(&self) -> Result<impl Iterator<Item = Listed>, JournalError> {
-        Ok(self.closed_ids()?.into_iter().map(|id| {
-            let path = self.closed.join(format!("{id}.ndjson"));
-            let content = match read_regular(&path, MOST_BYTES) {
-                Ok(bytes) => Ok(text::parse(&bytes)),
-                Err(source) => Err(JournalError::Read { path: path.clone(), source }),
-            };
-            Listed { id, path, content }
-        }))
+    /// Ids of the journals that were put away: their migrations are over. Oldest first; no other name is one.
+    pub(crate) fn closed_ids(&self) -> Result<Vec<String>, JournalError> {
+        let mut ids = ids_in(&self.closed)?;
+        ids.retain(|id| self.path(id).is_ok());
+        Ok(ids)
+    }
+
+    /// Where the journals are that were put away.
+    pub(crate) fn closed_directory(&self) -> &Path {
+        &self.closed
     }
 
     /// Removes a journal that was put away; one that may still be acted on is never removed.
@@ -288,22 +288,10 @@ impl Store {
         fs::remove_file(&listed.path).map_err(failed)
     }
 
-    /// Every journal, open or over, the newest first; each is read when it is taken.
-    pub fn newest_first(&self) -> Result<impl Iterator<Item = Listed>, JournalError> {
-        let mut ids = ids_in(&self.directory)?;
-        ids.append(&mut self.closed_ids()?);
-        // Ids begin with the time.
-        ids.sort_by(|a, b| b.cmp(a));
-        ids.dedup();
-        Ok(self.listed(ids))
-    }
-
-    fn listed(&self, ids: Vec<String>) -> impl Iterator<Item = Listed> {
-        ids.into_iter().filter_map(|id| {
-            let path = self.existing(&id).ok()?;
-            let content = self.read(&id);
-            Some(Listed { id, path, content })
-        })
+    /// The journal with this id, read now.
+    pub(crate) fn listed(&self, id: &str) -> Listed {
+        let path = self.existing(id).unwrap_or_else(|_| self.directory.join(id));
+        Listed { id: id.to_owned(), path, content: self.read(id) }
     }
 
     /// Puts away what is over and still lies among the open ones: an earlier pvm left it there. What cannot be moved is read

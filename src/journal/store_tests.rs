@@ -113,7 +113,6 @@ fn ten_thousand_migrations_that_are_over_cost_no_command_anything() {
     assert!(took < Duration::from_millis(5), "{took:?}");
     assert!(store.knows("a-1") && store.knows("c-1") && store.knows("b-7") && !store.knows("d-1"));
     assert!(store.read("b-7").is_ok());
-    assert_eq!(store.newest_first().unwrap().next().unwrap().id, "c-1");
 }
 
 #[test]

@@ -11,16 +11,32 @@ pub(crate) enum Format {
     Json,
     /// The same document as YAML
     Yaml,
-    /// One JSON value per line: the events of `migrate` and `drain`, the hosts of `inventory`
+    /// One JSON value per line
     Ndjson,
-    /// `inventory` only: devices that are alike share one description; read wherever a snapshot is
+    /// Devices that are alike share one description; read wherever a snapshot is
     Compact,
-    /// `inventory` only: metrics as a Prometheus text file
+    /// Metrics as a Prometheus text file
     Prometheus,
-    /// `check-config` only: SARIF 2.1.0, for code scanning
+    /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// `check-config` only: workflow commands of GitHub Actions
+    /// Workflow commands of GitHub Actions
     Github,
+}
+
+impl Format {
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Ndjson => "ndjson",
+            Self::Compact => "compact",
+            Self::Prometheus => "prometheus",
+            Self::Sarif => "sarif",
+            Self::Github => "github",
+        }
+    }
 }
 
 /// When to colour.

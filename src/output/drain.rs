@@ -1,11 +1,14 @@
 //! The plan of a drain for people: what leaves, where to and when, and why the others stay.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::preflight::Unreachable;
+use super::table::{Column, table};
 use super::text::{folded, printable};
+use super::width::width;
 use super::{Printer, StdoutError};
 use crate::drain::Drain;
 use crate::drain::document::Leaving;
@@ -107,14 +110,13 @@ fn render(plan: &Drain, unreachable: &[Unreachable], now: Option<Timestamp>) -> 
     };
     let _ = writeln!(text, "{}", folded("", &line, "  "));
     if !plan.moves.is_empty() {
-        let width = |word: &str, of: fn(&Leaving) -> &str| {
-            let longest = plan.moves.iter().map(|leaving| printable(of(leaving)).chars().count()).max();
-            longest.unwrap_or(0).clamp(word.len(), 24)
-        };
-        let (one, two) = (width("GUEST", |l| &l.guest), width("TO", |l| &l.destination));
-        let _ = writeln!(text, "\n{:<one$}  {:<two$}  {:>5}  {:>8}  DOWNTIME", "GUEST", "TO", "START", "DURATION");
-        for leaving in &plan.moves {
-            row(&mut text, leaving, one, two);
+        let rows: Vec<_> = plan.moves.iter().map(cells).collect();
+        let table = table(&COLUMNS, &rows, width());
+        let mut lines = table.lines();
+        let _ = writeln!(text, "\n{}", lines.next().unwrap_or_default());
+        for (line, leaving) in lines.zip(&plan.moves) {
+            let _ = writeln!(text, "{line}");
+            below(&mut text, leaving);
         }
         unknown(&mut text, &plan.moves);
     }
@@ -146,16 +148,28 @@ fn render(plan: &Drain, unreachable: &[Unreachable], now: Option<Timestamp>) -> 
     text
 }
 
-fn row(text: &mut String, leaving: &Leaving, one: usize, two: usize) {
+const COLUMNS: [Column; 5] = [
+    Column::left("GUEST"),
+    Column::left("TO"),
+    Column::right("START"),
+    Column::right("DURATION"),
+    Column::left("DOWNTIME"),
+];
+
+fn cells(leaving: &Leaving) -> [Cow<'_, str>; 5] {
     let downtime = leaving.downtime_ms.map_or("unknown".to_owned(), |ms| format!("{ms} ms"));
-    let _ = writeln!(
-        text,
-        "{:<one$}  {:<two$}  {:>5}  {:>8}  {downtime}",
-        printable(&leaving.guest),
-        printable(&leaving.destination),
-        format!("+{}", time(leaving.start)),
-        lasting(leaving.seconds)
-    );
+    let start = format!("+{}", time(leaving.start));
+    [
+        (&*leaving.guest).into(),
+        (&*leaving.destination).into(),
+        start.into(),
+        lasting(leaving.seconds).into(),
+        downtime.into(),
+    ]
+}
+
+/// What the line of a guest has no room for.
+fn below(text: &mut String, leaving: &Leaving) {
     for moved in &leaving.map {
         let _ = writeln!(text, "  {} -> {}", moved.source, moved.destination);
     }

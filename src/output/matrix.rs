@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::text::{folded, printable};
+use super::width::width;
 use super::{Printer, StdoutError};
 use crate::model::format::Format;
 use crate::preflight::Compatibility;
@@ -18,7 +19,7 @@ const NAMED: usize = 5;
 /// Prints the matrix.
 pub(crate) fn print(printer: &Printer, matrix: &Matrix) -> Result<(), StdoutError> {
     match printer.format {
-        Format::Table => printer.result(&render(matrix, super::width())),
+        Format::Table => printer.result(&render(matrix, width())),
         _ => printer.document(matrix),
     }
 }

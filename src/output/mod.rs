@@ -15,15 +15,18 @@ pub(crate) mod moves;
 pub(crate) mod preflight;
 pub(crate) mod progress;
 pub(crate) mod prometheus;
+pub(crate) mod table;
 pub(crate) mod text;
+mod width;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::ColorChoice;
 use serde::Serialize;
 
 use crate::model::format::{Color, Format};
+pub(crate) use width::width;
 
 /// Bytes of a document that are written at once.
 const DOCUMENT: usize = 1 << 16;
@@ -150,15 +153,6 @@ impl Printer {
         let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // As for a complaint.
         let _ = write!(err, "{text}").and_then(|()| err.flush());
-    }
-}
-
-/// Whether people read the result: tables are then as wide as the terminal.
-pub(crate) fn width() -> usize {
-    if io::stdout().is_terminal() {
-        rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(40))
-    } else {
-        80
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::table::{Column, table};
 use super::text::{folded, printable};
+use super::width::width;
 use super::{Printer, StdoutError};
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::format::Format;
@@ -70,25 +72,32 @@ pub(crate) fn print_all(
     }
 }
 
+const COLUMNS: [Column; 3] = [Column::left("HOST"), Column::left("VERDICT"), Column::left("GUESTS")];
+
 fn summary(text: &mut String, reports: &[Report], unreachable: &[Unreachable], details: bool) {
     text.push_str("Best first:\n");
-    for report in reports {
+    let guests = |report: &Report| {
         let can = report.instances.iter().filter(|i| i.verdict < Compatibility::Unknown).count();
-        let _ = writeln!(
-            text,
-            "  {:<20} {:<13} {can} of {} guests",
-            printable(&report.destination),
-            report.verdict.as_str(),
-            report.instances.len()
-        );
+        format!("{can} of {}", report.instances.len())
+    };
+    let rows: Vec<_> = reports
+        .iter()
+        .map(|report| [(&*report.destination).into(), report.verdict.as_str().into(), guests(report).into()])
+        .chain(unreachable.iter().map(|host| [(&*host.host).into(), "unreachable".into(), "".into()]))
+        .collect();
+    let table = table(&COLUMNS, &rows, width() - 2);
+    let mut lines = table.lines();
+    let _ = writeln!(text, "  {}", lines.next().unwrap_or_default());
+    for report in reports {
+        let _ = writeln!(text, "  {}", lines.next().unwrap_or_default());
         let rows = report.checks.iter().chain(report.instances.iter().flat_map(|instance| &instance.checks));
         if let Some(reason) = first_reason(rows, report.verdict).filter(|_| !details) {
-            check(text, reason);
+            check(text, reason, "    ");
         }
     }
     for host in unreachable {
-        let line = format!("{:<20} unreachable   {}", printable(&host.host), printable(&host.why));
-        let _ = writeln!(text, "{}", folded("  ", &line, &" ".repeat(37)));
+        let _ = writeln!(text, "  {}", lines.next().unwrap_or_default());
+        let _ = writeln!(text, "{}", folded("    ", &printable(&host.why), "    "));
     }
     if !details {
         text.push_str("-v shows every check and which device each guest would get.\n");
@@ -253,7 +262,7 @@ fn rows(text: &mut String, rows: &[Row], brief: bool, open: Option<&[&str]>) {
         CheckResult::Ok => 4,
     });
     for (at, row) in sorted.iter().enumerate() {
-        check(text, row);
+        check(text, row, "  ");
         let same = sorted
             .get(at + 1)
             .is_some_and(|next| next.finding.remedy == row.finding.remedy && next.result == row.result);
@@ -264,7 +273,7 @@ fn rows(text: &mut String, rows: &[Row], brief: bool, open: Option<&[&str]>) {
     }
 }
 
-fn check(text: &mut String, row: &Row) {
+fn check(text: &mut String, row: &Row, indent: &str) {
     let mut line = row.finding.code.to_string();
     if let Some(device) = &row.finding.device {
         let _ = write!(line, " {}", printable(device));
@@ -279,7 +288,8 @@ fn check(text: &mut String, row: &Row) {
             _ => write!(line, ": {} | {}", facts[0], facts[1]),
         };
     }
-    let _ = writeln!(text, "{}", folded(&format!("  {} ", word(row.result)), &line, "          "));
+    let _ =
+        writeln!(text, "{}", folded(&format!("{indent}{} ", word(row.result)), &line, &format!("{indent}        ")));
 }
 
 fn word(result: CheckResult) -> String {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
+use super::width::line_width;
+
 /// `text` with every control character and every character that reorders or hides text written as an escape, so that a
 /// domain name or a VPD string cannot drive the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
@@ -43,13 +45,10 @@ pub(crate) fn escaped_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Columns that a line of a report takes at most.
-pub(crate) const WIDTH: usize = 80;
-
-/// `text` after `start`, broken at spaces where a line would be longer than [`WIDTH`]; each further line begins with
+/// `text` after `start`, broken at spaces where a line would be wider than the terminal, or than 80 columns; each further line begins with
 /// `indent`. Words stay whole, so that a path or an address can be copied.
 pub(crate) fn folded(start: &str, text: &str, indent: &str) -> String {
-    let options = Options::new(WIDTH)
+    let options = Options::new(line_width())
         .initial_indent(start)
         .subsequent_indent(indent)
         .break_words(false)

@@ -9,6 +9,8 @@
     reason = "a benchmark reads the clock, runs programs and prints"
 )]
 
+#[path = "../it/documents.rs"]
+mod documents;
 #[path = "../it/two_hosts/harness.rs"]
 mod harness;
 #[path = "../it/program.rs"]

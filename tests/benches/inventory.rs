@@ -8,10 +8,14 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+#[path = "budget.rs"]
+mod budget;
 #[path = "../it/program.rs"]
 mod program;
 #[path = "../it/tree/mod.rs"]
 mod tree;
+
+use budget::{budget, quartiles};
 
 use std::fs;
 use std::path::Path;
@@ -55,16 +59,14 @@ fn measure(pfs: u32, with_calls: bool) -> Duration {
     println!("pvm    {:>8.1} ms", median(&mut own).as_secs_f64() * 1e3);
     if has_peer {
         println!("lspci  {:>8.1} ms", median(&mut others).as_secs_f64() * 1e3);
-        ratios.sort_by(f64::total_cmp);
-        let (least, most) = (ratios[0], ratios[ROUNDS - 1]);
-        println!("ratio  {:>8.2}    (budget 0.50; {least:.2} to {most:.2})", ratios[ROUNDS / 2]);
+        budget(&format!("inventory of {} VFs, of lspci's time", pfs * VFS), quartiles(ratios), 1.0 / 3.0, "x");
     } else {
         println!("lspci  is not installed (pciutils)");
     }
-    println!("memory {:>8.1} MiB (budget 32 for 2,032)", peak(&ours));
+    budget(&format!("inventory of {} VFs, memory", pfs * VFS), [peak(&ours); 3], 32.0, "MiB");
     if with_calls {
         match calls(&ours, place.path()) {
-            Some(calls) => println!("calls  {:>8.1} per VF (budget 30)", calls / f64::from(pfs * VFS)),
+            Some(calls) => budget("system calls per VF", [calls / f64::from(pfs * VFS); 3], 30.0, "calls"),
             None => println!("calls  not counted: strace is not installed"),
         }
     }

@@ -9,10 +9,16 @@
     reason = "a benchmark reads the clock, runs programs and prints"
 )]
 
+#[path = "budget.rs"]
+mod budget;
+#[path = "../it/documents.rs"]
+mod documents;
 #[path = "../it/two_hosts/harness.rs"]
 mod harness;
 #[path = "../it/program.rs"]
 mod program;
+
+use budget::{budget, quartiles};
 
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -64,7 +70,15 @@ fn main() {
     report("pvm, downtime", pvm.iter().map(|times| times.downtime));
     report("pvm adds before libvirt's call", added.iter().map(|added| added.before));
     report("pvm adds after libvirt's call", added.iter().map(|added| added.after));
-    report("ratio of totals within a pair", pvm.iter().zip(peer).map(|(pvm, peer)| pvm.total / peer.total));
+    let pairs = || pvm.iter().zip(peer);
+    let totals = quartiles(pairs().map(|(pvm, peer)| pvm.total / peer.total));
+    budget("migrate, of virsh migrate's time", totals, 1.05, "x");
+    budget(
+        "downtime, of virsh migrate's",
+        quartiles(pairs().map(|(pvm, peer)| pvm.downtime / peer.downtime)),
+        1.0,
+        "x",
+    );
 }
 
 fn report(what: &str, values: impl Iterator<Item = f64>) {

@@ -140,3 +140,28 @@ fn a_wrong_pvm_yaml_is_wrong_usage() {
         assert_eq!(said.trim_end().lines().count(), 1, "{said}");
     }
 }
+
+#[test]
+fn a_command_offers_what_it_has_and_what_is_hidden_is_not_proposed() {
+    let dir = tempfile::tempdir().unwrap();
+    for (line, says, is_silent_of) in [
+        ("migrate g b -o sarif", "table, json, yaml, ndjson", "compact"),
+        ("-o sarif history", "history has no output sarif; it has table, json, yaml", "ndjson"),
+        ("inventory -o github", "prometheus", "sarif"),
+        ("evidenc", "unrecognized subcommand 'evidenc'", "'evidence'"),
+        ("inventori", "'inventory'", "'evidence'"),
+        ("migrate g b --unsafe", "leave --unsafe out", "as a value"),
+        (
+            "check-config demo/nova.conf --allow json-syntax",
+            "json-syntax is an error, which cannot be left out",
+            "Nova",
+        ),
+        ("explain frobnicated", "no page has that word", "did you mean"),
+    ] {
+        let output = pvm(dir.path()).args(line.split(' ')).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let code = if line.starts_with("explain") { 3 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.contains(says) && !said.contains(is_silent_of), "{line}: {said}");
+    }
+}

@@ -19,6 +19,7 @@
 )]
 
 mod cases;
+mod documents;
 mod program;
 mod tree;
 

@@ -21,7 +21,7 @@ fn the_installed_settings_name_every_key_and_set_none() {
     let installed = text(".packaging/pvm.yaml");
     assert_eq!(Settings::parse(&installed).unwrap(), Settings::default());
     // A key that is added to the settings does not compile here until it is named, and then it has to be in the file.
-    let Settings { hosts, groups, guests, apart, defaults, device_spec, alias, nova } =
+    let Settings { hosts, groups, guests, apart, defaults, history, device_spec, alias, nova } =
         Settings::parse(&uncommented(&installed)).unwrap();
     let HostSettings { libvirt, migrate_uri, facts, config, slots } = &hosts["cmp-a1"];
     let Defaults { max_downtime, max_pause, bandwidth, tls, parallel_connections } = &defaults;
@@ -30,7 +30,13 @@ fn the_installed_settings_name_every_key_and_set_none() {
     assert!(max_downtime.is_some() && max_pause.is_some() && bandwidth.is_some() && *tls && *parallel_connections > 0);
     let GuestSettings { max_pause, drain } = &guests["db-*"];
     assert!(max_pause.is_some() && *drain == Some(false) && !apart.is_empty());
-    assert!(!groups.is_empty() && nova.cloud.is_some() && !device_spec.is_empty() && !alias.is_empty());
+    assert!(
+        !groups.is_empty()
+            && history.keep.is_some()
+            && nova.cloud.is_some()
+            && !device_spec.is_empty()
+            && !alias.is_empty()
+    );
     let page = text("man/text/pvm.yaml.md");
     for line in uncommented(&installed).lines() {
         let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap();

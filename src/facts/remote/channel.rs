@@ -25,7 +25,8 @@ pub(super) enum Channel {
 /// The channel to a host.
 pub(super) fn channel(host: &HostRef) -> Channel {
     let by_ssh = |target: &str| {
-        let words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target, "pvm"];
+        let timeout = format!("ConnectTimeout={}", ssh::CONNECT_TIMEOUT);
+        let words = ["ssh", "-o", "BatchMode=yes", "-o", &timeout, "--", target, "pvm"];
         Channel::Program(words.map(str::to_owned).to_vec())
     };
     match host {
@@ -73,7 +74,7 @@ pub(super) fn ask(
     command.args(words).args(arguments);
     let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
     let printed = ssh::answer(command, Stdio::null(), &host.label(), options.time_limit).map_err(|e| match e {
-        HostError::Unreachable { why, .. } => why,
+        HostError::Unreachable { why, .. } | HostError::Silent { why, .. } => why,
         other => other.to_string(),
     })?;
     Ok((printed.bytes, name.to_owned()))

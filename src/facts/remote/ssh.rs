@@ -25,13 +25,16 @@ use crate::model::snapshot::{Snapshot, Via};
 const MOST_BYTES: u64 = file::MOST_BYTES + 1;
 /// How long a program may take to end after it has closed its output.
 const AFTERWARDS: Duration = Duration::from_secs(5);
+/// Seconds that ssh waits for a connection.
+pub(super) const CONNECT_TIMEOUT: u64 = 10;
 const MOST_NOTES: u64 = 16 << 10;
 
 /// Asks the pvm on `target` (`[user@]host`), which reads Nova's configuration at `config` over there.
 pub(crate) fn by_ssh(target: &str, config: &[PathBuf], options: &GatherOptions) -> Result<Snapshot, HostError> {
     let unreachable = |why: String| HostError::Unreachable { host: target.to_owned(), why };
     let mut command = Command::new("ssh");
-    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", target]);
+    let timeout = format!("ConnectTimeout={CONNECT_TIMEOUT}");
+    command.args(["-o", "BatchMode=yes", "-o", &timeout, "--", target]);
     let mut words = ["inventory", "-o", "json"].map(str::to_owned).to_vec();
     if options.probe != Probe::Passive {
         words.extend(["--probe", options.probe.word()].map(str::to_owned));
@@ -162,9 +165,16 @@ pub(super) fn answer(mut command: Command, input: Stdio, host: &str, limit: Dura
         }
     });
     if bytes.is_empty() {
-        return Err(unreachable(failed.unwrap_or_else(|| format!("{program} ended well and said nothing"))));
+        let why = failed.unwrap_or_else(|| format!("{program} ended well and said nothing"));
+        let is_silent = is_silent(&program, status.code(), begun.elapsed());
+        return Err(if is_silent { HostError::Silent { host: host.to_owned(), why } } else { unreachable(why) });
     }
     Ok(Printed { bytes, failed })
+}
+
+/// Whether ssh itself failed, and only after it had waited for a connection as long as it does.
+fn is_silent(program: &str, code: Option<i32>, after: Duration) -> bool {
+    program == "ssh" && code == Some(255) && after >= Duration::from_secs(CONNECT_TIMEOUT)
 }
 
 /// A program with all that it started; they end with this value.
@@ -215,6 +225,15 @@ fn collect(stream: Option<impl Read + Send + 'static>, limit: u64) -> mpsc::Rece
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_host_that_ssh_waited_for_in_vain_is_silent() {
+        let of = |program, code, seconds| is_silent(program, Some(code), Duration::from_secs(seconds));
+        assert!(of("ssh", 255, 10));
+        assert!(!of("ssh", 255, 1), "refused, or the login failed");
+        assert!(!of("ssh", 127, 30), "it answered");
+        assert!(!of("facts", 255, 30));
+    }
 
     fn ask(script: &str, seconds: u64) -> Result<Snapshot, HostError> {
         let options = GatherOptions { time_limit: Duration::from_secs(seconds), ..GatherOptions::default() };

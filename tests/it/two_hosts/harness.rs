@@ -64,10 +64,11 @@ impl Said {
         ["Timed out during operation", "timed out waiting for"].iter().any(|words| self.stderr.contains(words))
     }
 
-    /// Fails with everything that was said unless the exit code is this one.
+    /// Fails with everything that was said unless the exit code is this one, and a document what its schema says.
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
+        crate::documents::check(&self.stdout);
         self
     }
 

@@ -7,6 +7,7 @@ mod hold;
 mod outcome;
 mod running;
 
+mod ansible;
 mod drain;
 mod faults;
 mod hung;

@@ -295,7 +295,8 @@ fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
     assert_eq!(verified.stdout, "demo on local: no device moved with its state\n");
     hosts.run("b", &["verify", "nothing", "--since", since]).ends(3).complains("has no guest");
     hosts.run("b", &["verify", "demo", "--since", "yesterday"]).ends(2);
-    hosts.run("b", &["verify", "demo", "--since", "10m"]).ends(0);
+    let document = hosts.run("b", &["verify", "demo", "--since", "10m", "-o", "json"]).ends(0).stdout;
+    assert!(document.contains("\"pvm.verify/1\""), "{document}");
     // Only the pvm that moved it knows when.
     hosts.run("a", &["verify", "demo", "--host", "host-b"]).ends(0);
     hosts.run("b", &["verify", "demo"]).ends(2).complains("say --since when");
