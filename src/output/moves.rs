@@ -94,7 +94,7 @@ impl Moves {
         } else if io::stderr().is_terminal() && !is_dumb() {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
             let total = all.add(ProgressBar::new(u64::try_from(guests).unwrap_or(u64::MAX)));
-            total.set_style(style("{elapsed_precise} {pos} of {len} guests done {msg}"));
+            total.set_style(style("{elapsed_precise} {pos} of {len} guests done{msg}"));
             total.enable_steady_tick(Duration::from_secs(1));
             Shown::Bars { all, total, of: Mutex::default() }
         } else {
@@ -109,7 +109,7 @@ impl Moves {
     fn until(&self, now: Timestamp) {
         if let Shown::Bars { total, .. } = &self.shown {
             let end = lock(&self.expected).end(self.begun, now);
-            total.set_message(format!("until about {}", end.hour(now)));
+            total.set_message(format!(", the last one at about {}", end.hour(now)));
         }
     }
 

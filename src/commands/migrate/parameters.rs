@@ -212,6 +212,14 @@ mod tests {
         let (options, downtime) = chosen(&args(&["--max-pause", "5s", "--max-downtime", "2s"]), &pause).unwrap();
         assert_eq!((options.max_pause, downtime), (Some(Duration::from_secs(5)), Downtime::Limit(two)));
 
+        // A guest's policy lowers a limit that follows from what all may, and leaves one that was named.
+        let (all, derived) = chosen(&args(&[]), &settings("{max_pause: 1h}")).unwrap();
+        let (options, downtime) = paused_at_most(two, all, derived);
+        assert_eq!((options.max_downtime, downtime), (Some(two), Downtime::Limit(two)));
+        let (named, limit) = chosen(&args(&["--max-downtime", "5s"]), &Defaults::default()).unwrap();
+        let (options, downtime) = paused_at_most(two, named, limit);
+        assert_eq!((options.max_pause, downtime), (Some(two), Downtime::Limit(Duration::from_secs(5))));
+
         for (text, said) in [
             ("{max_pause: soon}", "max_pause: a time is"),
             ("{max_downtime: soon}", "max_downtime: a time is"),
