@@ -87,9 +87,9 @@ enum Kind {
 impl Kind {
     fn of(word: &str, arg: &str) -> Option<Self> {
         match word {
-            "INSTANCE" | "GUEST" | "G" => Some(Self::Guest),
+            "INSTANCE" | "GUEST" => Some(Self::Guest),
             // Elsewhere a name of something else.
-            "NAME" => (arg == "instance").then_some(Self::Guest),
+            "NAME" => matches!(arg, "instance" | "only" | "except").then_some(Self::Guest),
             "HOST" | "SRC" | "DST" | "GROUP" => Some(Self::Host),
             "CODE" => Some(Self::Code),
             "ID" => Some(Self::Migration),

@@ -181,6 +181,10 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
 /// Why a journal cannot be believed.
 fn trouble(listed: &Listed) -> Option<String> {
     match &listed.content {
+        // Among the open ones it had not begun.
+        Ok(parsed) if listed.is_put_away() && parsed.records.is_empty() && parsed.trouble.is_none() => {
+            Some("the journal is damaged: it has no whole record".to_owned())
+        }
         Ok(parsed) => parsed.trouble.as_ref().map(|trouble| format!("the journal is damaged: {}", sentence(trouble))),
         Err(error) => Some(sentence(error)),
     }

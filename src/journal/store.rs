@@ -110,6 +110,9 @@ pub(crate) fn new_id(uuid: &str) -> String {
     format!("{}-{}-{:02x}{:02x}{:02x}", &time[..8], &time[8..], digest[0], digest[1], digest[2])
 }
 
+/// Where the journals are of what is over.
+const CLOSED: &str = "closed";
+
 /// The directory of journals.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -135,6 +138,11 @@ impl Listed {
         State::of(&self.content.as_ref().ok()?.records)
     }
 
+    /// Whether it lies among those of migrations that are over.
+    pub(crate) fn is_put_away(&self) -> bool {
+        self.path.parent().is_some_and(|directory| directory.ends_with(CLOSED))
+    }
+
     /// Whether the migration is over, or had not begun.
     pub fn is_closed(&self) -> bool {
         match &self.content {
@@ -148,7 +156,7 @@ impl Store {
     /// The store under a state directory. Nothing is made or read yet.
     pub fn at(state_directory: impl AsRef<Path>) -> Self {
         let at = |name| state_directory.as_ref().join(name);
-        Self { directory: at("migrations"), closed: at("closed") }
+        Self { directory: at("migrations"), closed: at(CLOSED) }
     }
 
     /// The directory.

@@ -72,7 +72,7 @@ fn fill(state: &Path) {
         }
     }
     let closed = fs::File::open(state.join("closed")).expect("a directory");
-    closed.set_modified(SystemTime::now() - Duration::from_mins(1)).expect("its time can be set");
+    closed.set_modified(SystemTime::now() - Duration::from_secs(60)).expect("its time can be set");
 }
 
 fn run(mut command: Command) -> Duration {

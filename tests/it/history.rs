@@ -103,6 +103,11 @@ fn a_damaged_journal_is_named_and_never_removed() {
     let (code, _, said) = pvm(dir.path(), &["20260105-000000-eeeeee"]);
     assert!(code == 3 && !said.contains("no migration has the id"), "{said}");
     assert_eq!(pvm(dir.path(), &["20260101-000000-aaaaaa"]).0, 0);
+    let cut = dir.path().join("closed/20260106-000000-ffffff.ndjson");
+    fs::write(&cut, "").unwrap();
+    let (code, _, said) = pvm(dir.path(), &["20260106-000000-ffffff"]);
+    assert!(code == 3 && said.contains("ffffff: the journal is damaged: it has no whole record"), "{said}");
+    fs::remove_file(&cut).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(5));
     let (code, removed) = json(dir.path(), &["--prune", "1ms"]);
     assert_eq!((code, removed["removed"].as_array().unwrap().len()), (5, 3), "{removed}");
