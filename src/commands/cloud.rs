@@ -3,7 +3,7 @@
 use super::hosts::Hosts;
 use super::{Context, Stop};
 use crate::journal::Managed;
-use crate::openstack::{self, Access, AccessError, ApiError, Cause, Compute, Server, Session};
+use crate::openstack::{self, Access, AccessError, ApiError, Cause, Compute, Hypervisor, Server, Session};
 
 /// The operator's cloud.
 pub(super) fn find(hosts: &Hosts) -> Result<Option<Access>, Stop> {
@@ -26,14 +26,17 @@ pub(super) fn stop(error: &ApiError) -> Stop {
     }
 }
 
+/// The cloud that is on record by this name, or came from the environment.
+pub(super) fn find_again(context: &Context, hosts: &Hosts, cloud: Option<&str>) -> Result<Option<Access>, Stop> {
+    match context.global.os_cloud.as_deref().or(cloud) {
+        Some(name) => openstack::find(Some(name)).map_err(|error| Stop::unknown(error.to_string())),
+        None => find(hosts),
+    }
+}
+
 /// A session with the cloud of a migration that is on record.
 pub(super) fn session_of(context: &Context, hosts: &Hosts, managed: &Managed) -> Result<Session, Stop> {
-    let named = context.global.os_cloud.as_deref().or(managed.cloud.as_deref());
-    let found = match named {
-        Some(name) => openstack::find(Some(name)).map_err(|error| Stop::unknown(error.to_string()))?,
-        None => find(hosts)?,
-    };
-    let access = found.ok_or_else(|| {
+    let access = find_again(context, hosts, managed.cloud.as_deref())?.ok_or_else(|| {
         Stop::unknown(
             "Nova makes this migration, and no cloud is described: set OS_* as for the migration, or --os-cloud",
         )
@@ -59,4 +62,9 @@ pub(super) fn several(name: &str, servers: &[Server]) -> String {
     let place = |one: &Server| format!("{} on {}", one.id, one.host.as_deref().unwrap_or("no host"));
     let list: Vec<String> = servers.iter().map(place).collect();
     format!("{} servers are named {name}: {}; give the UUID", servers.len(), list.join(", "))
+}
+
+/// The compute host that libvirt knows by this name.
+pub(super) fn of_hypervisor<'h>(hypervisors: &'h [Hypervisor], name: &str) -> Option<&'h Hypervisor> {
+    hypervisors.iter().find(|one| one.hypervisor_hostname == name)
 }

@@ -49,8 +49,24 @@ pub(crate) struct DrainRecord {
     pub is_over: bool,
     /// Whether no guest may go to the host.
     pub is_cordoned: bool,
+    /// Nova's compute service on the host, where Nova was asked and has one.
+    #[serde(default)]
+    pub service: Option<ComputeService>,
     /// The guests, in the order of the plan.
     pub guests: Vec<DrainGuest>,
+}
+
+/// A compute service of Nova on a host that is drained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ComputeService {
+    /// The entry of clouds.yaml; none when the environment (`OS_*`) described the cloud.
+    pub cloud: Option<String>,
+    /// Its UUID.
+    pub id: String,
+    /// Nova's name of the host.
+    pub host: String,
+    /// The reason with which the drain disables it; none when it was disabled before, by somebody else.
+    pub reason: Option<String>,
 }
 
 /// One guest of a drain.
@@ -121,6 +137,7 @@ impl DrainRecord {
             touched,
             is_over,
             is_cordoned,
+            service: None,
             guests,
         }
     }

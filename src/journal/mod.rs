@@ -32,7 +32,7 @@ mod store_tests;
 
 pub(crate) use crate::model::device_move::{Action, DeviceMove, Instance};
 pub(crate) use claims::{Claim, claims};
-pub(crate) use drains::{DrainGuest, DrainRecord, Drains, Fate};
+pub(crate) use drains::{ComputeService, DrainGuest, DrainRecord, Drains, Fate};
 pub(crate) use lock::{Lock, LockError, Subject};
 pub(crate) use mark::Mark;
 pub(crate) use record::{Entry, Host, Keep, Managed, PerformIntent, Plan, Port, Receipt, Record, Side, Step};

@@ -47,6 +47,8 @@ pub(crate) struct Hypervisor {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Service {
+    /// Its UUID.
+    pub id: String,
     /// The name by which Nova knows the host.
     pub host: String,
     /// Why an administrator has disabled it.
@@ -191,6 +193,16 @@ impl<'s> Compute<'s> {
         let doing = format!("cannot abort migration {migration} of server {uuid}");
         let path = format!("/servers/{}/migrations/{migration}", segment(uuid));
         self.session.act(&doing, "DELETE", &path, None).map(drop)
+    }
+
+    /// Has Nova's scheduler use the service with this UUID no more, for this reason, or again.
+    pub(crate) fn set_service(self, service: &str, disabled: Option<&str>) -> Result<(), ApiError> {
+        let body = match disabled {
+            Some(reason) => json!({"status": "disabled", "disabled_reason": reason}),
+            None => json!({"status": "enabled"}),
+        };
+        let doing = format!("cannot {} compute service {service}", if disabled.is_some() { "disable" } else { "enable" });
+        self.session.act(&doing, "PUT", &format!("/os-services/{}", segment(service)), Some(&body)).map(drop)
     }
 
     /// What Nova's services noted of a request that failed; empty when they noted nothing.

@@ -30,6 +30,7 @@ macro_rules! checks {
     };
 }
 
+pub(crate) mod by_nova;
 pub(crate) mod capacity;
 pub(crate) mod check;
 pub(crate) mod checks;
@@ -46,5 +47,5 @@ pub(crate) mod verdict;
 pub(crate) use checks::{checks, is_check, lets, may_fail};
 pub(crate) use report::{InstanceReport, Report};
 pub(crate) use run::{Question, guests, run};
-pub(crate) use terms::{Downtime, Terms};
+pub(crate) use terms::{Downtime, Owned, Terms};
 pub(crate) use verdict::{CheckResult, Compatibility, Row, Verdict, worst};

@@ -8,7 +8,7 @@ use super::context::{DevicePair, Hosts, Instance, Namesakes};
 use super::report::{InstanceReport, Report, SCHEMA};
 use super::terms::Terms;
 use super::verdict::{self, CheckResult, Compatibility, Row, Verdict};
-use super::{capacity, estimate};
+use super::{by_nova, capacity, estimate};
 use crate::domain::guest::Guest;
 use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
@@ -148,6 +148,9 @@ fn instance_report(
             }
             Run::Hosts(_) | Run::VfioHosts(_) => {}
         }
+    }
+    if by_nova::moves(&question.terms, domain) {
+        by_nova::weigh(&mut rows);
     }
     let verdict = verdict::worst(rows.iter().chain(host_rows).chain(vfio_rows));
     if !question.all {

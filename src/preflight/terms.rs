@@ -31,9 +31,23 @@ pub enum Downtime {
     Limit(Duration),
 }
 
+/// What becomes of guests that a management system owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owned {
+    /// Whose they are is said.
+    #[default]
+    Told,
+    /// They stay: their owners move them.
+    Stay,
+    /// Nova is told to move its own; the others stay.
+    ByNova,
+}
+
 /// What the operator asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
+    /// What becomes of guests that somebody else owns.
+    pub owned: Owned,
     /// Ports stay plugged in.
     pub no_detach: bool,
     /// Limit of the pause.

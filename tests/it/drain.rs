@@ -111,6 +111,30 @@ fn a_guest_without_devices_goes_where_devices_cannot() {
     assert_eq!((&plan["stays"][0]["guest"], &plan["stays"][0]["code"]), (&json!("db-1"), &json!("iommu-enabled")));
 }
 
+/// `migrate` would refuse it, so the plan must not count on it. Without a cloud that goes for Nova's guests, too; with one, here of
+/// the environment, Nova moves its own and nobody else's.
+#[test]
+fn a_guest_that_a_management_system_owns_stays_unless_nova_moves_it() {
+    let place = tempfile::tempdir().unwrap();
+    for (owner, word) in [("nova", "server migrate --live-migration"), ("ovirt", "the engine's Migrate action")] {
+        let mut source = source();
+        source["domains"][1]["owner"] = json!(owner);
+        lay_out(place.path(), &[("src.json", source), ("b.json", destination("b", "b", 8))]);
+        for allow in ["", " --allow guest-owner"] {
+            let (code, plan) = drain(place.path(), &format!("drain src.json --to b.json --dry-run{allow}"));
+            assert_eq!((code, plan["moves"].as_array().unwrap().len()), (1, 1), "{plan}");
+            let stay = &plan["stays"][0];
+            assert_eq!((&stay["guest"], &stay["code"]), (&json!("db-2"), &json!("guest-owner")), "{plan}");
+            assert!(stay["remedy"].as_str().unwrap().contains(word), "{stay}");
+        }
+        let mut command = program::pvm(place.path());
+        command.args(["drain", "src.json", "--to", "b.json", "--dry-run", "-o", "json"]);
+        let cloud = [("OS_AUTH_URL", "http://127.0.0.1:1/v3"), ("OS_USERNAME", "u"), ("OS_PASSWORD", "p")];
+        let plan: Value = serde_json::from_slice(&command.envs(cloud).output().unwrap().stdout).unwrap();
+        assert_eq!(plan["stays"].as_array().unwrap().len(), usize::from(owner != "nova"), "{plan}");
+    }
+}
+
 #[test]
 fn a_destination_is_not_given_away_twice() {
     let place = tempfile::tempdir().unwrap();

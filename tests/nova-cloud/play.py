@@ -446,6 +446,104 @@ def a_certificate_of_an_unknown_authority(server):
         listener.close()
 
 
+def compute(host):
+    """The compute service: its state, and why it is disabled."""
+    found = next(s for s in get("/os-services?binary=nova-compute")["services"] if s["host"] == host)
+    return found["status"], found["disabled_reason"]
+
+
+DRAIN = ["drain", "local", "--to", uri("b"), "--yes"]
+
+
+@scenario
+def a_host_is_drained(server):
+    """Two of Nova's guests and one of libvirt's in one plan."""
+    other = boot("second", "host-a")
+    plain = subprocess.run([TWO_HOSTS, "guest", HOSTS, "a", "plain"], capture_output=True, text=True)
+    check(plain.returncode == 0, plain.stderr)
+    try:
+        run = Run("a", *DRAIN)
+        run.says("Nova's migration")
+        check(compute("host-a")[0] == "disabled" and compute("host-a")[1].startswith("pvm drain "), compute("host-a"))
+        run.end(0)
+        check("3 guests left" in run.text() and "disabled first" in run.text(), run.text())
+        for one in (server, other):
+            settled(one, "b")
+        check(where("plain") == ["b"], f"plain runs on {where('plain')}")
+        check(compute("host-a")[0] == "disabled", "Nova's scheduler uses the host again")
+        back = Run("a", "drain", "local", "--uncordon")
+        back.end(0)
+        check(compute("host-a") == ("enabled", None), f"{compute('host-a')}: {back.text()}")
+    finally:
+        service("host-a", status="enabled")
+        for host in "ab":
+            on(host, "virsh", "destroy", "plain")
+        seed.session.delete(f"{NOVA}/servers/{other}")
+
+
+@scenario
+def a_drain_leaves_what_others_disabled(server):
+    service("host-a", status="disabled", disabled_reason="new fans")
+    try:
+        run = Run("a", *DRAIN)
+        run.end(0)
+        check("disabled already (new fans)" in run.text(), run.text())
+        settled(server, "b")
+        Run("a", "drain", "local", "--uncordon").end(0)
+        check(compute("host-a") == ("disabled", "new fans"), compute("host-a"))
+    finally:
+        service("host-a", status="enabled")
+
+
+@scenario
+def a_drain_whose_reason_somebody_replaced(server):
+    try:
+        Run("a", *DRAIN).end(0)
+        service("host-a", status="disabled", disabled_reason="new fans")
+        run = Run("a", "drain", "local", "--uncordon")
+        run.end(0)
+        check("stays disabled by somebody else: new fans" in run.text(), run.text())
+        check(compute("host-a") == ("disabled", "new fans"), compute("host-a"))
+    finally:
+        service("host-a", status="enabled")
+
+
+@scenario
+def a_drain_without_a_cloud(server):
+    bare = {key: None for key in OPENRC}
+    run = Run("a", *DRAIN, env=bare)
+    run.end(1)
+    check("belongs to nova" in run.text() and "no guest can leave" in run.text(), run.text())
+    settled(server, "a")
+    wrong = Run("a", *DRAIN, OS_PASSWORD="hush")
+    wrong.end(3)
+    check("HTTP 401" in wrong.text() and "hush" not in wrong.text(), wrong.text())
+    check(compute("host-a") == ("enabled", None), compute("host-a"))
+    settled(server, "a")
+    Run("a", *DRAIN).end(0)
+    left = Run("a", "drain", "local", "--uncordon", env=bare)
+    left.end(5)
+    check("openstack compute service set --enable host-a nova-compute" in left.text(), left.text())
+    service("host-a", status="enabled")
+
+
+@scenario
+def a_drain_killed_and_resumed(server):
+    """Before Nova is told, and in the middle of the move."""
+    codes = []
+    for point in ("after:drain-plan", "after:nova-accepted"):
+        run = Run("a", *DRAIN, PVM_FAULT=point)
+        check(run.process.wait(120) != 0, f"{point} was not reached: {run.text()}")
+        resumed = Run("a", "drain", "local", "--resume", "--yes")
+        codes.append(resumed.end(0))
+        settled(server, "b")
+        check(compute("host-a")[0] == "disabled", f"{point}: the host's service is enabled: {resumed.text()}")
+        Run("a", "drain", "local", "--uncordon").end(0)
+        check(compute("host-a") == ("enabled", None), f"{point}: {compute('host-a')}")
+        home(server)
+    return f"exit {codes}"
+
+
 def killed(server, point):
     run = migrate(server, "a", PVM_FAULT=point)
     check(run.process.wait(120) != 0, f"{point} was not reached: {run.text()}")

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::service;
 use crate::commands::hosts::Hosts;
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::journal::{self, DrainRecord, Drains};
@@ -64,9 +65,16 @@ pub(super) fn named(hosts: &Hosts, drains: &Drains, word: &str) -> Result<Option
 /// Lets guests go to the host again.
 pub(super) fn end(context: &Context, drains: &Drains, record: DrainRecord) -> Result<Outcome, Stop> {
     let uuid = record.host.uuid.clone().unwrap_or_default();
-    let (mut all, mut failure) = (vec![record], Outcome::Unknown);
+    let (mut all, mut failure, mut outcome) = (vec![record], Outcome::Unknown, Outcome::Fine);
     // Earlier ones of the same host.
     while let Some(mut record) = all.pop() {
+        // Before the record: until it is written the drain can be taken back once more.
+        match service::enable(context, &record) {
+            Ok(Outcome::Fine) => {}
+            Ok(left) => (failure, outcome) = (left, left),
+            Err(stop) if failure == Outcome::Unknown => return Err(stop),
+            Err(stop) => return Err(Stop::new(failure, stop.sentence())),
+        }
         (record.is_cordoned, record.is_over) = (false, true);
         drains.write(&mut record).or_stop(failure)?;
         failure = Outcome::Incomplete;
@@ -76,5 +84,5 @@ pub(super) fn end(context: &Context, drains: &Drains, record: DrainRecord) -> Re
             context.printer.result(&format!("{host} takes guests again.\n")).or_stop(failure)?;
         }
     }
-    Ok(Outcome::Fine)
+    Ok(outcome)
 }

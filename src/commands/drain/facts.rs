@@ -19,7 +19,7 @@ use crate::model::causes::sentence;
 use crate::model::policy::Policies;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::preflight::Unreachable;
-use crate::preflight::{Downtime, Terms};
+use crate::preflight::{Downtime, Owned, Terms};
 
 const NO_DESTINATION: &str = "no destination: name them with --to, or as hosts in pvm.yaml";
 
@@ -95,6 +95,8 @@ pub(super) struct Asked {
     /// The words by which they were named.
     words: Vec<String>,
     pub(super) unreachable: Vec<Unreachable>,
+    /// What becomes of guests that somebody else owns.
+    owned: Owned,
 }
 
 impl Asked {
@@ -126,22 +128,22 @@ impl Asked {
 
     /// The plan for all of them together.
     pub(super) fn plan(&self, hosts: &Hosts, wanted: &Wanted) -> Drain {
-        let (terms, limits) = (terms(hosts, wanted), limits(wanted));
+        let (terms, limits) = (self.terms(hosts, wanted), limits(wanted));
         drain::plan(&self.source, &self.destinations, &self.chosen, &terms, limits)
     }
 
     /// A saved plan, if it is still what it was.
     pub(super) fn again(&self, hosts: &Hosts, wanted: &Wanted, saved: &Saved) -> Result<Drain, Stop> {
-        let (terms, limits) = (terms(hosts, wanted), limits(wanted));
+        let (terms, limits) = (self.terms(hosts, wanted), limits(wanted));
         drain::again(saved, &self.source, &self.destinations, &self.chosen, &terms, limits)
             .map_err(|other| Stop::refused(format!("the plan no longer holds: {}", other.join("; "))))
     }
-}
 
-fn terms(hosts: &Hosts, wanted: &Wanted) -> Terms {
-    let policies = Policies { together: wanted.together.clone(), ..hosts.options.settings.policies() };
-    let terms = parameters::terms(&wanted.choices.options, wanted.downtime, policies);
-    Terms { allow: wanted.choices.allow.clone(), ..terms }
+    fn terms(&self, hosts: &Hosts, wanted: &Wanted) -> Terms {
+        let policies = Policies { together: wanted.together.clone(), ..hosts.options.settings.policies() };
+        let terms = parameters::terms(&wanted.choices.options, wanted.downtime, policies);
+        Terms { allow: wanted.choices.allow.clone(), owned: self.owned, ..terms }
+    }
 }
 
 fn limits(wanted: &Wanted) -> Limits {
@@ -197,7 +199,8 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
         let why: Vec<String> = unreachable.iter().map(|host| format!("{}: {}", host.host, host.why)).collect();
         return Err(Stop::unknown(format!("no destination could be asked: {}", why.join("; "))));
     }
-    Ok(Asked { source, chosen, destinations, words, unreachable })
+    let owned = super::service::owned(hosts)?;
+    Ok(Asked { source, chosen, destinations, words, unreachable, owned })
 }
 
 /// Refuses files: nothing moves from or to them.

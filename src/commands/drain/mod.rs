@@ -6,6 +6,7 @@ mod facts;
 mod last_look;
 mod resume;
 mod saved;
+mod service;
 mod stops;
 
 use std::collections::BTreeMap;
@@ -174,10 +175,14 @@ impl Going<'_> {
             let outcome = plan.outcome();
             return Err(Stop::new(outcome, format!("{} cannot be emptied: no guest can leave", plan.host)));
         }
+        let service = service::Disabling::of(context, hosts, &asked.source, &mut record)?;
         if !self.yes && !migrate::confirmed(context)? {
             return Err(Stop::refused("not confirmed"));
         }
         drains.begin(&mut record).or_stop(Outcome::Unknown)?;
+        if let Some(service) = service {
+            service.disable(drains, &mut record)?;
+        }
         let begun = journal::now();
         let moves = Arc::new(Moves::new(&context.printer, expected(&plan), begun));
         let stops = Stops::default();

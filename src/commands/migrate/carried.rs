@@ -1,31 +1,23 @@
 //! A migration that is carried out for another command: no question, no result printed.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::Sender;
 
 use super::attempt::{Attempts, Go, Moving, Ready, perform};
-use super::sides;
 use super::wanted::Wanted;
+use super::{judge, nova, sides};
 use crate::cli::migrate::Migrate;
 use crate::commands::hosts::Hosts;
 use crate::commands::recover::RealWorld;
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::journal;
 use crate::migration::ending::Ending;
-use crate::migration::event::Event;
-use crate::migration::forward::{Line, Note};
+use crate::migration::forward::Line;
 use crate::model::device_move::DeviceMove;
 use crate::model::options::Options;
 use crate::model::outcome::Outcome;
 use crate::preflight::Downtime;
 
-/// Who carries the migration out.
-pub(in crate::commands) trait Follow {
-    /// Learns of the migration before its journal is made; it hears of a wish to stop by `line`.
-    fn begin(&self, migration: &journal::Plan, line: Sender<Note>) -> Result<(), Stop>;
-    /// Learns what happens in it.
-    fn tell(&self, event: Event);
-}
+pub(in crate::commands) use super::follow::Follow;
 
 /// A guest and how it is migrated.
 pub(in crate::commands) struct Order<'a> {
@@ -71,7 +63,14 @@ pub(in crate::commands) fn carry_out(
     let sides = sides::open(hosts, &wanted)?;
     let attempts = Attempts::new(context, args, hosts, &sides, &wanted)?;
     let ends = attempts.live()?;
-    let Go { migration, locks, .. } = match attempts.ready(ends, attempts.plan(&BTreeSet::new())?)? {
+    let planned = attempts.plan(&BTreeSet::new())?;
+    if let Some(access) = nova::access(hosts, args, &planned)? {
+        let run = nova::Run { context, args, hosts, sides: ends };
+        let moved = run.carry_out(&attempts.directory, access, &planned, follow);
+        sides.close();
+        return moved;
+    }
+    let Go { migration, locks, .. } = match attempts.ready(ends, planned)? {
         Ready::Go(go) => *go,
         Ready::Taken(device) => return Err(Stop::unknown(format!("{device} was claimed by another pvm meanwhile"))),
     };

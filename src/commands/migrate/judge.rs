@@ -11,6 +11,7 @@ use crate::model::device_move::Action;
 use crate::model::finding::Severity;
 use crate::model::outcome::Outcome;
 use crate::output::text::printable;
+use crate::preflight::by_nova::{CHECKED_BY_NOVA, NOT_NOVAS};
 use crate::preflight::{self, CheckResult, Compatibility, Row};
 
 /// What a row means for a migration.
@@ -44,11 +45,6 @@ pub(super) fn verdict(args: &Migrate, planned: &Planned) -> Compatibility {
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
     preflight::worst(rows.filter(|row| !preflight::lets(&args.allow, row)))
 }
-
-/// What Nova checks itself before it migrates.
-const CHECKED_BY_NOVA: &[&str] = &["nova-stored-request"];
-/// What says how libvirt would be told to migrate, or who else could: Nova has its own way.
-const NOT_NOVAS: &[&str] = &["guest-owner", "peer-to-peer", "migration-address"];
 
 /// The migration, if nothing stands against it. What does is said on stderr. The guest's owner comes last: its operator gets the
 /// whole report first. `by_nova`: Nova moves it, which is the owner.
@@ -154,10 +150,21 @@ fn refuse_owned(owner: &str, planned: &Planned, args: &Migrate) -> Result<(), St
         Some(_) => Err(Stop::refused(format!("--bypass-owner: the UUID of {name} is {uuid}"))),
         None => {
             let message = format!(
-                "{name} is run by {who}: move it with `{command}`; with --bypass-owner={uuid} pvm migrates it nevertheless, \
-                 but {who} does not learn of it and may start the guest a second time on the source"
+                "{name} is run by {who}: move it with `{command}`{}; with --bypass-owner={uuid} pvm migrates it nevertheless, \
+                 but {who} does not learn of it and may start the guest a second time on the source",
+                nova_name(owner)
             );
             Err(Stop::refused(message))
         }
+    }
+}
+
+/// What --host of Nova's command takes, which libvirt's name of the host need not be.
+fn nova_name(owner: &str) -> &'static str {
+    if owner == "nova" {
+        " (--host takes the name of Nova's compute service, which is not known without a cloud and may differ: openstack compute \
+         service list --service nova-compute)"
+    } else {
+        ""
     }
 }

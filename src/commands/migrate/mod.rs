@@ -4,6 +4,7 @@ mod announce;
 mod attempt;
 pub(in crate::commands) mod carried;
 mod facts;
+mod follow;
 pub(in crate::commands) mod judge;
 mod nova;
 pub(in crate::commands) mod parameters;

@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use super::attempt::{Locked, Moving, lock, refuse_unfinished};
+use super::follow::Follow;
 use super::plan::Planned;
 use super::signals::Signals;
 use super::{announce, confirmed, judge, show, sides};
 use crate::cli::migrate::Migrate;
-use crate::commands::cloud::{find, open, several, stop};
+use crate::commands::cloud::{self, find, open, several, stop};
 use crate::commands::hosts::Hosts;
 use crate::commands::recover::RealWorld;
 use crate::commands::{Context, OrStop as _, Stop};
-use crate::journal::{self, Managed, State, Store};
+use crate::journal::{self, Journal, Lock, Managed, State, Store};
+use crate::migration::ending::Ending;
 use crate::migration::event::{Event, Phase, What};
 use crate::migration::forward::Line;
 use crate::migration::ground::Ground;
@@ -38,6 +40,16 @@ pub(super) struct Run<'r> {
     pub(super) sides: [&'r sides::Side; 2],
 }
 
+/// A migration that Nova may be told of.
+struct Ready {
+    session: Session,
+    managed: Managed,
+    migration: journal::Plan,
+    /// The guest's.
+    locks: Vec<Lock>,
+    store: Store,
+}
+
 impl Run<'_> {
     /// Says what Nova would be told.
     pub(super) fn show(&self, access: Access, planned: &Planned) -> Result<(), Stop> {
@@ -56,6 +68,47 @@ impl Run<'_> {
         planned: &Planned,
     ) -> Result<Outcome, Stop> {
         self.refuse_what_nova_decides()?;
+        let ready = self.ready(directory, access, planned)?;
+        let migration = &ready.migration;
+        if !self.args.yes && !confirmed(self.context)? {
+            return Err(Stop::refused("not confirmed"));
+        }
+        let mut journal = ready.store.create(migration.clone()).or_stop(Outcome::Unknown)?;
+        let events = Events::show(Reporter::new(&self.context.printer));
+        let before = ready.session.requests();
+        let line = Line::new();
+        let answer = Box::new(events.wish_to_stop(&migration.id, journal::now));
+        signals.begin(&migration.id, false, line.sender(), answer);
+        let ending = self.perform(&ready, &mut journal, &line, &|event| events.send(event));
+        drop(ready.locks);
+        signals.ended(ending.outcome);
+        if self.context.printer.verbose > 0 {
+            let message = format!("requests to OpenStack: {before} before, {} in all", ready.session.requests());
+            let what = What::Note { message };
+            events.send(Event { time: journal::now(), id: migration.id.clone(), phase: Phase::Done, what });
+        }
+        show::result(self.context, events, migration, &ending);
+        Ok(ending.outcome)
+    }
+
+    /// Has Nova move it for another command, which asks no question. What the operator says of libvirt's way does not concern it.
+    pub(super) fn carry_out(
+        &self,
+        directory: &Path,
+        access: Access,
+        planned: &Planned,
+        follow: &dyn Follow,
+    ) -> Result<(journal::Plan, Ending), Stop> {
+        let ready = self.ready(directory, access, planned)?;
+        let line = Line::new();
+        follow.begin(&ready.migration, line.sender())?;
+        let mut journal = ready.store.create(ready.migration.clone()).or_stop(Outcome::Unknown)?;
+        let ending = self.perform(&ready, &mut journal, &line, &|event| follow.tell(event));
+        Ok((ready.migration, ending))
+    }
+
+    /// Judges, asks Nova, says what is going to be done, and locks the guest.
+    fn ready(&self, directory: &Path, access: Access, planned: &Planned) -> Result<Ready, Stop> {
         let plan = judge::judge(self.context, self.args, planned, true)?;
         let session = open(access)?;
         let managed = self.managed(&session, planned)?;
@@ -69,33 +122,17 @@ impl Run<'_> {
         };
         let store = Store::at(directory);
         refuse_unfinished(&store.list().or_stop(Outcome::Unknown)?, self.sides[0].hypervisor.as_ref(), &migration)?;
-        if !self.args.yes && !confirmed(self.context)? {
-            return Err(Stop::refused("not confirmed"));
-        }
-        let mut journal = store.create(migration.clone()).or_stop(Outcome::Unknown)?;
-        let events = Events::show(Reporter::new(&self.context.printer));
-        let world = RealWorld::new(self.context, self.hosts, migration.clone());
-        let mut world = Moving { world, tell: &|event| events.send(event) };
-        let before = session.requests();
-        let ending = {
-            let line = Line::new();
-            let answer = Box::new(events.wish_to_stop(&migration.id, journal::now));
-            signals.begin(&migration.id, false, line.sender(), answer);
-            let state = State::begun(migration.clone(), journal::now());
-            let [source, destination] = self.sides;
-            let mut ground = Ground::new(&mut world, &mut journal, state)
-                .connected(source.hypervisor.clone(), destination.hypervisor.clone());
-            nova::migrate(&mut ground, &managed, Compute::new(&session), &line)
-        };
-        drop(locks);
-        signals.ended(ending.outcome);
-        if self.context.printer.verbose > 0 {
-            let message = format!("requests to OpenStack: {before} before, {} in all", session.requests());
-            let what = What::Note { message };
-            events.send(Event { time: journal::now(), id: migration.id.clone(), phase: Phase::Done, what });
-        }
-        show::result(self.context, events, &migration, &ending);
-        Ok(ending.outcome)
+        Ok(Ready { session, managed, migration, locks, store })
+    }
+
+    fn perform(&self, ready: &Ready, journal: &mut Journal, line: &Line, tell: &dyn Fn(Event)) -> Ending {
+        let world = RealWorld::new(self.context, self.hosts, ready.migration.clone());
+        let mut world = Moving { world, tell };
+        let state = State::begun(ready.migration.clone(), journal::now());
+        let [source, destination] = self.sides;
+        let mut ground = Ground::new(&mut world, journal, state)
+            .connected(source.hypervisor.clone(), destination.hypervisor.clone());
+        nova::migrate(&mut ground, &ready.managed, Compute::new(&ready.session), line)
     }
 
     /// Options that say how libvirt is to migrate: Nova does not ask.
@@ -166,7 +203,7 @@ impl Run<'_> {
 /// The compute service of a host, by the name that libvirt has for it.
 fn service<'h>(hypervisors: &'h [Hypervisor], side: &sides::Side) -> Result<&'h Hypervisor, Stop> {
     let name = side.hypervisor.hostname().or_stop(Outcome::Unknown)?;
-    hypervisors.iter().find(|one| one.hypervisor_hostname == name).ok_or_else(|| {
+    cloud::of_hypervisor(hypervisors, &name).ok_or_else(|| {
         let all: Vec<&str> = hypervisors.iter().map(|one| one.hypervisor_hostname.as_str()).collect();
         Stop::refused(format!("Nova has no compute host {name}; it has: {}", all.join(", ")))
     })

@@ -2,6 +2,7 @@
 
 use super::prelude::*;
 use crate::domain::owners::Owner;
+use crate::preflight::Owned;
 
 check! {
     /// The guest belongs to a management system.
@@ -15,7 +16,7 @@ check! {
     /// virsh dumpxml DOMAIN, elements metadata and sysinfo.
     /// # Fix
     /// openstack server migrate --live-migration --host HOST, or the owner's own command.
-    "guest-owner": Info, Instance(run)
+    "guest-owner": Info, Instance(run), never_ignored
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
@@ -29,5 +30,11 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             None => return Vec::new(),
         },
     };
-    vec![Verdict::fail(format!("the guest belongs to {name}")).remedy(command)]
+    let verdict = Verdict::fail(format!("the guest belongs to {name}")).remedy(command);
+    let stays = match instance.terms.owned {
+        Owned::Told => false,
+        Owned::Stay => true,
+        Owned::ByNova => name != "nova",
+    };
+    vec![if stays { verdict.weighing(Severity::Error) } else { verdict }]
 }
