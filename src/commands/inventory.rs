@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::hosts::Hosts;
-use super::{Context, OrStop as _, Stop, collect, metrics};
+use super::{Context, OrStop as _, Stop, cloud, collect, metrics};
 use crate::cli::inventory::{Inventory, Probing};
 use crate::facts::compact::Compact;
 use crate::facts::kernel::Probe;
@@ -14,7 +14,9 @@ use crate::model::causes::sentence;
 use crate::model::finding::Severity;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{HeldProvider, Snapshot};
+use crate::nova::placement_audit;
+use crate::openstack::{Placement, Session};
 use crate::output::inventory::{self as table, View};
 use crate::output::{StdoutError, device_map, prometheus};
 
@@ -45,26 +47,38 @@ pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> 
         return Err(Stop::usage("-o compact is for one host; --into DIR writes a file for each of several"));
     }
     let is_here = asked.contains(&HostRef::Local) && context.global.root == Path::new("/");
+    // What Nova would report is known without a cloud; what Placement holds is shown beside it where there is one.
+    let access = if args.placement { cloud::find(&hosts)? } else { None };
+    let session = access.map(cloud::open).transpose()?;
     let show = Show {
         args,
+        session,
         view: View { all: args.all, pf: args.pf, wide: args.wide, width: crate::output::width() },
         done: (is_here && context.global.output == Format::Prometheus).then(|| metrics::done(context)).flatten(),
     };
     if let [only] = asked.as_slice() {
-        let snapshot = facts::gather(only, &hosts.options)?;
+        let mut snapshot = facts::gather(only, &hosts.options)?;
+        let held = show.session.as_ref().map(|session| audited(session, &mut snapshot)).transpose()?;
         if let Some(pf) = args.pf
             && snapshot.device(pf).is_none()
         {
             return Err(Stop::unknown(format!("{} has no device {pf}", only.label())));
         }
-        print_one(context, &snapshot, &show, None).or_stop(Outcome::Unknown)?;
+        print_one(context, &snapshot, held.as_deref(), &show, None).or_stop(Outcome::Unknown)?;
         let outcome = outcome(std::iter::once(&snapshot), args.strict);
         // The process ends here: taking apart some thousand devices first would only cost time.
         std::mem::forget(snapshot);
         return Ok(outcome);
     }
-    let answers = facts::gather_all(&asked, &hosts.options);
-    print_all(context, &asked, &answers, &show).or_stop(Outcome::Unknown)?;
+    let mut answers = facts::gather_all(&asked, &hosts.options);
+    let mut held = Vec::new();
+    for answer in &mut answers {
+        held.push(match (&show.session, answer) {
+            (Some(session), Ok(snapshot)) => Some(audited(session, snapshot)?),
+            _ => None,
+        });
+    }
+    print_all(context, &asked, &answers, &held, &show).or_stop(Outcome::Unknown)?;
     let failed: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     if let [first, ..] = failed.as_slice() {
         context.printer.complain(&format!("pvm: no inventory of {} of {} hosts", failed.len(), answers.len()));
@@ -83,21 +97,40 @@ fn outcome<'a>(snapshots: impl Iterator<Item = &'a Snapshot>, strict: bool) -> O
     }
 }
 
+/// What Placement holds of a host; what is wrong with it goes into the host's findings.
+fn audited(session: &Session, snapshot: &mut Snapshot) -> Result<Vec<HeldProvider>, Stop> {
+    let name = snapshot.host.migration.hostname.as_ref().unwrap_or(&snapshot.host.name).clone();
+    let held = Placement::new(session).of_host(&name).map_err(|error| cloud::stop(&error))?;
+    let found = placement_audit::audit(snapshot, &name, &held);
+    snapshot.findings.extend(found);
+    Ok(held)
+}
+
 /// How to show tables.
 #[derive(Debug)]
 struct Show<'a> {
     args: &'a Inventory,
+    /// The cloud whose Placement is looked at.
+    session: Option<Session>,
     view: View,
     /// What this machine's pvm has done, where metrics of this machine are wanted.
     done: Option<prometheus::Done>,
 }
 
 /// `host`: its name, where it is one of several.
-fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>, host: Option<&str>) -> Result<(), StdoutError> {
+fn print_one(
+    context: &Context,
+    snapshot: &Snapshot,
+    held: Option<&[HeldProvider]>,
+    show: &Show<'_>,
+    host: Option<&str>,
+) -> Result<(), StdoutError> {
     match context.printer.format {
         Format::Table => {
             let text = if show.args.map {
                 device_map::render(snapshot, show.args.pf, show.view.width)
+            } else if let Some(held) = held {
+                table::placement_held(snapshot, held, show.view.width)
             } else if show.args.placement {
                 table::placement(snapshot, show.view.width)
             } else {
@@ -133,6 +166,7 @@ fn print_all(
     context: &Context,
     asked: &[HostRef],
     answers: &[Result<Snapshot, HostError>],
+    held: &[Option<Vec<HeldProvider>>],
     show: &Show<'_>,
 ) -> Result<(), StdoutError> {
     if context.printer.format == Format::Prometheus {
@@ -162,11 +196,11 @@ fn print_all(
             .collect();
         return context.printer.document(&Inventories { schema: "pvm.inventories/1", hosts });
     }
-    for (host, answer) in asked.iter().zip(answers) {
+    for ((host, answer), held) in asked.iter().zip(answers).zip(held) {
         match answer {
             Ok(snapshot) => {
                 context.printer.result(&format!("{}\n", table::heading(&host.label())))?;
-                print_one(context, snapshot, show, Some(&host.label()))?;
+                print_one(context, snapshot, held.as_deref(), show, Some(&host.label()))?;
                 context.printer.result("\n")?;
             }
             Err(error) => context.printer.complain(&table::heading(&sentence(error))),

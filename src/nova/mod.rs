@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod lints;
 pub(crate) mod oslo;
 pub(crate) mod placement;
+pub(crate) mod placement_audit;
 pub(crate) mod python;
 pub(crate) mod scheduler;
 pub(crate) mod tagging;
@@ -23,4 +24,5 @@ pub const RULES: &[&[&Rule]] = &[
     config::alias::RULES,
     config::compare::RULES,
     config::request_report::RULES,
+    placement_audit::RULES,
 ];

@@ -201,7 +201,8 @@ impl<'s> Compute<'s> {
             Some(reason) => json!({"status": "disabled", "disabled_reason": reason}),
             None => json!({"status": "enabled"}),
         };
-        let doing = format!("cannot {} compute service {service}", if disabled.is_some() { "disable" } else { "enable" });
+        let doing =
+            format!("cannot {} compute service {service}", if disabled.is_some() { "disable" } else { "enable" });
         self.session.act(&doing, "PUT", &format!("/os-services/{}", segment(service)), Some(&body)).map(drop)
     }
 
@@ -236,12 +237,12 @@ fn read<T: DeserializeOwned>(doing: &str, value: Option<Value>) -> Result<T, Api
 }
 
 /// A text as one segment of a path.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     query(text)
 }
 
 /// A text as a value in a URL.
-fn query(text: &str) -> String {
+pub(super) fn query(text: &str) -> String {
     use std::fmt::Write as _;
     let mut encoded = String::new();
     for byte in text.bytes() {

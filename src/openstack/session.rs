@@ -132,7 +132,12 @@ impl Session {
         body: Option<&Value>,
         counted: bool,
     ) -> Result<Response, ApiError> {
-        let version = format!("compute {}", self.version);
+        // Each service takes its own; Placement's is the first with trees of providers (2018).
+        let version = if url.starts_with(&self.compute) {
+            format!("compute {}", self.version)
+        } else {
+            "placement 1.14".to_owned()
+        };
         let request = Request { doing, method, url, body };
         let send = |token: &Token| {
             let headers = [("X-Auth-Token", token.text.reveal()), ("OpenStack-API-Version", &version)];

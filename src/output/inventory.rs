@@ -10,7 +10,7 @@ use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::device::{DevType, Device, Sriov, Supported};
-use crate::model::snapshot::{Snapshot, Via};
+use crate::model::snapshot::{HeldProvider, Snapshot, Via};
 
 /// Past this, VFs of one PF that say the same share a row.
 const ROWS_PER_PF: usize = 16;
@@ -158,15 +158,50 @@ fn wide(table: &mut Table, shown: &[&Device]) {
     }
 }
 
+/// What Nova would report to Placement, beside what Placement holds.
+pub(crate) fn placement_held(snapshot: &Snapshot, held: &[HeldProvider], width: usize) -> String {
+    let mut text = placement_none(snapshot).unwrap_or_default();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(80));
+    table.set_header(["PROVIDER", "RESOURCE CLASS", "NOVA", "PLACEMENT", "SET ASIDE"]);
+    let mut rows: Vec<(&str, &str)> = Vec::new();
+    rows.extend(held.iter().flat_map(|one| one.totals.keys().map(|class| (&*one.provider, &**class))));
+    for one in &snapshot.placement {
+        let row = (&*one.provider, &*one.resource_class);
+        rows.extend(Some(row).filter(|row| !rows.contains(row)));
+    }
+    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    for (provider, class) in rows {
+        let demanded = snapshot.placement.iter().find(|one| one.provider == provider && one.resource_class == class);
+        let there = held.iter().find(|one| one.provider == provider);
+        let aside = |one: &HeldProvider| one.allocations.values().filter_map(|of| of.get(class)).sum();
+        table.add_row([
+            printable(provider).into_owned(),
+            printable(class).into_owned(),
+            number(demanded.map(|one| u64::from(one.total))),
+            number(there.and_then(|one| one.totals.get(class)).copied()),
+            number(there.map(aside)),
+        ]);
+    }
+    print(&mut table, &mut text);
+    text
+}
+
+/// Why Nova would report nothing.
+fn placement_none(snapshot: &Snapshot) -> Option<String> {
+    if let Some(why) = snapshot.why_unknown("placement") {
+        return Some(format!("Nova refuses: {}.\n", printable(why)));
+    }
+    let on = crate::nova::placement::is_on(&snapshot.config);
+    let why = if on { "no device_spec covers a device" } else { "report_in_placement is off" };
+    snapshot.placement.is_empty().then(|| format!("Nova reports no devices to Placement: {why}.\n"))
+}
+
 /// What Nova would report to Placement.
 pub(crate) fn placement(snapshot: &Snapshot, width: usize) -> String {
-    if let Some(why) = snapshot.why_unknown("placement") {
-        return format!("Nova refuses: {}.\n", printable(why));
-    }
-    if snapshot.placement.is_empty() {
-        let on = crate::nova::placement::is_on(&snapshot.config);
-        let why = if on { "no device_spec covers a device" } else { "report_in_placement is off" };
-        return format!("Nova reports nothing to Placement: {why}.\n");
+    if let Some(none) = placement_none(snapshot) {
+        return none;
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import seed
@@ -542,6 +543,63 @@ def a_drain_killed_and_resumed(server):
         check(compute("host-a") == ("enabled", None), f"{point}: {compute('host-a')}")
         home(server)
     return f"exit {codes}"
+
+
+@scenario
+def destination_full(server):
+    """What pvm says beforehand, and what Nova's scheduler then makes of it."""
+    placement, version = seed.SERVICES["placement"][1], {"OpenStack-API-Version": "placement 1.36"}
+
+    def held(path):
+        return seed.session.get(placement + path, headers=version).json()
+
+    root = next(r for r in held("/resource_providers")["resource_providers"] if r["name"].startswith("host-b"))["uuid"]
+    of = f"/resource_providers/{root}"
+    inventory = held(f"{of}/inventories")["inventories"]["MEMORY_MB"]
+    most = int((inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"])
+    nobody, project = str(uuid.uuid4()), seed.login()["project"]["id"]
+    rest = most - held(f"{of}/usages")["usages"]["MEMORY_MB"] - 1
+    body = {"allocations": {root: {"resources": {"MEMORY_MB": rest}}}, "project_id": project, "user_id": project}
+    body |= {"consumer_generation": None, "consumer_type": "INSTANCE"}
+    seed.post(f"{placement}/allocations/{nobody}", body, "PUT", headers=version)
+    try:
+        refused(server, 1, "Placement has on host-b 1 MEMORY_MB free")
+        seed.post(f"{NOVA}/servers/{server}/action", {"os-migrateLive": {"host": "host-b", "block_migration": "auto"}})
+        last = f"/os-migrations?instance_uuid={server}&limit=1"
+        wait(lambda: get(last)["migrations"][0]["status"] == "error", 60)
+        wait(lambda: show(server)["OS-EXT-STS:task_state"] is None, 60)
+        settled(server, "a")
+    finally:
+        seed.session.delete(f"{placement}/allocations/{nobody}", headers=version)
+
+
+@scenario
+def placement_is_audited(server):
+    """What is left over there is told; then nothing is."""
+    placement, version = seed.SERVICES["placement"][1], {"OpenStack-API-Version": "placement 1.36"}
+
+    def held(path):
+        return seed.session.get(placement + path, headers=version).json()
+
+    root = next(r for r in held("/resource_providers")["resource_providers"] if r["name"].startswith("host-a"))
+    good = Run("a", "inventory", "--placement", "--strict")
+    good.end(0)
+    check("MEMORY_MB" in good.text(), good.text())
+    nobody = str(uuid.uuid4())
+    project = seed.login()["project"]["id"]
+    body = {"allocations": {root["uuid"]: {"resources": {"MEMORY_MB": 16}}}, "project_id": project, "user_id": project}
+    body |= {"consumer_generation": None, "consumer_type": "INSTANCE"}
+    child = {"name": root["name"] + "_0000:81:00.0", "uuid": str(uuid.uuid4()), "parent_provider_uuid": root["uuid"]}
+    seed.post(f"{placement}/allocations/{nobody}", body, "PUT", headers=version)
+    seed.post(f"{placement}/resource_providers", child, headers=version)
+    try:
+        found = Run("a", "inventory", "--placement", "--strict")
+        found.end(1)
+        for words in (f"16 MEMORY_MB set aside for {nobody}", f"allocation delete {nobody}", child["name"], "report_in_placement is off"):
+            check(words in found.text().replace("\n", " "), f"{words}: {found.text()}")
+    finally:
+        seed.session.delete(f"{placement}/allocations/{nobody}", headers=version)
+        seed.session.delete(f"{placement}/resource_providers/{child['uuid']}", headers=version)
 
 
 def killed(server, point):

@@ -18,9 +18,10 @@ use crate::migration::event::{Event, Phase, What};
 use crate::migration::forward::Line;
 use crate::migration::ground::Ground;
 use crate::migration::nova;
+use crate::model::both::both;
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
-use crate::openstack::{Access, Compute, Hypervisor, Server, Session, Stage};
+use crate::openstack::{Access, Compute, Hypervisor, Lack, Placement, Server, Session, Stage};
 use crate::output::events::Events;
 use crate::output::progress::Reporter;
 
@@ -157,25 +158,39 @@ impl Run<'_> {
         }
     }
 
-    /// What Nova says before it is told to: the server is its own, idle, and where pvm sees it; the destination's service is up.
+    /// What Nova says before it is told to: the server is its own, idle, and where pvm sees it; the destination's service is up and
+    /// Placement has room there.
     fn managed(&self, session: &Session, planned: &Planned) -> Result<Managed, Stop> {
         let nova = Compute::new(session);
         let (name, uuid) = (&planned.facts.domain().name, &planned.facts.domain().uuid);
-        let server = nova.server(uuid).map_err(|e| stop(&e))?.ok_or_else(|| {
+        let [source, destination] = self.sides;
+        let there = destination.hypervisor.hostname().or_stop(Outcome::Unknown)?;
+        let ((server, hypervisors), (last, lacks)) = both(
+            || both(|| nova.server(uuid), || nova.hypervisors()),
+            || both(|| nova.last_migration(uuid), || Placement::new(session).lacks(uuid, &there)),
+        );
+        let server = server.map_err(|e| stop(&e))?.ok_or_else(|| {
             let cloud = session.access().label();
             Stop::refused(format!("Nova of {cloud} has no server {uuid} ({name}), or does not show it to this user"))
         })?;
         self.refuse_ambiguous(nova, &server)?;
-        let hypervisors = nova.hypervisors().map_err(|e| stop(&e))?;
-        let [source, destination] = self.sides;
+        let hypervisors = hypervisors.map_err(|e| stop(&e))?;
         let from = service(&hypervisors, source)?;
         let to = service(&hypervisors, destination)?;
         usable(&server, name, from, to)?;
-        let last = nova.last_migration(uuid).map_err(|e| stop(&e))?;
+        let last = last.map_err(|e| stop(&e))?;
         if let Some(last) = last.as_ref().filter(|last| last.stage() == Stage::UnderWay && server.task_state.is_some())
         {
             let message = format!("Nova is migrating {name} already (migration {}, {})", last.id, last.status);
             return Err(Stop::refused(message));
+        }
+        match lacks {
+            Ok(lacks) if lacks.is_empty() => {}
+            Ok(lacks) => return Err(Stop::refused(no_room(name, &to.service.host, &lacks))),
+            // Its scheduler asks again.
+            Err(error) => {
+                self.context.printer.note(&format!("Whether Nova's scheduler finds room is not known: {error}"))
+            }
         }
         Ok(Managed {
             cloud: session.access().cloud.clone(),
@@ -207,6 +222,13 @@ fn service<'h>(hypervisors: &'h [Hypervisor], side: &sides::Side) -> Result<&'h 
         let all: Vec<&str> = hypervisors.iter().map(|one| one.hypervisor_hostname.as_str()).collect();
         Stop::refused(format!("Nova has no compute host {name}; it has: {}", all.join(", ")))
     })
+}
+
+/// What the scheduler would only call "No valid host was found".
+fn no_room(name: &str, host: &str, lacks: &[Lack]) -> String {
+    let lack = |lack: &Lack| format!("{} {} free of the {} that it needs", lack.free, lack.class, lack.needed);
+    let all: Vec<String> = lacks.iter().map(lack).collect();
+    format!("Nova's scheduler would find no valid host for {name}: Placement has on {host} {}", all.join(", "))
 }
 
 /// Whether Nova would take the request.

@@ -20,6 +20,7 @@ pub(crate) use host::Host;
 pub(crate) use tags::{Declared, Tags, Wanted};
 pub(crate) use unknown::Unknown;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -58,6 +59,19 @@ pub struct Provider {
     pub total: u32,
     /// Its traits, sorted.
     pub traits: Vec<String>,
+}
+
+/// What Placement holds of one resource provider.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct HeldProvider {
+    /// Name of the resource provider.
+    pub provider: String,
+    /// How many it has of each resource class.
+    pub totals: BTreeMap<String, u64>,
+    /// Its traits.
+    pub traits: BTreeSet<String>,
+    /// What is set aside of it, by consumer and resource class. A consumer is a server or a migration, by UUID.
+    pub allocations: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// What one host says at one moment.
