@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn said(snapshot: &Snapshot, held: &[HeldProvider]) -> String {
-        audit(snapshot, "cmp-1", held).iter().map(|finding| format!("{}\n", finding.message)).collect()
+        audit(snapshot, "cmp-1", held).iter().flat_map(|finding| [&*finding.message, "\n"]).collect()
     }
 
     #[test]

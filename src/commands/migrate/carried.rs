@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::attempt::{Attempts, Go, Moving, Ready, perform};
 use super::wanted::Wanted;
-use super::{judge, nova, sides};
+use super::{nova, sides};
 use crate::cli::migrate::Migrate;
 use crate::commands::hosts::Hosts;
 use crate::commands::recover::RealWorld;

@@ -189,7 +189,7 @@ impl Run<'_> {
             Ok(lacks) => return Err(Stop::refused(no_room(name, &to.service.host, &lacks))),
             // Its scheduler asks again.
             Err(error) => {
-                self.context.printer.note(&format!("Whether Nova's scheduler finds room is not known: {error}"))
+                self.context.printer.note(&format!("Whether Nova's scheduler finds room is not known: {error}"));
             }
         }
         Ok(Managed {
