@@ -152,7 +152,7 @@ impl<'a> Field<'a> {
                 host.device(*pf).and_then(|pf| pair::slots(&host.host, pf)).unwrap_or(usize::MAX)
             }
         };
-        let times = timetable::timetable(&table, &most);
+        let times = timetable::timetable(&table, &most, terms.link_carries());
         for ((leaving, times), planned) in moves.iter_mut().zip(&times).zip(&table) {
             leaving.slots = held(&planned.slots, &most);
             (leaving.start, leaving.seconds) = (seconds(times.start), seconds(times.end - times.start));

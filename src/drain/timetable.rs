@@ -25,8 +25,8 @@ pub(crate) struct Times {
     pub end: u64,
 }
 
-/// The timetable; `most` says how many of a slot there are.
-pub(crate) fn timetable(moves: &[Move], most: &dyn Fn(&Slot) -> usize) -> Vec<Times> {
+/// The timetable; `most` says how many of a slot there are, and the link carries `at_full` moves at their own speed.
+pub(crate) fn timetable(moves: &[Move], most: &dyn Fn(&Slot) -> usize, at_full: u64) -> Vec<Times> {
     let mut times = vec![Times::default(); moves.len()];
     let mut waiting: Vec<usize> = (0..moves.len()).collect();
     waiting.sort_by_key(|at| (std::cmp::Reverse(moves[*at].alone_ms), *at));
@@ -48,10 +48,10 @@ pub(crate) fn timetable(moves: &[Move], most: &dyn Fn(&Slot) -> usize) -> Vec<Ti
             running.push((*at, moves[*at].alone_ms));
             false
         });
-        // All share the link, so each goes on at its part of the speed until the next one is done.
-        let share = u64::try_from(running.len()).unwrap_or(u64::MAX);
+        // Those that fill the link share it, so each goes on at its part of the speed until the next one is done.
+        let (at_full, share) = (at_full.max(1), u64::try_from(running.len()).unwrap_or(u64::MAX));
         let step = running.iter().map(|(_, left)| *left).min().unwrap_or(0);
-        now = step.saturating_mul(share).saturating_add(now);
+        now = (step.saturating_mul(share.max(at_full)) / at_full).saturating_add(now);
         running.retain_mut(|(at, left)| {
             *left -= step;
             if *left > 0 {
@@ -76,15 +76,18 @@ mod tests {
         let one = |ms| Move { alone_ms: ms, slots: BTreeMap::from([((usize::MAX, None), 1)]) };
         let moves: Vec<Move> = [1000, 3000, 2000, 0].into_iter().map(one).collect();
         for most in 1..5 {
-            let times = timetable(&moves, &|_| most);
+            let times = timetable(&moves, &|_| most, 1);
             assert_eq!(times.iter().map(|t| t.end).max(), Some(6000), "the sum of what each needs of the link");
             for at in &times {
                 let under_way = times.iter().filter(|t| t.start <= at.start && at.start < t.end).count();
                 assert!(under_way <= most, "{most}: {times:?}");
             }
         }
-        let endless = timetable(&[one(u64::MAX), one(u64::MAX)], &|_| 1);
+        let endless = timetable(&[one(u64::MAX), one(u64::MAX)], &|_| 1, 1);
         assert_eq!(endless[1], Times { start: u64::MAX, end: u64::MAX });
-        assert_eq!(timetable(&moves, &|_| 1)[1], Times { start: 0, end: 3000 });
+        assert_eq!(timetable(&moves, &|_| 1, 1)[1], Times { start: 0, end: 3000 });
+        // Moves that are held back leave room for each other on the link.
+        let ends = |at_full| timetable(&moves, &|_| 4, at_full).iter().map(|t| t.end).max().unwrap();
+        assert_eq!([ends(1), ends(2), ends(3), ends(100)], [6000, 3500, 3000, 3000]);
     }
 }

@@ -13,6 +13,7 @@ use super::record::Host;
 use super::store::{JournalError, make_directory, now, sync_directory};
 use super::text::checksum;
 use crate::model::identity::{self, Identity};
+use crate::model::options::Options;
 use crate::model::regular::read_regular_text;
 use crate::model::time::Timestamp;
 
@@ -39,6 +40,12 @@ pub(crate) struct DrainRecord {
     pub except: Vec<String>,
     /// How many guests leave at once.
     pub parallel: u16,
+    /// How each guest is migrated.
+    #[serde(default)]
+    pub options: Options,
+    /// Checks that may fail.
+    #[serde(default)]
+    pub allow: Vec<String>,
     /// The checksum of the plan that was confirmed.
     pub digest: String,
     /// When it began.
@@ -132,6 +139,8 @@ impl DrainRecord {
             only,
             except,
             parallel: 1,
+            options: Options::default(),
+            allow: Vec::new(),
             digest,
             begun,
             touched,

@@ -7,6 +7,8 @@ use crate::journal::Keep;
 pub(crate) struct Orders {
     /// Only what is safe with nobody there.
     pub auto: bool,
+    /// Wait for the end of what libvirt goes on with, although nobody decides.
+    pub waits: bool,
     /// Which copy to keep, where the table asks.
     pub keep: Option<Keep>,
     /// End a migration that is alive and not in switch-over.

@@ -274,7 +274,7 @@ pub(crate) const TABLE: &[Row] = &[
         action: Action::Follow,
         exit: Exit::Again,
         auto: true,
-        words: "libvirt is still migrating the guest. pvm waits for it (--abort cancels it).",
+        words: "libvirt is still migrating the guest; --abort cancels it.",
         ..BASE
     },
     Row {

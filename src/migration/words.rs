@@ -89,7 +89,7 @@ pub(crate) const fn intent(action: Action) -> &'static str {
         Action::ReleaseClaims => "The claims are given back.",
         Action::WaitForUnplug => "Waiting for the guest to unplug the port.",
         Action::ReattachOnSource => "The ports are plugged in on the source again.",
-        Action::Follow => "pvm waits for the migration to end.",
+        Action::Follow => "Its end is waited for, unless pvm runs unattended.",
         Action::WaitForSwitchover => "Waiting for switchover to end.",
         Action::EndCancelled => "The cancelled migration is brought to its end.",
         Action::Finish => "The devices are proved.",

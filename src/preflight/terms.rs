@@ -132,6 +132,11 @@ impl Terms {
         Link::of(self.bandwidth, "--bandwidth")
     }
 
+    /// How many migrations the link carries at once, each at its own limit of the bandwidth.
+    pub fn link_carries(&self) -> u64 {
+        ASSUMED_BYTES_PER_SECOND / self.link().bytes_per_second.max(1)
+    }
+
     /// By which QEMU decides whether the rest fits the limit: what it has measured, which a limited bandwidth keeps low, or
     /// what it was told.
     pub fn link_at_decision(&self) -> Link {

@@ -16,6 +16,7 @@ use crate::facts::settings::Defaults;
 use crate::facts::{self, HostRef};
 use crate::journal::{DrainRecord, Drains};
 use crate::model::causes::sentence;
+use crate::model::options::Options;
 use crate::model::policy::Policies;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::output::preflight::Unreachable;
@@ -33,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) together: BTreeSet<String>,
     /// Whether it was asked before: guests that were named may have left.
     pub(super) is_again: bool,
+    /// Whether this call says nothing of how guests are migrated.
+    is_plain: bool,
 }
 
 impl Wanted {
@@ -53,34 +56,50 @@ impl Wanted {
         };
         let (options, downtime) = parameters::chosen(&migrate, defaults)?;
         let choices = Choices { host, to, only, except, parallel, allow, options };
-        Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: false })
+        let (usual, _) = parameters::chosen(&Migrate::default(), defaults)?;
+        let is_plain = choices.options == usual && choices.allow.is_empty();
+        Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: false, is_plain })
     }
 
-    /// What the record of a drain says, with the options of this call for the moves that are left.
+    /// What the record of a drain says. Options of this call go in the place of all that it was begun with.
     pub(super) fn again(self, record: &DrainRecord) -> Self {
-        let DrainRecord { host, to, only, except, parallel, .. } = record.clone();
-        let choices = Choices { host: host.name, to, only, except, parallel, ..self.choices };
-        Self { choices, is_again: true, ..self }.with(record)
+        let DrainRecord { host, to, only, except, parallel, options, allow, .. } = record.clone();
+        let choices = Choices { host: host.name, to, only, except, parallel, options, allow };
+        let (choices, downtime) = if self.is_plain {
+            let downtime = downtime(&choices.options);
+            (choices, downtime)
+        } else {
+            (
+                Choices { options: self.choices.options.clone(), allow: self.choices.allow.clone(), ..choices },
+                self.downtime,
+            )
+        };
+        Self { choices, downtime, is_again: true, ..self }.with(record)
     }
 
     /// As a saved plan says.
     pub(super) fn by(args: &Args, saved: &Saved) -> Result<Self, Stop> {
         judge::allows_checks(&saved.choices.allow)?;
         let options = parameters::possible(&saved.choices.options)?;
-        let downtime = match options.max_downtime {
-            None if options.raise_downtime => Downtime::Auto,
-            limit => limit.map_or(Downtime::Hypervisor, Downtime::Limit),
-        };
+        let downtime = downtime(&options);
         if let Some(other) = args.host.as_ref().filter(|host| **host != saved.choices.host) {
             return Err(Stop::refused(format!("the plan is for {}, not for {other}", saved.choices.host)));
         }
         let choices = Choices { options, ..saved.choices.clone() };
-        Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: true })
+        Ok(Self { choices, downtime, together: BTreeSet::new(), is_again: true, is_plain: false })
     }
 
     /// The same, where the guests of this record were together.
     pub(super) fn with(self, record: &DrainRecord) -> Self {
         Self { together: record.guests.iter().map(|guest| guest.uuid.clone()).collect(), ..self }
+    }
+}
+
+/// The limit of each pause by options that were kept.
+fn downtime(options: &Options) -> Downtime {
+    match options.max_downtime {
+        None if options.raise_downtime => Downtime::Auto,
+        limit => limit.map_or(Downtime::Hypervisor, Downtime::Limit),
     }
 }
 

@@ -110,8 +110,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
     let digest = saved.as_ref().map_or_else(|| journal::checksum(text.as_bytes()), |saved| saved.digest.clone());
     let id = journal::new_id(host.uuid.as_deref().unwrap_or_default());
     let record = DrainRecord::new(id, host, taken_down(&plan, &asked), digest);
-    let Choices { to, only, except, parallel, .. } = wanted.choices.clone();
-    let record = DrainRecord { to, only, except, parallel, ..record };
+    let Choices { host: _, to, only, except, parallel, allow, options } = wanted.choices.clone();
+    let record = DrainRecord { to, only, except, parallel, allow, options, ..record };
     let wanted = wanted.with(&record);
     going.carry_out(&wanted, record, plan, asked)
 }

@@ -16,7 +16,7 @@ pub(super) fn settle(context: &Context, directory: &Path, drains: &Drains, recor
         let Fate::Moving { migration } = &guest.fate else { continue };
         // Its journal had not begun: nothing was changed.
         if store.knows(migration) && !store.is_over(migration) {
-            let orders = Orders { auto: true, ..Orders::default() };
+            let orders = Orders { auto: true, waits: true, ..Orders::default() };
             let (_, outcome) = recover::one(context, &store, directory, migration, orders)?;
             if !store.is_over(migration) {
                 let message = format!(

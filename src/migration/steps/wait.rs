@@ -32,7 +32,7 @@ pub(super) fn follow(
             ground.world.say(&format!("  the job could not be aborted: {why}"));
         }
         orders.abort = false;
-    } else if orders.auto {
+    } else if orders.auto && !orders.waits {
         return Ok(Next::open(Outcome::Fine, "libvirt is still migrating it"));
     }
     let job = seen.job();

@@ -122,8 +122,9 @@ fn who_stays_is_named_with_what_would_let_it_go() {
     }
     let said = run(&hosts, &[]).ends(1);
     assert!(said.stdout.contains("1 of 3 guests left") && said.stdout.contains("staying: three, two"), "{said:#?}");
-    let said =
-        said.complains("max_pause: 20000 ms, by the guest's metadata").complains("drain-policy: the guest's metadata says");
+    let said = said
+        .complains("max_pause: 20000 ms, by the guest's metadata")
+        .complains("drain-policy: the guest's metadata says");
     assert_eq!(
         (on(&hosts, "a"), on(&hosts, "b")),
         (vec!["three".to_owned(), "two".to_owned()], vec!["one".to_owned(), "two".to_owned()])
@@ -280,7 +281,7 @@ fn who_comes_or_goes_by_another_hand_is_told() {
     {
         assert!(said.stdout.contains(words), "{words}: {said:#?}");
     }
-    let said = hosts.run("a", &["drain", "local", "--resume", "--yes"]).ends(0);
+    let said = hosts.run("a", &["drain", "local", "--resume", "--yes", "--bandwidth", "100MiB"]).ends(0);
     assert!(said.stdout.contains("host-a is empty: 3 guests left"), "{said:#?}");
     assert!(on(&hosts, "a").is_empty());
 }
@@ -294,7 +295,8 @@ fn the_first_signal_lets_what_runs_finish_and_the_rest_is_resumed() {
     running.says("no new moves");
     let said = running.ended().ends(130);
     assert_eq!(are_whole(&hosts, &lives).len(), 2, "{said:#?}");
-    hosts.run("a", &["drain", "local", "--resume", "--yes"]).ends(0);
+    hosts.run("a", &["drain", "local", "--resume"]).ends(2).complains("1 MiB/s (--bandwidth)");
+    hosts.run("a", &["drain", "local", "--resume", "--yes", "--bandwidth", "100MiB"]).ends(0);
     assert_eq!(are_whole(&hosts, &lives).len(), 3);
 }
 
@@ -326,6 +328,6 @@ fn the_second_signal_aborts_and_the_third_leaves() {
         // The third guest is not on its way.
         let _ = hosts.told("a", &["migrate-setspeed", &name, "1000"]);
     }
-    hosts.run("a", &["drain", "local", "--resume", "--yes"]).ends(0);
+    hosts.run("a", &["drain", "local", "--resume", "--yes", "--bandwidth", "100MiB"]).ends(0);
     assert_eq!(are_whole(&hosts, &lives).len(), 3);
 }
