@@ -26,7 +26,7 @@ pub mod drain {
 pub mod facts {
     pub use crate::facts::reference::HostRef;
     pub use crate::facts::settings::Settings;
-    pub use crate::facts::{GatherOptions, gather_all};
+    pub use crate::facts::{GatherOptions, gather, gather_all};
     pub mod compact {
         pub use crate::facts::compact::Compact;
     }
@@ -149,6 +149,6 @@ pub mod preflight {
     pub use crate::preflight::run::{Question, run};
     pub use crate::preflight::terms::Terms;
     pub mod matrix {
-        pub use crate::preflight::matrix::{Asked, matrix};
+        pub use crate::preflight::matrix::{Named, Seen, matrix};
     }
 }

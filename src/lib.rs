@@ -19,5 +19,9 @@ mod text;
 
 pub use commands::main;
 
+// The generators of tests/ name what they use as from outside.
+#[cfg(test)]
+extern crate self as pvm;
+
 #[doc(hidden)]
 pub mod internals;

@@ -1,6 +1,7 @@
 //! `HOST` arguments: what all commands that take hosts share.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::{Context, Stop};
@@ -83,6 +84,34 @@ pub(super) fn is_another(before: &Snapshot, other: &Snapshot, host: &HostRef) ->
         return Err(Stop::refused(format!("{} is {}, which was named before", host.label(), before.host.name)));
     }
     Ok(())
+}
+
+/// Hosts by the thousand that were named, to refuse one that was named before.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// By UUIDs that tell hosts apart.
+    by_uuid: HashMap<String, String>,
+    /// By name, and whether one of them has no such UUID.
+    by_name: HashMap<String, bool>,
+}
+
+impl Named {
+    /// Adds a host, as `is_same` tells hosts apart.
+    pub(super) fn add(&mut self, name: &str, uuid: Option<&str>, host: &HostRef) -> Result<(), Stop> {
+        let uuid = uuid.filter(|uuid| identity::identifies(uuid)).map(str::to_ascii_lowercase);
+        let is_unsure = uuid.is_none();
+        let by_uuid = uuid.and_then(|uuid| self.by_uuid.insert(uuid, name.to_owned()));
+        let has_unsure = self.by_name.entry(name.to_owned());
+        let by_name = match &has_unsure {
+            Entry::Occupied(known) => (*known.get() || is_unsure).then(|| name.to_owned()),
+            Entry::Vacant(_) => None,
+        };
+        *has_unsure.or_default() |= is_unsure;
+        match by_uuid.or(by_name) {
+            Some(before) => Err(Stop::refused(format!("{} is {before}, which was named before", host.label()))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// libvirt of the local host: with another root only when it was named, because the tree is not this machine's.

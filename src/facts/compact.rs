@@ -22,7 +22,7 @@ const MOST_DEPTH: usize = 16;
 pub struct Compact {
     schema: String,
     /// Everything but the devices.
-    snapshot: Value,
+    snapshot: Box<Snapshot>,
     devices: Vec<Alike>,
 }
 
@@ -38,7 +38,6 @@ struct Alike {
 impl Compact {
     /// The compact form of a snapshot.
     pub fn of(snapshot: &Snapshot) -> Result<Self, serde_json::Error> {
-        let rest = snapshot.without_devices();
         let mut groups: Vec<Vec<BTreeMap<String, Value>>> = Vec::new();
         let mut group_of: HashMap<(String, Vec<String>), usize> = HashMap::new();
         for device in &snapshot.devices {
@@ -53,7 +52,7 @@ impl Compact {
             groups[at].push(facts);
         }
         let devices = groups.into_iter().map(Alike::of).collect();
-        Ok(Self { schema: SCHEMA.to_owned(), snapshot: serde_json::to_value(rest)?, devices })
+        Ok(Self { schema: SCHEMA.to_owned(), snapshot: Box::new(snapshot.without_devices()), devices })
     }
 
     /// The snapshot again, or why there is none. Somebody else may have written the document: short text could stand for endless
@@ -73,7 +72,7 @@ impl Compact {
         if count > MOST_ENTRIES || bytes > MOST_BYTES {
             return Err(format!("it stands for more than {MOST_ENTRIES} devices or {} MiB", MOST_BYTES >> 20));
         }
-        let mut snapshot: Snapshot = serde_json::from_value(self.snapshot).map_err(|error| error.to_string())?;
+        let mut snapshot = *self.snapshot;
         if !snapshot.devices.is_empty() {
             return Err("it has devices in two places".to_owned());
         }
@@ -110,21 +109,75 @@ impl Alike {
         if lengths.all(|length| length == first) { Ok(first) } else { Err("its columns differ in length".to_owned()) }
     }
 
+    /// The first device is read as any document is; the others are copies of it, with what stands in the columns.
     fn expand(self, devices: &mut Vec<Device>) -> Result<(), String> {
         let count = self.count()?;
+        if count == 0 {
+            return Ok(());
+        }
         let mut columns: Vec<(String, std::vec::IntoIter<Value>)> =
             self.columns.into_iter().map(|(path, values)| (path, values.into_iter())).collect();
-        for _ in 0..count {
+        let own: Option<Vec<Place>> = columns.iter().map(|(path, _)| place(path)).collect();
+        let next = |columns: &mut Vec<(String, std::vec::IntoIter<Value>)>| -> Result<Device, String> {
             let mut device = Value::Object(Map::new());
             for (path, value) in &self.common {
                 put(&mut device, path, value.clone())?;
             }
-            for (path, values) in &mut columns {
+            for (path, values) in columns {
                 put(&mut device, path, values.next().unwrap_or(Value::Null))?;
             }
-            devices.push(serde_json::from_value(device).map_err(|error| error.to_string())?);
+            serde_json::from_value(device).map_err(|error| error.to_string())
+        };
+        let first = devices.len();
+        devices.push(next(&mut columns)?);
+        for _ in 1..count {
+            let device = if let Some(places) = &own {
+                let mut device = devices[first].clone();
+                for (place, (_, values)) in places.iter().zip(&mut columns) {
+                    place(&mut device, values.next().unwrap_or(Value::Null)).map_err(|error| error.to_string())?;
+                }
+                device
+            } else {
+                next(&mut columns)?
+            };
+            devices.push(device);
         }
         Ok(())
+    }
+}
+
+/// Puts a value in its place in a device.
+type Place = fn(&mut Device, Value) -> serde_json::Result<()>;
+
+/// The place of a fact that differs between devices that are alike otherwise; none for facts that seldom do.
+fn place(path: &str) -> Option<Place> {
+    macro_rules! places {
+        ($($path:literal: $($field:ident).+;)+) => {
+            match path {
+                $($path => Some(|device, value| {
+                    device.$($field).+ = serde_json::from_value(value)?;
+                    Ok(())
+                }),)+
+                _ => None,
+            }
+        };
+    }
+    places! {
+        "/address": address;
+        "/vf_index": vf_index;
+        "/iommu_group": iommu_group;
+        "/vfio_dev": vfio_dev;
+        "/cdev": cdev;
+        "/netdev": netdev;
+        "/driver": driver;
+        "/link": link;
+        "/used_by": used_by;
+        "/open_by": open_by;
+        "/claimed_by": claimed_by;
+        "/numa_node": numa_node;
+        "/unknown": unknown;
+        "/migration/state": migration.state;
+        "/migration/unknown": migration.unknown;
     }
 }
 

@@ -141,7 +141,7 @@ impl HostError {
 }
 
 /// Takes the snapshot of `host`.
-pub(crate) fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
+pub fn gather(host: &HostRef, options: &GatherOptions) -> Result<Snapshot, HostError> {
     gather_over(host, None, options)
 }
 

@@ -253,7 +253,14 @@ impl Kind {
     /// What taking one of them costs, when this is how they answer.
     pub(super) fn cost(&self, fit: Fit, cells: &Cells) -> Cost {
         let near = cells.guest.is_empty() || self.numa_node.is_some_and(|node| cells.guest.contains(&node));
-        Cost { misses: fit.misses, unknown: fit.unknown, far: u32::from(!near), jobs: self.jobs, crowd: self.busy }
+        Cost {
+            misses: fit.misses,
+            unknown: fit.unknown,
+            far: u32::from(!near),
+            jobs: self.jobs,
+            crowd: self.busy,
+            taken: u32::from(self.availability.first == Some(codes::DEVICE_IN_USE)),
+        }
     }
 }
 

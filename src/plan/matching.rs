@@ -30,6 +30,8 @@ pub(crate) struct Cost {
     pub jobs: u32,
     /// Devices in use on its PF: the fewer, the more are free.
     pub crowd: u32,
+    /// 1 when it is in use itself: of two that miss equally many conditions, the free one is nearer.
+    pub taken: u32,
 }
 
 /// Cost of a matching, compared field by field.
@@ -47,6 +49,8 @@ pub(crate) struct Total {
     pub jobs: u32,
     /// Sum over the edges.
     pub crowd: u32,
+    /// Sum over the edges.
+    pub taken: u32,
 }
 
 /// Steps of the search for the cheapest matching.
@@ -113,6 +117,7 @@ impl Total {
             shared: self.shared + shared,
             jobs: self.jobs.saturating_add(cost.jobs),
             crowd: self.crowd.saturating_add(cost.crowd),
+            taken: self.taken + cost.taken,
         }
     }
 }
@@ -299,6 +304,7 @@ impl<'a> Search<'a> {
                 far: least(|c| c.far),
                 jobs: least(|c| c.jobs),
                 crowd: least(|c| c.crowd),
+                taken: least(|c| c.taken),
             };
             rest[device] = rest[device + 1].with(cost, 0);
         }
@@ -346,6 +352,7 @@ impl<'a> Search<'a> {
             shared: so_far.shared,
             jobs: so_far.jobs.saturating_add(rest.jobs),
             crowd: so_far.crowd.saturating_add(rest.crowd),
+            taken: so_far.taken + rest.taken,
         };
         match bound.cmp(&self.best_total) {
             std::cmp::Ordering::Less => true,
@@ -388,7 +395,7 @@ mod tests {
                                     Some(Edge {
                                         device,
                                         pf: pf[device],
-                                        cost: Cost { misses, unknown, far, jobs, crowd },
+                                        cost: Cost { misses, unknown, far, jobs, crowd, taken: crowd % 2 },
                                     })
                                 })
                                 .collect()

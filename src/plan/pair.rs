@@ -418,7 +418,7 @@ pub(crate) fn is_migrating(device: &Device) -> bool {
 
 /// Whether a VFIO state word is one of a migration under way. The kernel writes `PRE_COPY_P2P`, QEMU `pre-copy-p2p`, and from
 /// 11.0 on `pre-copy-p2p-prepare`.
-fn is_migrating_state(state: &str) -> bool {
+pub(crate) fn is_migrating_state(state: &str) -> bool {
     let state = state.to_ascii_uppercase().replace('-', "_");
     matches!(state.as_str(), "STOP_COPY" | "RESUMING") || state.starts_with("PRE_COPY")
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::report::first_reason;
-use super::run::{self, Question};
-use super::shortage::{self, Shortage};
+use super::classes::{Asks, Classes, Open};
+use super::report::{InstanceReport, Report, first_reason};
+use super::run;
+use super::shortage::{self, Kinds, Shortage};
 use super::terms::Terms;
 use super::verdict::Compatibility;
 use crate::model::snapshot::Snapshot;
@@ -30,7 +31,7 @@ pub struct Matrix {
 /// One host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Column {
-    /// Its name.
+    /// Its name, or as it was named where another host has that name.
     pub host: String,
     /// When its facts were read; empty where that is not known.
     pub taken_at: String,
@@ -86,26 +87,32 @@ pub struct Place {
     pub free: Option<usize>,
 }
 
+/// What preflight says of a guest on a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Said {
+    pub verdict: Compatibility,
+    pub code: Option<String>,
+}
+
 /// One cell of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cell {
-    pub verdict: Compatibility,
-    pub code: Option<String>,
+    pub said: Said,
     pub free: Option<usize>,
 }
 
-/// Cells by number, each with the first reason's sentence as it was said first.
+/// Cells by number.
 #[derive(Debug, Default)]
-pub(crate) struct Cells {
+struct Cells {
     number_of: HashMap<Cell, u32>,
-    list: Vec<(Cell, Option<String>)>,
+    list: Vec<Cell>,
 }
 
 impl Cells {
-    fn number(&mut self, cell: Cell, why: Option<String>) -> u32 {
+    fn number(&mut self, cell: Cell) -> u32 {
         let next = u32::try_from(self.list.len()).unwrap_or(NOBODY - 1);
         *self.number_of.entry(cell).or_insert_with_key(|cell| {
-            self.list.push((cell.clone(), why));
+            self.list.push(cell.clone());
             next
         })
     }
@@ -114,45 +121,91 @@ impl Cells {
 /// The cell of a guest on its own host, and of a host that could not be asked.
 const NOBODY: u32 = u32::MAX;
 
-/// A host that was asked, or why it could not be.
-pub type Asked = (String, Result<Snapshot, String>);
+/// What is kept of a host that was asked, which may then be closed.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its name.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: Option<String>,
+    taken_at: String,
+    domains: usize,
+    /// The guests that the question is about, by index.
+    guests: Vec<usize>,
+    asks: Asks,
+    kinds: Kinds,
+}
 
-/// Judges every guest of these hosts on each of the others: guests with host devices, or those of these names.
-pub fn matrix(hosts: &[Asked], names: &[String], terms: &Terms) -> Matrix {
-    let snapshots: Vec<Option<&Snapshot>> = hosts.iter().map(|(_, snapshot)| snapshot.as_ref().ok()).collect();
-    let asked: Vec<Vec<usize>> =
-        snapshots.iter().map(|host| host.map_or(Vec::new(), |host| asked(host, names))).collect();
-    let mut cells = Cells::default();
-    let mut groups = Groups::default();
-    for (at, source) in snapshots.iter().enumerate() {
-        let Some(source) = source else { continue };
-        let mut rows = vec![vec![NOBODY; hosts.len()]; asked[at].len()];
-        for (to, destination) in snapshots.iter().enumerate().filter(|(to, _)| *to != at) {
-            let Some(destination) = destination else { continue };
-            for (row, (cell, why)) in rows.iter_mut().zip(judge(source, destination, &asked[at], terms)) {
-                row[to] = cells.number(cell, why);
-            }
-        }
-        for (guest, row) in asked[at].iter().zip(rows) {
-            let domain = &source.domains[*guest];
-            let resident =
-                Resident { guest: domain.name.clone(), uuid: domain.uuid.clone(), host: source.host.name.clone() };
-            groups.add(resident, at, row);
+impl Seen {
+    /// What is to be kept, with the guests of these names, or all that have host devices.
+    pub fn of(host: &Snapshot, names: &[String]) -> Self {
+        let guests = asked(host, names);
+        Self {
+            name: host.host.name.clone(),
+            uuid: host.host.uuid.clone(),
+            taken_at: host.taken_at.clone(),
+            domains: host.domains.len(),
+            asks: Asks::of(host, &guests),
+            kinds: shortage::kinds(host),
+            guests,
         }
     }
-    let columns: Vec<Column> = hosts
+
+    /// Whether a snapshot is the one that was seen.
+    pub fn is_of(&self, host: &Snapshot) -> bool {
+        (&self.name, &self.taken_at, self.domains) == (&host.host.name, &host.taken_at, host.domains.len())
+    }
+}
+
+/// A host as it was named, and what was seen of it, or why it could not be asked.
+pub type Named = (String, Result<Seen, String>);
+
+/// Judges every guest that was seen on each of the other hosts, which are opened again one by one.
+pub fn matrix(hosts: &[Named], open: &Open<'_>, terms: &Terms) -> Matrix {
+    let mut asks = Asks::default();
+    let asked: Vec<Vec<usize>> =
+        hosts.iter().map(|(_, host)| host.as_ref().map_or(Vec::new(), |host| host.guests.clone())).collect();
+    hosts.iter().filter_map(|(_, host)| host.as_ref().ok()).for_each(|host| asks.join(&host.asks));
+    let mut board = Board::new(Classes::new(open, &asked, &asks, terms, said), hosts.len());
+    for (at, guests) in asked.iter().enumerate() {
+        for guest in guests {
+            board.add(at, *guest);
+        }
+    }
+    let labels = labels(hosts);
+    let column = |(at, ((_, host), label)): (usize, (&Named, &String))| {
+        let changed = "its snapshot was changed or removed while the matrix was made".to_owned();
+        let gone = (host.is_ok() && !board.classes.is_there(at)).then_some(changed);
+        let host = host.as_ref().ok().filter(|_| gone.is_none()).ok_or_else(|| host.as_ref().err().cloned().or(gone));
+        Column {
+            host: label.clone(),
+            taken_at: host.as_ref().map_or(String::new(), |host| host.taken_at.clone()),
+            guests: host.as_ref().map_or(0, |host| host.guests.len()),
+            unreachable: host.err().flatten(),
+        }
+    };
+    let columns = hosts.iter().zip(&labels).enumerate().map(column).collect();
+    let kinds: Vec<(&str, &Kinds)> = labels
         .iter()
-        .zip(&asked)
-        .map(|((label, snapshot), guests)| Column {
-            host: snapshot.as_ref().map_or(label.clone(), |snapshot| snapshot.host.name.clone()),
-            taken_at: snapshot.as_ref().map_or(String::new(), |snapshot| snapshot.taken_at.clone()),
-            guests: guests.len(),
-            unreachable: snapshot.as_ref().err().cloned(),
-        })
+        .zip(hosts)
+        .filter_map(|(label, (_, host))| Some((&**label, &host.as_ref().ok()?.kinds)))
         .collect();
-    let rows = groups.rows.into_iter().map(|group| group.document(&columns, &cells)).collect();
-    let reached: Vec<&Snapshot> = snapshots.into_iter().flatten().collect();
-    Matrix { schema: SCHEMA, rows, hosts: columns, short: shortage::shortages(&reached) }
+    Matrix { schema: SCHEMA, rows: board.rows(&labels, terms), hosts: columns, short: shortage::shortages(&kinds) }
+}
+
+/// What each host is called: by its own name, or as the operator named it where another is called so too.
+fn labels(hosts: &[Named]) -> Vec<String> {
+    let name = |(label, host): &Named| host.as_ref().map_or(label.clone(), |host| host.name.clone());
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for host in hosts {
+        for word in BTreeSet::from([name(host), host.0.clone()]) {
+            *times.entry(word).or_default() += 1;
+        }
+    }
+    hosts
+        .iter()
+        .map(|host| Some(name(host)).filter(|name| times[name] == 1).unwrap_or_else(|| host.0.clone()))
+        .collect()
 }
 
 /// The guests of a host that the question is about, by index.
@@ -170,84 +223,129 @@ pub(crate) fn asked(host: &Snapshot, names: &[String]) -> Vec<usize> {
     }
 }
 
-/// The cells of these guests of `source` on one host, each with the sentence of its first reason.
-fn judge(source: &Snapshot, destination: &Snapshot, guests: &[usize], terms: &Terms) -> Vec<(Cell, Option<String>)> {
-    if guests.is_empty() {
-        return Vec::new();
-    }
-    let question =
-        Question { domains: Some(guests.to_vec()), terms: terms.clone(), counts: true, ..Question::default() };
-    let report = run::run(source, destination, &question);
-    let of: BTreeMap<(&str, &str), _> =
-        report.instances.iter().map(|instance| ((&*instance.name, &*instance.uuid), instance)).collect();
-    let cell = |guest: &usize| {
-        let domain = &source.domains[*guest];
-        let instance = of.get(&(&*domain.name, &*domain.uuid));
-        let verdict = instance.map_or(report.verdict, |instance| instance.verdict);
-        let rows = instance.into_iter().flat_map(|instance| &instance.checks).chain(&report.checks);
-        let reason = first_reason(rows, verdict);
-        let cell = Cell {
-            verdict,
-            code: reason.map(|row| row.finding.code.to_string()),
-            free: instance.and_then(|instance| instance.free),
-        };
-        (cell, reason.map(|row| row.finding.message.clone()))
-    };
-    guests.iter().map(cell).collect()
+/// The verdict, and the check of the first reason.
+pub(crate) fn said(report: &Report, instance: &InstanceReport) -> Said {
+    let reason = first_reason(instance.checks.iter().chain(&report.checks), instance.verdict);
+    Said { verdict: instance.verdict, code: reason.map(|row| row.finding.code.to_string()) }
 }
 
-/// Guests with the same cells.
+/// The sentence of the first reason.
+fn why(report: &Report, instance: &InstanceReport) -> Option<String> {
+    let reason = first_reason(instance.checks.iter().chain(&report.checks), instance.verdict);
+    reason.map(|row| row.finding.message.clone())
+}
+
+/// Guests with the same cells, by host and number.
 #[derive(Debug)]
 struct Group {
-    guests: Vec<Resident>,
+    guests: Vec<(usize, usize)>,
     /// The hosts of the guests, by index.
     on: BTreeSet<usize>,
     cells: Vec<u32>,
 }
 
-/// The groups, in the order of their first guests.
-#[derive(Debug, Default)]
-struct Groups {
-    rows: Vec<Group>,
-}
+impl Group {
+    /// Whether a guest of the host `at` with these cells goes with the others. What it would be told on its own host nobody
+    /// knows.
+    fn takes(&self, at: usize, cells: &[u32]) -> bool {
+        let mut pairs = self.cells.iter().zip(cells).enumerate();
+        pairs.all(|(host, (theirs, own))| theirs == own || host == at || (*theirs == NOBODY && self.on.contains(&host)))
+    }
 
-impl Groups {
-    /// Adds a guest of the host `at`. What it would be told there nobody knows, so that it goes with guests that are told.
-    fn add(&mut self, guest: Resident, at: usize, cells: Vec<u32>) {
-        let fits = |group: &&mut Group| {
-            let mut pairs = group.cells.iter().zip(&cells).enumerate();
-            pairs.all(|(host, (theirs, own))| {
-                theirs == own || host == at || (*theirs == NOBODY && group.on.contains(&host))
-            })
-        };
-        if let Some(group) = self.rows.iter_mut().find(fits) {
-            for (theirs, own) in group.cells.iter_mut().zip(&cells) {
-                if *theirs == NOBODY {
-                    *theirs = *own;
-                }
+    fn add(&mut self, (at, guest): (usize, usize), cells: &[u32]) {
+        for (host, (theirs, own)) in self.cells.iter_mut().zip(cells).enumerate() {
+            if *theirs == NOBODY && host != at {
+                *theirs = *own;
             }
-            group.guests.push(guest);
-            group.on.insert(at);
-            return;
         }
-        self.rows.push(Group { guests: vec![guest], on: BTreeSet::from([at]), cells });
+        self.guests.push((at, guest));
+        self.on.insert(at);
     }
 }
 
-impl Group {
-    fn document(mut self, hosts: &[Column], cells: &Cells) -> MatrixRow {
-        self.guests.sort();
-        let mut answers: BTreeMap<(Compatibility, Option<&str>), Answer> = BTreeMap::new();
-        for (host, number) in self.cells.iter().enumerate().filter(|(_, number)| **number != NOBODY) {
-            let (cell, why) = &cells.list[*number as usize];
-            let answer = answers.entry((cell.verdict, cell.code.as_deref())).or_insert_with(|| Answer {
-                verdict: cell.verdict,
-                code: cell.code.clone(),
-                why: why.clone(),
-                hosts: Vec::new(),
-            });
-            answer.hosts.push(Place { host: hosts[host].host.clone(), free: cell.free });
+/// The matrix as it grows.
+struct Board<'a, 'o> {
+    classes: Classes<'a, 'o, Said>,
+    hosts: usize,
+    cells: Cells,
+    /// The cells of the guests of each class, whichever their host.
+    of_class: HashMap<usize, Vec<u32>>,
+    /// The groups, in the order of their first guests.
+    groups: Vec<Group>,
+    /// The group in which a guest of each class was last.
+    last: HashMap<usize, usize>,
+}
+
+impl<'a, 'o> Board<'a, 'o> {
+    fn new(classes: Classes<'a, 'o, Said>, hosts: usize) -> Self {
+        let (of_class, last) = (HashMap::new(), HashMap::new());
+        Self { classes, hosts, cells: Cells::default(), of_class, groups: Vec::new(), last }
+    }
+
+    fn add(&mut self, at: usize, guest: usize) {
+        let Some(class) = self.classes.class(at, guest) else { return };
+        let mut cells = match self.of_class.get(&class) {
+            Some(known) => known.clone(),
+            None => {
+                let row: Vec<u32> = (0..self.hosts).map(|to| self.of_class(class, to)).collect();
+                self.of_class.insert(class, row.clone());
+                row
+            }
+        };
+        for to in self.classes.exceptions(at, guest) {
+            if let Some(judged) = self.classes.of_pair(at, guest, to) {
+                let free = self.classes.free(&judged, to);
+                cells[to] = self.cells.number(Cell { said: judged.said, free });
+            }
         }
-        MatrixRow { guests: self.guests, answers: answers.into_values().collect() }
+        cells[at] = NOBODY;
+        let last = self.last.get(&class).copied().filter(|group| self.groups[*group].takes(at, &cells));
+        let group = last.or_else(|| self.groups.iter().position(|group| group.takes(at, &cells)));
+        let group = group.unwrap_or_else(|| {
+            self.groups.push(Group { guests: Vec::new(), on: BTreeSet::new(), cells: cells.clone() });
+            self.groups.len() - 1
+        });
+        self.groups[group].add((at, guest), &cells);
+        self.last.insert(class, group);
+    }
+
+    fn of_class(&mut self, class: usize, to: usize) -> u32 {
+        let Some(judged) = self.classes.of_class(class, to) else { return NOBODY };
+        let free = self.classes.free(&judged, to);
+        self.cells.number(Cell { said: judged.said.clone(), free })
+    }
+
+    fn rows(mut self, labels: &[String], terms: &Terms) -> Vec<MatrixRow> {
+        let groups = std::mem::take(&mut self.groups);
+        groups.into_iter().map(|group| self.row(group, labels, terms)).collect()
+    }
+
+    fn row(&self, mut group: Group, labels: &[String], terms: &Terms) -> MatrixRow {
+        let name = |(at, guest): (usize, usize)| self.classes.name(at, guest);
+        group.guests.sort_by_key(|guest| (name(*guest), *guest));
+        let mut answers: BTreeMap<&Said, Vec<(usize, Option<usize>)>> = BTreeMap::new();
+        for (host, number) in group.cells.iter().enumerate().filter(|(_, number)| **number != NOBODY) {
+            let cell = &self.cells.list[*number as usize];
+            answers.entry(&cell.said).or_default().push((host, cell.free));
+        }
+        let sentence = |places: &[(usize, Option<usize>)]| {
+            let pairs = group.guests.iter().flat_map(|guest| places.iter().map(move |(to, _)| (*guest, *to)));
+            let ((at, guest), to) = pairs.into_iter().find(|((at, _), to)| at != to)?;
+            self.classes.again(at, guest, to, terms, why)?
+        };
+        let answer = |(said, places): (&Said, Vec<(usize, Option<usize>)>)| Answer {
+            verdict: said.verdict,
+            code: said.code.clone(),
+            why: said.code.as_ref().and_then(|_| sentence(&places)),
+            hosts: places.iter().map(|(host, free)| Place { host: labels[*host].clone(), free: *free }).collect(),
+        };
+        let resident = |guest: &(usize, usize)| {
+            let (guest_name, uuid) = name(*guest)?.clone();
+            Some(Resident { guest: guest_name, uuid, host: labels[guest.0].clone() })
+        };
+        MatrixRow {
+            answers: answers.into_iter().map(answer).collect(),
+            guests: group.guests.iter().filter_map(resident).collect(),
+        }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) mod by_nova;
 pub(crate) mod capacity;
 pub(crate) mod check;
 pub(crate) mod checks;
+pub(crate) mod classes;
 pub(crate) mod context;
 pub(crate) mod estimate;
 pub(crate) mod matrix;

@@ -52,7 +52,6 @@ mod tests {
             verdict: Compatibility::Unknown,
             map: Vec::new(),
             checks: rows,
-            free: None,
             nova: crate::plan::NovaAnswer::default(),
             unmet: None,
             estimate: None,

@@ -68,9 +68,6 @@ pub struct InstanceReport {
     pub checks: Vec<Row>,
     /// What Nova would do.
     pub nova: NovaAnswer,
-    /// How many free devices could take the place of one of the guest's, where that was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub free: Option<usize>,
     /// Requests that cannot be met together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmet: Option<Unmet>,

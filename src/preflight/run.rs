@@ -30,8 +30,6 @@ pub struct Question<'a> {
     pub terms: Terms,
     /// Keep passed checks.
     pub all: bool,
-    /// Count the free devices that would do for each guest.
-    pub counts: bool,
 }
 
 /// Answers for two hosts.
@@ -49,12 +47,7 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         .iter()
         .map(|plan| {
             let vfio = if plan.held.is_empty() { &[][..] } else { &vfio_rows };
-            let mut report = instance_report(hosts, plan, &there, [&host_rows, vfio], question);
-            if question.counts && !plan.held.is_empty() {
-                let places: BTreeSet<usize> = planner.places(plan, &mut known).into_iter().flatten().collect();
-                report.free = Some(places.len());
-            }
-            report
+            instance_report(hosts, plan, &there, [&host_rows, vfio], question)
         })
         .collect();
     instances.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
@@ -165,7 +158,6 @@ fn instance_report(
         nova: plan.nova.clone(),
         unmet: plan.unmet.clone(),
         estimate: estimate::estimate(guest, plan, &question.terms).filter(|_| !plan.held.is_empty()),
-        free: None,
         downtime_limit: question.terms.downtime_limit(
             instance.moves_state(),
             estimate::device_state(plan),

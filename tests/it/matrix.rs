@@ -140,3 +140,25 @@ fn what_is_no_matrix_is_refused() {
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{line}");
     }
 }
+
+#[test]
+fn hosts_of_one_name_are_columns_of_their_own() {
+    let place = tempfile::tempdir().unwrap();
+    let mut hosts = vec![host("a", Some("db-1")), host("b", None), host("c", None), host("d", None)];
+    // What one of them lacks is not said of the other.
+    hosts[2]["host"]["kvm"] = json!(false);
+    lay_out(place.path(), &hosts);
+    for letter in ["b", "c"] {
+        let path = place.path().join("fleet").join(format!("{letter}.json"));
+        let mut twin: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        twin["host"]["name"] = json!("twin");
+        std::fs::write(&path, twin.to_string()).unwrap();
+    }
+    let matrix = document(&pvm(place.path(), "preflight --matrix fleet/ -o json"));
+    let names: Vec<&Value> = matrix["hosts"].as_array().unwrap().iter().map(|host| &host["host"]).collect();
+    assert_eq!(names, ["a", "fleet/b.json", "fleet/c.json", "d"]);
+    assert_eq!(cell(&matrix, "db-1", "fleet/b.json").0, "compatible", "{matrix}");
+    assert_eq!(cell(&matrix, "db-1", "fleet/c.json").1.as_deref(), Some("kvm-available"), "{matrix}");
+    let text = String::from_utf8(pvm(place.path(), "preflight --matrix fleet/").stdout).unwrap();
+    assert!(text.contains("fleet/b.json") && text.contains("fleet/c.json"), "{text}");
+}

@@ -16,11 +16,13 @@ pub(crate) fn add<'a>(
     options: &GatherOptions,
     guests: impl IntoIterator<Item = &'a Domain>,
 ) {
-    let paths = paths_of(guests);
+    let channel = channel(host);
+    // Guests by the thousand are not read for nothing.
+    let paths = if matches!(channel, Channel::None(_)) { Vec::new() } else { paths_of(guests) };
     if paths.is_empty() {
         return;
     }
-    let found = match channel(host) {
+    let found = match channel {
         Channel::Here => look(&options.root, &paths),
         Channel::None(_) => Found::default(),
         Channel::Program(argv) => {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::prelude::*;
-use crate::domain::guest::MemoryPart;
+use crate::domain::guest::{Guest, MemoryPart};
+use crate::model::snapshot::Host;
 use crate::plan::memory::{self, Place};
 
 check! {
@@ -20,12 +21,30 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let Some(whole) = instance.guest.memory else { return Vec::new() };
-    if !instance.guest.hugepages.is_empty() {
-        return Vec::new();
+    let (host, whole) = (instance.destination(), instance.guest.memory.unwrap_or(0));
+    let (free, trouble) = match memory(instance.guest, host) {
+        None => return Vec::new(),
+        Some(None) => return vec![missing(host, "memory_free", "its free memory")],
+        Some(Some(known)) => known,
+    };
+    if let Some(verdict) = unmappable(instance, whole) {
+        return vec![verdict];
     }
-    let host = instance.destination();
-    let bound = || instance.guest.memory_parts.iter().filter(|part| !part.nodes.is_empty());
+    // Without host devices memory is taken as the guest uses it.
+    let all_at_once = instance.has_vfio() || instance.guest.preallocated;
+    let verdict = match trouble {
+        None => Verdict::pass(),
+        Some(why) if all_at_once => Verdict::fail(why),
+        Some(why) => Verdict::fail(why).weighing(Severity::Warning),
+    };
+    vec![verdict.facts(&bytes(whole), &bytes(free))]
+}
+
+/// What is free of the memory that the guest may have on a host, and why that is too little if it is; an inner `None` where it
+/// is not known, an outer one for a guest that needs no such memory.
+pub(in crate::preflight) fn memory(guest: &Guest, host: &Host) -> Option<Option<(u64, Option<String>)>> {
+    let whole = guest.memory.filter(|_| guest.hugepages.is_empty())?;
+    let bound = || guest.memory_parts.iter().filter(|part| !part.nodes.is_empty());
     let nodes: BTreeSet<u32> = bound().flat_map(|part| part.nodes.iter().copied()).collect();
     let cells = host.numa_cells.iter().flatten().filter(|cell| nodes.contains(&cell.id));
     let cells: Option<BTreeMap<Place, u64>> = cells.map(|cell| Some(((cell.id, None), cell.memory_free?))).collect();
@@ -35,12 +54,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     } else {
         (sum(&mut bound().map(|part| part.bytes)), cells.as_ref().map(|cells| sum(&mut cells.values().copied())))
     };
-    let Some(free) = free else { return vec![missing(host, "memory_free", "its free memory")] };
+    let Some(free) = free else { return Some(None) };
     let cells = cells.unwrap_or_default();
     let limit = host.guest_limits.as_ref().and_then(|limits| limits.memory).filter(|limit| *limit < whole);
-    if let Some(verdict) = unmappable(instance, whole) {
-        return vec![verdict];
-    }
     let trouble = if let Some(limit) = limit {
         Some(format!(
             "the control group of guests on {} is limited to {}, the guest needs {}",
@@ -60,14 +76,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     } else {
         None
     };
-    // Without host devices memory is taken as the guest uses it.
-    let all_at_once = instance.has_vfio() || instance.guest.preallocated;
-    let verdict = match trouble {
-        None => Verdict::pass(),
-        Some(why) if all_at_once => Verdict::fail(why),
-        Some(why) => Verdict::fail(why).weighing(Severity::Warning),
-    };
-    vec![verdict.facts(&bytes(whole), &bytes(free))]
+    Some(Some((free, trouble)))
 }
 
 /// What QEMU maps besides the guest's memory: its program and stacks, and for emulated CPUs the code that it makes.

@@ -21,17 +21,12 @@ check! {
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
-    let wanted = wanted(instance.guest);
-    if wanted.is_empty() {
+    if wanted(instance.guest).is_empty() {
         return Vec::new();
     }
     let host = instance.destination();
-    let Some(cells) = &host.numa_cells else { return vec![missing(host, "numa_cells", "its huge pages")] };
-    let nodes = &instance.guest.nodes;
-    let free = |page: u64| {
-        let cells = cells.iter().filter(|cell| nodes.is_empty() || nodes.contains(&cell.id));
-        let pages = cells.flat_map(|cell| &cell.hugepages).filter(|(size, _)| page == 0 || **size == page);
-        pages.map(|(size, count)| size.saturating_mul(*count)).fold(0, u64::saturating_add)
+    let Some(short) = short_of_pages(instance.guest, host) else {
+        return vec![missing(host, "numa_cells", "its huge pages")];
     };
     // Every host with huge pages for guests has them mounted; an older snapshot of either host does not say so.
     let mounted = |host: &Host| host.mounts.iter().flatten().any(|mount| mount.fs == "hugetlbfs");
@@ -42,15 +37,27 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             name(host)
         ))];
     }
-    let short = wanted.into_iter().find(|(page, wanted)| free(*page) < *wanted);
-    vec![short.map_or_else(Verdict::pass, |(page, wanted)| {
+    vec![short.map_or_else(Verdict::pass, |(wanted, free)| {
         Verdict::fail(format!(
             "{} has {} in free huge pages, the guest needs {}",
             name(host),
-            bytes(free(page)),
+            bytes(free),
             bytes(wanted)
         ))
     })]
+}
+
+/// How many bytes of huge pages of one size the guest needs, and how many a host has free for it, where these are too few; an
+/// outer `None` where that is not known.
+pub(in crate::preflight) fn short_of_pages(guest: &Guest, host: &Host) -> Option<Option<(u64, u64)>> {
+    let (cells, nodes) = (host.numa_cells.as_ref()?, &guest.nodes);
+    let free = |page: u64| {
+        let cells = cells.iter().filter(|cell| nodes.is_empty() || nodes.contains(&cell.id));
+        let pages = cells.flat_map(|cell| &cell.hugepages).filter(|(size, _)| page == 0 || **size == page);
+        pages.map(|(size, count)| size.saturating_mul(*count)).fold(0, u64::saturating_add)
+    };
+    let all = wanted(guest).into_iter().map(|(page, wanted)| (wanted, free(page)));
+    Some(all.into_iter().find(|(wanted, free)| free < wanted))
 }
 
 /// How much the guest wants of each size of pages, in bytes; 0 stands for the host's default size.
