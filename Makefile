@@ -8,7 +8,7 @@
 #                GENERATION=bookworm|trixie|mixed: what the hosts are made of
 # make fuzz      FUZZ_SECONDS=600: each reader of what others write, fuzzed for so long (cargo install cargo-fuzz)
 # make nova      as root, Debian 12: pvm against a real Nova 34 with two computes, every scenario (PLAY="aborted killed": those);
-#                the environment is kept in ~/.cache/pvm-ci/nova
+#                the environment is kept in ~/.cache/pvm-ci/nova; nova-core: the handful that .ci/run plays
 # make bench     every budget beside its peer, and a chart of them: target/budgets.svg (tests/benches/run)
 # make check     format, lints, unit tests and transcripts: the inner loop
 # make deb rpm   packages in target/debian and target/generate-rpm (cargo install cargo-deb cargo-generate-rpm)
@@ -24,7 +24,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: bench build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova
+.PHONY: bench build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova nova-core
 
 # What --version says of the source.
 build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
@@ -87,6 +87,10 @@ lab: build
 
 lab-all: build
 	tests/lab/lab run --all --pairs 3 --limit 25 --pvm "$(BIN)"
+
+# What .ci/run plays: moved, aborted, refused, found wrong, and killed.
+nova-core:
+	$(MAKE) nova PLAY="moved_there_and_back aborted_late destination_disabled in_error killed_after_nova_accepted"
 
 # A debug build: scenarios end it at named points.
 nova:

@@ -649,6 +649,8 @@ def killed_while_aborting(server):
 
 
 def main():
+    if unknown := [part for part in PARTS if not any(part in play.__name__ for play in SCENARIOS)]:
+        sys.exit(f"no scenario has {', '.join(unknown)} in its name")
     seed.login()
     seed.session.headers["OpenStack-API-Version"] = "compute 2.96"
     server = boot("db-7", "host-a")
