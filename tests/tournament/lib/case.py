@@ -84,6 +84,8 @@ class Case:
         slots: set[str] = set()
         for position in range(count):
             free = [m for m in pool if m.slot not in slots]
+            if not free:
+                break
             drawn = r.choices(free, [m.weight for m in free])[0]
             slots.add(drawn.slot)
             if only is None or position in only:

@@ -256,3 +256,29 @@ def loaders(r, c):
         c.no_counter, c.g.machine = False, "pc"
         c.g.os_loader = "<loader readonly='yes' type='rom'>/usr/share/seabios/bios-256k.bin</loader>"
     return kind
+
+
+@mutation(4, "vda")
+def server_out_of_reach(r, c):
+    """A server that a reaches and b does not: by its name, or for a firewall; or one that both reach."""
+    kind = r.choice(["name known on a only", "rejects b", "drops b", "both reach it"])
+    c.on("a", "truncate -s 8M WORK/NAME.out; echo '10.77.0.1 storage.test' >>/etc/hosts")
+    c.on(
+        "a",
+        "qemu-nbd --fork -t -e 8 -x exp -f raw --pid-file=/run/NAME.outpid -b 0.0.0.0 -p 10816 WORK/NAME.out",
+    )
+    c.undo("a", "kill $(cat /run/NAME.outpid)")
+    if kind != "name known on a only":
+        c.on("b", "echo '10.77.0.1 storage.test' >>/etc/hosts")
+    if kind == "rejects b":
+        c.on("a", "iptables -I INPUT -s 10.77.0.2 -p tcp --dport 10816 -j REJECT --reject-with tcp-reset")
+    elif kind == "drops b":
+        c.on("a", "iptables -I INPUT -s 10.77.0.2 -p tcp --dport 10816 -j DROP")
+        c.limit = 40
+    c.dirty = True
+    c.g.add(
+        "<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none'/>"
+        "<source protocol='nbd' name='exp'><host name='storage.test' port='10816'/></source>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    return kind
