@@ -27,10 +27,16 @@ fn transcripts_are_as_written() {
     });
 }
 
+/// What only a Placement tells: `make nova` plays them.
+const PLAYED_WITH_NOVA: [&str; 2] = ["placement-allocation", "placement-differs"];
+
 #[test]
 fn every_finding_has_a_transcript() {
     let named: Vec<String> = Case::all("check-config").into_iter().map(|case| case.name).collect();
-    let missing: Vec<_> = codes().into_iter().filter(|code| !named.iter().any(|name| name == code)).collect();
+    let missing: Vec<_> = codes()
+        .into_iter()
+        .filter(|code| !PLAYED_WITH_NOVA.contains(code) && !named.iter().any(|name| name == code))
+        .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 
