@@ -88,6 +88,7 @@ pub(crate) fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
     let store = Store::at(&directory);
     let orders = Orders {
         auto: args.auto,
+        waits: false,
         keep: match args.keep {
             Some(Copy::Src) => Some(Keep::Src),
             Some(Copy::Dst) => Some(Keep::Dst),

@@ -150,7 +150,7 @@ pub(super) fn receipt(bench: &Bench) -> Receipt {
 }
 
 pub(super) const AUTO: Orders =
-    Orders { auto: true, keep: None, abort: false, source_is_dead: false, destination_is_dead: false };
+    Orders { auto: true, waits: false, keep: None, abort: false, source_is_dead: false, destination_is_dead: false };
 pub(super) const ASKED: Orders = Orders { auto: false, ..AUTO };
 
 pub(super) const fn keep(keep: Keep) -> Orders {

@@ -35,7 +35,7 @@ pub(super) struct Wanted {
     /// Whether it was asked before: guests that were named may have left.
     pub(super) is_again: bool,
     /// Whether this call says nothing of how guests are migrated.
-    is_plain: bool,
+    pub(super) is_plain: bool,
 }
 
 impl Wanted {

@@ -111,7 +111,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
     let id = journal::new_id(host.uuid.as_deref().unwrap_or_default());
     let record = DrainRecord::new(id, host, taken_down(&plan, &asked), digest);
     let Choices { host: _, to, only, except, parallel, allow, options } = wanted.choices.clone();
-    let record = DrainRecord { to, only, except, parallel, allow, options, ..record };
+    let record = DrainRecord { to, only, except, parallel, options, allow, ..record };
     let wanted = wanted.with(&record);
     going.carry_out(&wanted, record, plan, asked)
 }
