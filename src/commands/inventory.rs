@@ -1,5 +1,6 @@
 //! `pvm inventory`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -15,8 +16,8 @@ use crate::model::finding::Severity;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::{HeldProvider, Snapshot};
-use crate::nova::placement_audit;
-use crate::openstack::{Placement, Session};
+use crate::nova::placement_audit::{self, Consumer};
+use crate::openstack::{ApiError, Compute, Placement, Session, Stage};
 use crate::output::inventory::{self as table, View};
 use crate::output::{StdoutError, device_map, prometheus};
 
@@ -101,9 +102,35 @@ fn outcome<'a>(snapshots: impl Iterator<Item = &'a Snapshot>, strict: bool) -> O
 fn audited(session: &Session, snapshot: &mut Snapshot) -> Result<Vec<HeldProvider>, Stop> {
     let name = snapshot.host.migration.hostname.as_ref().unwrap_or(&snapshot.host.name).clone();
     let held = Placement::new(session).of_host(&name).map_err(|error| cloud::stop(&error))?;
-    let found = placement_audit::audit(snapshot, &name, &held);
+    let known =
+        known(session, &name, placement_audit::strangers(snapshot, &held)).map_err(|error| cloud::stop(&error))?;
+    let found = placement_audit::audit(snapshot, &name, &held, &known);
     snapshot.findings.extend(found);
     Ok(held)
+}
+
+/// Whom Nova knows these consumers as. Its hosts are asked for first: who may see them sees every server too.
+fn known(session: &Session, name: &str, all: BTreeSet<String>) -> Result<BTreeMap<String, Consumer>, ApiError> {
+    if all.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let nova = Compute::new(session);
+    let hypervisors = nova.hypervisors()?;
+    let host = cloud::of_hypervisor(&hypervisors, name).map_or(name, |one| &one.service.host);
+    let migrations = nova.migrations_of(host)?;
+    let of = |consumer: String| {
+        let migration = migrations.iter().find(|one| one.uuid == consumer);
+        let known = match (nova.server(&consumer)?, migration) {
+            (Some(server), _) if server.task_state.is_some() || server.status == "VERIFY_RESIZE" => Consumer::Busy,
+            (Some(server), _) if server.host.as_deref() == Some(host) => Consumer::Here,
+            (Some(server), _) => Consumer::Elsewhere(server.host),
+            (None, Some(migration)) if migration.stage() == Stage::UnderWay => Consumer::Busy,
+            (None, Some(migration)) => Consumer::Over(migration.status.clone()),
+            (None, None) => Consumer::Nobody,
+        };
+        Ok((consumer, known))
+    };
+    all.into_iter().map(of).collect()
 }
 
 /// How to show tables.

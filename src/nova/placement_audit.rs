@@ -1,6 +1,6 @@
 //! What Placement holds of a host, beside what Nova's rules demand of it. Pure; nothing here changes Placement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::placement::is_on;
 use crate::model::finding::{Finding, Rule, rules};
@@ -29,23 +29,53 @@ rules! {
     /// # Check by hand
     /// openstack resource provider show --allocations UUID; openstack server show UUID; openstack server migration list.
     /// # Fix
-    /// When no server and no migration of that UUID is under way: openstack resource provider allocation delete UUID, or
-    /// nova-manage placement audit.
+    /// The printed command, which depends on whose it is. Never delete the allocations of a server that is elsewhere: it has
+    /// them there, too.
     ALLOCATION = "placement-allocation", Warning;
 }
 
 /// The trait by which the scheduler finds live-migratable devices.
 const MIGRATABLE: &str = "HW_PCI_LIVE_MIGRATABLE";
 
-/// Compares them; `host` is the name of the host's own provider.
-pub(crate) fn audit(snapshot: &Snapshot, host: &str, held: &[HeldProvider]) -> Vec<Finding> {
+/// Whom Nova knows a consumer as that has no guest on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Consumer {
+    /// A server that Nova has on this host.
+    Here,
+    /// A server that Nova has on the named host, or on none.
+    Elsewhere(Option<String>),
+    /// A server or migration that Nova is busy with, and so keeps its place.
+    Busy,
+    /// A migration that is over, with the word of its record.
+    Over(String),
+    /// Neither a server nor a migration that Nova lists.
+    Nobody,
+}
+
+/// The consumers that have something set aside and no guest on the host; none where its guests are not known.
+pub(crate) fn strangers(snapshot: &Snapshot, held: &[HeldProvider]) -> BTreeSet<String> {
+    if snapshot.why_unknown("domains").is_some() {
+        return BTreeSet::new();
+    }
+    let is_guest = |consumer: &str| snapshot.domains.iter().any(|domain| domain.uuid.eq_ignore_ascii_case(consumer));
+    let all = held.iter().flat_map(|provider| provider.allocations.keys());
+    all.filter(|consumer| !is_guest(consumer)).cloned().collect()
+}
+
+/// Compares them; `host` is the name of the host's own provider, and `known` says of each of the [`strangers`] who it is.
+pub(crate) fn audit(
+    snapshot: &Snapshot,
+    host: &str,
+    held: &[HeldProvider],
+    known: &BTreeMap<String, Consumer>,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     if snapshot.why_unknown("placement").is_none() {
         providers(snapshot, host, held, &mut found);
     }
     if snapshot.why_unknown("domains").is_none() {
         for provider in held {
-            allocations(snapshot, host, provider, &mut found);
+            allocations(snapshot, host, provider, known, &mut found);
         }
     }
     found
@@ -62,7 +92,9 @@ fn providers(snapshot: &Snapshot, host: &str, held: &[HeldProvider], found: &mut
     }
     for demanded in &snapshot.placement {
         let Provider { provider, resource_class, total, traits } = demanded;
-        let Some(have) = held.iter().find(|have| have.provider == *provider) else {
+        // The host's name before the address is libvirt's there, and may be the kernel's here.
+        let at = provider.rsplit_once('_').map(|(_, at)| format!("{host}_{at}"));
+        let Some(have) = held.iter().find(|have| Some(&have.provider) == at.as_ref()) else {
             differs(format!("Placement has no provider {provider} ({total} {resource_class})"));
             continue;
         };
@@ -88,7 +120,8 @@ fn providers(snapshot: &Snapshot, host: &str, held: &[HeldProvider], found: &mut
         }
     }
     for have in held.iter().filter(|have| address(host, &have.provider).is_some()) {
-        if !snapshot.placement.iter().any(|demanded| demanded.provider == have.provider) {
+        let at = have.provider.rsplit_once('_').map(|(_, at)| at);
+        if !snapshot.placement.iter().any(|demanded| demanded.provider.rsplit_once('_').map(|(_, at)| at) == at) {
             let why = if is_on(&snapshot.config) { "no device_spec covers it" } else { "report_in_placement is off" };
             differs(format!("Placement has the provider {}, although {why}", have.provider));
         }
@@ -100,14 +133,34 @@ fn address(host: &str, provider: &str) -> Option<PciAddress> {
     provider.strip_prefix(host)?.strip_prefix('_')?.to_lowercase().parse().ok()
 }
 
-fn allocations(snapshot: &Snapshot, host: &str, provider: &HeldProvider, found: &mut Vec<Finding>) {
+/// Who has something set aside without a guest on the host, and the command that gives it back; none for who keeps it rightly.
+fn left_over(consumer: &str, known: &Consumer, provider: &HeldProvider) -> Option<(String, String)> {
+    let uuid = quoted(consumer);
+    let all = || format!("openstack resource provider allocation delete {uuid}");
+    Some(match known {
+        Consumer::Busy => return None,
+        Consumer::Here => (
+            format!("server {consumer}, which Nova has here and libvirt does not know"),
+            format!("openstack server reboot --hard {uuid}"),
+        ),
+        // Deleting all of it would take from the server what it has where it is.
+        Consumer::Elsewhere(at) => (
+            format!("server {consumer}, which is on {}", at.as_deref().unwrap_or("no host")),
+            format!("openstack resource provider allocation unset --provider {} {uuid}", quoted(&provider.uuid)),
+        ),
+        Consumer::Over(status) => (format!("migration {consumer}, which is over ({status})"), all()),
+        Consumer::Nobody => (format!("{consumer}, which is no server of Nova and no recent migration"), all()),
+    })
+}
+
+fn allocations(
+    snapshot: &Snapshot,
+    host: &str,
+    provider: &HeldProvider,
+    known: &BTreeMap<String, Consumer>,
+    found: &mut Vec<Finding>,
+) {
     let name = &provider.provider;
-    let remedy = |consumer: &str| {
-        Some(format!(
-            "once no server or migration of that UUID is under way: openstack resource provider allocation delete {}",
-            quoted(consumer)
-        ))
-    };
     let own = address(host, name);
     let is_on = |device: &&Device, at: PciAddress| device.address == at || device.parent_addr == Some(at);
     let in_use = |consumer: &str, at: PciAddress| -> Option<u64> {
@@ -123,8 +176,9 @@ fn allocations(snapshot: &Snapshot, host: &str, provider: &HeldProvider, found: 
         let what = what.join(", ");
         let guest = snapshot.domains.iter().find(|domain| domain.uuid.eq_ignore_ascii_case(consumer));
         let Some(guest) = guest else {
-            let message = format!("{name} has {what} set aside for {consumer}, which is no guest of this host");
-            found.push(finding(&ALLOCATION, message, remedy(consumer)));
+            if let Some((whom, remedy)) = known.get(consumer).and_then(|known| left_over(consumer, known, provider)) {
+                found.push(finding(&ALLOCATION, format!("{name} has {what} set aside for {whom}"), Some(remedy)));
+            }
             continue;
         };
         let Some(at) = own else { continue };
@@ -151,8 +205,6 @@ fn allocations(snapshot: &Snapshot, host: &str, provider: &HeldProvider, found: 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::Value;
 
     use super::*;
@@ -191,6 +243,7 @@ mod tests {
         let root = HeldProvider { provider: "cmp-1".into(), ..HeldProvider::default() };
         let pf = HeldProvider {
             provider: PF.into(),
+            uuid: "p-1".into(),
             totals: resources(total),
             traits: traits.iter().map(|one| (*one).to_owned()).collect(),
             allocations: allocations.iter().map(|(who, count)| ((*who).to_owned(), resources(*count))).collect(),
@@ -199,7 +252,45 @@ mod tests {
     }
 
     fn said(snapshot: &Snapshot, held: &[HeldProvider]) -> String {
-        audit(snapshot, "cmp-1", held).iter().flat_map(|finding| [&*finding.message, "\n"]).collect()
+        let known = strangers(snapshot, held).into_iter().map(|who| (who, Consumer::Nobody)).collect();
+        audit(snapshot, "cmp-1", held, &known).iter().flat_map(|finding| [&*finding.message, "\n"]).collect()
+    }
+
+    #[test]
+    fn the_remedy_of_what_is_left_over_follows_from_whose_it_is() {
+        let held = held(2, &["COMPUTE_MANAGED_PCI_DEVICE", MIGRATABLE, "OWNER_NOVA"], &[("u-1", 1), ("c", 1)]);
+        assert_eq!(strangers(&host(), &held), BTreeSet::from(["c".to_owned()]));
+        for (known, message, remedy) in [
+            (
+                Consumer::Here,
+                "server c, which Nova has here and libvirt does not know",
+                "openstack server reboot --hard c",
+            ),
+            (
+                Consumer::Elsewhere(Some("b".into())),
+                "server c, which is on b",
+                "openstack resource provider allocation unset --provider p-1 c",
+            ),
+            (
+                Consumer::Over("error".into()),
+                "migration c, which is over (error)",
+                "openstack resource provider allocation delete c",
+            ),
+            (Consumer::Nobody, "c, which is no server of Nova", "openstack resource provider allocation delete c"),
+        ] {
+            let found = audit(&host(), "cmp-1", &held, &BTreeMap::from([("c".to_owned(), known)]));
+            assert!(found.len() == 1 && found[0].message.contains(message), "{found:?}");
+            assert_eq!(found[0].remedy.as_deref(), Some(remedy));
+        }
+        assert_eq!(audit(&host(), "cmp-1", &held, &BTreeMap::from([("c".to_owned(), Consumer::Busy)])), []);
+    }
+
+    #[test]
+    fn a_host_whose_kernel_has_the_short_name_is_the_same() {
+        let mut host = host();
+        host.placement[0].provider = host.placement[0].provider.replace("cmp-1", "cmp");
+        let all = ["COMPUTE_MANAGED_PCI_DEVICE", MIGRATABLE, "OWNER_NOVA"];
+        assert_eq!(said(&host, &held(2, &all, &[("u-1", 1)])), "");
     }
 
     #[test]
@@ -212,7 +303,7 @@ mod tests {
             "lacks the trait HW_PCI_LIVE_MIGRATABLE in Placement: Nova finds it",
             "has the trait CUSTOM_OLD",
             "set aside for db, which uses 1 of its devices",
-            "set aside for u-9, which is no guest of this host",
+            "set aside for u-9, which is no server of Nova",
         ] {
             assert!(words.contains(part), "{part}: {words}");
         }

@@ -173,6 +173,13 @@ impl<'s> Compute<'s> {
         Ok(all.into_iter().next())
     }
 
+    /// The records of migrations to or from this compute service, newest first, as many as one page has.
+    pub(crate) fn migrations_of(self, host: &str) -> Result<Vec<Migration>, ApiError> {
+        let doing = format!("cannot read the migrations of {host}");
+        let mut body = self.get(&doing, &format!("/os-migrations?host={}", query(host)))?;
+        read(&doing, body.get_mut("migrations").map(Value::take))
+    }
+
     /// The numbers of the migration that runs; none when none does.
     pub(crate) fn running(self, uuid: &str) -> Result<Option<Running>, ApiError> {
         let doing = format!("cannot read the progress of server {uuid}");

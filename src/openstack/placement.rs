@@ -110,6 +110,7 @@ impl<'s> Placement<'s> {
             let Allocations { allocations } = self.get(&doing, &format!("{path}/allocations"))?;
             held.push(HeldProvider {
                 provider: name,
+                uuid,
                 totals: inventories.into_iter().map(|(class, inventory)| (class, inventory.total)).collect(),
                 traits,
                 allocations: allocations.into_iter().map(|(consumer, of)| (consumer, of.resources)).collect(),

@@ -66,6 +66,8 @@ pub struct Provider {
 pub(crate) struct HeldProvider {
     /// Name of the resource provider.
     pub provider: String,
+    /// Its UUID.
+    pub uuid: String,
     /// How many it has of each resource class.
     pub totals: BTreeMap<String, u64>,
     /// Its traits.
