@@ -32,7 +32,9 @@ fn the_playbook_of_the_guide_moves_guests_once() {
         command.args(["exec", hosts.path("").to_str().unwrap(), "a", "env"]);
         command.arg(format!("PATH={}:{}", directory.display(), std::env::var("PATH").unwrap()));
         command.args([format!("HOME={}", hosts.path("").display()), program.clone()]);
-        command.args(["-i", "cmp-a1,", "-c", "local", "-e", "guest=one destination=host-b"]).arg(&file).args(more);
+        let python = program.replace("ansible-playbook", "python");
+        command.args(["-i", "cmp-a1,", "-c", "local", "-e", &format!("ansible_python_interpreter={python}")]);
+        command.args(["-e", "guest=one destination=host-b"]).arg(&file).args(more);
         let said = Said::of(&command.output().unwrap()).ends(0);
         let recap = said.stdout.lines().rfind(|line| line.contains("changed=")).unwrap();
         let changed = recap.split("changed=").nth(1).unwrap().split_whitespace().next().unwrap();
