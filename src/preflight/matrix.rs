@@ -284,13 +284,12 @@ impl<'a, 'o> Board<'a, 'o> {
 
     fn add(&mut self, at: usize, guest: usize) {
         let Some(class) = self.classes.class(at, guest) else { return };
-        let mut cells = match self.of_class.get(&class) {
-            Some(known) => known.clone(),
-            None => {
-                let row: Vec<u32> = (0..self.hosts).map(|to| self.of_class(class, to)).collect();
-                self.of_class.insert(class, row.clone());
-                row
-            }
+        let mut cells = if let Some(known) = self.of_class.get(&class) {
+            known.clone()
+        } else {
+            let row: Vec<u32> = (0..self.hosts).map(|to| self.of_class(class, to)).collect();
+            self.of_class.insert(class, row.clone());
+            row
         };
         for to in self.classes.exceptions(at, guest) {
             if let Some(judged) = self.classes.of_pair(at, guest, to) {

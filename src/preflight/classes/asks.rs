@@ -88,7 +88,9 @@ impl Asks {
             all.extend(more.iter().cloned());
         }
         self.paths.extend(paths.iter().cloned());
-        shapes.iter().for_each(|shape| self.add_shape(shape.clone()));
+        for shape in shapes {
+            self.add_shape(shape.clone());
+        }
     }
 
     /// Adds what is known of a host's files.

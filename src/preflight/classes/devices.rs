@@ -75,6 +75,9 @@ struct Port<'a> {
     first: &'a Device,
 }
 
+/// A PF, a kind of its VFs and what they are used for, by number.
+type Group = (usize, usize, usize);
+
 /// What stands for the devices of `host`, for guests that hold at most [`Asks::devices`] of them.
 ///
 /// Of the VFs of a PF that are alike as many are shown as one guest holds, free ones and used ones: a guest gets the lowest, and
@@ -88,14 +91,14 @@ pub(super) fn shown(host: &Snapshot, asks: &Asks) -> Shown {
         port.shown_busy = port.kinds.iter().map(|kind| used(host, kind).count().min(most)).sum();
     }
     keep_order(host, asks, &mut ports);
-    let mut chosen: Vec<(Device, Option<(usize, usize, usize)>, usize)> = Vec::new();
+    let mut chosen: Vec<(Device, Option<Group>, usize)> = Vec::new();
     for (at, device) in host.devices.iter().enumerate() {
         if !is_vf(device) {
             chosen.push((stranger(device, asks), None, at));
         }
     }
     let mut shown = Shown::default();
-    let mut group_of: BTreeMap<(usize, usize, usize), usize> = BTreeMap::new();
+    let mut group_of: BTreeMap<Group, usize> = BTreeMap::new();
     for (number, port) in ports.iter().enumerate() {
         for (kind, alike) in port.kinds.iter().enumerate() {
             for (nth, wanted) in USES.into_iter().enumerate() {
@@ -116,13 +119,12 @@ pub(super) fn shown(host: &Snapshot, asks: &Asks) -> Shown {
     }
     chosen.sort_by_key(|(device, _, _)| device.address);
     for (device, group, at) in chosen {
-        shown.group_of.push(match group {
-            Some(group) => group_of[&group],
-            None => {
-                let may_be_taken = !is_used(&device);
-                shown.groups.push(if may_be_taken { vec![at] } else { Vec::new() });
-                shown.groups.len() - 1
-            }
+        shown.group_of.push(if let Some(group) = group {
+            group_of[&group]
+        } else {
+            let may_be_taken = !is_used(&device);
+            shown.groups.push(if may_be_taken { vec![at] } else { Vec::new() });
+            shown.groups.len() - 1
         });
         shown.list.push(device);
     }

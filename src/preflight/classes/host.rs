@@ -94,6 +94,7 @@ pub(super) fn source_key(real: &Snapshot, asks: &Asks) -> Vec<u8> {
 }
 
 /// Whether the memory is enough, and the huge pages; `None` where that is not asked or not known.
+#[expect(clippy::option_option, reason = "not needed and not known are apart")]
 fn memory_of(shape: &guest::Guest, host: &Host) -> (Option<Option<bool>>, Option<bool>) {
     let enough = memory(shape, host).map(|known| known.map(|(_, lack)| lack.is_none()));
     (enough, short_of_pages(shape, host).map(|short| short.is_none()))
@@ -193,13 +194,11 @@ fn bare(address: &str) -> &str {
 /// Whether an address is one by which this host alone is reached: an IP address that is not loopback, or a name that begins with
 /// the host's.
 fn is_own(address: &str, name: &str) -> bool {
-    match bare(address).parse::<IpAddr>() {
-        Ok(ip) => !ip.is_loopback() && !ip.is_unspecified(),
-        Err(_) => {
-            let rest = address.strip_prefix(name).filter(|_| !name.is_empty() && !name.starts_with("localhost"));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        }
+    if let Ok(ip) = bare(address).parse::<IpAddr>() {
+        return !ip.is_loopback() && !ip.is_unspecified();
     }
+    let rest = address.strip_prefix(name).filter(|_| !name.is_empty() && !name.starts_with("localhost"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The guests of a destination: who owns them, and which of them have ports that a guest's definition fixes. One with the name or

@@ -233,13 +233,16 @@ pub(crate) fn judge<T>(
 /// A name and a UUID, of a host or of a guest.
 type Name = (String, String);
 
+/// A guest with its disks.
+type Disks = (Name, Vec<String>);
+
 /// Hosts by the names and UUIDs on them, and by the disks of their guests.
 #[derive(Debug, Default)]
 struct Namesakes {
     hosts: HashMap<String, Vec<usize>>,
     guests: HashMap<String, Vec<usize>>,
     /// For each host its own name, and those of its guests with their disks.
-    names: HashMap<usize, (Name, Vec<(Name, Vec<String>)>)>,
+    names: HashMap<usize, (Name, Vec<Disks>)>,
 }
 
 impl Namesakes {

@@ -49,6 +49,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
 
 /// How many bytes of huge pages of one size the guest needs, and how many a host has free for it, where these are too few; an
 /// outer `None` where that is not known.
+#[expect(clippy::option_option, reason = "not needed and not known are apart")]
 pub(in crate::preflight) fn short_of_pages(guest: &Guest, host: &Host) -> Option<Option<(u64, u64)>> {
     let (cells, nodes) = (host.numa_cells.as_ref()?, &guest.nodes);
     let free = |page: u64| {
