@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "an edge: connects to other hosts")]
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::os::unix::process::CommandExt as _;
@@ -24,6 +25,10 @@ const LISTEN: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(50);
 /// No token is longer.
 const MOST_TOKEN: usize = 64;
+/// A guest's disks have no more servers.
+const MOST_SERVERS: usize = 32;
+/// How long all of them may take: a name service that does not answer is no answer.
+const SERVERS: Duration = Duration::from_secs(6);
 /// What follows a token: many packets of full size, as a migration sends them.
 const LOAD: usize = 64 << 10;
 
@@ -77,6 +82,45 @@ fn daemon(uri: &str) -> Attempt {
         Ok(Err(why)) => Attempt::new(uri, Some(false), why),
         Err(_) => Attempt::new(uri, Some(false), format!("no answer within {} s", LIBVIRT.as_secs())),
     }
+}
+
+/// Which of these servers, `HOST:PORT` each, this host can connect to. Nothing is said to them.
+pub(crate) fn servers(wanted: &[String]) -> BTreeMap<String, Attempt> {
+    let (sender, receiver) = mpsc::channel();
+    for server in wanted.iter().take(MOST_SERVERS).cloned() {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let tried = server_at(&server);
+            // Nobody listens any more after the time limit.
+            let _ = sender.send((server, tried));
+        });
+    }
+    drop(sender);
+    let until = Instant::now() + SERVERS;
+    let mut found = BTreeMap::new();
+    while let Ok((server, tried)) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        found.insert(server, tried);
+    }
+    found
+}
+
+fn server_at(server: &str) -> Attempt {
+    let answer = |works, why: String| Attempt::new(server, Some(works), why);
+    let Some((name, port)) = server.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?))) else {
+        return Attempt::new(server, None, "no host with a port");
+    };
+    let addresses = match resolve(name) {
+        Ok(addresses) => addresses,
+        Err(error) => return answer(false, error.to_string()),
+    };
+    let mut last = "the name has no address".to_owned();
+    for ip in addresses {
+        match TcpStream::connect_timeout(&SocketAddr::new(ip, port), CONNECT) {
+            Ok(_) => return answer(true, String::new()),
+            Err(error) => last = why(&error),
+        }
+    }
+    answer(false, last)
 }
 
 /// The addresses of a name or of an address in or without brackets.
@@ -243,6 +287,18 @@ mod tests {
         let met = connect(&HERE, port, "one");
         assert!(met.works == Some(false) && met.why.contains("MTU"), "{}", met.why);
         drop(answers.join().unwrap());
+    }
+
+    #[test]
+    fn servers_are_told_apart_by_who_answers() {
+        let open = TcpListener::bind((HERE[0], 0)).unwrap();
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        let asked = [at(open.local_addr().unwrap().port()), at(free_port()), "no-such-host.invalid:1".to_owned()];
+        let found = servers(&asked);
+        assert_eq!(found[&asked[0]].works, Some(true));
+        assert_eq!((found[&asked[1]].works, found[&asked[1]].why.as_str()), (Some(false), "connection refused"));
+        assert!(found.get(&asked[2]).is_none_or(|tried| tried.works == Some(false)));
+        assert_eq!(servers(&["x".to_owned()])["x"].works, None);
     }
 
     #[test]

@@ -199,6 +199,12 @@ pub(crate) fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
         .remedy(format!("on {}: pvm inventory -o json, as root", name(host)))
 }
 
+/// The command that tries a server, `HOST:PORT`, from a host.
+pub(crate) fn try_from(host: &Host, server: &str) -> String {
+    let (address, port) = server.rsplit_once(':').unwrap_or((server, ""));
+    format!("on {}: nc -vz {} {}", name(host), quoted(address), quoted(port))
+}
+
 /// Whether an address means each host itself.
 pub(crate) fn is_loopback(address: &str) -> bool {
     let address = address.trim_start_matches('[').trim_end_matches(']');

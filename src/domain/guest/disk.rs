@@ -64,24 +64,61 @@ pub struct Server {
     pub host: Option<String>,
     /// Path of a UNIX socket.
     pub socket: Option<String>,
+    /// Ports of TCP, one of which answers; none where that is not known.
+    pub ports: Vec<u16>,
+}
+
+impl Server {
+    /// Where it is, by `HOST:PORT`, each of which will do.
+    pub fn places(&self) -> impl Iterator<Item = String> {
+        self.ports.iter().filter_map(|port| Some(format!("{}:{port}", self.host.as_deref()?)))
+    }
+}
+
+/// Ports that servers of a protocol have where a definition names none.
+const PORTS: &[(&str, &[u16])] = &[
+    ("gluster", &[24007]),
+    ("http", &[80]),
+    ("https", &[443]),
+    ("iscsi", &[3260]),
+    ("nbd", &[10809]),
+    ("nfs", &[2049]),
+    // Both protocols of Ceph's monitors.
+    ("rbd", &[3300, 6789]),
+    ("ssh", &[22]),
+];
+
+/// The ports of a server of this protocol. That of a Ceph monitor may be the one of the older protocol.
+fn ports(protocol: Option<&str>, written: Option<&str>) -> Vec<u16> {
+    let usual = PORTS.iter().find(|(name, _)| Some(*name) == protocol).map_or(&[][..], |(_, ports)| ports);
+    match written.map(str::parse) {
+        None => usual.to_vec(),
+        Some(Ok(port)) if usual.len() > 1 && usual.contains(&port) => usual.to_vec(),
+        Some(port) => port.into_iter().collect(),
+    }
 }
 
 /// Reads a `<disk>`.
 pub(super) fn read(device: Node<'_, '_>, kind: String) -> Disk {
     let source = xml::child(device, "source");
     let servers = source.into_iter().flat_map(|source| source.children()).filter(|host| xml::is(*host, "host"));
+    let protocol = source.and_then(|source| source.attribute("protocol"));
     Disk {
         target: xml::attribute(device, "target", "dev").unwrap_or_default(),
         bus: xml::attribute(device, "target", "bus"),
         device: device.attribute("device").unwrap_or("disk").to_owned(),
         source: source.and_then(name_of),
-        protocol: source.and_then(|source| source.attribute("protocol")).map(str::to_owned),
+        protocol: protocol.map(str::to_owned),
         tls: source.and_then(|source| source.attribute("tls")).map(|tls| tls == "yes"),
         pool: source.and_then(|source| source.attribute("pool")).map(str::to_owned),
         servers: servers
             .map(|host| Server {
                 host: host.attribute("name").map(str::to_owned),
                 socket: host.attribute("socket").map(str::to_owned),
+                ports: match host.attribute("transport") {
+                    None | Some("tcp") => ports(protocol, host.attribute("port")),
+                    Some(_) => Vec::new(),
+                },
             })
             .collect(),
         backing: backing(device),
@@ -131,6 +168,7 @@ fn data(device: Node<'_, '_>) -> Vec<Image> {
 #[cfg(test)]
 mod tests {
     use super::super::read;
+    use super::ports;
 
     #[test]
     fn the_whole_chain_is_read() {
@@ -149,5 +187,11 @@ mod tests {
         assert_eq!((disk.source.as_deref(), disk.mirror.as_deref()), (Some("/top"), Some("copy")));
         let servers = &guest.disks[1].servers;
         assert_eq!((servers[0].host.as_deref(), servers[1].socket.as_deref()), (Some("127.0.0.1"), Some("/run/s")));
+        assert_eq!(servers[0].places().collect::<Vec<_>>(), ["127.0.0.1:1"]);
+        assert_eq!(
+            (ports(Some("rbd"), Some("6789")), ports(Some("rbd"), Some("7000"))),
+            (vec![3300, 6789], vec![7000])
+        );
+        assert_eq!((ports(Some("nbd"), None), ports(Some("x"), None)), (vec![10809], vec![]));
     }
 }

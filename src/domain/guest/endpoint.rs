@@ -17,10 +17,19 @@ pub struct Endpoint {
     pub host: Option<String>,
     /// Port that the definition fixes.
     pub port: Option<u16>,
+    /// Whether QEMU starts without it and tries again.
+    pub retries: bool,
     /// Whether QEMU can encrypt it, and what its definition says of that.
     pub may_encrypt: bool,
     /// `tls` of its definition.
     pub tls: Option<bool>,
+}
+
+impl Endpoint {
+    /// Where it is, by `HOST:PORT`.
+    pub fn place(&self) -> Option<String> {
+        Some(format!("{}:{}", self.host.as_deref()?, self.port?))
+    }
 }
 
 /// A graphics server.
@@ -38,6 +47,8 @@ pub struct Graphics {
     pub taken: Vec<u16>,
     /// Whether libvirt chooses a port for it.
     pub autoport: bool,
+    /// Socket of the message bus that it is on, for a display by D-Bus.
+    pub bus: Option<String>,
     /// Whether it has a socket instead of a port.
     pub socket: bool,
     /// Whether it has a TLS port, or channels that must be encrypted.
@@ -82,6 +93,7 @@ pub(super) fn graphics(device: Node<'_, '_>) -> Graphics {
         ports: if autoport { Vec::new() } else { now.clone() },
         taken: now,
         autoport: autoport && !is("socket") && !is("none"),
+        bus: device.attribute("address").and_then(|address| address.strip_prefix("unix:path=")).map(str::to_owned),
         socket: is("socket"),
         wants_tls: tls_port.is_some()
             || secure("defaultMode", device)
@@ -99,6 +111,7 @@ pub(super) fn interface(device: Node<'_, '_>, kind: &str) -> Vec<Endpoint> {
         is_tcp,
         host: Some(node.attribute("address").unwrap_or("0.0.0.0").to_owned()),
         port: node.attribute("port").and_then(|port| port.parse().ok()),
+        retries: false,
         may_encrypt: false,
         tls: None,
     };
@@ -123,6 +136,7 @@ pub(super) fn character(device: Node<'_, '_>, what: &str, kind: &str) -> Vec<End
             is_tcp: kind == "tcp",
             host: source.attribute("host").map(str::to_owned),
             port: source.attribute("service").and_then(|port| port.parse().ok()),
+            retries: xml::attribute(source, "reconnect", "enabled").as_deref() == Some("yes"),
             may_encrypt: kind == "tcp",
             tls: source.attribute("tls").map(|tls| tls == "yes"),
         })

@@ -12,7 +12,7 @@ mod quantity;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use cpu::GuestCpu;
-pub(crate) use disk::{Disk, Image};
+pub(crate) use disk::{Disk, Image, Server};
 pub(crate) use endpoint::{Endpoint, Graphics};
 pub(crate) use memory::MemoryPart;
 pub(crate) use nic::Nic;
@@ -104,6 +104,13 @@ pub struct Guest {
 }
 
 impl Guest {
+    /// Servers that its disks and devices connect to, by `HOST:PORT`.
+    pub fn servers(&self) -> BTreeSet<String> {
+        let of_disks = self.disks.iter().flat_map(|disk| &disk.servers).flat_map(Server::places);
+        let endpoints = self.endpoints.iter().filter(|endpoint| endpoint.is_tcp && !endpoint.listens);
+        of_disks.chain(endpoints.filter_map(Endpoint::place)).collect()
+    }
+
     /// PCI functions of the host that it has by other ways than `<hostdev>` and `<interface>`: QEMU arguments, NVMe disks.
     pub fn other_devices(&self) -> impl Iterator<Item = PciAddress> {
         self.arguments.host_devices.iter().filter_map(|(_, address)| *address).chain(self.nvme.iter().copied())

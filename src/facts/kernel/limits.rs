@@ -57,7 +57,10 @@ pub(super) fn read(tree: &Tree) -> Option<GuestLimits> {
     let (cpus, daemon_cpus) = (cpus.or_else(allowed), daemon_cpus.or_else(allowed));
     let resources = tree.word(&format!("proc/{pid}/limits")).unwrap_or_default();
     let address_space = ["Max address space", "Max data size"].iter().filter_map(|name| soft(&resources, name)).min();
-    Some(GuestLimits { memory, address_space, cpus, daemon_cpus })
+    let open = tree.node(&format!("proc/{pid}/fd")).and_then(|folder| folder.names()).ok();
+    let open = open.and_then(|open| u64::try_from(open.len()).ok());
+    let files_left = soft(&resources, "Max open files").zip(open).map(|(most, open)| most.saturating_sub(open));
+    Some(GuestLimits { memory, address_space, files_left, cpus, daemon_cpus })
 }
 
 /// The soft limit of a resource in `/proc/PID/limits`, which a guest's QEMU inherits; none where there is no limit.
@@ -111,10 +114,12 @@ mod tests {
             "proc/7/limits",
             "Limit                     Soft Limit           Hard Limit           Units\n\
              Max data size             unlimited            unlimited            bytes\n\
+             Max open files            30                   1024                 files\n\
              Max address space         900000000            unlimited            bytes\n",
         );
-        let found = limits(&[&second[..], &[bounded]].concat()).unwrap();
-        assert_eq!(found.address_space, Some(900_000_000));
+        let open = [("proc/7/fd/0", ""), ("proc/7/fd/1", "")];
+        let found = limits(&[&second[..], &[bounded], &open].concat()).unwrap();
+        assert_eq!((found.address_space, found.files_left), (Some(900_000_000), Some(28)));
         let first = [
             pid,
             ("proc/7/cgroup", "3:memory:/tt\n2:cpu,cpuset:/\n0::/\n"),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::qcow2;
 use crate::model::snapshot::host::{PathDetails, PathKind};
+use crate::model::snapshot::reach::Attempt;
 
 /// No guest uses more files.
 pub(crate) const MOST_PATHS: usize = 1024;
@@ -53,6 +54,9 @@ pub(crate) struct Found {
     pub paths: BTreeMap<String, PathKind>,
     /// More about it.
     pub details: BTreeMap<String, PathDetails>,
+    /// Servers that were tried, by `HOST:PORT`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub servers: BTreeMap<String, Attempt>,
 }
 
 /// Looks at absolute paths below `root`. Links that leave `root` are not followed.

@@ -89,8 +89,38 @@ fn parse(text: &str) -> BTreeMap<&str, String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes the files it reads")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_qemu_encrypts_is_told_with_its_certificates() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let read_servers = || {
+            let mut host = Host::default();
+            read(&Tree::open(dir.path()).unwrap(), &mut host);
+            host.servers.unwrap()
+        };
+        put(FILE, "user = 'root'\n");
+        let plain = read_servers();
+        assert_eq!((plain.vnc_listen.as_str(), plain.vnc_sockets, plain.tls.len()), ("127.0.0.1", false, 0));
+        put(FILE, "vnc_listen = \"0.0.0.0\"\nvnc_tls = 1\nchardev_tls = 1\nchardev_tls_x509_cert_dir = \"/etc/own\"\n");
+        for name in ["ca-cert", "server-cert", "server-key"] {
+            put(&format!("etc/own/{name}.pem"), "");
+        }
+        let set = read_servers();
+        let tls: Vec<_> = set.tls.iter().map(|(what, has)| (what.as_str(), *has)).collect();
+        assert_eq!((set.vnc_listen.as_str(), &tls[..]), ("0.0.0.0", &[("chardev", true), ("vnc", false)][..]));
+        // A folder of its own comes before the one of all.
+        put("etc/pki/qemu/ca-cert.pem", "");
+        std::fs::create_dir_all(dir.path().join("etc/pki/libvirt-vnc")).unwrap();
+        assert_eq!(read_servers().tls["vnc"], false);
+    }
 
     #[test]
     fn reads_settings() {

@@ -1,12 +1,13 @@
 //! What is at the paths of another host that a guest would need, through the same channel as its facts.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::channel::{self, Channel, channel, is_plain};
 use crate::domain::guest::{self, Need};
 use crate::domain::qemu_files::qemu_files;
 use crate::facts::kernel::paths::{Found, MOST_PATHS, STANDARD, look};
-use crate::facts::{GatherOptions, HostRef};
+use crate::facts::{GatherOptions, HostRef, reach};
 use crate::model::snapshot::{Domain, Snapshot};
 
 /// Asks `host`, whose snapshot this is, about the paths that these guests use. Without an answer they stay unknown.
@@ -18,23 +19,42 @@ pub(crate) fn add<'a>(
 ) {
     let channel = channel(host);
     // Guests by the thousand are not read for nothing.
-    let paths = if matches!(channel, Channel::None(_)) { Vec::new() } else { paths_of(guests) };
+    if matches!(channel, Channel::None(_)) {
+        return;
+    }
+    let guests: Vec<&Domain> = guests.into_iter().collect();
+    let paths = paths_of(guests.iter().copied());
     if paths.is_empty() {
         return;
     }
+    // A saved tree is another machine's, which nobody connects from.
+    let servers = if options.root == Path::new("/") { servers_of(guests) } else { Vec::new() };
     let found = match channel {
-        Channel::Here => look(&options.root, &paths),
+        Channel::Here => Found { servers: reach::servers(&servers), ..look(&options.root, &paths) },
         Channel::None(_) => Found::default(),
         Channel::Program(argv) => {
             let words: Vec<&str> =
                 ["paths", "-o", "json"].into_iter().chain(paths.iter().map(String::as_str)).collect();
-            let answer = channel::ask(&argv, &words, host, options);
-            let parse = |bytes: Vec<u8>| serde_json::from_slice::<Found>(&bytes).ok();
-            answer.ok().and_then(|(bytes, _)| parse(bytes)).unwrap_or_default()
+            let more = servers.iter().flat_map(|server| ["--server", server.as_str()]);
+            let all: Vec<&str> = words.iter().copied().chain(more).collect();
+            let ask = |words: &[&str]| {
+                let (bytes, _) = channel::ask(&argv, words, host, options).ok()?;
+                serde_json::from_slice::<Found>(&bytes).ok()
+            };
+            // An older pvm there knows no servers.
+            ask(&all).or_else(|| if servers.is_empty() { None } else { ask(&words) }).unwrap_or_default()
         }
     };
+    snapshot.host.reached.extend(found.servers);
     snapshot.host.paths.extend(found.paths);
     snapshot.host.path_details.extend(found.details);
+}
+
+/// The servers that these guests connect to, as far as they can be asked for. What is each host's own tells nothing.
+fn servers_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
+    let guests = guests.into_iter().filter_map(|domain| guest::read(domain.xml.as_deref()?).ok());
+    let servers: BTreeSet<String> = guests.flat_map(|guest| guest.servers()).collect();
+    servers.into_iter().filter(|server| is_plain(server)).collect()
 }
 
 /// What these guests use of the host, as far as it can be asked for.

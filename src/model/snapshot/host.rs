@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::reach::Reach;
+use super::reach::{Attempt, Reach};
 use super::unknown::Unknown;
 
 /// One host.
@@ -104,6 +104,9 @@ pub struct Host {
     /// More about those paths.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub path_details: BTreeMap<String, PathDetails>,
+    /// Servers that a guest would need and that were tried from here, by `HOST:PORT`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reached: BTreeMap<String, Attempt>,
     /// Active storage pools.
     pub pools: Option<Vec<String>>,
     /// UUIDs and usages of the secrets that libvirt keeps.
@@ -215,6 +218,9 @@ pub struct GuestLimits {
     /// Bytes that each process may map (`RLIMIT_AS` and `RLIMIT_DATA` of libvirt's daemon); none: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_space: Option<u64>,
+    /// How many more files libvirt's daemon may open (`RLIMIT_NOFILE`); none: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_left: Option<u64>,
     /// CPUs; none: not known.
     pub cpus: Option<Vec<u32>>,
     /// CPUs of libvirt's daemon, in whose group a guest's emulator begins; none: not known.

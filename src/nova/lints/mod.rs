@@ -86,6 +86,7 @@ lints! {
     alias_mixed,
     alias_no_untagged,
     alias_unsatisfied,
+    alias_unserved,
     capability_type,
     declared_incapable,
     deprecated_option,

@@ -212,6 +212,15 @@ const SCENARIOS: &[Scenario] = &[
         ..NONE
     },
     Scenario {
+        name: "network filter missing there",
+        check: "host-paths",
+        guest: &[(DEVICES, FILTERED)],
+        before: &["a: ip link add br-g type bridge", "b: ip link add br-g type bridge", FILTER],
+        undo: &["a: ip link del br-g", "b: ip link del br-g", "a: virsh nwfilter-undefine own"],
+        ..NONE
+    },
+    device("a generation id, which libvirt makes a device of", "", &[("<devices>", "<genid/><devices>")]),
+    Scenario {
         name: "bridge missing there",
         check: "guest-networks",
         guest: &[(DEVICES, BRIDGE)],
@@ -323,6 +332,10 @@ const DISK: &str = "<disk type='file' device='disk'><driver name='qemu' type='ra
 const BRIDGE: &str = "<interface type='bridge'><source bridge='br-g'/><model type='virtio'/></interface></devices>";
 const NETWORK: &str =
     "<interface type='network'><source network='guests'/><model type='virtio'/></interface></devices>";
+const FILTERED: &str = "<interface type='bridge'><source bridge='br-g'/><model type='virtio'/><filterref filter='own'/>\
+                        </interface></devices>";
+const FILTER: &str = "a: echo '<filter name=\"own\" chain=\"root\"><rule action=\"accept\" direction=\"out\"/></filter>' \
+                      >/run/f.xml; virsh nwfilter-define /run/f.xml";
 const NET_A: &str = "a: ip link add br-g type bridge; echo '<network><name>guests</name><forward mode=\"bridge\"/>\
                      <bridge name=\"br-g\"/></network>' >/run/net.xml; virsh net-create /run/net.xml";
 const NET_B: &str = "b: ip link add br-g type bridge; echo '<network><name>guests</name><forward mode=\"bridge\"/>\

@@ -4,6 +4,7 @@ use super::prelude::*;
 use crate::domain::guest::{Disk, Image};
 use crate::model::snapshot::Host;
 use crate::model::snapshot::host::{PathDetails, PathKind};
+use crate::model::snapshot::reach::Attempt;
 
 check! {
     /// A disk is not on storage that both hosts share.
@@ -15,6 +16,7 @@ check! {
     /// look at backing images, nor at the file that holds the data of a qcow2 image apart from it: with another one of that
     /// name on the destination the guest goes on with other data. pvm compares what is mounted there on both hosts, and
     /// whether it may be written. A block device is the same when its name tells which one it is (/dev/disk/by-id, multipath by WWID), or its WWID or device-mapper UUID on both hosts.
+    /// Of the servers of a network disk the destination's pvm tries whether it can connect to them.
     /// Of a guest that Nova moves, Nova copies what lies in the folder of its instances.
     /// # Check by hand
     /// On both hosts: findmnt -T PATH; for a block device ls -l /dev/disk/by-id; qemu-img info --backing-chain PATH.
@@ -231,12 +233,19 @@ fn block(instance: &Instance<'_>, path: &str, label: &str, copies: &str) -> Opti
 /// Servers of a network disk that only the source can reach: its own loopback address, a socket in its file system.
 fn servers(instance: &Instance<'_>, disk: &Disk) -> Vec<Verdict> {
     let host = instance.destination();
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut unreached) = (Vec::new(), Vec::<&Attempt>::new());
     for server in &disk.servers {
         if let Some(address) = server.host.as_deref().filter(|address| is_loopback(address)) {
             verdicts.push(
                 Verdict::fail(format!("the server of disk {} is {address}, which is each host's own", disk.target))
                     .remedy("a server address that both hosts reach"),
+            );
+        }
+        if !server.host.as_deref().is_some_and(is_loopback) {
+            let tried: Vec<_> = server.places().map(|place| host.reached.get(&place)).collect();
+            let failed = tried.iter().flatten().filter(|tried| tried.works == Some(false));
+            unreached.extend(
+                failed.last().filter(|_| tried.iter().all(|one| one.is_some_and(|one| one.works == Some(false)))),
             );
         }
         if let Some(socket) = server.socket.as_deref() {
@@ -248,6 +257,18 @@ fn servers(instance: &Instance<'_>, disk: &Disk) -> Vec<Verdict> {
                 None => Some(Verdict::unknown(format!("{message}; cannot tell whether {} has it", name(host)))),
             });
         }
+    }
+    if let Some(tried) = unreached.first() {
+        let verdict = Verdict::fail(format!(
+            "{} does not reach {}, a server of disk {}: {}",
+            name(host),
+            tried.to,
+            disk.target,
+            tried.why
+        ))
+        .remedy(try_from(host, &tried.to));
+        // With another server left QEMU gets its disk.
+        verdicts.push(if unreached.len() < disk.servers.len() { verdict.weighing(Severity::Warning) } else { verdict });
     }
     verdicts
 }

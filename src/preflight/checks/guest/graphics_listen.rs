@@ -25,6 +25,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for (at, graphics) in instance.guest.graphics.iter().enumerate() {
         verdicts.extend(console_address(instance, at, graphics));
+        verdicts.extend(graphics.bus.as_deref().map(|bus| on_bus(instance, bus)));
         verdicts.extend(graphics.networks.iter().filter_map(|network| network_there(instance, network)));
         verdicts.extend(ports_free(instance, graphics));
         let addresses: Vec<&str> = graphics.addresses.iter().map(String::as_str).collect();
@@ -37,6 +38,8 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             let what = format!("the {}", endpoint.what);
             verdicts.extend(address_there(instance, &what, host));
             verdicts.extend(endpoint.port.and_then(|port| taken(instance, &what, &[host], (endpoint.is_tcp, port))));
+        } else if let Some(tried) = unreached(instance, endpoint) {
+            verdicts.push(tried);
         } else if is_loopback(host) {
             let verdict = Verdict::fail(format!("the {} connects to {host}, which is each host's own", endpoint.what))
                 .remedy("an address that both hosts reach");
@@ -50,6 +53,17 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// Where a device connects to, and the destination cannot.
+fn unreached(instance: &Instance<'_>, endpoint: &guest::Endpoint) -> Option<Verdict> {
+    let host = instance.destination();
+    let place = endpoint.place().filter(|_| endpoint.is_tcp && !endpoint.host.as_deref().is_some_and(is_loopback))?;
+    let tried = host.reached.get(&place).filter(|tried| tried.works == Some(false))?;
+    let message =
+        format!("the {} connects to {place}, which {} does not reach: {}", endpoint.what, name(host), tried.why);
+    let verdict = Verdict::fail(message).remedy(try_from(host, &place));
+    Some(if endpoint.retries { verdict.weighing(Severity::Warning) } else { verdict })
 }
 
 /// Whether somebody there listens where a connection to loopback would go.
@@ -71,6 +85,13 @@ fn display_port(instance: &Instance<'_>) -> Option<Verdict> {
         Verdict::fail(format!("of the ports for consoles on {}, {first} to {last}, {left} are left", name(host)))
             .remedy(format!("remote_display_port_max in qemu.conf of {}, or ss -ltnp there", name(host)))
     })
+}
+
+/// libvirt 9.0 passes on the address of the bus that it started for the guest on the source, and QEMU does not find it.
+fn on_bus(instance: &Instance<'_>, bus: &str) -> Verdict {
+    let host = name(instance.destination());
+    Verdict::unknown(format!("whether QEMU on {host} finds the D-Bus of the guest's display, {bus}, is not known"))
+        .remedy("<graphics type='dbus' p2p='yes'/>, which needs no bus, at the next start of the guest")
 }
 
 /// Where a console will listen: as its definition says, or as the destination's qemu.conf does.

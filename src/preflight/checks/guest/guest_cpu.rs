@@ -79,11 +79,18 @@ fn disabled_any(instance: &Instance<'_>) -> bool {
     !instance.guest.cpu.disabled().is_empty()
 }
 
+/// The name of a model without the number of its first version: from 10.10 on libvirt says `EPYC-v1` where it said `EPYC`.
+fn first_version(model: &str) -> &str {
+    model.strip_suffix("-v1").unwrap_or(model)
+}
+
 /// Both hosts' own CPUs, which the guest sees.
 fn host_cpu(instance: &Instance<'_>) -> Verdict {
     let (s, d) = (&instance.source().cpu, &instance.destination().cpu);
     let verdict = match (&s.model, &d.model) {
-        (Some(a), Some(b)) if a != b => Verdict::fail(format!("the guest sees the host's CPU, and {b} is not {a}")),
+        (Some(a), Some(b)) if first_version(a) != first_version(b) => {
+            Verdict::fail(format!("the guest sees the host's CPU, and {b} is not {a}"))
+        }
         (Some(_), Some(_)) if s.microcode != d.microcode => {
             Verdict::fail("the guest sees the host's CPU, and its microcode differs").weighing(Severity::Warning)
         }
@@ -176,4 +183,15 @@ fn host_model(document: &Document<'_>, policies: &[&str]) -> BTreeSet<String> {
         .filter(|feature| feature.attribute("policy").is_some_and(|policy| policies.contains(&policy)))
         .filter_map(|feature| feature.attribute("name").map(str::to_owned))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_version;
+
+    #[test]
+    fn the_first_version_of_a_model_is_the_model() {
+        assert_eq!(first_version("kvm64-v1"), first_version("kvm64"));
+        assert_ne!(first_version("EPYC-v2"), first_version("EPYC"));
+    }
 }

@@ -31,6 +31,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();
     let mut verdicts: Vec<_> = FOLDERS.iter().filter_map(|folder| cannot_write(host, folder)).collect();
     verdicts.extend(sockets(host));
+    verdicts.extend(few_files(host));
     if instance.guest.interfaces.iter().any(|nic| matches!(nic.kind.as_str(), "bridge" | "network" | "ethernet")) {
         verdicts.extend(
             absent(host, "/dev/net/tun")
@@ -44,6 +45,18 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         verdicts.push(Verdict::pass());
     }
     verdicts
+}
+
+/// Sockets and files that libvirt opens to start a guest, at least.
+const FILES: u64 = 12;
+
+/// A daemon that is at the end of its limit of open files.
+fn few_files(host: &Host) -> Option<Verdict> {
+    let left = host.guest_limits.as_ref()?.files_left.filter(|left| *left < FILES)?;
+    Some(
+        Verdict::fail(format!("libvirt on {} may open {left} more files, and needs more to start a guest", name(host)))
+            .remedy(format!("LimitNOFILE of libvirt's service on {}", name(host))),
+    )
 }
 
 /// Keyboard layouts of graphics servers that only the source's QEMU has.

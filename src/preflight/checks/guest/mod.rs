@@ -6,7 +6,9 @@ mod prelude {
     pub(super) use crate::model::paste::quoted;
     pub(super) use crate::model::size::bytes;
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{Instance, Tracking, is_below, is_loopback, missing, name, version};
+    pub(super) use crate::preflight::context::{
+        Instance, Tracking, is_below, is_loopback, missing, name, try_from, version,
+    };
 }
 
 checks! {

@@ -1,6 +1,7 @@
 //! What QEMU encrypts there, it can.
 
 use super::prelude::*;
+use crate::domain::guest::{self, Guest};
 use crate::model::snapshot::Host;
 
 check! {
@@ -18,11 +19,32 @@ check! {
     "server-tls": Error, Instance(run), rechecked
 }
 
-/// Something that QEMU may encrypt: what it is, the word in `NAME_tls`, whether the definition settles it.
+/// Something that QEMU may encrypt: what it is, the word in `NAME_tls`, and what its definition says of it.
 struct Subject {
     what: String,
     option: &'static str,
-    own: Option<bool>,
+    own: Own,
+}
+
+/// What a definition says. A running guest shows what its host's qemu.conf decided as if the definition said it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// Encrypted, or not.
+    Says(bool),
+    /// Nothing: qemu.conf decides.
+    Nothing,
+    /// One or the other.
+    Unknown,
+}
+
+impl Own {
+    fn new(live: Option<bool>, defined: Option<Option<bool>>) -> Self {
+        match (live, defined) {
+            (_, Some(Some(says))) => Self::Says(says),
+            (_, Some(None)) | (None, None) => Self::Nothing,
+            (Some(_), None) => Self::Unknown,
+        }
+    }
 }
 
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
@@ -35,10 +57,17 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let here = source.servers.as_ref();
     let mut verdicts: Vec<Verdict> = subjects
         .iter()
-        .filter(|subject| subject.own != Some(false))
+        .filter(|subject| subject.own != Own::Says(false))
         .filter_map(|subject| {
             let Subject { what, option, own } = subject;
             match there.tls.get(*option) {
+                Some(false) if *own == Own::Unknown => Some(
+                    Verdict::unknown(format!(
+                        "QEMU of {} encrypts {what} without certificates there, unless its definition says otherwise",
+                        name(host)
+                    ))
+                    .remedy(certificates(host, option)),
+                ),
                 Some(false) => Some(
                     Verdict::fail(format!(
                         "QEMU of {} encrypts {what}, and its certificates are not there",
@@ -46,12 +75,12 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
                     ))
                     .remedy(certificates(host, option)),
                 ),
-                None if *own == Some(true) && *option == "spice" => Some(
+                None if *own == Own::Says(true) && *option == "spice" => Some(
                     Verdict::fail(format!("{what} has a TLS port, and spice_tls is off on {}", name(host)))
                         .remedy(format!("spice_tls = 1 in qemu.conf of {}", name(host))),
                 ),
                 // The definition of the source's making says nothing of what its own qemu.conf decided.
-                at_all if *option == "nbd" && *own != Some(true) => {
+                at_all if *option == "nbd" && *own != Own::Says(true) => {
                     let differs = here.is_none_or(|here| here.tls.contains_key("nbd") != at_all.is_some());
                     differs.then(|| {
                         Verdict::unknown(format!(
@@ -77,6 +106,7 @@ fn certificates(host: &Host, option: &str) -> String {
 
 fn subjects(instance: &Instance<'_>) -> Vec<Subject> {
     let guest = instance.guest;
+    let defined = instance.domain.inactive_xml.as_deref().and_then(|xml| guest::read(xml).ok());
     let mut subjects = Vec::new();
     for graphics in &guest.graphics {
         let option = match graphics.kind.as_str() {
@@ -87,14 +117,21 @@ fn subjects(instance: &Instance<'_>) -> Vec<Subject> {
         subjects.push(Subject {
             what: format!("the {} server", option.to_ascii_uppercase()),
             option,
-            own: graphics.wants_tls.then_some(true),
+            own: if graphics.wants_tls { Own::Says(true) } else { Own::Nothing },
         });
     }
     for endpoint in guest.endpoints.iter().filter(|endpoint| endpoint.is_tcp && endpoint.may_encrypt) {
-        subjects.push(Subject { what: format!("the {}", endpoint.what), option: "chardev", own: endpoint.tls });
+        let same = |other: &&guest::Endpoint| {
+            (&other.what, &other.host, other.port) == (&endpoint.what, &endpoint.host, endpoint.port)
+        };
+        let same = |defined: &Guest| defined.endpoints.iter().find(same).map(|same| same.tls);
+        let own = Own::new(endpoint.tls, defined.as_ref().and_then(same));
+        subjects.push(Subject { what: format!("the {}", endpoint.what), option: "chardev", own });
     }
     for disk in guest.disks.iter().filter(|disk| disk.protocol.as_deref() == Some("nbd")) {
-        subjects.push(Subject { what: format!("disk {}", disk.target), option: "nbd", own: disk.tls });
+        let same = |defined: &Guest| defined.disks.iter().find(|same| same.target == disk.target).map(|same| same.tls);
+        let own = Own::new(disk.tls, defined.as_ref().and_then(same));
+        subjects.push(Subject { what: format!("disk {}", disk.target), option: "nbd", own });
     }
     subjects
 }
