@@ -29,8 +29,8 @@ rules! {
     /// # Check by hand
     /// openstack resource provider show --allocations UUID; openstack server show UUID; openstack server migration list.
     /// # Fix
-    /// The printed command, which depends on whose it is. Never delete the allocations of a server that is elsewhere: it has
-    /// them there, too.
+    /// When no server and no migration of that UUID is under way: openstack resource provider allocation delete UUID, or
+    /// nova-manage placement audit.
     ALLOCATION = "placement-allocation", Warning;
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::asks::Asks;
 use super::devices::stranger;
 use crate::domain::guest::{self, Disk};
+use crate::domain::owners::Owner;
 use crate::domain::read;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Device, Domain, Hostdev, HostdevKind, Snapshot};
@@ -27,13 +28,19 @@ pub(super) fn key(host: &Snapshot, domain: &Domain, asks: &Asks, terms: &Terms) 
         let most = terms.policies.max_pause(terms.max_pause, domain, &guest.policy);
         format!("{most:?} {:?} {:?}", guest.policy, guest.bad_policy)
     });
+    let owner = domain.xml.as_deref().filter(|_| domain.owner.is_none()).and_then(Owner::of_definition);
     // Whether it is the source's own is all that an address says of the source.
     let is_own: Vec<(bool, bool)> = listens.map(|address| is_of(host, address)).collect();
     let held: Vec<_> = domain.hostdevs.iter().map(|held| held_by(host, held, asks)).collect();
     let text = serde_json::to_string(&Seen { held, domain: stripped(domain) }).unwrap_or_default();
     let [now, next] =
         [&domain.xml, &domain.inactive_xml].map(|xml| xml.as_deref().map(|xml| outline(xml, domain, asks)));
-    format!("{text} {now:?} {next:?} {rule:?} {is_own:?} {:?} {:?}", definition(domain), pending(domain))
+    format!(
+        "{text} {now:?} {next:?} {rule:?} {is_own:?} {:?} {:?} {:?}",
+        owner.map(|owner| owner.word),
+        definition(domain),
+        pending(domain)
+    )
 }
 
 /// The paths of the disks that a guest has on its host, which another one may have as well.
