@@ -43,8 +43,9 @@ def play(stage: Stage, row: Row) -> None:
 
     ended = HOST_A.ssh("pvm", *order, "--yes", "-o", "json", check=False, timeout=LIMIT)
     done = json.loads(ended.stdout)
+    row.notes += ended.stderr.decode(errors="replace").splitlines()
     proved = [outcome["exit_code"] == 0 and outcome["has_left"] for outcome in done["outcomes"]]
-    row.said = MOVED if done["exit_code"] == 0 and all(proved) else json.dumps(done["outcomes"])
+    row.said = MOVED if done["exit_code"] == 0 and all(proved) else done["summary"]
     row.expect("pvm said", row.said, MOVED)
     facts = observe()
     for guest in guests:
@@ -64,7 +65,6 @@ def pfs(move: dict) -> set[str]:
 
 
 SCENARIO = Scenario(
-    core=True,
     guest=Guest(vfs=(Vf("01:10.0"),)),
     source=Setup(guests=OTHERS),
     predict="compatible",
