@@ -51,7 +51,10 @@ pub(crate) fn look(uri: Option<&str>, data: Option<(&str, Option<u16>)>, token: 
                 reach.data = Some(connect(&addresses, port, token));
             }
         }
+        let given_up = Instant::now();
         reach.libvirt = daemon.and_then(|daemon| daemon.join().ok());
+        reach.data_over_ms =
+            reach.data.is_some().then(|| u64::try_from(given_up.elapsed().as_millis()).unwrap_or(u64::MAX));
         reach
     })
 }

@@ -61,8 +61,10 @@ pub(crate) fn ask(between: Between<'_>, there: &Host, options: &GatherOptions) -
         words.extend((!token.is_empty()).then_some(["--token", &token]).into_iter().flatten());
         words.extend(uri.iter().flat_map(|uri| ["--libvirt", uri]));
         let (bytes, _) = channel::ask(&source, &words, between.source, options).ok()?;
-        let given_up = Instant::now();
-        let reach: Reach = serde_json::from_slice(&bytes).ok()?;
+        let answered = Instant::now();
+        let mut reach: Reach = serde_json::from_slice(&bytes).ok()?;
+        let over = Duration::from_millis(reach.data_over_ms.take().unwrap_or_default());
+        let given_up = answered.checked_sub(over)?;
         Some((reach, given_up, listener.and_then(|listener| listener.join().ok()?)))
     })?;
     if let Some(data) = &mut reach.data {

@@ -17,6 +17,9 @@ pub struct Reach {
     /// A port for the data, on which this host listened meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Attempt>,
+    /// For how many milliseconds that was over when the answer was given, which waits for the daemon too. Not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_over_ms: Option<u64>,
 }
 
 /// One thing that was tried.
