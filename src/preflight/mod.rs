@@ -40,6 +40,7 @@ pub(crate) mod estimate;
 pub(crate) mod matrix;
 pub(crate) mod rehearsed;
 pub(crate) mod report;
+mod room;
 pub(crate) mod run;
 mod shortage;
 pub(crate) mod terms;

@@ -9,7 +9,7 @@ use crate::domain::guest;
 use crate::model::identity;
 use crate::model::snapshot::host::{Host, NumaCell};
 use crate::model::snapshot::{Domain, Snapshot, Unknown};
-use crate::preflight::checks::guest::{memory, short_of_pages};
+use crate::preflight::room::{memory, short_of_pages};
 
 /// The destination's name: no host is called so, nor is a guest.
 const THERE: &str = "/there";

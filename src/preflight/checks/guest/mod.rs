@@ -72,6 +72,3 @@ checks! {
     transfer_estimate,
     max_pause,
 }
-
-pub(in crate::preflight) use guest_memory::memory;
-pub(in crate::preflight) use hugepages::short_of_pages;
