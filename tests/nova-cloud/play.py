@@ -560,7 +560,7 @@ def destination_full(server):
     nobody, project = str(uuid.uuid4()), seed.login()["project"]["id"]
     rest = most - held(f"{of}/usages")["usages"]["MEMORY_MB"] - 1
     body = {"allocations": {root: {"resources": {"MEMORY_MB": rest}}}, "project_id": project, "user_id": project}
-    body |= {"consumer_generation": None, "consumer_type": "INSTANCE"}
+    body["consumer_generation"] = None
     seed.post(f"{placement}/allocations/{nobody}", body, "PUT", headers=version)
     try:
         refused(server, 1, "Placement has on host-b 1 MEMORY_MB free")
@@ -588,7 +588,7 @@ def placement_is_audited(server):
     nobody = str(uuid.uuid4())
     project = seed.login()["project"]["id"]
     body = {"allocations": {root["uuid"]: {"resources": {"MEMORY_MB": 16}}}, "project_id": project, "user_id": project}
-    body |= {"consumer_generation": None, "consumer_type": "INSTANCE"}
+    body["consumer_generation"] = None
     child = {"name": root["name"] + "_0000:81:00.0", "uuid": str(uuid.uuid4()), "parent_provider_uuid": root["uuid"]}
     seed.post(f"{placement}/allocations/{nobody}", body, "PUT", headers=version)
     seed.post(f"{placement}/resource_providers", child, headers=version)
