@@ -119,7 +119,7 @@ mod tests {
         // A folder of its own comes before the one of all.
         put("etc/pki/qemu/ca-cert.pem", "");
         std::fs::create_dir_all(dir.path().join("etc/pki/libvirt-vnc")).unwrap();
-        assert_eq!(read_servers().tls["vnc"], false);
+        assert!(!read_servers().tls["vnc"]);
     }
 
     #[test]

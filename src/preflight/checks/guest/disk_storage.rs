@@ -243,9 +243,9 @@ fn servers(instance: &Instance<'_>, disk: &Disk) -> Vec<Verdict> {
         }
         if !server.host.as_deref().is_some_and(is_loopback) {
             let tried: Vec<_> = server.places().map(|place| host.reached.get(&place)).collect();
-            let failed = tried.iter().flatten().filter(|tried| tried.works == Some(false));
+            let mut failed = tried.iter().flatten().filter(|tried| tried.works == Some(false));
             unreached.extend(
-                failed.last().filter(|_| tried.iter().all(|one| one.is_some_and(|one| one.works == Some(false)))),
+                failed.next_back().filter(|_| tried.iter().all(|one| one.is_some_and(|one| one.works == Some(false)))),
             );
         }
         if let Some(socket) = server.socket.as_deref() {

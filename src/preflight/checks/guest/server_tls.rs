@@ -38,6 +38,7 @@ enum Own {
 }
 
 impl Own {
+    #[expect(clippy::option_option, reason = "no definition and one that says nothing are apart")]
     fn new(live: Option<bool>, defined: Option<Option<bool>>) -> Self {
         match (live, defined) {
             (_, Some(Some(says))) => Self::Says(says),
