@@ -73,7 +73,8 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     output::print(&context.printer, &matrix).or_stop(Outcome::Unknown)?;
     // The worst that a guest has as its best.
     let best = matrix.rows.iter().map(|row| row.answers.first().map_or(Compatibility::Unknown, |best| best.verdict));
-    Ok(best.max().map_or(Outcome::Fine, |worst| worst.outcome(args.strict)))
+    let unlisted = matrix.hosts.iter().any(|host| host.unlisted.is_some()).then_some(Compatibility::Unknown);
+    Ok(best.chain(unlisted).max().map_or(Outcome::Fine, |worst| worst.outcome(args.strict)))
 }
 
 /// Asks hosts that run what they have of all that the guests need.

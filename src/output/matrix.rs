@@ -80,6 +80,16 @@ fn summary(text: &mut String, matrix: &Matrix) {
             let _ = writeln!(text, "{}", folded("  ", &line, "      "));
         }
     }
+    for host in &matrix.hosts {
+        if let Some(why) = &host.unlisted {
+            let line = format!("not known: the guests of {}: {}", printable(&host.host), printable(why));
+            let _ = writeln!(text, "{}", folded("  ", &line, "      "));
+        }
+    }
+    let others: usize = matrix.hosts.iter().map(|host| host.others).sum();
+    if others > 0 {
+        let _ = writeln!(text, "  {} without host devices not looked at: --instance NAME", counted(others, "guest"));
+    }
     for short in &matrix.short {
         let (kind, host) = (printable(&short.kind), printable(&short.host));
         let line = format!("short: {kind}: the guests of {host} hold {}, {} free elsewhere", short.held, short.free);

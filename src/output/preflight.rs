@@ -171,6 +171,10 @@ fn render(text: &mut String, report: &Report, told: Told) {
     } else if report.instances.is_empty() {
         text.push_str("  no guest with a host device\n");
     }
+    if report.others > 0 && !brief {
+        let (number, guests) = (report.others, if report.others == 1 { "guest" } else { "guests" });
+        let _ = writeln!(text, "  {number} {guests} without host devices not looked at: --instance NAME");
+    }
     for instance in &report.instances {
         guest(text, instance, brief, open);
     }

@@ -35,8 +35,13 @@ pub struct Column {
     pub host: String,
     /// When its facts were read; empty where that is not known.
     pub taken_at: String,
-    /// How many of the guests asked about are on it.
-    pub guests: usize,
+    /// How many of the guests asked about are on it; none: nobody could say.
+    pub guests: Option<usize>,
+    /// How many guests without host devices run there, which are asked about by name only.
+    pub others: usize,
+    /// Why its guests are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<String>,
     /// Why it could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<String>,
@@ -132,6 +137,8 @@ pub struct Seen {
     domains: usize,
     /// The guests that the question is about, by index.
     guests: Vec<usize>,
+    others: usize,
+    unlisted: Option<String>,
     asks: Asks,
     kinds: Kinds,
 }
@@ -147,6 +154,8 @@ impl Seen {
             domains: host.domains.len(),
             asks: Asks::of(host, &guests),
             kinds: shortage::kinds(host),
+            others: if names.is_empty() { run::others(host) } else { 0 },
+            unlisted: host.why_unknown("domains").filter(|_| names.is_empty()).map(str::to_owned),
             guests,
         }
     }
@@ -180,7 +189,9 @@ pub fn matrix(hosts: &[Named], open: &Open<'_>, terms: &Terms) -> Matrix {
         Column {
             host: label.clone(),
             taken_at: host.as_ref().map_or(String::new(), |host| host.taken_at.clone()),
-            guests: host.as_ref().map_or(0, |host| host.guests.len()),
+            guests: host.as_ref().ok().filter(|host| host.unlisted.is_none()).map(|host| host.guests.len()),
+            others: host.as_ref().map_or(0, |host| host.others),
+            unlisted: host.as_ref().ok().and_then(|host| host.unlisted.clone()),
             unreachable: host.err().flatten(),
         }
     };

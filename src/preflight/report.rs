@@ -26,6 +26,9 @@ pub struct Report {
     pub checks: Vec<Row>,
     /// One per guest.
     pub instances: Vec<InstanceReport>,
+    /// How many guests run on the source without host devices, which were not looked at.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub others: usize,
     /// How many devices of each kind could move each way; absent when a guest was named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capacity: Vec<Capacity>,
@@ -35,6 +38,11 @@ pub struct Report {
     /// Facts that the verdict waits for.
     #[serde(default)]
     pub unknown: Vec<Unknown>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is what serde passes")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Report {

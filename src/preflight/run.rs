@@ -70,6 +70,7 @@ pub fn run(source: &Snapshot, destination: &Snapshot, question: &Question<'_>) -
         checks,
         instances,
         capacity: if question.domains.is_none() { capacity::capacity(source, destination) } else { Vec::new() },
+        others: if question.domains.is_none() { others(source) } else { 0 },
         by_libvirt: [source, destination].into_iter().filter_map(without_its_own_pvm).collect(),
         unknown,
     }
@@ -87,6 +88,11 @@ pub(crate) fn guests<'a>(source: &'a Snapshot, named: Option<&[usize]>) -> Vec<&
         Some(list) => list.iter().filter_map(|at| source.domains.get(*at)).collect(),
         None => source.domains.iter().filter(|domain| holds_devices(domain)).collect(),
     }
+}
+
+/// How many guests run without host devices: they are asked about by name only.
+pub(super) fn others(host: &Snapshot) -> usize {
+    host.domains.iter().filter(|domain| domain.is_active() && !holds_devices(domain)).count()
 }
 
 /// Whether a guest holds host devices, by the snapshot's word or by its XML's: where they differ a check says so.

@@ -29,6 +29,8 @@ struct Attempt {
     asked: bool,
     /// What to say when pvm leaves it alone.
     leaving: String,
+    /// What to say when pvm leaves while it is aborted.
+    aborting: String,
     /// How it ended: what is left is to print that.
     ended: Option<Outcome>,
 }
@@ -78,7 +80,10 @@ impl Signals {
             "libvirt continues the migration in the background"
         };
         let leaving = format!("pvm: detached: {rest}; to follow or abort it: pvm recover {id}");
-        *self.lock() = Some(Attempt { sender, answer, asked: false, leaving, ended: None });
+        let aborting = format!(
+            "pvm: detached while the migration was being aborted, which may have come too late; what it came to: pvm recover {id}"
+        );
+        *self.lock() = Some(Attempt { sender, answer, asked: false, leaving, aborting, ended: None });
     }
 
     /// The attempt has ended like this, and only that is still to be printed: a signal then keeps the exit code.
@@ -116,6 +121,7 @@ impl Signals {
         if (attempt.answer)() {
             // Where nobody listens any more, the run is at its end.
             let _ = attempt.sender.send(Note::Stop);
+            attempt.leaving = std::mem::take(&mut attempt.aborting);
         }
         Heard::Passed
     }
