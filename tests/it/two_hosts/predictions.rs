@@ -525,6 +525,8 @@ fn secrets_of_the_destination_are_listed() {
     let asked = || hosts.run("a", &["preflight", "local", "host-b", "--instance", "luks"]).ends(1).stdout;
     assert!(asked().contains(" secrets: "), "host b has no secret");
     hosts.virsh("b", &["secret-define", hosts.path("secret.xml").to_str().unwrap()]);
+    assert!(asked().contains(" has no value on"), "host b has the secret, which is empty");
+    hosts.virsh("b", &["secret-set-value", UUID, "--base64", "c2VjcmV0"]);
     let said = asked();
     assert!(!said.contains(" secrets: "), "{said}");
 }
