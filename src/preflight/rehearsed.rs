@@ -63,6 +63,7 @@ mod tests {
             destination: "b".into(),
             verdict: Compatibility::Unknown,
             checks: Vec::new(),
+            others: 0,
             instances: vec![instance],
             capacity: Vec::new(),
             by_libvirt: Vec::new(),
