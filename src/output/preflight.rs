@@ -10,7 +10,6 @@ use super::width::width;
 use super::{Printer, StdoutError};
 use crate::model::device_move::{Action, DeviceMove};
 use crate::model::format::Format;
-use crate::model::paste::quoted;
 use crate::model::snapshot::Unknown;
 use crate::preflight::report::{Estimate, first_reason};
 use crate::preflight::{CheckResult, Compatibility, InstanceReport, Report, Row};
@@ -142,9 +141,8 @@ fn unknown_of(text: &mut String, report: &Report, open: Option<&[&str]>) {
     let line = format!("{checks} facts of {}, asked by libvirt only: {}", names.join(" and "), printable(why));
     let _ = writeln!(text, "{}", folded(&format!("  {} ", word(CheckResult::Unknown)), &line, "          "));
     for host in &report.by_libvirt {
-        let (name, file) = (quoted(&host.fact), quoted(&format!("{}.json", host.fact)).into_owned());
-        let line =
-            format!("pvm inventory --bootstrap {name} -o json >{file}   # then name {file}; or install pvm there");
+        let name = &host.fact;
+        let line = format!("install pvm on {name} and set facts: ssh for it in pvm.yaml; or: pvm migrate --rehearse");
         let _ = writeln!(text, "      {}", printable(&line));
     }
     text.push_str("      -v lists the checks\n");

@@ -91,7 +91,7 @@ fn a_saved_plan_needs_nothing_else_and_is_shown_as_it_is_executed() {
     let (code, text) = with(&["db-1", "./src.json"]);
     assert!(code == 1 && text.contains("the plan's destination is ./dst.json with UUID"), "{text}");
     let (code, text) = with(&["db-2"]);
-    assert!(code == 3 && text.contains("no domain"), "{text}");
+    assert!(code == 3 && text.contains("no guest"), "{text}");
     let (code, text) = pvm(dir.path(), &["migrate", "--dry-run"]);
     assert!(code == 2 && text.contains("INSTANCE"), "{text}");
 }

@@ -247,8 +247,10 @@ fn destinations(hosts: &Hosts, wanted: &Wanted) -> Result<Vec<Member>, Stop> {
         hosts.parse_all(&wanted.choices.to)?
     };
     let source = hosts.parse(&wanted.choices.host)?.label();
+    let names_any = !to.is_empty();
     let to: Vec<Member> = to.into_iter().filter(|member| member.host.label() != source).collect();
-    if to.is_empty() { Err(Stop::usage(NO_DESTINATION)) } else { Ok(to) }
+    let only_itself = "the only destination is the source: name others with --to";
+    if to.is_empty() { Err(Stop::usage(if names_any { only_itself } else { NO_DESTINATION })) } else { Ok(to) }
 }
 
 /// The word that names a host again.

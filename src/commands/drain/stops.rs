@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::commands::migrate::signals::complain_in_time;
+use crate::commands::migrate::signals::{complain_in_time, leaving_an_abort};
 use crate::migration::event::{Event, What};
 use crate::migration::forward::Note;
 use crate::model::outcome::Outcome;
@@ -128,9 +128,7 @@ impl Stops {
             _ => {
                 let calls: Vec<_> = state.running.iter().map(|one| format!("pvm recover {}", one.id)).collect();
                 let calls = if calls.is_empty() { "pvm recover".to_owned() } else { calls.join("; ") };
-                Heard::Leave(format!(
-                    "pvm: detached: libvirt continues what is under way in the background; to follow or abort it: {calls}"
-                ))
+                Heard::Leave(leaving_an_abort(&calls))
             }
         }
     }

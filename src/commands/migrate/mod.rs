@@ -164,5 +164,5 @@ pub(in crate::commands) fn confirmed(context: &Context) -> Result<bool, Stop> {
     context.printer.ask("Go on? [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).or_stop(Outcome::Unknown)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))
 }

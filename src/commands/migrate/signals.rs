@@ -29,8 +29,8 @@ struct Attempt {
     asked: bool,
     /// What to say when pvm leaves it alone.
     leaving: String,
-    /// What to say when pvm leaves while it is aborted.
-    aborting: String,
+    /// The command that looks at it later.
+    recover: String,
     /// How it ended: what is left is to print that.
     ended: Option<Outcome>,
 }
@@ -79,11 +79,9 @@ impl Signals {
         } else {
             "libvirt continues the migration in the background"
         };
-        let leaving = format!("pvm: detached: {rest}; to follow or abort it: pvm recover {id}");
-        let aborting = format!(
-            "pvm: detached while the migration was being aborted, which may have come too late; what it came to: pvm recover {id}"
-        );
-        *self.lock() = Some(Attempt { sender, answer, asked: false, leaving, aborting, ended: None });
+        let recover = format!("pvm recover {id}");
+        let leaving = format!("pvm: detached: {rest}; to follow or abort it: {recover}");
+        *self.lock() = Some(Attempt { sender, answer, asked: false, leaving, recover, ended: None });
     }
 
     /// The attempt has ended like this, and only that is still to be printed: a signal then keeps the exit code.
@@ -119,9 +117,10 @@ impl Signals {
         }
         attempt.asked = true;
         if (attempt.answer)() {
+            // An abort was announced: libvirt may have heard it, so nobody may say that the migration goes on.
+            attempt.leaving = leaving_an_abort(&attempt.recover);
             // Where nobody listens any more, the run is at its end.
             let _ = attempt.sender.send(Note::Stop);
-            attempt.leaving = std::mem::take(&mut attempt.aborting);
         }
         Heard::Passed
     }
@@ -129,6 +128,11 @@ impl Signals {
     fn lock(&self) -> MutexGuard<'_, Option<Attempt>> {
         self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is said when pvm leaves after an abort was announced, which libvirt may or may not have heard.
+pub(in crate::commands) fn leaving_an_abort(recover: &str) -> String {
+    format!("pvm: detached while aborting; whether the abort took effect: {recover}")
 }
 
 /// Says it on stderr, and waits for that no longer than a terminal that is read needs.
@@ -179,11 +183,13 @@ mod tests {
         assert_eq!(signals.heard(SIGINT), Heard::Passed);
         assert!(!signals.may_try_again(), "what was asked for is not forgotten");
         let Heard::Leave(words) = signals.heard(SIGTERM) else { panic!("the second one leaves") };
-        assert!(words.ends_with("pvm recover m-2"), "{words}");
+        assert_eq!(words, "pvm: detached while aborting; whether the abort took effect: pvm recover m-2");
         assert_eq!((first.try_iter().count(), second.try_iter().count()), (0, 1));
         let (to_third, third) = mpsc::channel();
         signals.begin("m-3", false, to_third, Box::new(|| false));
         assert_eq!((signals.heard(SIGINT), third.try_iter().count()), (Heard::Passed, 0), "too late, which was said");
+        let Heard::Leave(words) = signals.heard(SIGINT) else { panic!("the second one leaves") };
+        assert!(words.contains("libvirt continues"), "no abort was announced: {words}");
         signals.ended(Outcome::Incomplete);
         for signal in [SIGHUP, SIGINT] {
             assert_eq!(signals.heard(signal), Heard::Ended(Outcome::Incomplete), "its end is known");

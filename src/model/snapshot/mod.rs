@@ -154,7 +154,7 @@ impl Snapshot {
             ([only], _) | ([], [only]) => Ok(*only),
             ([], []) => Err(match self.why_unknown("domains") {
                 Some(why) => format!("the domains of {} are not known: {why}", self.host.name),
-                None => format!("{} has no domain {name:?}", self.host.name),
+                None => format!("{} has no guest {name:?}", self.host.name),
             }),
             _ => Err(format!("{} has several domains {name:?}: give the UUID", self.host.name)),
         }

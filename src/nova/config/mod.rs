@@ -1,5 +1,5 @@
 //! Nova's `[pci]` configuration: text in, typed specs and aliases out, with every error at its place. Knows nothing of
-//! files and hosts: [`load`] takes texts, and asks about the host through [`PciLookup`].
+//! files and hosts: [`load()`] takes texts, and asks about the host through [`machine::PciLookup`].
 //!
 //! ```text
 //! bytes ─► ini / yaml ─► options in Nova's order ─► $substitution ─► json ─► Node ─► DeviceSpec, AliasEntry ─► Matcher, requests
