@@ -4,13 +4,13 @@
 //! [`store`] keeps the files, [`lock`] keeps two pvm processes apart. One migration in short:
 //!
 //! ```no_run
-//! use pvm::journal::{Entry, Lock, Plan, Store, Subject, new_id, state_directory};
+//! use pvm::internals::journal::{Entry, Lock, Plan, Store, Subject};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let directory = state_directory()?;
-//! let plan = Plan { id: new_id("1b4e28ba-2fa1-11d2-883f-0016d3cca427"), ..Plan::default() };
-//! let _guest = Lock::take(&directory, &Subject::Guest(plan.instance.uuid.clone()), &format!("migration {}", plan.id))?;
-//! let mut journal = Store::at(&directory).create(plan)?; // no journal, no migration
+//! let directory = std::path::Path::new("/var/lib/pvm");
+//! let plan = Plan { id: "20261128-161200-0a1b2c".into(), ..Plan::default() };
+//! let _guest = Lock::take(directory, &Subject::Guest(plan.instance.uuid.clone()), &format!("migration {}", plan.id))?;
+//! let mut journal = Store::at(directory).create(plan)?; // no journal, no migration
 //! journal.append(&Entry::Recheck)?; // on disk when it returns; the change comes after
 //! # Ok(())
 //! # }
