@@ -401,6 +401,38 @@ def api_gone_for_a_while(server):
     return "asked again" if "asked again" in run.text() else "not noticed"
 
 
+def crashed(name, *within):
+    """Kills a service of Nova with all its processes, and starts it again after five seconds."""
+    run = Path(HOSTS).parent / "run" / f"{name}.pid"
+    pid = int(run.read_text())
+    title = Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ").strip()
+    # A service with workers writes its command into a title of its own.
+    command = (re.search(r"\[(.*)\]", title) or re.match(r"(.*)", title))[1].split()
+    os.killpg(os.getpgid(pid), signal.SIGKILL)
+    time.sleep(5)
+    with open(Path(HOSTS).parent / "log" / name, "ab") as log:
+        again = subprocess.Popen([*within, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+    run.write_text(f"{again.pid}\n")
+
+
+@scenario
+def conductor_killed(server):
+    on("a", "virsh", "migrate-setspeed", server, "1")
+    run = migrate(server, "a").says(": running", 120)
+    crashed("nova-conductor")
+    run.end(0)
+    settled(server, "b")
+
+
+@scenario
+def compute_of_the_destination_killed(server):
+    on("a", "virsh", "migrate-setspeed", server, "1")
+    run = migrate(server, "a").says(": running", 120)
+    crashed("nova-compute-b", TWO_HOSTS, "exec", HOSTS, "b", "env", "HOME=/root")
+    run.end(0)
+    settled(server, "b")
+
+
 @scenario
 def a_certificate_of_an_unknown_authority(server):
     folder = Path(HOSTS, "host-a", "etc", "nova")
