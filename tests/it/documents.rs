@@ -55,12 +55,16 @@ pub fn fits(document: &Value) -> String {
     name
 }
 
+/// What one pvm tells another, by hidden commands; nobody else is promised it.
+const BETWEEN_HOSTS: [&str; 2] = ["pvm.evidence/1", "pvm.storage/1"];
+
 /// Fails where what pvm printed is a document, but not the one that it says it is.
 #[track_caller]
 pub fn check(printed: &str) {
     if printed.starts_with('{')
         && let Ok(document) = serde_json::from_str::<Value>(printed)
-        && document.get("schema").is_some()
+        && let Some(schema) = document.get("schema")
+        && !BETWEEN_HOSTS.iter().any(|other| schema == other)
     {
         fits(&document);
     }
