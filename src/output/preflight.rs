@@ -142,7 +142,8 @@ fn unknown_of(text: &mut String, report: &Report, open: Option<&[&str]>) {
     let _ = writeln!(text, "{}", folded(&format!("  {} ", word(CheckResult::Unknown)), &line, "          "));
     for host in &report.by_libvirt {
         let name = &host.fact;
-        let line = format!("install pvm on {name} and set facts: ssh for it in pvm.yaml; or: pvm migrate --rehearse");
+        let line =
+            format!("install pvm on {name} and set facts: ssh for it in pvm.yaml; or: pvm preflight with --rehearse");
         let _ = writeln!(text, "      {}", printable(&line));
     }
     text.push_str("      -v lists the checks\n");
