@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use super::drain::cordon;
 use super::hosts::{Hosts, Named};
-use super::preflight::ask_about;
-use super::{Context, OrStop as _, Stop};
+use super::{Context, OrStop as _, Stop, ask};
 use crate::cli::preflight::Preflight;
 use crate::facts::{self, HostRef};
 use crate::libvirt::Hypervisor;
@@ -48,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     }
     let drains = cordon::drains(context);
     if !are_files {
-        ask(context, &hosts, &asked, &mut held, &args.instance);
+        ask_all(context, &hosts, &asked, &mut held, &args.instance);
         for ((_, seen), snapshot) in seen.iter_mut().zip(&mut held) {
             if let (Ok(seen), Some(snapshot)) = (seen, snapshot) {
                 cordon::note(drains.as_ref(), &mut snapshot.host);
@@ -78,14 +77,14 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
 }
 
 /// Asks hosts that run what they have of all that the guests need.
-fn ask(context: &Context, hosts: &Hosts, asked: &[HostRef], held: &mut [Option<Snapshot>], names: &[String]) {
+fn ask_all(context: &Context, hosts: &Hosts, asked: &[HostRef], held: &mut [Option<Snapshot>], names: &[String]) {
     let of = |host: &Snapshot| -> Vec<Domain> {
         matrix::asked(host, names).into_iter().map(|at| host.domains[at].clone()).collect()
     };
     let guests: Vec<Domain> = held.iter().flatten().flat_map(of).collect();
     for (host, snapshot) in asked.iter().zip(held) {
         if let Some(snapshot) = snapshot {
-            ask_about(snapshot, host, hosts, context, &guests);
+            ask::about(snapshot, host, hosts, context, &guests);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The glue: gather facts, call the pure core, hand the result to `output`. No rules and no formatting here.
 
+mod ask;
 pub(crate) mod check_config;
 mod cloud;
 pub(crate) mod collect;

@@ -1,18 +1,15 @@
 //! `pvm preflight`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::drain::cordon;
 use super::hosts::{Hosts, is_same};
 use super::migrate::parameters;
 use super::way::peer_to_peer;
-use super::{Context, OrStop as _, Stop, storage};
+use super::{Context, OrStop as _, Stop, ask, storage};
 use crate::cli::preflight::Preflight;
 use crate::facts::fleet::Member;
-use crate::facts::remote::way::{self, Between};
 use crate::facts::{self, HostRef};
-use crate::libvirt;
 use crate::migration::way::PeerToPeer;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
@@ -63,10 +60,10 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
             }
             Some(_) | None => BTreeMap::new(),
         };
-        ask_about(&mut destination, to, &hosts, context, &guests);
+        ask::about(&mut destination, to, &hosts, context, &guests);
         cordon::note(drains.as_ref(), &mut destination.host);
         if !guests.is_empty() {
-            ask_the_way(context, &hosts, (&asked[0], &source), to, &mut destination);
+            ask::the_way(context, &hosts, (&asked[0], &source), to, &mut destination);
         }
         if destination.host.reach.as_ref().is_none_or(|reach| reach.libvirt.is_none()) {
             ways.extend(known_way(context, args, [&asked[0], to]));
@@ -96,43 +93,6 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     }
     // Where no destination could be asked, nothing was found out.
     Ok(reports.first().map_or(Outcome::Unknown, |best| best.verdict.outcome(args.strict)))
-}
-
-/// Asks the destination what it has of all that these guests need.
-pub(super) fn ask_about(
-    destination: &mut Snapshot,
-    host: &HostRef,
-    hosts: &Hosts,
-    context: &Context,
-    guests: &[Domain],
-) {
-    facts::remote::paths::add(destination, host, &hosts.options, guests);
-    let here = context.global.root == Path::new("/") || context.global.connect.is_some();
-    let local = context.local_uri();
-    let uri = local.ok().and_then(|local| host.libvirt_uri(&local)).filter(|_| here && !guests.is_empty());
-    let Some(uri) = uri else { return };
-    match libvirt::open(&uri) {
-        Ok(daemon) => facts::questions::ask(destination, daemon.as_ref(), guests),
-        Err(error) => destination.host.unconnected = Some(error.to_string()),
-    }
-}
-
-/// Asks the source how it reaches a destination of real guests.
-pub(super) fn ask_the_way(
-    context: &Context,
-    hosts: &Hosts,
-    source: (&HostRef, &Snapshot),
-    to: &HostRef,
-    there: &mut Snapshot,
-) {
-    let Ok(local) = context.local_uri() else { return };
-    let [from, uri] = [source.0, to].map(|host| host.libvirt_uri(&local).filter(|uri| uri.starts_with("qemu")));
-    let (Some(_), Some(uri), true) = (from, uri, context.global.root == Path::new("/")) else { return };
-    let between = Between { source: source.0, via: [source.1.via, there.via], destination: to, uri: Some(&uri) };
-    there.host.reach = way::ask(between, &there.host, &hosts.options);
-    if let Some(reach) = &mut there.host.reach {
-        reach.from.clone_from(&source.1.host.name);
-    }
 }
 
 /// What is known of the way between two hosts that run. Snapshots have none.

@@ -167,7 +167,7 @@ mod facts {
 
     use crate::model::pci::PciId;
     use crate::model::snapshot::device::{Bar, Capability, Msix};
-    use crate::plan::pair::{DevType, Device, End, Supported};
+    use crate::plan::pair::{DevType, Device, End, Supported, is_mlx5, psid_of};
 
     pub(super) type Identity<'a> = (Option<PciId>, Option<PciId>, Option<&'a str>, Option<&'a str>, DevType);
 
@@ -213,7 +213,7 @@ mod facts {
 
     /// Whether the device is driven by mlx5, and its card's id.
     pub(super) fn psid(end: End<'_>) -> (bool, Option<&str>) {
-        (super::is_mlx5(end.device), super::psid_of(end.device, end.pf))
+        (is_mlx5(end.device), psid_of(end.device, end.pf))
     }
 
     pub(super) type Vendor<'a> = (BTreeMap<&'a str, &'a Value>, Driver<'a>);

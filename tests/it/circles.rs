@@ -71,13 +71,14 @@ fn expand(before: &Module, tree: &str, found: &mut Vec<Module>) {
     }
 }
 
-/// Paths from the crate's root that stand in the code itself.
+/// Paths that stand in the code itself.
 fn inline(text: &str) -> Vec<Module> {
-    let is_path = |c: &char| c.is_ascii_alphanumeric() || ['_', ':'].contains(c);
-    let after = |rest: &str| rest.chars().take_while(is_path).collect::<String>();
-    let parts = |path: String| path.split("::").map(str::to_owned).collect::<Vec<_>>();
-    let found = code(text).split("crate::").skip(1).map(|rest| parts(after(rest))).collect::<Vec<_>>();
-    found.into_iter().map(|path| std::iter::once("crate".to_owned()).chain(path).collect()).collect()
+    let is_part = |c: char| c.is_ascii_alphanumeric() || ['_', ':'].contains(&c);
+    let code = code(text);
+    // What ends with :: goes on in braces.
+    let is_path = |word: &&str| (word.starts_with("crate::") || word.starts_with("super::")) && !word.ends_with("::");
+    let words = code.split(|c| !is_part(c)).filter(is_path);
+    words.map(|word| word.split("::").map(str::to_owned).collect()).collect()
 }
 
 /// The deepest module that a path names.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::cordon;
 use crate::cli::drain::Drain as Args;
 use crate::cli::migrate::Migrate;
+use crate::commands::ask;
 use crate::commands::hosts::{Hosts, is_another, is_same};
 use crate::commands::migrate::{judge, parameters};
-use crate::commands::preflight::{ask_about, ask_the_way};
 use crate::commands::{Context, Stop};
 use crate::drain::saved::{Choices, Saved};
 use crate::drain::{self, Drain, Limits};
@@ -196,8 +196,8 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
                     cordoned.push(cordon::sentence(&host.label(), drain));
                     continue;
                 }
-                ask_about(&mut snapshot, host, hosts, context, &guests);
-                ask_the_way(context, hosts, (&refs[0], &source), host, &mut snapshot);
+                ask::about(&mut snapshot, host, hosts, context, &guests);
+                ask::the_way(context, hosts, (&refs[0], &source), host, &mut snapshot);
                 words.push(word(host));
                 destinations.push(snapshot);
             }
