@@ -72,14 +72,14 @@ impl Past {
 }
 
 /// Which migrations are wanted.
-struct Wanted<'a> {
+struct Filter<'a> {
     of: Option<&'a str>,
     /// Whether that is an id: the other migrations have nothing to do with it.
     is_id: bool,
     since: Option<Timestamp>,
 }
 
-impl Wanted<'_> {
+impl Filter<'_> {
     /// Whether it may be the migration with this id, of which no more is known.
     fn may_be(&self, id: &str) -> bool {
         !self.is_id || self.of == Some(id)
@@ -129,7 +129,7 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
         Since::Ago(age) => ago(age),
     });
     let index = index::read(&store).or_stop(Outcome::Unknown)?;
-    let wanted = Wanted { of: args.of.as_deref(), is_id: args.of.as_ref().is_some_and(|of| store.knows(of)), since };
+    let wanted = Filter { of: args.of.as_deref(), is_id: args.of.as_ref().is_some_and(|of| store.knows(of)), since };
     let is_table = context.global.output == Format::Table && !wanted.is_id;
     let (mut lines, mut migrations, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for past in index.newest_first() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::snapshot::{AliasDoc, Declared, Device, Domain, Hostdev, HostdevKind, Snapshot, Wanted};
+use crate::model::snapshot::{AliasDoc, AliasSpec, Declared, Device, Domain, Hostdev, HostdevKind, Snapshot};
 use crate::nova::config;
 use crate::nova::scheduler::Request;
 
@@ -138,7 +138,7 @@ fn implicit(domain: &Domain, source: &Snapshot) -> Vec<Request> {
             let mut rest = BTreeMap::from([("dev_type".to_owned(), device.dev_type.as_str().to_owned())]);
             rest.extend(device.vendor_id.map(|id| ("vendor_id".to_owned(), id.to_string())));
             rest.extend(device.product_id.map(|id| ("product_id".to_owned(), id.to_string())));
-            let spec = Wanted { live_migratable: Declared::Yes, rest };
+            let spec = AliasSpec { live_migratable: Declared::Yes, rest };
             Request { count: 1, alias: String::new(), spec: vec![spec], numa_policy: "preferred".to_owned() }
         })
         .collect()
@@ -168,7 +168,7 @@ fn inferred(domain: &Domain, source: &Snapshot) -> Result<Vec<Request>, RequestE
 
 /// Whether any alternative names the device's ids and type. Tags are left out: the configuration may have changed since the
 /// guest got the device.
-pub(crate) fn describes(specs: &[Wanted], device: &Device) -> bool {
+pub(crate) fn describes(specs: &[AliasSpec], device: &Device) -> bool {
     specs.iter().any(|spec| {
         let says = |key: &str, value: Option<String>| {
             spec.get(key).is_none_or(|wanted| value.is_some_and(|has| has.eq_ignore_ascii_case(wanted)))

@@ -5,7 +5,7 @@
 //! `alias_name`, `numa_policy` and others that decide nothing. The second is the same in YAML, written by hand: `alias` for
 //! `alias_name`, `count` 1 and `numa_policy` legacy unless said.
 
-use crate::model::snapshot::Wanted;
+use crate::model::snapshot::AliasSpec;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -97,7 +97,7 @@ pub fn read(text: &str) -> Result<Vec<Request>, StoredError> {
         requests.push(Request {
             count: stored.count,
             alias,
-            spec: stored.spec.into_iter().map(|spec| Wanted::from(words(spec))).collect(),
+            spec: stored.spec.into_iter().map(|spec| AliasSpec::from(words(spec))).collect(),
             numa_policy: stored.numa_policy.unwrap_or_else(|| "legacy".to_owned()),
         });
     }

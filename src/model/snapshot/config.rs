@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::tags::{Declared, Tags, Wanted};
+use super::tags::{AliasSpec, Declared, Tags};
 use super::unknown::Unknown;
 
 /// A parsed configuration.
@@ -79,7 +79,7 @@ pub struct AliasDoc {
     /// `yes` only when every spec says so, `no` when every one says no, else absent.
     pub live_migratable: Option<Declared>,
     /// Alternatives; each as Nova keeps it (`vendor_id`, `product_id`, `dev_type`, `live_migratable`, `resource_class`, …).
-    pub specs: Vec<Wanted>,
+    pub specs: Vec<AliasSpec>,
 }
 
 /// One other option with its place.

@@ -17,7 +17,7 @@ pub(crate) use config::{AddressDoc, AliasDoc, ConfigDoc, OptionDoc, SpecDoc};
 pub(crate) use device::{DevType, Device, Supported};
 pub(crate) use domain::{Domain, Hostdev, HostdevKind};
 pub(crate) use host::Host;
-pub(crate) use tags::{Declared, Tags, Wanted};
+pub(crate) use tags::{AliasSpec, Declared, Tags};
 pub(crate) use unknown::Unknown;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -184,21 +184,21 @@ impl From<Tags> for BTreeMap<String, Value> {
 /// One alternative of an alias or of a request: what a device has to be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
-pub struct Wanted {
+pub struct AliasSpec {
     /// What the device's spec has to say of migration.
     pub live_migratable: Declared,
     /// Everything else by Nova's names: `vendor_id`, `product_id`, `dev_type`, `resource_class`, `traits`, …
     pub rest: BTreeMap<String, String>,
 }
 
-impl Wanted {
+impl AliasSpec {
     /// What is wanted under this name.
     pub fn get(&self, key: &str) -> Option<&String> {
         self.rest.get(key)
     }
 }
 
-impl From<BTreeMap<String, String>> for Wanted {
+impl From<BTreeMap<String, String>> for AliasSpec {
     fn from(mut rest: BTreeMap<String, String>) -> Self {
         let declared = rest.get(LIVE_MIGRATABLE).and_then(|word| Declared::of_word(word));
         if declared.is_some() {
@@ -208,8 +208,8 @@ impl From<BTreeMap<String, String>> for Wanted {
     }
 }
 
-impl From<Wanted> for BTreeMap<String, String> {
-    fn from(wanted: Wanted) -> Self {
+impl From<AliasSpec> for BTreeMap<String, String> {
+    fn from(wanted: AliasSpec) -> Self {
         let mut words = wanted.rest;
         words.extend(wanted.live_migratable.nova_word().map(|word| (LIVE_MIGRATABLE.to_owned(), word.to_owned())));
         words
@@ -252,7 +252,7 @@ mod tests {
             (json!({"live_migratable": "True"}), Declared::Unset),
             (json!({"dev_type": "type-VF"}), Declared::Unset),
         ] {
-            let wanted: Wanted = serde_json::from_value(text.clone()).unwrap();
+            let wanted: AliasSpec = serde_json::from_value(text.clone()).unwrap();
             assert_eq!(wanted.live_migratable, declared);
             assert_eq!(serde_json::to_value(&wanted).unwrap(), text);
         }

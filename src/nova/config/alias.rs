@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::finding::{Finding, rules};
 use crate::model::near_miss::near_miss;
-use crate::model::snapshot::{AliasDoc, Declared, Wanted};
+use crate::model::snapshot::{AliasDoc, AliasSpec, Declared};
 use crate::nova::oslo::bool_word;
 use crate::nova::python::node::{Member, Node, Value};
 use crate::nova::python::words;
@@ -78,7 +78,7 @@ pub struct AliasEntry {
     /// NUMA policy, `legacy` when absent.
     pub numa_policy: String,
     /// What Nova keeps: `vendor_id`, `product_id`, `dev_type`, `live_migratable`, and the rest as written.
-    pub spec: Wanted,
+    pub spec: AliasSpec,
 }
 
 /// Members of the schema.
@@ -131,7 +131,7 @@ impl AliasEntry {
             return None;
         }
         let text = |key: &str| node.get(key).and_then(|m| m.value.as_str()).map(str::to_owned);
-        let mut spec = Wanted::default();
+        let mut spec = AliasSpec::default();
         for key in ["vendor_id", "product_id", "resource_class", "traits", "capability_type"] {
             spec.rest.extend(text(key).map(|value| (key.to_owned(), value)));
         }

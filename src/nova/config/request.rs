@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::placement_names;
 use crate::model::finding::NovaError;
-use crate::model::snapshot::{AliasDoc, Declared, Wanted};
+use crate::model::snapshot::{AliasDoc, AliasSpec, Declared};
 use crate::nova::python::words;
 
 /// One item of the list.
@@ -17,7 +17,7 @@ pub struct Request {
     /// NUMA policy: the flavor's or image's, else the alias's.
     pub numa_policy: String,
     /// The alias's alternatives.
-    pub specs: Vec<Wanted>,
+    pub specs: Vec<AliasSpec>,
 }
 
 impl Request {

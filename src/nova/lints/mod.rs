@@ -11,7 +11,7 @@
 
 use crate::model::finding::{Finding, Rule};
 use crate::model::pci::PciAddress;
-use crate::model::snapshot::{Declared, Device, Snapshot, Wanted};
+use crate::model::snapshot::{AliasSpec, Declared, Device, Snapshot};
 use crate::nova::config::device_spec::{DeviceSpec, IdPattern};
 use crate::nova::config::options::OptionDef;
 use crate::nova::config::{Matcher, ParsedConfig, View};
@@ -124,7 +124,7 @@ pub fn run(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 /// Whether the ids, or with Placement the resource class, of an alias could be those of a spec's devices.
-pub(super) fn serves(spec: &DeviceSpec, want: &Wanted) -> bool {
+pub(super) fn serves(spec: &DeviceSpec, want: &AliasSpec) -> bool {
     let fits = |pattern: &IdPattern, key: &str| {
         pattern.is_any() || want.get(key).is_none_or(|id| id.eq_ignore_ascii_case(&pattern.text))
     };

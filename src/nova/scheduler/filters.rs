@@ -6,7 +6,7 @@ use super::pools::{Pool, Pools};
 use serde::{Deserialize, Serialize};
 
 use crate::model::snapshot::host::NumaCell;
-use crate::model::snapshot::{Declared, Wanted};
+use crate::model::snapshot::{AliasSpec, Declared};
 use crate::nova::oslo::bool_word;
 
 /// One request: so many devices that any of the alternatives describes.
@@ -17,7 +17,7 @@ pub struct Request {
     /// Alias it comes from.
     pub alias: String,
     /// Alternatives, as the alias has them.
-    pub spec: Vec<Wanted>,
+    pub spec: Vec<AliasSpec>,
     /// `legacy`, `required`, `preferred` or `socket`.
     pub numa_policy: String,
 }
