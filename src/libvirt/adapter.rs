@@ -453,6 +453,10 @@ impl Hypervisor for Libvirt {
         self.with(uuid, "abort the job of", raw::abort_job)
     }
 
+    fn unanswered(&self, uuid: &str) -> Result<Option<Duration>> {
+        self.with(uuid, "ask for the state of the monitor of", raw::unanswered)
+    }
+
     fn max_downtime(&self, uuid: &str) -> Result<u64> {
         self.with(uuid, "read the downtime limit of", raw::max_downtime)
     }

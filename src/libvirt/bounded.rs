@@ -9,7 +9,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -46,6 +46,9 @@ impl Default for Limits {
 const MOST_UNDER_WAY: usize = 4;
 /// Calls that may be stuck in all; then nothing more is asked.
 const MOST_PARKED: usize = 64;
+/// QEMUs of one host that may leave a call stuck; then no other is asked. Each keeps one of libvirtd's workers, of which it
+/// has 20 unless it was told otherwise.
+const MOST_SILENT: usize = 12;
 
 /// Opens another connection to the same daemon.
 pub(super) type Reopen = fn(&str) -> Result<Box<dyn Hypervisor>>;
@@ -73,6 +76,8 @@ pub(super) struct Bounded {
     first: Option<Connection>,
     /// The one that is asked instead, when too much is stuck on the first.
     another: Mutex<Option<Connection>>,
+    /// The guests of whose QEMU libvirt said that it owes no answer, before they were asked anything.
+    answering: Mutex<HashSet<String>>,
 }
 
 /// Whom a call is about, and so who is silent when nothing comes.
@@ -158,7 +163,14 @@ impl Bounded {
     /// Bounds the calls to `to`.
     pub(super) fn new(to: Box<dyn Hypervisor>, reopen: Reopen, limits: Limits) -> Self {
         let uri = to.uri().to_owned();
-        Self { uri, limits, reopen, first: Some(Connection::new(to)), another: Mutex::default() }
+        Self {
+            uri,
+            limits,
+            reopen,
+            first: Some(Connection::new(to)),
+            another: Mutex::default(),
+            answering: Mutex::default(),
+        }
     }
 
     fn first(&self) -> &Connection {
@@ -251,6 +263,9 @@ impl Bounded {
         if PARKED.load(Ordering::Relaxed) >= MOST_PARKED {
             return Err(self.silent(about, None, Failure::DaemonSilent));
         }
+        if let About::Qemu(uuid) = about {
+            self.may_ask(uuid)?;
+        }
         let pending = start(connection, lane.clone(), call);
         let mut waited = about.limit(self.limits);
         if let Some(answer) = pending.wait(waited) {
@@ -276,6 +291,31 @@ impl Bounded {
         }
         stuck.get_or_insert_default().insert(lane, failure);
         Err(self.silent(about, Some(waited), failure))
+    }
+
+    /// Nothing is asked of a QEMU that owes libvirt an answer already, nor of any where many of its host's do: each such call
+    /// would keep a worker of libvirtd until that QEMU answers, and without workers nobody is answered.
+    fn may_ask(&self, uuid: &str) -> Result<()> {
+        if locked(&self.answering).contains(uuid) {
+            return Ok(());
+        }
+        let about = About::Qemu(uuid);
+        if let Some(time) = self.unanswered(uuid).ok().flatten().filter(|time| *time >= self.limits.question) {
+            return Err(HypervisorError {
+                message: format!("its QEMU does not answer (libvirt has waited for {} s)", time.as_secs()),
+                ..self.silent(about, None, Failure::QemuSilent)
+            });
+        }
+        let is_silent = |(lane, failure): (&Lane, &Failure)| lane.0 == self.uri && *failure == Failure::QemuSilent;
+        let silent = locked(&STUCK).iter().flatten().filter(|stuck| is_silent(*stuck)).count();
+        if silent >= MOST_SILENT {
+            return Err(HypervisorError {
+                message: format!("its QEMU was not asked: {silent} others of this host do not answer"),
+                ..self.silent(about, None, Failure::QemuSilent)
+            });
+        }
+        locked(&self.answering).insert(uuid.to_owned());
+        Ok(())
     }
 
     /// Whether the daemon answers the cheapest question, for which it keeps workers aside.
@@ -456,6 +496,10 @@ impl Hypervisor for Bounded {
     fn monitor(&self, uuid: &str, command: &str) -> Result<String> {
         let command = command.to_owned();
         self.of(About::Qemu, qmp_name(&command), uuid, move |h, uuid| h.monitor(uuid, &command))
+    }
+
+    fn unanswered(&self, uuid: &str) -> Result<Option<Duration>> {
+        self.of(About::Guest, "virDomainGetControlInfo", uuid, |h, uuid| h.unanswered(uuid))
     }
 
     fn job(&self, uuid: &str) -> Result<Option<Job>> {

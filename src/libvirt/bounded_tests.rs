@@ -17,6 +17,8 @@ struct Hangs {
     guests: Vec<String>,
     daemon: bool,
     asked: u32,
+    /// For how long each of its QEMUs has owed an answer.
+    unanswered: Option<Duration>,
 }
 
 /// A daemon of which guests' QEMUs, or all of it, hang.
@@ -81,6 +83,9 @@ impl Hypervisor for Hanging {
         self.0.0.lock().unwrap().asked += 1;
         self.wait(|state| state.daemon || state.guests.iter().any(|guest| guest == uuid));
         Ok(None)
+    }
+    fn unanswered(&self, _: &str) -> Result<Option<Duration>> {
+        Ok(self.0.0.lock().unwrap().unanswered)
     }
     fn suspend(&self, uuid: &str) -> Result<()> {
         self.job(uuid).map(|_| ())
@@ -223,4 +228,35 @@ fn a_connection_that_hangs_while_it_closes_holds_nobody_up() {
     super::worker::let_go(Slow(closing), Duration::from_millis(50));
     assert!(begun.elapsed() < Duration::from_secs(5));
     drop(gate);
+}
+
+#[test]
+fn a_qemu_that_owes_an_answer_already_is_not_asked() {
+    let daemon = Hanging::new("fake:///owes", &[]);
+    let hypervisor = daemon.bounded(1000);
+    daemon.0.0.lock().unwrap().unanswered = Some(Duration::from_secs(305));
+    let error = hypervisor.job("guest").unwrap_err();
+    assert_eq!(error.failure, Failure::QemuSilent);
+    assert_eq!(error.message, "its QEMU does not answer (libvirt has waited for 305 s)");
+    assert_eq!(daemon.0.0.lock().unwrap().asked, 0);
+    // A question of this moment is no sign of anything.
+    daemon.0.0.lock().unwrap().unanswered = Some(Duration::from_millis(3));
+    assert!(hypervisor.job("guest").is_ok());
+}
+
+#[test]
+fn where_many_qemus_are_silent_no_other_is_asked_and_workers_stay_free() {
+    let guests: Vec<String> = (0..12).map(|n| format!("silent-{n}")).collect();
+    let daemon = Hanging::new("fake:///many", &guests.iter().map(String::as_str).collect::<Vec<_>>());
+    let hypervisor = daemon.bounded(50);
+    for guest in &guests {
+        assert_eq!(hypervisor.job(guest).unwrap_err().failure, Failure::QemuSilent);
+    }
+    let error = hypervisor.job("another").unwrap_err();
+    assert_eq!(error.failure, Failure::QemuSilent);
+    assert_eq!(error.message, "its QEMU was not asked: 12 others of this host do not answer");
+    assert_eq!(daemon.0.0.lock().unwrap().asked, 12);
+    // What changes a guest is always tried.
+    assert!(hypervisor.suspend("another").is_ok());
+    daemon.let_go();
 }

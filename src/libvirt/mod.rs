@@ -28,6 +28,7 @@ mod worker;
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 pub(crate) use request::{Affect, DomainXml, MigrateRequest, SecretXml, Way};
 pub(crate) use status::{Job, PauseReason, RunReason, State};
@@ -216,6 +217,8 @@ pub(crate) trait Hypervisor: Debug + Send + Sync {
     fn checkpoints(&self, uuid: &str) -> Result<u32>;
     /// Asks the QEMU of a running domain: a QMP command and its answer, both JSON. libvirt marks the domain as tainted by it.
     fn monitor(&self, uuid: &str, command: &str) -> Result<String>;
+    /// For how long its QEMU has owed libvirt the answer to a question; `None`: it owes none. libvirt knows without asking it.
+    fn unanswered(&self, uuid: &str) -> Result<Option<Duration>>;
     /// The job on a domain; `None`: none is running.
     fn job(&self, uuid: &str) -> Result<Option<Job>>;
     /// Numbers of the last completed job; they stay readable.

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::ptr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -174,6 +175,14 @@ pub(super) fn abort_job(domain: &Domain) -> Result<()> {
 unsafe extern "C" {
     /// `virt` and its declarations lack this one.
     fn virDomainMigrateGetMaxDowntime(domain: sys::virDomainPtr, downtime: *mut c_ulonglong, flags: c_uint) -> c_int;
+}
+
+/// For how long QEMU has owed the answer to a question.
+pub(super) fn unanswered(domain: &Domain) -> Result<Option<Duration>> {
+    let mut info = sys::virDomainControlInfo { state: 0, details: 0, stateTime: 0 };
+    // SAFETY: the domain is live, the place is ours.
+    check(unsafe { sys::virDomainGetControlInfo(domain.as_ptr(), &raw mut info, 0) })?;
+    Ok((info.state == sys::VIR_DOMAIN_CONTROL_OCCUPIED).then(|| Duration::from_millis(info.stateTime)))
 }
 
 /// The limit of the downtime in milliseconds.

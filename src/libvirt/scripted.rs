@@ -246,6 +246,9 @@ impl Hypervisor for Scripted {
     fn secret_xml(&self, uuid: &str, which: DomainXml) -> Result<SecretXml> {
         self.xml(uuid, which).map(SecretXml::new)
     }
+    fn unanswered(&self, _: &str) -> Result<Option<Duration>> {
+        Ok(None)
+    }
     fn max_downtime(&self, _: &str) -> Result<u64> {
         self.answers("max_downtime").map(|()| self.0.lock().unwrap().max_downtime_ms.unwrap_or(300))
     }

@@ -168,6 +168,7 @@ forward! {
     fn virDomainDetachDeviceFlags(domain: sys::virDomainPtr, xml: *const c_char, flags: c_uint) -> c_int;
     fn virDomainFree(domain: sys::virDomainPtr) -> c_int;
     fn virDomainGetAutostart(domain: sys::virDomainPtr, autostart: *mut c_int) -> c_int;
+    fn virDomainGetControlInfo(domain: sys::virDomainPtr, info: *mut sys::virDomainControlInfo, flags: c_uint) -> c_int;
     fn virDomainGetID(domain: sys::virDomainPtr) -> c_uint;
     fn virDomainGetJobStats(
         domain: sys::virDomainPtr,

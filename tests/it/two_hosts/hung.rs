@@ -82,3 +82,25 @@ fn a_host_on_which_only_a_qemu_hangs_is_not_dead() {
     assert_eq!(records(), before, "it was believed: {said:#?}");
     hosts.command("signal", &["a", "demo", "CONT"]);
 }
+
+#[test]
+fn who_hung_before_is_told_without_being_asked_again() {
+    let hosts = TwoHosts::up();
+    let silent = ["g1", "g2", "g3"];
+    hosts.guest("a", "well", &[]);
+    for name in silent {
+        hosts.guest("a", name, &[]);
+        hosts.command("signal", &["a", name, "STOP"]);
+    }
+    let first = ends_in_time(&hosts, &["inventory", "-o", "json"]);
+    assert_eq!(first.stdout.matches("its QEMU does not answer (within 10 s)").count(), 3, "{first:#?}");
+    // libvirt's daemon still waits for each: another question would keep another of its workers.
+    let again = ends_in_time(&hosts, &["inventory", "-o", "json"]);
+    assert_eq!(again.stdout.matches("its QEMU does not answer (libvirt has waited for ").count(), 3, "{again:#?}");
+    let snapshot: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
+    let well = snapshot["domains"].as_array().unwrap().iter().find(|domain| domain["name"] == "well").unwrap();
+    assert!(!well.to_string().contains("does not answer"), "{well:#}");
+    for name in silent {
+        hosts.command("signal", &["a", name, "CONT"]);
+    }
+}
