@@ -25,6 +25,9 @@ use std::time::Instant;
 
 use harness::{Said, TwoHosts};
 
+/// MiB a second, so that the guest's memory takes about the two seconds that a small guest takes on a real link.
+const BANDWIDTH: &str = "12";
+
 /// Milliseconds of one migration.
 struct Times {
     /// From the program's start to its end.
@@ -104,14 +107,19 @@ fn on(hosts: &TwoHosts, host: &str, args: &[&str]) -> (Output, f64) {
 
 fn by_virsh(hosts: &TwoHosts, from: &str, to: &str) -> Times {
     let uri = format!("qemu+tcp://host-{to}/system");
-    let (_, total) =
-        on(hosts, from, &["virsh", "-q", "-c", "qemu:///system", "migrate", "--live", "--p2p", "demo", &uri]);
+    let (_, total) = on(
+        hosts,
+        from,
+        &["virsh", "-q", "-c", "qemu:///system", "migrate", "--live", "--p2p", "--bandwidth", BANDWIDTH, "demo", &uri],
+    );
     Times { total, downtime: downtime(hosts, to) }
 }
 
 fn by_pvm(hosts: &TwoHosts, from: &str, to: &str) -> (Times, Added) {
     let pvm = program::PVM;
-    let (output, total) = on(hosts, from, &[pvm, "migrate", "demo", &format!("host-{to}"), "--yes", "-o", "json"]);
+    let limit = format!("--bandwidth={BANDWIDTH}MiB");
+    let (output, total) =
+        on(hosts, from, &[pvm, "migrate", "demo", &format!("host-{to}"), "--yes", &limit, "-o", "json"]);
     let receipt: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // The receipt's clock starts when the plan is made and the journal open.
     let all = receipt["total_ms"].as_f64().unwrap();
