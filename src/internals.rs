@@ -133,6 +133,11 @@ pub mod output {
         pub use crate::output::findings::render;
     }
 }
+pub mod openstack {
+    pub fn reads_server(answer: &[u8]) -> bool {
+        serde_json::from_slice::<crate::openstack::Server>(answer).is_ok()
+    }
+}
 pub mod plan {
     pub use crate::plan::candidates::{Known, Planner};
     pub use crate::plan::instance::Wishes;
