@@ -1,6 +1,7 @@
 //! `pvm preflight`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::drain::cordon;
 use super::hosts::{Hosts, is_same};
@@ -10,10 +11,12 @@ use super::{Context, OrStop as _, Stop, ask, storage};
 use crate::cli::preflight::Preflight;
 use crate::facts::fleet::Member;
 use crate::facts::{self, HostRef};
+use crate::journal::Drains;
 use crate::migration::way::PeerToPeer;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::{Domain, Snapshot};
+use crate::nova::scheduler::Request;
 use crate::output::preflight as output;
 use crate::plan::Wishes;
 use crate::preflight::{self, Question, Report, Terms};
@@ -32,58 +35,26 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     let asked: Vec<HostRef> = std::iter::once(from).chain(to.iter().map(|member| member.host.clone())).collect();
     let mut snapshots = facts::gather_all(&asked, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no source host")) };
-    let mut source = source?;
-    let domains = named(&source, &args.instance)?;
-    let guests: Vec<Domain> = preflight::guests(&source, domains.as_deref()).into_iter().cloned().collect();
-    facts::remote::paths::add(&mut source, &asked[0], &hosts.options, &guests);
-    let max_pause = parameters::max_pause(args.max_pause, &hosts.options.settings.defaults)?;
-    let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
-    let drains = cordon::drains(context);
-    let (mut reports, mut unreachable) = (Vec::new(), Vec::new());
-    let mut ways = Vec::new();
+    let pairs = Pairs::of(context, args, &hosts, &asked[0], source?)?;
+    let (mut reports, mut unreachable, mut ways) = (Vec::new(), Vec::new(), Vec::new());
     for (Member { host: to, is_one_of_several }, destination) in to.iter().zip(snapshots) {
-        // With several destinations, one that is down is a row, not the end.
-        let mut destination = match destination {
+        match destination {
             // The host itself is no destination where the group or directory has it.
-            Ok(destination) if *is_one_of_several && is_same(&source, &destination) => continue,
-            Ok(destination) => destination,
+            Ok(destination) if *is_one_of_several && is_same(&pairs.source, &destination) => {}
+            Ok(destination) => {
+                let (report, way) = pairs.judge(to, destination)?;
+                reports.push(report);
+                ways.extend(way);
+            }
+            // With several destinations, one that is down is a row, not the end.
             Err(error) if asked.len() > 2 => {
                 unreachable.push(output::Unreachable { host: to.label(), why: sentence(&error) });
-                continue;
             }
             Err(error) => return Err(error.into()),
-        };
-        let copies = match domains.as_deref() {
-            Some([one]) => storage::ask([&asked[0], to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
-            Some(_) if !args.copy_storage.is_empty() => {
-                return Err(Stop::usage("--copy-storage is for one guest"));
-            }
-            Some(_) | None => BTreeMap::new(),
-        };
-        ask::about(&mut destination, to, &hosts, context, &guests);
-        cordon::note(drains.as_ref(), &mut destination.host);
-        if !guests.is_empty() {
-            ask::the_way(context, &hosts, (&asked[0], &source), to, &mut destination);
         }
-        if destination.host.reach.as_ref().is_none_or(|reach| reach.libvirt.is_none()) {
-            ways.extend(known_way(context, args, [&asked[0], to]));
-        }
-        let question = Question {
-            domains: domains.clone(),
-            wishes: Wishes {
-                request: args.request.as_deref(),
-                ports: &args.replug,
-                stored: stored.as_deref(),
-                map: None,
-            },
-            terms: Terms { copies, max_pause, policies: hosts.options.settings.policies(), ..Terms::default() },
-            all: args.all || context.printer.verbose > 0,
-            ..Question::default()
-        };
-        reports.push(preflight::run(&source, &destination, &question));
     }
     if reports.is_empty() && unreachable.is_empty() {
-        return Err(Stop::usage(format!("no destination other than {} itself", source.host.name)));
+        return Err(Stop::usage(format!("no destination other than {} itself", pairs.source.host.name)));
     }
     // Best first; equal ones as they were named.
     reports.sort_by_key(Report::rank);
@@ -93,6 +64,72 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     }
     // Where no destination could be asked, nothing was found out.
     Ok(reports.first().map_or(Outcome::Unknown, |best| best.verdict.outcome(args.strict)))
+}
+
+/// One source, as it is judged with each of its destinations.
+struct Pairs<'a> {
+    context: &'a Context,
+    args: &'a Preflight,
+    hosts: &'a Hosts,
+    from: &'a HostRef,
+    source: Snapshot,
+    /// The guests that were named, by index; none when none was.
+    domains: Option<Vec<usize>>,
+    guests: Vec<Domain>,
+    max_pause: Option<Duration>,
+    stored: Option<Vec<Request>>,
+    drains: Option<Drains>,
+}
+
+impl<'a> Pairs<'a> {
+    fn of(
+        context: &'a Context,
+        args: &'a Preflight,
+        hosts: &'a Hosts,
+        from: &'a HostRef,
+        mut source: Snapshot,
+    ) -> Result<Self, Stop> {
+        let domains = named(&source, &args.instance)?;
+        if !args.copy_storage.is_empty() && domains.as_ref().is_some_and(|domains| domains.len() > 1) {
+            return Err(Stop::usage("--copy-storage is for one guest"));
+        }
+        let guests: Vec<Domain> = preflight::guests(&source, domains.as_deref()).into_iter().cloned().collect();
+        facts::remote::paths::add(&mut source, from, &hosts.options, &guests);
+        let max_pause = parameters::max_pause(args.max_pause, &hosts.options.settings.defaults)?;
+        let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
+        let drains = cordon::drains(context);
+        Ok(Self { context, args, hosts, from, source, domains, guests, max_pause, stored, drains })
+    }
+
+    /// The verdict on one destination, and what is known of the way there where it could not be asked for.
+    fn judge(&self, to: &HostRef, mut destination: Snapshot) -> Result<(Report, Option<String>), Stop> {
+        let Self { context, args, hosts, from, ref source, .. } = *self;
+        let copies = match self.domains.as_deref() {
+            Some([one]) => storage::ask([from, to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
+            Some(_) | None => BTreeMap::new(),
+        };
+        ask::about(&mut destination, to, hosts, context, &self.guests);
+        cordon::note(self.drains.as_ref(), &mut destination.host);
+        if !self.guests.is_empty() {
+            ask::the_way(context, hosts, (from, source), to, &mut destination);
+        }
+        let is_asked = destination.host.reach.as_ref().is_some_and(|reach| reach.libvirt.is_some());
+        let way = if is_asked { None } else { known_way(context, args, [from, to]) };
+        let policies = hosts.options.settings.policies();
+        let question = Question {
+            domains: self.domains.clone(),
+            wishes: Wishes {
+                request: args.request.as_deref(),
+                ports: &args.replug,
+                stored: self.stored.as_deref(),
+                map: None,
+            },
+            terms: Terms { copies, max_pause: self.max_pause, policies, ..Terms::default() },
+            all: args.all || context.printer.verbose > 0,
+            ..Question::default()
+        };
+        Ok((preflight::run(source, &destination, &question), way))
+    }
 }
 
 /// What is known of the way between two hosts that run. Snapshots have none.
