@@ -9,17 +9,20 @@
     reason = "a benchmark reads the clock, runs programs and prints"
 )]
 
+#[path = "budget.rs"]
+mod budget;
 #[path = "../it/documents.rs"]
 mod documents;
 #[path = "../it/two_hosts/harness.rs"]
 mod harness;
+#[path = "on_hosts.rs"]
+mod on_hosts;
 #[path = "../it/program.rs"]
 mod program;
 
-use std::process::{Command, Stdio};
-use std::time::Instant;
-
-use harness::{Life, Said, TwoHosts};
+use budget::{budget, quartiles};
+use harness::{Life, TwoHosts};
+use on_hosts::{downtime, on, report};
 
 /// Milliseconds of one emptying.
 struct Times {
@@ -48,7 +51,7 @@ fn main() {
                 let drain = format!("{} drain local --to host-{to} --yes -q", program::PVM);
                 pvm.push(times(&hosts, from, to, &names, &drain));
                 let open = format!("{} drain local --uncordon -q", program::PVM);
-                shell(&hosts, from, &open);
+                on(&hosts, from, &["sh", "-c", &open]);
             }
             lives = names.iter().zip(&lives).map(|(name, life)| hosts.life(to, name, Some(life))).collect();
         }
@@ -60,14 +63,11 @@ fn main() {
     report("pvm drain, total", pvm.iter().map(|times| times.total));
     report("virsh, longest downtime", peer.iter().map(|times| times.downtime));
     report("pvm, longest downtime", pvm.iter().map(|times| times.downtime));
-    report("ratio of totals within a pair", pvm.iter().zip(peer).map(|(pvm, peer)| pvm.total / peer.total));
-}
-
-fn report(what: &str, values: impl Iterator<Item = f64>) {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let at = |part: usize| values[(values.len() - 1) * part / 4];
-    println!("{what:<36} {:>10.2} {:>9.2} {:>9.2}", at(1), at(2), at(3));
+    let pairs = || pvm.iter().zip(peer);
+    let totals = quartiles(pairs().map(|(pvm, peer)| pvm.total / peer.total));
+    budget(&format!("drain of {count} guests, of a loop of virsh migrate"), totals, 1.0, "x");
+    let longest = quartiles(pairs().map(|(pvm, peer)| pvm.downtime / peer.downtime));
+    budget("the longest downtime of them, of virsh migrate's", longest, 1.0, "x");
 }
 
 fn by_virsh(to: &str, names: &[String]) -> String {
@@ -77,28 +77,8 @@ fn by_virsh(to: &str, names: &[String]) -> String {
     )
 }
 
-/// Runs a line of shell on a host, without the harness's shell around it.
-fn shell(hosts: &TwoHosts, host: &str, line: &str) -> f64 {
-    let anchor = std::fs::read_to_string(hosts.path(&format!("host-{host}/anchor.pid"))).unwrap();
-    let mut command = Command::new("nsenter");
-    command.args(["--target", anchor.trim(), "--mount", "--uts", "--net", "--wd=/", "--", "sh", "-c", line]);
-    // The host's own is where it belongs.
-    command.env_remove("STATE_DIRECTORY").env_remove("XDG_STATE_HOME");
-    let start = Instant::now();
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let total = start.elapsed().as_secs_f64() * 1000.0;
-    assert!(output.status.success(), "{line}: {:#?}", Said::of(&output));
-    total
-}
-
 fn times(hosts: &TwoHosts, from: &str, to: &str, names: &[String], line: &str) -> Times {
-    let total = shell(hosts, from, line);
+    let (_, total) = on(hosts, from, &["sh", "-c", line]);
     let downtime = names.iter().map(|name| downtime(hosts, to, name)).fold(0.0, f64::max);
     Times { total, downtime }
-}
-
-fn downtime(hosts: &TwoHosts, host: &str, name: &str) -> f64 {
-    let text = hosts.virsh(host, &["domjobinfo", name, "--completed"]);
-    let line = text.lines().find(|line| line.starts_with("Total downtime:")).unwrap();
-    line.split_whitespace().nth(2).unwrap().parse().unwrap()
 }

@@ -15,15 +15,15 @@ mod budget;
 mod documents;
 #[path = "../it/two_hosts/harness.rs"]
 mod harness;
+#[path = "on_hosts.rs"]
+mod on_hosts;
 #[path = "../it/program.rs"]
 mod program;
 
 use budget::{budget, quartiles};
 
-use std::process::{Command, Output, Stdio};
-use std::time::Instant;
-
-use harness::{Said, TwoHosts};
+use harness::TwoHosts;
+use on_hosts::{downtime, on, report};
 
 /// MiB a second, so that the guest's memory takes about the two seconds that a small guest takes on a real link.
 const BANDWIDTH: &str = "12";
@@ -84,27 +84,6 @@ fn main() {
     );
 }
 
-fn report(what: &str, values: impl Iterator<Item = f64>) {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let at = |part: usize| values[(values.len() - 1) * part / 4];
-    println!("{what:<36} {:>10.2} {:>9.2} {:>9.2}", at(1), at(2), at(3));
-}
-
-/// A program on a host, without the harness's shell around it.
-fn on(hosts: &TwoHosts, host: &str, args: &[&str]) -> (Output, f64) {
-    let anchor = std::fs::read_to_string(hosts.path(&format!("host-{host}/anchor.pid"))).unwrap();
-    let mut command = Command::new("nsenter");
-    command.args(["--target", anchor.trim(), "--mount", "--uts", "--net", "--wd=/", "--"]).args(args);
-    // The host's own is where it belongs.
-    command.env_remove("STATE_DIRECTORY").env_remove("XDG_STATE_HOME");
-    let start = Instant::now();
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let total = start.elapsed().as_secs_f64() * 1000.0;
-    assert!(output.status.success(), "{args:?}: {:#?}", Said::of(&output));
-    (output, total)
-}
-
 fn by_virsh(hosts: &TwoHosts, from: &str, to: &str) -> Times {
     let uri = format!("qemu+tcp://host-{to}/system");
     let (_, total) = on(
@@ -112,7 +91,7 @@ fn by_virsh(hosts: &TwoHosts, from: &str, to: &str) -> Times {
         from,
         &["virsh", "-q", "-c", "qemu:///system", "migrate", "--live", "--p2p", "--bandwidth", BANDWIDTH, "demo", &uri],
     );
-    Times { total, downtime: downtime(hosts, to) }
+    Times { total, downtime: downtime(hosts, to, "demo") }
 }
 
 fn by_pvm(hosts: &TwoHosts, from: &str, to: &str) -> (Times, Added) {
@@ -129,11 +108,5 @@ fn by_pvm(hosts: &TwoHosts, from: &str, to: &str) -> (Times, Added) {
     };
     let after = of(&["verify", "attach", "cleanup"]);
     let added = Added { before: total - all + of(&["claim", "recheck", "detach"]), after };
-    (Times { total, downtime: downtime(hosts, to) }, added)
-}
-
-fn downtime(hosts: &TwoHosts, host: &str) -> f64 {
-    let text = hosts.virsh(host, &["domjobinfo", "demo", "--completed"]);
-    let line = text.lines().find(|line| line.starts_with("Total downtime:")).unwrap();
-    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+    (Times { total, downtime: downtime(hosts, to, "demo") }, added)
 }
