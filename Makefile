@@ -9,6 +9,8 @@
 # make fuzz      FUZZ_SECONDS=600: each reader of what others write, fuzzed for so long (cargo install cargo-fuzz)
 # make nova      as root, Debian 12: pvm against a real Nova 34 with two computes, every scenario (PLAY="aborted killed": those);
 #                the environment is kept in ~/.cache/pvm-ci/nova; nova-core: the handful that .ci/run plays
+# make lab-nova  as root, Debian 12: the same Nova with its computes inside the lab's hosts, where servers have VFs with state
+#                (PLAY="load save": those); a quarter of an hour on a quiet machine, by hand only
 # make bench     every budget beside its peer, and a chart of them: target/budgets.svg (tests/benches/run)
 # make check     format, lints, unit tests and transcripts: the inner loop
 # make deb rpm   packages in target/debian and target/generate-rpm (cargo install cargo-deb cargo-generate-rpm)
@@ -24,7 +26,7 @@ export CARGO CARGO_TARGET_DIR
 
 BIN = $(CARGO_TARGET_DIR)/release/pvm
 
-.PHONY: bench build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova nova-core
+.PHONY: bench build check demo fuzz test faults soak tournament tournament-core lab lab-all deb rpm pkg-test static install uninstall nova nova-core lab-nova
 
 # What --version says of the source.
 build static: export PVM_COMMIT := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
@@ -97,6 +99,10 @@ nova:
 	$(CARGO) build --locked
 	tests/two-hosts/two-hosts install
 	tests/nova-cloud/cloud test "$(CARGO_TARGET_DIR)/debug/pvm" $(PLAY)
+
+lab-nova: build
+	tests/two-hosts/two-hosts install
+	tests/nova-cloud/cloud lab "$(BIN)" $(PLAY)
 
 deb: build
 	$(CARGO) deb --no-build --locked

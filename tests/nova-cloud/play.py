@@ -19,10 +19,10 @@ import uuid
 from pathlib import Path
 
 import seed
+from api import NOVA, Disagrees, act, boot, check, get, service, show, wait
 
 HOSTS, PVM, *PARTS = sys.argv[1:]
 TWO_HOSTS = str(Path(__file__).resolve().parent.parent / "two-hosts" / "two-hosts")
-NOVA = seed.SERVICES["nova"][1]
 OPENRC = {key: value for key, value in os.environ.items() if key.startswith("OS_")}
 SCENARIOS, ROWS = [], []
 
@@ -30,52 +30,6 @@ SCENARIOS, ROWS = [], []
 def scenario(play):
     SCENARIOS.append(play)
     return play
-
-
-class Disagrees(Exception):
-    """What was seen is not what has to be."""
-
-
-def check(true, what):
-    if not true:
-        raise Disagrees(what)
-
-
-# --- Nova
-
-
-def get(path):
-    return seed.session.get(NOVA + path).json()
-
-
-def act(server, **what):
-    seed.post(f"{NOVA}/servers/{server}/action", {key.replace("_", "-"): value for key, value in what.items()})
-
-
-def show(server):
-    return get(f"/servers/{server}")["server"]
-
-
-def boot(name, host):
-    images = seed.session.get(seed.SERVICES["glance"][1] + "/v2/images").json()["images"]
-    image = next(i["id"] for i in images if i["name"] == "guest")
-    body = {"name": name, "flavorRef": "tiny", "imageRef": image, "networks": "none", "host": host}
-    server = seed.post(f"{NOVA}/servers", {"server": body})["server"]["id"]
-    wait(lambda: show(server)["status"] != "BUILD", 60)
-    check(show(server)["status"] == "ACTIVE", f"{name} does not boot: {show(server).get('fault')}")
-    return server
-
-
-def service(host, **fields):
-    found = next(s for s in get("/os-services?binary=nova-compute")["services"] if s["host"] == host)
-    seed.post(f"{NOVA}/os-services/{found['id']}", fields, "PUT")
-
-
-def wait(until, seconds):
-    end = time.monotonic() + seconds
-    while not until():
-        check(time.monotonic() < end, "it takes too long")
-        time.sleep(0.3)
 
 
 # --- hosts and pvm

@@ -23,6 +23,8 @@ class Artefacts:
     rootfs: Path
     image: Path
     ssh_key: Path
+    guest: Path
+    disk: Path | None = None  # one more disk, whose hosts reach what listens on this machine
 
 
 def recipe(builder: Callable) -> str:
@@ -75,4 +77,5 @@ def build_for(of: Generation) -> Artefacts:
     parts["driver"] = made("driver", lambda out: build_driver(out, kernel))
     parts["guest"] = made("guest", build_guest)
     image = made("image", lambda out: build_image(out, parts))
-    return Artefacts(kernel / "bzImage", parts["rootfs"] / "root", image / "disk.img", key)
+    guest = parts["guest"] / "guest.elf"
+    return Artefacts(kernel / "bzImage", parts["rootfs"] / "root", image / "disk.img", key, guest)

@@ -92,10 +92,10 @@ def rehearse(stage: Stage, row: Row) -> None:
     row.problems += seen.problems
 
 
-def expect_predicted(row: Row, report: dict) -> None:
+def expect_predicted(row: Row, report: dict, warnings: set[str] = USUAL_WARNINGS) -> None:
     """The verdict has to be the scenario's; a warning that every guest of these hosts has is none."""
     warned = pvm.named_codes(report, ("error", "warning"))
-    common = USUAL_WARNINGS | (MIXED_WARNINGS if chosen() == MIXED else set())
+    common = warnings | (MIXED_WARNINGS if chosen() == MIXED else set())
     usual = report["verdict"] == "warnings" and warned <= common
     wanted = row.scenario.predict
     if not (usual and wanted == "compatible"):
@@ -161,10 +161,9 @@ def cells(row: Row) -> tuple[str, ...]:
     return (row.scenario.name, row.predicted, row.said, row.happened, agree, f"{row.seconds:.0f}")
 
 
-def table(rows: list[Row]) -> str:
-    """Every row, in columns."""
-    lines = [COLUMNS, *(cells(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+def aligned(lines: list[tuple[str, ...]]) -> str:
+    """Lines of texts, in columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
@@ -186,5 +185,5 @@ def report_all(rows: list[Row], seconds: float) -> int:
     """Prints the table; 0 when every row agrees."""
     bad = [row for row in rows if not row.agrees()]
     count = f"{len(rows) - len(bad)} of {len(rows)} rows agree on {chosen()}"
-    print(f"\n{table(rows)}\n\n{count}, {seconds:.0f} s")
+    print(f"\n{aligned([COLUMNS, *map(cells, rows)])}\n\n{count}, {seconds:.0f} s")
     return 1 if bad else 0
