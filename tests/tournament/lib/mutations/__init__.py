@@ -6,3 +6,4 @@ of every seed, so new files and new mutations go to the end.
 
 from lib.mutations import machine, disks, networks, devices, state, hosts  # noqa: F401,I001
 from lib.mutations import parts, chains, settings  # noqa: F401,I001
+from lib.mutations import elements  # noqa: F401,I001
