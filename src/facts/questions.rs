@@ -54,8 +54,15 @@ fn cpu(snapshot: &mut Snapshot, daemon: &dyn Hypervisor, guest: &Guest) {
     };
     let answer = match daemon.compare_cpu(on, &guest.cpu.for_another_host()) {
         Ok(Compared::Runs) => CpuComparison { runs: Some(true), ..CpuComparison::default() },
-        Ok(Compared::Incompatible(why)) => CpuComparison { runs: Some(false), why, ..CpuComparison::default() },
-        Ok(Compared::NotKnown(why)) => CpuComparison { runs: Some(false), names_unknown: true, why },
+        Ok(Compared::Incompatible(why)) => {
+            let without = guest.cpu.without_arch_capabilities();
+            let without = without.map(|cpu| daemon.compare_cpu(on, &cpu));
+            let without_arch_capabilities = matches!(without, Some(Ok(Compared::Runs)));
+            CpuComparison { runs: Some(false), why, without_arch_capabilities, ..CpuComparison::default() }
+        }
+        Ok(Compared::NotKnown(why)) => {
+            CpuComparison { runs: Some(false), names_unknown: true, why, ..CpuComparison::default() }
+        }
         Err(error) => CpuComparison { why: error.to_string(), ..CpuComparison::default() },
     };
     answers.insert(guest.cpu.xml.clone(), answer);

@@ -35,6 +35,7 @@ pub(super) struct Libvirt {
     /// These do not change while a daemon runs.
     capabilities: OnceLock<String>,
     hostname: OnceLock<String>,
+    version: OnceLock<u64>,
 }
 
 impl Libvirt {
@@ -73,6 +74,7 @@ impl Libvirt {
             handles: Mutex::default(),
             capabilities: OnceLock::new(),
             hostname: OnceLock::new(),
+            version: OnceLock::new(),
         })
     }
 
@@ -172,6 +174,9 @@ fn describe(domain: &Domain) -> std::result::Result<DomainInfo, Error> {
     })
 }
 
+/// The first libvirt that tells features which a host has and gives to no guest by default (its NEWS, 12.5.0).
+const SUPPORTED_FEATURES: u64 = 12_005_000;
+
 /// libvirt puts several errors on several lines; a message of pvm is one sentence.
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -212,7 +217,11 @@ impl Hypervisor for Libvirt {
     }
 
     fn libvirt_version(&self) -> Result<u64> {
-        self.ask("its libvirt version", |c| c.lib_version().map(u64::from))
+        if let Some(known) = self.version.get() {
+            return Ok(*known);
+        }
+        let read = self.ask("its libvirt version", |c| c.lib_version().map(u64::from))?;
+        Ok(*self.version.get_or_init(|| read))
     }
 
     fn qemu_version(&self) -> Result<u64> {
@@ -245,7 +254,12 @@ impl Hypervisor for Libvirt {
                 failure: Failure::Other,
             })?;
         }
-        self.ask("domain capabilities", |c| c.domain_capabilities(emulator, arch, machine, virt_type, 0))
+        let flags = if self.libvirt_version()? < SUPPORTED_FEATURES {
+            0
+        } else {
+            sys::VIR_CONNECT_GET_DOMAIN_CAPABILITIES_SUPPORTED_CPU_FEATURES
+        };
+        self.ask("domain capabilities", |c| c.domain_capabilities(emulator, arch, machine, virt_type, flags))
     }
 
     fn node_devices(&self) -> Result<Vec<String>> {

@@ -187,6 +187,9 @@ pub(crate) struct Progress {
     pub memory_remaining: u64,
     /// Bytes of device state sent. Nobody knows a total.
     pub device_bytes: u64,
+    /// Bytes of device state still to send, where the source's QEMU says it (from 11.1 on).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_remaining: Option<u64>,
     /// Bytes of copied disks.
     pub disk_processed: u64,
     /// Bytes of disks still to copy.

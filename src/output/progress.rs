@@ -165,15 +165,23 @@ fn numbers(progress: &Progress) -> String {
     if progress.disk_remaining > 0 {
         text = format!("{text}, disks {} left", bytes(progress.disk_remaining));
     }
-    if progress.device_bytes > 0 {
-        text = format!("{text}, device state {} sent", bytes(progress.device_bytes));
+    match progress.device_remaining {
+        Some(left) => text = format!("{text}, device state {} left", bytes(left)),
+        None if progress.device_bytes > 0 => {
+            text = format!("{text}, device state {} sent", bytes(progress.device_bytes));
+        }
+        None => {}
     }
     if progress.iteration > 1 {
         text = format!("{text}, pass {}", progress.iteration);
     }
     if progress.rate > 0 {
-        let left = progress.memory_remaining + progress.disk_remaining;
-        text = format!("{text}, {}/s, about {} s", bytes(progress.rate), left.div_ceil(progress.rate));
+        let left = [progress.memory_remaining, progress.disk_remaining, progress.device_remaining.unwrap_or(0)];
+        let left = left.into_iter().fold(0, u64::saturating_add);
+        // What is left of the device state only QEMU 11.1 tells.
+        let beside =
+            if progress.device_bytes > 0 && progress.device_remaining.is_none() { " and the device state" } else { "" };
+        text = format!("{text}, {}/s, about {} s{beside}", bytes(progress.rate), left.div_ceil(progress.rate));
     }
     text
 }
@@ -219,6 +227,11 @@ mod tests {
             iteration: 2,
             ..Progress::default()
         };
-        assert_eq!(numbers(&progress), "memory 512 MiB left, device state 256 KiB sent, pass 2, 128 MiB/s, about 4 s");
+        assert_eq!(
+            numbers(&progress),
+            "memory 512 MiB left, device state 256 KiB sent, pass 2, 128 MiB/s, about 4 s and the device state"
+        );
+        let progress = Progress { device_remaining: Some(128 << 20), ..progress };
+        assert_eq!(numbers(&progress), "memory 512 MiB left, device state 128 MiB left, pass 2, 128 MiB/s, about 5 s");
     }
 }

@@ -11,7 +11,7 @@ mod policy;
 mod quantity;
 
 pub(crate) use arguments::Arguments;
-pub(crate) use cpu::GuestCpu;
+pub(crate) use cpu::{GuestCpu, is_arch_capability};
 pub(crate) use disk::{Disk, Image, Server};
 pub(crate) use endpoint::{Endpoint, Graphics};
 pub(crate) use memory::MemoryPart;

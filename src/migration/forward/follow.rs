@@ -27,8 +27,8 @@ const BETWEEN: Duration = Duration::from_secs(3);
 /// What a question came to that was asked aside.
 #[derive(Debug)]
 pub(crate) enum Answered {
-    /// The job's numbers; none when the daemon did not say.
-    Numbers(Option<Job>),
+    /// The job's numbers, none when the daemon did not say; and the device state that is left, where QEMU was asked.
+    Numbers(Option<Job>, Option<Left>),
     /// The job was told to end, unless it is too late for that.
     Abort(Aborted),
     /// The limit of the pause was raised: what came of it.
@@ -37,6 +37,30 @@ pub(crate) enum Answered {
     Halted(Option<Halted>),
     /// Such a job was ended, or why it could not be.
     Ended(Result<(), String>),
+}
+
+/// How much device state is left to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// So many bytes.
+    Bytes(u64),
+    /// This QEMU counts memory alone: it is older than 11.1.
+    Untold,
+    /// It did not answer now.
+    Silent,
+}
+
+/// Asks QEMU for what is left beyond memory: from 11.1 on `remaining` counts the whole guest (commit 468e507485c2).
+fn left(source: &dyn Hypervisor, uuid: &str) -> Left {
+    let Ok(answer) = source.monitor(uuid, r#"{"execute": "query-migrate"}"#) else { return Left::Silent };
+    left_of(&answer)
+}
+
+fn left_of(answer: &str) -> Left {
+    let Ok(answer) = serde_json::from_str::<serde_json::Value>(answer) else { return Left::Silent };
+    let answer = &answer["return"];
+    let Some(memory) = answer["ram"]["remaining"].as_u64() else { return Left::Silent };
+    answer["remaining"].as_u64().map_or(Left::Untold, |all| Left::Bytes(all.saturating_sub(memory)))
 }
 
 /// What a wish to end the job came to.
@@ -75,6 +99,8 @@ pub(super) struct Follow<'o, 'f, 'a> {
     last: Progress,
     /// When the numbers were asked for that have not come, and when some came last.
     numbers: (Option<Instant>, Instant),
+    /// Whether QEMU is asked for the device state that is left, which libvirt does not pass on.
+    asks_qemu: bool,
     abort: Abort,
     lingering: Lingering,
 }
@@ -102,10 +128,12 @@ struct Lingering {
 
 impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
     pub(super) fn new(forward: &'o mut Forward<'f, 'a>, source: Arc<dyn Hypervisor>, raises: bool) -> Self {
+        let asks_qemu = forward.plan.moving_state().next().is_some();
         Self {
             forward,
             source,
             raises,
+            asks_qemu,
             flowed: false,
             flows_since: None,
             stall: Stall::default(),
@@ -160,7 +188,12 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
         if self.numbers.0.is_none() {
             self.numbers.0 = Some(moment());
             // A daemon that is busy with switch-over may stay silent: that is no error.
-            self.ask(|source, uuid| Answered::Numbers(source.job(uuid).ok().flatten()));
+            let asks = self.asks_qemu && !self.forward.switched_over();
+            self.ask(move |source, uuid| {
+                let job = source.job(uuid).ok().flatten();
+                let left = (asks && job.is_some()).then(|| left(source, uuid));
+                Answered::Numbers(job, left)
+            });
         } else {
             self.progress(&Progress::default());
         }
@@ -169,9 +202,12 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
 
     fn answered(&mut self, answered: Answered) {
         match answered {
-            Answered::Numbers(job) => {
+            Answered::Numbers(job, left) => {
                 self.numbers = (None, if job.is_some() { moment() } else { self.numbers.1 });
-                self.progress(&job.as_ref().map(progress).unwrap_or_default());
+                self.asks_qemu &= left != Some(Left::Untold);
+                let device_remaining = if let Some(Left::Bytes(bytes)) = left { Some(bytes) } else { None };
+                let progress = job.as_ref().map(progress).unwrap_or_default();
+                self.progress(&Progress { device_remaining, ..progress });
             }
             Answered::Abort(aborted) => self.aborted(aborted),
             Answered::Raised(done) => {
@@ -308,9 +344,34 @@ fn progress(job: &Job) -> Progress {
         memory_processed: number("memory_processed"),
         memory_remaining: number("memory_remaining"),
         device_bytes: number("vfio_data_transferred"),
+        device_remaining: None,
         disk_processed: number("disk_processed"),
         disk_remaining: number("disk_remaining"),
         rate: number("memory_bps") + number("disk_bps"),
         iteration: number("memory_iteration"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_state_that_is_left_is_what_is_left_beyond_memory() {
+        for (answer, left) in [
+            (
+                r#"{"return": {"status": "active", "remaining": 4096000, "ram": {"remaining": 4000000}}}"#,
+                Left::Bytes(96_000),
+            ),
+            (
+                r#"{"return": {"status": "active", "ram": {"remaining": 4000000}, "vfio": {"transferred": 1}}}"#,
+                Left::Untold,
+            ),
+            (r#"{"return": {"status": "active", "remaining": 1, "ram": {"remaining": 5}}}"#, Left::Bytes(0)),
+            (r#"{"return": {"status": "setup"}}"#, Left::Silent),
+            ("{", Left::Silent),
+        ] {
+            assert_eq!(left_of(answer), left, "{answer}");
+        }
     }
 }

@@ -32,7 +32,8 @@ impl Stall {
             return false;
         }
         let sent = now.device_bytes.saturating_add(now.disk_processed);
-        let nearer = self.passes.nearer(now.iteration, now.memory_remaining);
+        let remaining = now.memory_remaining.saturating_add(now.device_remaining.unwrap_or(0));
+        let nearer = self.passes.nearer(now.iteration, remaining);
         if nearer || sent > self.most_sent {
             self.most_sent = self.most_sent.max(sent);
             self.since_ms = now.elapsed_ms;

@@ -149,6 +149,7 @@ impl<'f, 'a> Follow<'f, 'a> {
             memory_remaining: get("memory_remaining"),
             disk_remaining: get("disk_remaining"),
             device_bytes: get("vfio_data_transferred"),
+            device_remaining: None,
             rate: get("memory_bps"),
             iteration: get("memory_iteration"),
             ..Progress::default()

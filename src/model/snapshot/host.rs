@@ -207,6 +207,9 @@ pub struct ServerSettings {
     /// What QEMU encrypts (`vnc`, `spice`, `chardev`, `nbd`), and whether its certificates are in place.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tls: BTreeMap<String, bool>,
+    /// Why QEMU refuses the certificates of some of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tls_refused: BTreeMap<String, String>,
 }
 
 /// What control groups leave to guests.
@@ -248,6 +251,10 @@ pub struct CpuComparison {
     pub runs: Option<bool>,
     /// Whether it has a model or feature that the host's libvirt does not know.
     pub names_unknown: bool,
+    /// Whether it can without the features of `IA32_ARCH_CAPABILITIES` that the guest requires: libvirt may hide these where QEMU
+    /// has them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_arch_capabilities: bool,
     /// libvirt's words where it cannot, or why it was not compared.
     pub why: String,
 }

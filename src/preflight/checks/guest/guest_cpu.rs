@@ -5,6 +5,13 @@ use std::collections::BTreeSet;
 use roxmltree::Document;
 
 use super::prelude::*;
+use crate::domain::guest::is_arch_capability;
+use crate::model::snapshot::host::Host;
+
+/// The first QEMU that hides `IA32_ARCH_CAPABILITIES` on AMD (its commit d3a24134e37d).
+const HIDES: (u64, u64, u64) = (10, 1, 0);
+/// The first libvirt that tells these features when asked for all that the host supports (its NEWS).
+const TELLS: (u64, u64, u64) = (12, 5, 0);
 
 check! {
     /// The destination's CPU cannot run the guest.
@@ -41,6 +48,9 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             Some(true) => Verdict::pass(),
             // libvirt then starts QEMU with the names alone, and does not look which features the guest really gets.
             Some(false) if !answer.names_unknown && cpu.check.as_deref() == Some("none") => Verdict::pass(),
+            Some(false) if answer.without_arch_capabilities && hides(destination) => {
+                hidden(instance, xml, &cpu.required().collect::<Vec<_>>())
+            }
             Some(false) => Verdict::fail(format!("{} cannot run the guest's CPU: {}", name(destination), answer.why)),
             None => Verdict::unknown(format!(
                 "libvirt of {} did not compare the guest's CPU: {}",
@@ -58,6 +68,8 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
                 let missing: Vec<_> = missing.iter().map(String::as_str).filter(|name| !disabled.contains(name)).collect();
                 if missing.is_empty() {
                     required(instance, xml)
+                } else if hides(destination) && missing.iter().all(|feature| is_arch_capability(feature)) {
+                    hidden(instance, xml, &missing)
                 } else {
                     let missing = missing.join(", ");
                     let host = name(destination);
@@ -108,6 +120,9 @@ fn required(instance: &Instance<'_>, capabilities: &str) -> Verdict {
     let lacking = lacking(capabilities);
     let missing: Vec<_> = instance.guest.cpu.required().filter(|feature| lacking.contains(*feature)).collect();
     if !missing.is_empty() {
+        if hides(host) && missing.iter().all(|feature| is_arch_capability(feature)) {
+            return hidden(instance, capabilities, &missing);
+        }
         return Verdict::fail(format!("{} lacks CPU features of the guest: {}", name(host), missing.join(", ")));
     }
     let known = provided(capabilities);
@@ -116,8 +131,43 @@ fn required(instance: &Instance<'_>, capabilities: &str) -> Verdict {
         // The guest runs on the one, and the other is the same to the last feature.
         Some(_) if same_host_model(instance) => Verdict::pass(),
         Some(feature) => Verdict::unknown(format!("cannot tell whether {} has the CPU feature {feature}", name(host)))
-            .remedy(format!("virsh -c URI hypervisor-cpu-compare CPU.xml, with URI that of {}", name(host))),
+            .remedy(compare(instance)),
     }
+}
+
+/// The comparison by hand.
+fn compare(instance: &Instance<'_>) -> String {
+    let host = quoted(&instance.destination().name).into_owned();
+    let guest = quoted(&instance.domain.name);
+    format!(
+        "on {}: virsh dumpxml {guest} --xpath //cpu >cpu.xml; virsh -c qemu+ssh://{host}/system hypervisor-cpu-compare cpu.xml",
+        name(instance.source())
+    )
+}
+
+/// Whether the host has features that its libvirt does not tell of.
+fn hides(host: &Host) -> bool {
+    let is_amd = host.cpu.host_model_xml.as_deref().is_some_and(|xml| xml.contains("<vendor>AMD</vendor>"));
+    is_amd && host.qemu.as_deref().and_then(version).is_none_or(|has| has >= HIDES)
+}
+
+/// The verdict on features of `IA32_ARCH_CAPABILITIES`, which libvirt hides unless it was asked for all that are supported.
+fn hidden(instance: &Instance<'_>, capabilities: &str, features: &[&str]) -> Verdict {
+    let (host, known) = (instance.destination(), provided(capabilities));
+    let hidden: Vec<&str> =
+        features.iter().copied().filter(|name| is_arch_capability(name) && !known.contains(*name)).collect();
+    if hidden.is_empty() {
+        return Verdict::pass();
+    }
+    if host.libvirt.as_deref().and_then(version) >= Some(TELLS) {
+        return Verdict::fail(format!("{} lacks CPU features of the guest: {}", name(host), hidden.join(", ")));
+    }
+    Verdict::unknown(format!(
+        "libvirt of {} does not tell of {}, which its QEMU may give to a guest on AMD",
+        name(host),
+        hidden.join(", ")
+    ))
+    .remedy(format!("upgrade libvirt on {} to 12.5, which tells", name(host)))
 }
 
 /// Whether libvirt sees the same CPU with the same features on both hosts.
