@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::device_spec::DeviceSpec;
 use crate::model::finding::{Finding, rules};
 use crate::model::near_miss::near_miss;
 use crate::model::snapshot::{AliasDoc, AliasSpec, Declared};
@@ -288,7 +289,12 @@ fn invalid(reason: &str) -> String {
 }
 
 /// The rules between entries: same names, ids, Placement.
-pub(crate) fn check_together(entries: &[AliasEntry], pci_in_placement: bool, findings: &mut Vec<Finding>) {
+pub(crate) fn check_together(
+    entries: &[AliasEntry],
+    specs: &[DeviceSpec],
+    pci_in_placement: bool,
+    findings: &mut Vec<Finding>,
+) {
     let mut first: BTreeMap<&str, &AliasEntry> = BTreeMap::new();
     for entry in entries {
         let name = entry.name.value.as_str();
@@ -347,10 +353,12 @@ pub(crate) fn check_together(entries: &[AliasEntry], pci_in_placement: bool, fin
             } else {
                 ("", "fields set.")
             };
-            let remedy = if entry.spec.get("resource_class").is_some() {
-                "[filter_scheduler] pci_in_placement = True in this file too, or \"vendor_id\": \"…\", \"product_id\": \"…\""
-            } else {
-                "\"vendor_id\": \"…\", \"product_id\": \"…\" of the devices that the alias is for"
+            let remedy = match entry.spec.get("resource_class") {
+                Some(class) => {
+                    let ids = ids_of_class(specs, class);
+                    format!("[filter_scheduler] pci_in_placement = True in this file too, or {ids}")
+                }
+                None => "\"vendor_id\": \"…\", \"product_id\": \"…\" of the devices that the alias is for".to_owned(),
             };
             findings.push(
                 Finding::new(&ALIAS_IDS, format!("alias '{name}' needs vendor_id and product_id{or_class}"))
@@ -363,6 +371,15 @@ pub(crate) fn check_together(entries: &[AliasEntry], pci_in_placement: bool, fin
             );
         }
     }
+}
+
+/// The ids of the first `device_spec` that has this resource class.
+fn ids_of_class(specs: &[DeviceSpec], class: &str) -> String {
+    let word = |spec: &DeviceSpec, key: &str| Some(spec.node.get(key)?.value.as_str()?.to_owned());
+    let of_class = specs.iter().filter(|spec| word(spec, "resource_class").as_deref() == Some(class));
+    let mut ids = of_class.filter_map(|spec| word(spec, "vendor_id").zip(word(spec, "product_id")));
+    let (vendor, product) = ids.next().unwrap_or_else(|| ("…".to_owned(), "…".to_owned()));
+    format!("\"vendor_id\": \"{vendor}\", \"product_id\": \"{product}\"")
 }
 
 /// Aliases by first appearance, each with all its entries.

@@ -87,6 +87,8 @@ pub fn load(inputs: Vec<Input>, host: &dyn PciLookup, machine: &Machine) -> Pars
                 config.visible.extend(yaml.visible);
                 if yaml.inner.is_empty() && !yaml.recognised && yaml.options.findings.is_empty() {
                     config.findings.push(shapes::nothing(id, file, &yaml.similar));
+                } else {
+                    config.findings.extend(shapes::unread(&yaml.similar));
                 }
                 for inner in yaml.inner.into_iter().rev() {
                     // Blank lines before it keep the numbers of its lines those of the file around it.
@@ -224,7 +226,7 @@ impl ParsedConfig {
             self.aliases.extend(alias.filter(|_| !entry.recovered));
         }
         let pci_in_placement = self.is_on(&options::PCI_IN_PLACEMENT);
-        alias::check_together(&self.aliases, pci_in_placement, &mut self.findings);
+        alias::check_together(&self.aliases, &self.device_specs, pci_in_placement, &mut self.findings);
     }
 }
 

@@ -102,7 +102,9 @@ impl ParsedConfig {
             return Some(false);
         }
         let unknown = |d: &Finding| {
-            [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX, &shapes::NOTHING_RECOGNISED].iter().any(|rule| d.is(rule))
+            [&SUBSTITUTION_UNKNOWN, &yaml::YAML_SYNTAX, &shapes::NOTHING_RECOGNISED, &shapes::TEMPLATE]
+                .iter()
+                .any(|rule| d.is(rule))
         };
         if self.files.is_empty() || self.findings.iter().any(unknown) { None } else { Some(true) }
     }

@@ -4,6 +4,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as At;
 
+use super::shapes::Wrapped;
 use super::{options, shapes};
 use crate::model::finding::{Finding, rules};
 use crate::nova::oslo::ini::{Assignment, End, Ini};
@@ -47,6 +48,14 @@ pub(crate) struct Yaml {
     pub similar: Vec<(String, Span)>,
 }
 
+impl Yaml {
+    /// How many entries, options and files were found.
+    fn read_so_far(&self) -> usize {
+        let entries = self.device_specs.len() + self.aliases.len();
+        entries + self.options.assignments.len() + self.options.findings.len() + self.inner.len()
+    }
+}
+
 /// Reads one file.
 pub(crate) fn parse(id: FileId, file: &SourceFile) -> Yaml {
     let mut yaml = Yaml::default();
@@ -56,10 +65,16 @@ pub(crate) fn parse(id: FileId, file: &SourceFile) -> Yaml {
     let options = serde_yaml::options! {
         duplicate_keys: serde_yaml::options::DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
-        budget: serde_yaml::budget! { max_depth: 64, max_nodes: 200_000, max_events: 400_000, max_aliases: 2_000, max_documents: 1 },
+        budget: serde_yaml::budget! { max_depth: 64, max_nodes: 200_000, max_events: 400_000, max_aliases: 2_000, max_documents: 64 },
     };
-    match serde_yaml::from_str_with_options::<At<Raw>>(&file.text, options) {
-        Ok(raw) => read_top(&mut yaml, &raw, id, file),
+    match serde_yaml::from_multiple_with_options::<At<Raw>>(&file.text, options) {
+        // Manifests of Kubernetes are several documents in one file.
+        Ok(documents) => {
+            let only = documents.len() < 2;
+            for raw in documents.iter().filter(|raw| only || matches!(raw.value, Raw::Map(_))) {
+                read_top(&mut yaml, raw, id, file);
+            }
+        }
         Err(error) => {
             // The library's own words may quote the file, so only its place is kept.
             let offset = error.location().and_then(|l| l.span().byte_offset()).and_then(|o| usize::try_from(o).ok());
@@ -117,7 +132,11 @@ fn walk<'r>(yaml: &mut Yaml, raw: &'r At<Raw>, id: FileId, file: &SourceFile, pa
                 for (key, value) in inner {
                     let option = key.value.as_str();
                     let known = options::KNOWN.iter().any(|def| def.names.contains(&(name, option)));
-                    if known || name == "pci" {
+                    // Tools have lists under names of their own: `pci: {device_specs: […], aliases: […]}`.
+                    let own = if known || path.len() < 2 { None } else { shapes::option_of_pci(option) };
+                    if let Some(option) = own {
+                        read_option(yaml, (name, option), key, value, id, file, true);
+                    } else if known || name == "pci" {
                         read_option(yaml, (name, option), key, value, id, file, path.len() > 1);
                     }
                 }
@@ -135,10 +154,12 @@ fn walk<'r>(yaml: &mut Yaml, raw: &'r At<Raw>, id: FileId, file: &SourceFile, pa
                     read_option(yaml, ("pci", option), key, value, id, file, true);
                 } else {
                     let already = path.len() == 1 && matches!(name, "device_spec" | "alias");
-                    if !already && shapes::looks_like_pci(name) && yaml.similar.len() < shapes::MOST_SIMILAR {
+                    let before = yaml.read_so_far();
+                    walk(yaml, value, id, file, path);
+                    let is_read = already || yaml.read_so_far() > before;
+                    if !is_read && shapes::looks_like_pci(name) && yaml.similar.len() < shapes::MOST_SIMILAR {
                         yaml.similar.push((path.join("."), span(key, id, file)));
                     }
-                    walk(yaml, value, id, file, path);
                 }
             }
         }
@@ -158,7 +179,7 @@ fn read_option(
 ) {
     yaml.recognised = true;
     let key_span = span(key, id, file);
-    // OpenStack-Helm: {type: multistring, values: […]}; Puppet: {value: …}.
+    // OpenStack-Helm: {type: multistring, values: […]}; Puppet: {value: …}; Juju: {default: …, source: user, value: …}.
     let (value, as_text) = match &value.value {
         Raw::Map(members)
             if members
@@ -167,7 +188,11 @@ fn read_option(
         {
             members.iter().find(|(k, _)| k.value == "values").map_or((value, true), |(_, inner)| (inner, true))
         }
-        Raw::Map(members) if members.len() == 1 && members[0].0.value == "value" => (&members[0].1, true),
+        Raw::Map(members) => match shapes::wrapped(members.iter().map(|(key, _)| key.value.as_str())) {
+            Some(Wrapped::Value(at)) => (&members[at].1, true),
+            Some(Wrapped::Unset) => return,
+            None => (value, as_text),
+        },
         _ => (value, as_text),
     };
     let node = node(value, id, file);
@@ -198,6 +223,10 @@ fn read_option(
         match (&node.value, is_alias) {
             (Value::String(text), _) if as_text => {
                 if text.trim().is_empty() {
+                    continue;
+                }
+                if shapes::is_template(text) {
+                    yaml.options.findings.push(shapes::template(&key.value, node.span));
                     continue;
                 }
                 let mapped = shapes::mapped(text, node.span, file);

@@ -3,8 +3,11 @@
 use super::Subject;
 use crate::model::finding::Finding;
 use crate::model::near_miss::near_miss;
+use crate::nova::config::device_spec::MATCHING_KEYS;
 use crate::nova::config::options::{self, KNOWN};
 use crate::nova::oslo::ini::Assignment;
+use crate::nova::python::json;
+use crate::nova::python::node::Value;
 
 lint! {
     /// An option that Nova does not read stands in [pci], or one it reads stands elsewhere.
@@ -60,6 +63,19 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Which option takes such a value: an alias has a name, a `device_spec` what a device has.
+fn by_value(assignment: &Assignment) -> Option<&'static str> {
+    let node = json::parse(&assignment.value).ok()?;
+    let entry = match &node.value {
+        Value::Array(entries) => entries.first()?,
+        _ => &node,
+    };
+    if entry.get("name").is_some() {
+        return Some("alias");
+    }
+    MATCHING_KEYS.iter().any(|key| entry.get(key).is_some()).then_some("device_spec")
+}
+
 fn unknown(assignment: &Assignment) -> Finding {
     let key = assignment.key.value.as_str();
     let near = if MEANT.contains(&key) {
@@ -67,7 +83,7 @@ fn unknown(assignment: &Assignment) -> Finding {
     } else if MEANT_ALIAS.contains(&key) {
         Some("alias")
     } else {
-        near_miss(key, &NAMES)
+        near_miss(key, &NAMES).or_else(|| by_value(assignment))
     };
     let near = near.or_else(|| KNOWN.iter().find(|def| def.name == key).map(|def| def.name));
     let home = KNOWN.iter().find(|def| Some(def.name) == near).map_or("pci", |def| def.group);
