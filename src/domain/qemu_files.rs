@@ -78,6 +78,17 @@ pub(crate) fn qemu_files(guest: &Guest) -> Vec<QemuFile> {
     wanted
 }
 
+/// Files that libvirt writes for a guest of this name (`qemuDomainLogContext`, `virPidFileBuildPath`, `virDomainConfigFile`).
+pub(crate) fn written_by_libvirt(name: &str) -> [String; 5] {
+    [
+        format!("/etc/libvirt/qemu/{name}.xml"),
+        format!("/etc/libvirt/qemu/{name}.xml.new"),
+        format!("/run/libvirt/qemu/{name}.pid"),
+        format!("/run/libvirt/qemu/{name}.xml"),
+        format!("/var/log/libvirt/qemu/{name}.log"),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

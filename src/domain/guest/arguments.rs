@@ -49,6 +49,16 @@ pub(super) fn read(root: Node<'_, '_>) -> Arguments {
                 let alias = device.map(|device| text(device, "alias")).unwrap_or_default();
                 found.add_override(alias, text(element, "name"), text(element, "value"));
             }
+            "env" => {
+                let value = text(element, "value");
+                let paths = value.split(':').filter(|path| path.starts_with('/'));
+                let what = "QEMU's environment".to_owned();
+                found.paths.extend(paths.map(|path| HostPath {
+                    path: path.to_owned(),
+                    what: what.clone(),
+                    need: Need::Exists,
+                }));
+            }
             _ => {}
         }
     }
@@ -82,12 +92,16 @@ impl Arguments {
             return;
         }
         let fields = Fields::read(value);
-        self.migration_off |= fields.any("enable-migration", &["off", "false", "no"]);
+        self.migration_off |= fields.switches_migration_off();
         self.paths.extend(fields.paths(option));
         let kind = fields.kind.as_str();
         if kind.starts_with("vfio-") || fields.get("sysfsdev").is_some() || fields.get("hostaddr").is_some() {
             let named = fields.get("host").or(fields.get("sysfsdev"));
             self.host_devices.push((shown, named.and_then(address)));
+        } else if let Some(controller) = fields.nvme() {
+            self.host_devices.push((shown, address(controller)));
+        } else if kind == "usb-host" {
+            self.host_devices.push((shown, None));
         } else if VIOMMUS.contains(&kind) || fields.get("iommu").is_some_and(|model| model == "smmuv3") {
             self.viommu = Some(kind.to_owned());
         } else if !HARMLESS.contains(&option) {
@@ -112,6 +126,21 @@ fn address(text: &str) -> Option<PciAddress> {
     text.rsplit('/').next()?.parse().ok()
 }
 
+/// The word in a value of JSON.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What the members of an object hold, and those of the objects in it.
+fn leaves(object: &serde_json::Map<String, Value>, found: &mut Vec<(String, String)>) {
+    for (key, value) in object {
+        match value {
+            Value::Object(inner) => leaves(inner, found),
+            value => found.push((key.clone(), text(value))),
+        }
+    }
+}
+
 /// `kind,key=value,…`, or the same as JSON.
 #[derive(Debug, Default)]
 struct Fields {
@@ -122,9 +151,10 @@ struct Fields {
 impl Fields {
     fn read(value: &str) -> Self {
         if let Ok(Value::Object(object)) = serde_json::from_str(value) {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let kind = ["driver", "qom-type"].iter().find_map(|key| object.get(*key)).map(text).unwrap_or_default();
-            return Self { kind, pairs: object.iter().map(|(key, value)| (key.clone(), text(value))).collect() };
+            let mut pairs = Vec::new();
+            leaves(&object, &mut pairs);
+            return Self { kind, pairs };
         }
         let mut fields = Self::default();
         for (at, part) in value.split(',').enumerate() {
@@ -144,6 +174,28 @@ impl Fields {
         self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// Whether it says `enable-migration=off`, by itself, for a kind (`vfio-pci.enable-migration=off`), or in three parts.
+    fn switches_migration_off(&self) -> bool {
+        const OFF: &[&str] = &["off", "false", "no"];
+        let is_it = |name: &str| name.rsplit('.').next() == Some("enable-migration");
+        let direct = self.pairs.iter().any(|(name, value)| is_it(name) && OFF.contains(&value.as_str()));
+        direct || (self.get("property") == Some("enable-migration") && self.any("value", OFF))
+    }
+
+    /// The NVMe controller of the host that QEMU drives by itself: `nvme://ADDRESS/1`, or a block device of that kind.
+    fn nvme(&self) -> Option<&str> {
+        let by_url = self.pairs.iter().find_map(|(_, value)| value.strip_prefix("nvme://"));
+        let is_kind = |(name, value): &&(String, String)| name.rsplit('.').next() == Some("driver") && value == "nvme";
+        let by_kind = || {
+            self.pairs.iter().find(is_kind)?;
+            self.pairs
+                .iter()
+                .find(|(name, _)| name.rsplit('.').next() == Some("device"))
+                .map(|(_, value)| value.as_str())
+        };
+        by_url.map(|rest| rest.split('/').next().unwrap_or(rest)).or_else(by_kind)
+    }
+
     fn any(&self, key: &str, values: &[&str]) -> bool {
         self.pairs.iter().any(|(name, value)| name == key && values.contains(&value.as_str()))
     }
@@ -158,7 +210,11 @@ impl Fields {
         alone
             .chain(values)
             .filter_map(|(key, value)| {
-                let path = value.strip_prefix("file:").unwrap_or(value);
+                // `unix:/run/x`, `host_device:/dev/sdb`; a URL is no path.
+                let path = match value.split_once(":/") {
+                    Some((_, rest)) if !rest.starts_with('/') => &value[value.len() - rest.len() - 1..],
+                    _ => value,
+                };
                 let need = if made || key == "logfile" { Need::Folder } else { Need::Exists };
                 path.starts_with('/').then(|| HostPath {
                     path: path.to_owned(),
@@ -194,6 +250,12 @@ mod tests {
             &["-device", "driver=vfio-pci,host=0000:3b:00.2"],
             &["-device", "{\"driver\":\"vfio-pci\",\"host\":\"0000:3b:00.2\"}"],
             &["-set", "device.hostdev0.host=0000:3b:00.2"],
+            &["-drive", "file=nvme://0000:3b:00.2/1,if=none,id=n"],
+            &["-blockdev", "driver=nvme,node-name=n,device=0000:3b:00.2,namespace=1"],
+            &[
+                "-blockdev",
+                "{\"driver\":\"raw\",\"file\":{\"driver\":\"nvme\",\"device\":\"0000:3b:00.2\",\"namespace\":1}}",
+            ],
         ] {
             let words: Vec<String> = words.iter().map(|word| word.replace('"', "&quot;")).collect();
             let found = of(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -201,6 +263,20 @@ mod tests {
             assert_eq!(addresses, ["0000:3b:00.2".parse().ok()], "{words:?}");
             assert!(found.unknown.is_empty(), "{words:?}");
         }
+    }
+
+    #[test]
+    fn migration_is_off_in_every_spelling() {
+        for (words, off) in [
+            (["-global", "vfio-pci.enable-migration=off"], true),
+            (["-global", "driver=vfio-pci,property=enable-migration,value=off"], true),
+            (["-device", "edu,enable-migration=no"], true),
+            (["-global", "vfio-pci.enable-migration=on"], false),
+            (["-global", "vfio-pci.x-no-mmap=off"], false),
+        ] {
+            assert_eq!(of(&words).migration_off, off, "{words:?}");
+        }
+        assert_eq!(of(&["-device", "usb-host,vendorid=1"]).host_devices.len(), 1);
     }
 
     #[test]
@@ -219,9 +295,16 @@ mod tests {
             "socket,id=own,path=/run/own.sock,server=on,wait=off",
             "-set",
             "device.hostdev0.enable-migration=off",
+            "-blockdev",
+            "{&quot;driver&quot;:&quot;raw&quot;,&quot;file&quot;:{&quot;driver&quot;:&quot;file&quot;,&quot;filename&quot;:&quot;/srv/x&quot;}}",
+            "-monitor",
+            "unix:/run/mon",
+            "-drive",
+            "file=nbd://host/x",
         ]);
         let paths: Vec<_> = guest.paths.iter().map(|path| (path.path.as_str(), path.need)).collect();
-        assert_eq!(paths, [("/fw", Need::Exists), ("/run/own.sock", Need::Folder)]);
+        let there = Need::Exists;
+        assert_eq!(paths, [("/fw", there), ("/run/own.sock", Need::Folder), ("/srv/x", there), ("/run/mon", there)]);
         assert_eq!(guest.arguments.overrides, [("hostdev0".into(), "enable-migration".into(), "off".into())]);
     }
 }

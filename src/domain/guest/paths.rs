@@ -16,6 +16,10 @@ const OWN_FOLDERS: &[&str] = &["/var/lib/libvirt/qemu/", "/run/libvirt/", "/var/
 const ELSEWHERE: &[&str] =
     &["resource", "metadata", "title", "description", "name", "emulator", "seclabel", "alias", "disk", "address"];
 
+/// Elements within a disk that name files of the host beside its images: a configuration of Ceph, a key of ssh, the socket of the
+/// helper for persistent reservations.
+const BESIDE_DISKS: &[&str] = &["config", "identity", "knownHosts", "reservations"];
+
 /// What has to be at a path before QEMU can start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
@@ -63,11 +67,19 @@ fn once(found: Vec<HostPath>) -> Vec<HostPath> {
 
 fn walk(node: Node<'_, '_>, what: &str, found: &mut Vec<HostPath>) {
     let name = node.tag_name().name();
+    if name == "disk" {
+        // What its servers ask for is read here, and its images elsewhere.
+        for beside in node.descendants().filter(|inner| BESIDE_DISKS.contains(&inner.tag_name().name())) {
+            walk(beside, "disk", found);
+        }
+    }
     if ELSEWHERE.contains(&name) || node.tag_name().namespace().is_some() {
         return;
     }
     let mut add = |path: &str, need: Need| {
+        // PulseAudio's server is `unix:/run/…`.
         let path = path.trim();
+        let path = path.strip_prefix("unix:").unwrap_or(path);
         let own = OWN_FOLDERS.iter().any(|folder| path.starts_with(folder));
         if path.starts_with('/') && !path.contains('\n') && !own {
             found.push(HostPath { path: path.to_owned(), what: named(what, name).to_owned(), need });
@@ -121,7 +133,9 @@ mod tests {
             "<domain xmlns:q='urn:q'><metadata><q:x>/not/this</q:x></metadata><os><kernel>/k</kernel>\
              <loader>/code.fd</loader><nvram template='/vars.fd'>/srv/own.fd</nvram><acpi><table>/t.slic</table></acpi></os>\
              <sysinfo type='fwcfg'><entry name='opt/x' file='/fw'/></sysinfo><devices><emulator>/bin/q</emulator>\
-             <disk type='file'><source file='/d'/></disk><serial type='file'><source path='/log/s'/><log file='/log/l'/></serial>\
+             <disk type='file'><source file='/d'/></disk>\
+             <disk type='network'><source protocol='rbd' name='p/v'><config file='/ceph.conf'/></source></disk>\
+             <disk type='block'><source dev='/dev/sdb'><reservations><source path='/pr' mode='client'/></reservations></source></disk><serial type='file'><source path='/log/s'/><log file='/log/l'/></serial>\
              <console type='file' tty='/dev/pts/3'><source path='/log/s'/></console>\
              <channel type='unix'><source mode='bind' path='/var/lib/libvirt/qemu/channel/x'/></channel>\
              <serial type='unix'><source mode='connect' path='/sock/c'/></serial>\
@@ -136,7 +150,19 @@ mod tests {
         };
         assert_eq!(
             of(Need::Exists),
-            ["/k", "/code.fd", "/vars.fd", "/t.slic", "/fw", "/sock/c", "/rom", "/nv", "/dev/input/event0"]
+            [
+                "/k",
+                "/code.fd",
+                "/vars.fd",
+                "/t.slic",
+                "/fw",
+                "/ceph.conf",
+                "/pr",
+                "/sock/c",
+                "/rom",
+                "/nv",
+                "/dev/input/event0"
+            ]
         );
         assert_eq!(of(Need::Folder), ["/srv/own.fd", "/log/s", "/log/l", "/sock/b", "/vnc"]);
         assert_eq!(of(Need::Pipe), ["/pipe"]);

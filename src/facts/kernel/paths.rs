@@ -40,6 +40,7 @@ pub(crate) const STANDARD: &[&str] = &[
     "/usr/share/seabios/vgabios-stdvga.bin",
     "/var/lib/libvirt/qemu",
     "/var/lib/libvirt/qemu/nvram",
+    "/var/lib/libvirt/swtpm",
     "/var/log/libvirt/qemu",
 ];
 

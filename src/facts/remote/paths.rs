@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::channel::{self, Channel, channel, is_plain};
 use crate::domain::guest::{self, Need};
-use crate::domain::qemu_files::qemu_files;
+use crate::domain::qemu_files::{qemu_files, written_by_libvirt};
 use crate::facts::kernel::paths::{Found, MOST_PATHS, STANDARD, look};
 use crate::facts::{GatherOptions, HostRef, reach};
 use crate::model::snapshot::{Domain, Snapshot};
@@ -60,7 +60,9 @@ fn servers_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
 /// What these guests use of the host, as far as it can be asked for.
 fn paths_of<'a>(guests: impl IntoIterator<Item = &'a Domain>) -> Vec<String> {
     let mut paths = BTreeSet::new();
-    for guest in guests.into_iter().filter_map(|domain| guest::read(domain.xml.as_deref()?).ok()) {
+    let read = |domain: &'a Domain| Some((domain, guest::read(domain.xml.as_deref()?).ok()?));
+    for (domain, guest) in guests.into_iter().filter_map(read) {
+        paths.extend(written_by_libvirt(&domain.name));
         let local = |kind: &str| matches!(kind, "file" | "block" | "dir" | "vhostuser" | "vhostvdpa");
         for disk in &guest.disks {
             paths.extend(disk.source.clone().filter(|_| local(&disk.kind)));
@@ -99,8 +101,13 @@ mod tests {
         let xml = "<domain><devices><emulator>/bin/q</emulator><disk type='file'><source file='/d.img'/></disk>\
                    <disk type='file'><source file='/$(id).img'/></disk><disk type='network'><source name='rbd/x'/></disk>\
                    <serial type='file'><source path='/log'/></serial></devices></domain>";
-        let domain = Domain { xml: Some(xml.to_owned()), ..Domain::default() };
-        assert_eq!(paths_of([&domain])[..3], ["/bin/q", "/d.img", "/log"]);
+        let domain = Domain { name: "vm".to_owned(), xml: Some(xml.to_owned()), ..Domain::default() };
+        assert_eq!(paths_of([&domain])[..2], ["/bin/q", "/d.img"]);
+        assert!(
+            ["/etc/libvirt/qemu/vm.xml.new", "/log"]
+                .iter()
+                .all(|path| paths_of([&domain]).contains(&(*path).to_owned()))
+        );
         assert!(paths_of([&domain]).iter().any(|path| path == "/usr/share/seabios/bios-256k.bin"));
     }
 }

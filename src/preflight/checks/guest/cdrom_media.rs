@@ -34,7 +34,11 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
 
 fn medium(instance: &Instance<'_>, disk: &Disk, path: &str) -> Option<Verdict> {
     let (source, host) = (instance.source(), instance.destination());
-    let eject = format!("virsh change-media {} {} --eject", quoted(&instance.domain.name), quoted(&disk.target));
+    let eject = if matches!(disk.device.as_str(), "cdrom" | "floppy") {
+        format!("virsh change-media {} {} --eject", quoted(&instance.domain.name), quoted(&disk.target))
+    } else {
+        format!("on {}: the same at {}, or shared storage below it on both hosts", name(host), quoted(path))
+    };
     match host.paths.get(path) {
         Some(PathKind::Absent | PathKind::Nowhere) if disk.may_be_missing && disk.bus.as_deref() != Some("usb") => {
             let message = format!("{} lacks {path}: the drive {} will be empty", name(host), disk.target);

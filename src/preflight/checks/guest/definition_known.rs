@@ -24,6 +24,8 @@ struct Newer {
     path: &'static [&'static str],
     /// An attribute of it, and its value where that matters.
     attribute: Option<(&'static str, &'static str)>,
+    /// An attribute and its value with which libvirt leaves the element out of what it sends.
+    unsent: Option<(&'static str, &'static str)>,
     first: (u64, u64, u64),
     #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table, and for its test"))]
     origin: Origin,
@@ -35,13 +37,17 @@ const fn newer(
     first: (u64, u64, u64),
 ) -> Newer {
     let origin = Origin::new("libvirt's NEWS, New features", "libvirt 11.3.0, 2026-11-28");
-    Newer { path, attribute, first, origin }
+    Newer { path, attribute, unsent: None, first, origin }
 }
+
+/// Every machine of type q35 has this watchdog, which libvirt leaves out where it resets the guest (moved from 11.3 to 9.0).
+const ITCO: Newer =
+    Newer { unsent: Some(("action", "reset")), ..newer(&["devices", "watchdog"], Some(("model", "itco")), (9, 1, 0)) };
 
 const NEWER: &[Newer] = &[
     newer(&["devices", "crypto"], None, (9, 1, 0)),
     newer(&["devices", "panic"], Some(("model", "pvpanic")), (9, 1, 0)),
-    newer(&["devices", "watchdog"], Some(("model", "itco")), (9, 1, 0)),
+    ITCO,
     newer(&["os", "loader"], Some(("format", "qcow2")), (9, 2, 0)),
     newer(&["os", "nvram"], Some(("format", "qcow2")), (9, 2, 0)),
     newer(&["devices", "disk"], Some(("type", "vhostvdpa")), (9, 8, 0)),
@@ -66,7 +72,7 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     };
     let mut verdicts: Vec<_> = wanted
         .into_iter()
-        .filter(|newer| is_in(document.root_element(), newer.path, newer.attribute))
+        .filter(|newer| is_in(document.root_element(), newer.path, newer))
         .map(|Newer { path, attribute, first: (major, minor, micro), .. }| {
             let attribute = attribute.map_or(String::new(), |(name, value)| format!(" {name}='{value}'"));
             Verdict::fail(format!(
@@ -83,11 +89,12 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     verdicts
 }
 
-fn is_in(node: Node<'_, '_>, path: &[&str], attribute: Option<(&str, &str)>) -> bool {
+fn is_in(node: Node<'_, '_>, path: &[&str], newer: &Newer) -> bool {
     let Some((first, rest)) = path.split_first() else {
-        return attribute.is_none_or(|(name, value)| node.attribute(name) == Some(value));
+        let has = |(name, value)| node.attribute(name) == Some(value);
+        return newer.attribute.is_none_or(has) && !newer.unsent.is_some_and(has);
     };
-    node.children().filter(|child| child.tag_name().name() == *first).any(|child| is_in(child, rest, attribute))
+    node.children().filter(|child| child.tag_name().name() == *first).any(|child| is_in(child, rest, newer))
 }
 
 #[cfg(test)]
@@ -103,11 +110,16 @@ mod tests {
     fn an_element_is_found_where_it_stands_and_nowhere_else() {
         let document = Document::parse(
             "<domain><os><loader format='raw'/><nvram format='qcow2'/></os><metadata><pstore/></metadata>\
+             <devices><watchdog model='itco' action='reset'/></devices>\
              <features><hyperv><xmm_input state='off'/></hyperv><ps2 state='off'/></features></domain>",
         )
         .unwrap();
-        let found = NEWER.iter().filter(|newer| is_in(document.root_element(), newer.path, newer.attribute));
-        let found: Vec<_> = found.map(|newer| newer.path.join("/")).collect();
-        assert_eq!(found, ["os/nvram", "features/ps2"]);
+        let found = |document: &Document<'_>| -> Vec<_> {
+            let found = NEWER.iter().filter(|newer| is_in(document.root_element(), newer.path, newer));
+            found.map(|newer| newer.path.join("/")).collect()
+        };
+        assert_eq!(found(&document), ["os/nvram", "features/ps2"]);
+        let stops = "<domain><devices><watchdog model='itco' action='poweroff'/></devices></domain>";
+        assert_eq!(found(&Document::parse(stops).unwrap()), ["devices/watchdog"]);
     }
 }

@@ -33,7 +33,17 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
             verdicts.push(nvme(disk));
             continue;
         }
-        let Some(path) = disk.source.as_deref() else { continue };
+        let Some(path) = disk.source.as_deref() else {
+            // An empty drive; anything else has something behind it that pvm does not know.
+            if !matches!(disk.device.as_str(), "cdrom" | "floppy") {
+                let kind = if disk.kind.is_empty() { "no type" } else { &disk.kind };
+                verdicts.push(Verdict::unknown(format!(
+                    "what is behind the disk {} is not known: {kind}, and no path",
+                    disk.target
+                )));
+            }
+            continue;
+        };
         if disk.transient {
             verdicts.push(Verdict::fail(format!("the disk {} is transient", disk.target)));
         }

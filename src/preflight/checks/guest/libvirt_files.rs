@@ -1,7 +1,7 @@
 //! What libvirt and QEMU themselves need of the destination is there.
 
 use super::prelude::*;
-use crate::domain::qemu_files::{QemuFile, qemu_files};
+use crate::domain::qemu_files::{QemuFile, qemu_files, written_by_libvirt};
 use crate::model::snapshot::Host;
 use crate::model::snapshot::host::PathKind;
 
@@ -30,6 +30,7 @@ const ROMS: &[(&str, &str)] =
 fn run(instance: &Instance<'_>) -> Vec<Verdict> {
     let host = instance.destination();
     let mut verdicts: Vec<_> = FOLDERS.iter().filter_map(|folder| cannot_write(host, folder)).collect();
+    verdicts.extend(in_the_way(instance));
     verdicts.extend(sockets(host));
     verdicts.extend(few_files(host));
     if instance.guest.interfaces.iter().any(|nic| matches!(nic.kind.as_str(), "bridge" | "network" | "ethernet")) {
@@ -91,6 +92,28 @@ fn lacking(instance: &Instance<'_>) -> Vec<Verdict> {
 }
 
 /// Whether a path is certainly not there, or is no device or socket.
+/// What has the name of a file that libvirt writes for the guest, or of a folder for one of its devices.
+fn in_the_way(instance: &Instance<'_>) -> Vec<Verdict> {
+    let host = instance.destination();
+    let files = written_by_libvirt(&instance.domain.name);
+    let files = files.iter().filter(|path| host.paths.get(*path) == Some(&PathKind::Directory));
+    let files = files.map(|path| {
+        Verdict::fail(format!("libvirt on {} cannot write {path}, which is a folder", name(host))).remedy(format!(
+            "on {}: rmdir {}",
+            name(host),
+            quoted(path)
+        ))
+    });
+    let swtpm = instance.guest.tpm.is_some().then_some("/var/lib/libvirt/swtpm");
+    let folders =
+        swtpm.into_iter().filter(|path| matches!(host.paths.get(*path), Some(PathKind::File | PathKind::Special)));
+    let folders = folders.map(|path| {
+        Verdict::fail(format!("libvirt on {} cannot write below {path}, which is no folder", name(host)))
+            .remedy(format!("on {}: ls -ld {path}", name(host)))
+    });
+    files.chain(folders).collect()
+}
+
 fn absent(host: &Host, path: &str) -> bool {
     host.paths.get(path).is_some_and(|kind| *kind != PathKind::Special)
 }
