@@ -16,6 +16,7 @@ pub(crate) mod paste;
 pub(crate) mod pattern;
 pub(crate) mod pci;
 pub(crate) mod policy;
+pub(crate) mod rebind;
 pub(crate) mod regular;
 pub(crate) mod size;
 pub(crate) mod snapshot;

@@ -4,7 +4,7 @@
 use super::known::Origin;
 
 /// The newest kernel whose drivers were read.
-pub(crate) const READ_TO: &str = "7.2";
+pub(crate) const READ_TO: &str = "7.3";
 
 /// What is known of one in-tree VFIO driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) struct Family {
 }
 
 const fn read(source: &'static str) -> Origin {
-    Origin::new(source, "Linux 7.2-rc1, 2026-11-28")
+    Origin::new(source, "Linux 7.3.4, 2026-11-28")
 }
 
 /// In-tree VFIO drivers, from the kernel's `drivers/vfio/pci/`.
@@ -194,6 +194,15 @@ pub(crate) fn known(driver: &str) -> Option<&'static KnownDriver> {
     KNOWN.iter().find(|known| known.name == name)
 }
 
+/// The name under which a module registers its driver: the same, but for those that are read otherwise.
+pub(crate) fn driver_of(module: &str) -> &str {
+    match module {
+        "xe_vfio_pci" => "xe-vfio-pci",
+        "vfio_pci" => "vfio-pci",
+        _ => module,
+    }
+}
+
 /// Why a device of these ids has no variant driver, whatever the kernel's configuration.
 pub(crate) fn why_none(vendor: u16, device: u16) -> String {
     let note = OUT_OF_TREE.iter().find(|other| other.vendor == vendor && other.devices.contains(&device));
@@ -309,7 +318,7 @@ mod tests {
             [(0x8086, 0x1889), (0x8086, 0x154c), (0x8086, 0x10ed), (0x144d, 0xa808), (0x14e4, 0x16dc)]
         {
             assert_eq!(for_ids(vendor, device), None, "{vendor:04x}:{device:04x}");
-            assert!(why_none(vendor, device).starts_with("no Linux kernel up to 7.2 has"));
+            assert!(why_none(vendor, device).starts_with("no Linux kernel up to 7.3 has"));
         }
         assert!(why_none(0x8086, 0x1889).contains("protocol v1"));
         assert!(!why_none(0x8086, 0x154c).contains("protocol v1"));

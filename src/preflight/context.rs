@@ -192,11 +192,21 @@ pub(crate) fn version(text: &str) -> Option<(u64, u64, u64)> {
     Some((first, second.unwrap_or(0), third.unwrap_or(0)))
 }
 
-/// A fact of a host that nobody could read.
+/// A fact of a host that nobody could read. The command reads it as root, whether or not the host has a pvm.
 pub(crate) fn missing(host: &Host, fact: &str, what: &str) -> Verdict {
     let why = host.why_unknown(fact).map_or(String::new(), |why| format!(": {why}"));
-    Verdict::unknown(format!("{} does not report {what}{why}", name(host)))
-        .remedy(format!("on {}: pvm inventory -o json, as root", name(host)))
+    let verdict = Verdict::unknown(format!("{} does not report {what}{why}", name(host)));
+    if host.name.is_empty() {
+        return verdict.remedy("pvm inventory -o json >host.json, on that host as root; then name host.json instead");
+    }
+    let (root, file) = (format!("root@{}", host.name), format!("{}.json", host.name));
+    let (root, file) = (quoted(&root), quoted(&file));
+    verdict.remedy(format!("pvm inventory {root} --bootstrap -o json >{file}   # then name {file} as the host"))
+}
+
+/// Commands for a host, each on a line of its own.
+pub(crate) fn commands_on(host: &Host, commands: &str) -> String {
+    format!("on {}, as root:\n{commands}", name(host))
 }
 
 /// The command that tries a server, `HOST:PORT`, from a host.

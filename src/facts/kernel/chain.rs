@@ -45,11 +45,11 @@ fn concerns(device: &Device) -> bool {
 fn links(device: &Device, pf: Option<&Device>, host: &Host, domains: &[Domain]) -> Vec<Link> {
     let mut links = Vec::from_iter(orphan(device));
     links.extend(firmware(device, pf));
-    links.push(module(device, host));
+    links.push(module(device, pf, host));
     if device.dev_type == DevType::Vf {
         links.push(parent(device, pf));
     }
-    links.push(driver(device));
+    links.push(driver(device, pf));
     links.push(answer(device));
     links.extend(monitor(device, domains));
     if device.migration.supported == Some(Supported::Yes) {
@@ -104,14 +104,14 @@ fn effective(device: &Device) -> Option<&str> {
 }
 
 /// Whether the kernel has a variant driver for the device.
-fn module(device: &Device, host: &Host) -> Link {
+fn module(device: &Device, pf: Option<&Device>, host: &Host) -> Link {
     if let Some(variant) = &device.migration.variant_driver {
         return link("module", Some(true), format!("{variant} is loaded"));
     }
     if let Some(module) = device.candidate_driver.as_deref().filter(|m| !drivers::is_plain(m)) {
         return link("module", Some(true), format!("the kernel has {module} for it"));
     }
-    if device.driver.as_deref() == Some(VGPU) {
+    if is_vgpu(device, pf) {
         let release = device.vendor.get("vgpu_manager").and_then(|v| v.as_str()).unwrap_or("of unknown release");
         return link(
             "module",
@@ -173,9 +173,19 @@ fn parent(device: &Device, pf: Option<&Device>) -> Link {
     }
 }
 
-fn driver(device: &Device) -> Link {
+/// Whether it is a VF of a GPU whose vendor's driver has it, or should have it.
+pub(super) fn is_vgpu(device: &Device, pf: Option<&Device>) -> bool {
+    let has = |device: &Device| device.driver.as_deref() == Some(VGPU);
+    has(device) || (pf.is_some_and(has) && device.migration.variant_driver.is_none())
+}
+
+fn driver(device: &Device, pf: Option<&Device>) -> Link {
     let unmanaged = device.tags.managed == Some(Declared::No);
     match &device.driver {
+        bound if is_vgpu(device, pf) && bound.as_deref() != Some(VGPU) => {
+            let now = bound.as_ref().map_or("no driver is bound".to_owned(), |bound| format!("bound to {bound}"));
+            link("driver", Some(false), format!("{now}, and the vGPU manager has its VFs by {VGPU}"))
+        }
         Some(bound) if device.migration.variant_driver.is_some() => {
             let never = drivers::known(bound).is_some_and(|known| !known.migrates);
             link(

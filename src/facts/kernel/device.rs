@@ -203,7 +203,12 @@ impl Reader<'_> {
             return;
         }
         let Ok(net) = self.node.node("net") else { return };
-        let Some(name) = net.names().ok().and_then(|names| names.into_iter().next()) else { return };
+        let Ok(names) = net.names() else { return };
+        let Some(name) = names.into_iter().next() else {
+            // The folder stays when the interface is given to a container.
+            self.found.device.netdev_use = Some(vec!["is in another network namespace".to_owned()]);
+            return;
+        };
         if let Ok(interface) = net.node(&name) {
             self.found.device.link = interface.attr("operstate").ok().flatten();
             self.found.device.mtu = interface.number("mtu").ok().flatten();

@@ -9,11 +9,6 @@ pub(crate) fn is_vfio(driver: &str) -> bool {
     driver.replace('-', "_").ends_with("vfio_pci")
 }
 
-/// The name under which a module registers its driver: the same, but for one.
-pub(crate) fn driver_of(module: &str) -> &str {
-    if module == "xe_vfio_pci" { "xe-vfio-pci" } else { module }
-}
-
 /// Whether this is the driver without device knowledge.
 pub(crate) fn is_plain(driver: &str) -> bool {
     driver == "vfio-pci" || driver == "vfio_pci"
@@ -50,6 +45,7 @@ pub(crate) fn candidate<'a>(aliases: &'a [VfioAlias], modalias: &str) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::vfio_drivers::{KNOWN, KnownDriver, READ_TO};
 
     const FILE: &str = "# Aliases extracted from modules themselves.\n\
         alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\n\
@@ -73,5 +69,25 @@ mod tests {
         assert_eq!(known("xe-vfio-pci").unwrap().name, "xe_vfio_pci");
         assert!(is_plain("vfio-pci") && !known("vfio-pci").unwrap().migrates);
         assert_eq!(known("igbvf_vfio_pci"), None);
+    }
+
+    #[test]
+    fn the_table_has_exactly_the_ids_of_the_newest_kernel_that_was_read() {
+        let of_kernel = aliases(include_str!("../../../tests/fixtures/modules/linux-7.3.4.alias"));
+        let id = |pattern: &str, at: usize| u16::from_str_radix(&pattern[at..at + 4], 16);
+        let mut of_kernel: Vec<(u16, u16, &str)> = of_kernel
+            .iter()
+            .filter(|alias| !is_plain(&alias.module))
+            .map(|alias| (id(&alias.pattern, 5).unwrap(), id(&alias.pattern, 14).unwrap(), alias.module.as_str()))
+            .collect();
+        of_kernel.sort_unstable();
+        let of_driver = |known: &'static KnownDriver| {
+            let devices = known.families.iter().flat_map(|family| family.devices);
+            devices.map(|device| (known.vendor, *device, known.name))
+        };
+        let mut table: Vec<_> = KNOWN.iter().flat_map(of_driver).collect();
+        table.sort_unstable();
+        assert_eq!(table, of_kernel);
+        assert!(READ_TO == "7.3" && table.len() == 45);
     }
 }

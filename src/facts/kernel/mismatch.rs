@@ -8,6 +8,7 @@ use super::chain;
 use super::drivers;
 use crate::model::finding::{Finding, rules};
 use crate::model::functions;
+use crate::model::rebind::{bind, bind_pf, function, give_back, make_migratable, needed, unbind};
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot::device::{DevType, Device, Supported};
@@ -139,10 +140,10 @@ fn one(snapshot: &Snapshot, device: &Device) -> Option<Finding> {
     let pf_with_vfs = device.dev_type == DevType::Pf && device.sriov.as_ref().is_some_and(|s| s.num > 0);
     if unmanaged && !pf_with_vfs && device.vfio_dev.is_none() && !device.driver.as_deref().is_some_and(drivers::is_vfio)
     {
-        if device.driver.as_deref() == Some(chain::VGPU) {
+        if chain::is_vgpu(device, device.parent_addr.and_then(|pf| snapshot.device(pf))) {
             let link = device.migration.chain.iter().find(|link| link.link == "driver");
-            let found = link.map_or("bound to nvidia", |link| link.found.as_str());
-            let text = format!("{at} is declared managed: no, and no guest can get it: it is {found}");
+            let found = link.map_or("not given to VFIO", |link| link.found.as_str());
+            let text = format!("{at} is declared managed: no, and no guest can get it: {found}");
             return Some(Finding::new(&NOT_BOUND, text).remedy(remedy(snapshot, device, "driver")));
         }
         let bound =
@@ -216,6 +217,7 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
                  echo TYPE > /sys/bus/pci/devices/{at}/nvidia/current_vgpu_type"
             );
         }
+        "driver" if chain::is_vgpu(device, pf) => text.push_str(&give_back(device)),
         "pf" if device.dev_type != DevType::Vf => {
             text.push_str("remove live_migratable from its device_spec: the machine that has the PF can migrate it");
         }
@@ -236,7 +238,11 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
             let product = device.product_id.map(|id| id.0);
             let wanted = variant.and_then(drivers::known).map_or_else(Vec::new, |known| known.pf_drivers(product));
             match (pf, wanted.as_slice()) {
-                (Some(pf), [_, ..]) => text.push_str(&bind_pf(pf, &wanted)),
+                (Some(pf), [_, ..]) => {
+                    let vfs: Vec<&Device> =
+                        snapshot.devices.iter().filter(|vf| vf.parent_addr == Some(pf.address)).collect();
+                    text.push_str(&bind_pf(pf, &vfs, &wanted));
+                }
                 _ => text.push_str("bind the PF to its own driver"),
             }
         }
@@ -272,84 +278,6 @@ fn declared_pf(snapshot: &Snapshot, pf: &Device) -> Finding {
     Finding::new(&DECLARED_CANNOT, text).remedy(
         "write the address of its device_spec so that it matches the VFs only; a guest that has the PF moves cold",
     )
-}
-
-/// Giving a PF back to its own driver, from what is bound now. Where several drivers serve its kind, the kernel chooses.
-fn bind_pf(pf: &Device, drivers: &[&str]) -> String {
-    let at = pf.address;
-    let mut text = String::new();
-    if let Some(bound) = &pf.driver {
-        let users: Vec<&str> = pf.used_by.iter().flatten().map(|user| user.name.as_str()).collect();
-        let holders = pf.open_by.iter().flatten().map(String::as_str);
-        let users: Vec<&str> = users.into_iter().chain(holders).collect();
-        if !users.is_empty() {
-            let _ = writeln!(text, "stop {} first: it uses the PF", users.join(", "));
-        }
-        let _ = writeln!(
-            text,
-            "# all VFs of {at} vanish when {bound} lets it go, and have to be created again: no guest may use one"
-        );
-    }
-    if let [driver] = drivers {
-        let _ = writeln!(text, "modprobe {}", driver.replace('-', "_"));
-        if pf.driver.is_none() && pf.driver_override.is_none() {
-            let _ = write!(text, "echo {at} > /sys/bus/pci/drivers/{driver}/bind");
-            return text;
-        }
-    } else {
-        let _ = writeln!(
-            text,
-            "# the PF's id decides which of {} is loaded and bound\nmodprobe \"$(cat /sys/bus/pci/devices/{at}/modalias)\"",
-            drivers.join(", ")
-        );
-    }
-    if pf.driver_override.is_some() {
-        let _ = writeln!(text, "echo > /sys/bus/pci/devices/{at}/driver_override");
-    }
-    if pf.driver.is_some() {
-        let _ = writeln!(text, "{}", unbind(pf));
-    }
-    let _ = write!(text, "echo {at} > /sys/bus/pci/drivers_probe");
-    text
-}
-
-/// What devlink says of a VF's function.
-fn function(device: &Device) -> Option<bool> {
-    device.devlink.as_ref()?.migratable
-}
-
-/// mlx5 reads the function's attribute once, when it is bound: it is set while the VF has no driver.
-fn make_migratable(device: &Device) -> String {
-    let mut text = String::new();
-    if device.driver.is_some() {
-        let _ = writeln!(text, "echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", device.address);
-    }
-    if function(device) != Some(true) {
-        let pf = device.parent_addr.map_or_else(|| "PF".to_owned(), |pf| pf.to_string());
-        let (port, hint) = match (device.devlink.as_ref().and_then(|d| d.port), device.vf_index) {
-            (Some(port), _) => (port.to_string(), String::new()),
-            (None, Some(vf)) => ("PORT".to_owned(), format!("   # PORT: devlink port show, vfnum {vf}")),
-            (None, None) => ("PORT".to_owned(), "   # PORT: devlink port show".to_owned()),
-        };
-        let _ = writeln!(text, "devlink port function set pci/{pf}/{port} migratable enable{hint}");
-    }
-    let _ = write!(text, "echo {} > /sys/bus/pci/drivers_probe", device.address);
-    text
-}
-
-/// Binding by `driver_override` and `drivers_probe`: variant drivers bind in no other way.
-fn bind(device: &Device, module: &str) -> String {
-    let at = device.address;
-    let mut text = format!(
-        "modprobe {}\necho {} > /sys/bus/pci/devices/{at}/driver_override\n",
-        module.replace('-', "_"),
-        drivers::driver_of(module)
-    );
-    if device.driver.is_some() {
-        let _ = writeln!(text, "echo {at} > /sys/bus/pci/devices/{at}/driver/unbind");
-    }
-    let _ = write!(text, "echo {at} > /sys/bus/pci/drivers_probe");
-    text
 }
 
 /// The entry to paste.
@@ -415,40 +343,6 @@ fn unite(members: &[&Device], others: &[&Device]) -> String {
          have groups of their own",
     );
     text
-}
-
-/// Why the host cannot do without a function's driver; `None` for other VFs and for functions that serve nothing.
-fn needed(device: &Device) -> Option<String> {
-    let driver = device.driver.as_deref().unwrap_or_default();
-    let users: Vec<&str> = device.used_by.iter().flatten().map(|user| user.name.as_str()).collect();
-    if !users.is_empty() {
-        return Some(format!("{} uses it", users.join(", ")));
-    }
-    if device.open_by.as_ref().is_some_and(|processes| !processes.is_empty()) {
-        return Some("a process has it open".to_owned());
-    }
-    if device.dev_type == DevType::Pf {
-        let num = device.sriov.as_ref().map_or(0, |s| s.num);
-        return Some(format!("it is a PF with {num} VFs, bound to {driver}"));
-    }
-    if let Some(name) = device.netdev.as_deref().filter(|_| device.link.as_deref() != Some("down")) {
-        return Some(format!("its interface {name} is up and may have an address or a route"));
-    }
-    if device.parent_addr.is_some() {
-        return None;
-    }
-    let class = device.class.as_deref().unwrap_or_default();
-    match class.get(..2) {
-        // Sound, crypto and other accelerators, and a network function without an interface.
-        Some("02" | "04" | "0b" | "10" | "12") => None,
-        Some("01") => Some(format!("it is a storage controller, bound to {driver}, and may hold the system's disks")),
-        Some("03") => Some(format!("it is a display, bound to {driver}")),
-        _ => Some(format!("it is a function of class {class}, bound to {driver}, which may be in use")),
-    }
-}
-
-fn unbind(device: &Device) -> String {
-    format!("echo {0} > /sys/bus/pci/devices/{0}/driver/unbind", device.address)
 }
 
 /// One note for all devices of Nova's guests.

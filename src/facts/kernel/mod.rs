@@ -2,6 +2,8 @@
 //!
 //! Reads below a root and changes nothing. Knows nothing of other hosts, of libvirt and of printing.
 
+#[cfg(feature = "openstack")]
+mod certificates;
 pub(crate) mod chain;
 pub(crate) mod config_space;
 mod cpu_list;
@@ -231,6 +233,7 @@ fn read_devices(tree: &Tree, root: &Path, probe: Probe, snapshot: &mut Snapshot)
                 .push(Finding::new(&ATTRIBUTE, format!("{address} cannot be read: {e}")).device(&address)),
         }
     }
+    network::uses(tree, &mut snapshot.devices);
     number_vfs(tree, &mut snapshot.devices, &layouts);
     connect_groups(&mut snapshot.devices);
     let no_aliases = snapshot.host.why_unknown("vfio_aliases").map(str::to_owned);

@@ -53,23 +53,57 @@ fn apply(tree: &Tree, host: &mut Host, settings: &BTreeMap<&str, String>) {
     let display = ("remote_display_port_min", "remote_display_port_max");
     host.display_ports = Some((port(display.0, DISPLAY_PORTS.0), port(display.1, DISPLAY_PORTS.1)));
     let is_on = |key: &str| text(key).as_deref() == Some("1");
-    let has = |use_: &str, own: &str, files: &[&str]| {
+    let folder = |use_: &str, own: &str| {
         let folder = text(&format!("{use_}_tls_x509_cert_dir"))
             .or_else(|| tree.has(own).then(|| own.to_owned()))
             .or_else(|| text("default_tls_x509_cert_dir"))
             .unwrap_or_else(|| "/etc/pki/qemu".to_owned());
-        files.iter().all(|file| tree.has(&format!("{}/{file}", folder.trim_start_matches('/'))))
+        folder.trim_start_matches('/').to_owned()
+    };
+    let has = |use_: &str, own: &str, files: &[&str]| {
+        let folder = folder(use_, own);
+        files.iter().all(|file| tree.has(&format!("{folder}/{file}")))
     };
     host.migration.tls_force = Some(is_on("migrate_tls_force"));
     host.migration.tls = Some(has("migrate", "etc/pki/libvirt-migrate", &["ca-cert.pem", "server-cert.pem"]));
-    let encrypted = ENCRYPTED.iter().filter(|(use_, ..)| is_on(&format!("{use_}_tls")));
+    let encrypted: Vec<_> = ENCRYPTED.iter().filter(|(use_, ..)| is_on(&format!("{use_}_tls"))).collect();
+    let servers = encrypted.iter().filter(|(.., files)| files.contains(&"server-cert.pem"));
+    let refused = servers.filter(|(use_, own, files)| has(use_, own, files));
+    let tls_refused =
+        refused.filter_map(|(use_, own, _)| Some(((*use_).to_owned(), refuses(tree, &folder(use_, own))?)));
+    let tls_refused = tls_refused.collect();
     let listen = |key: &str| text(key).unwrap_or_else(|| "127.0.0.1".to_owned());
     host.servers = Some(ServerSettings {
         vnc_listen: listen("vnc_listen"),
         spice_listen: listen("spice_listen"),
         vnc_sockets: is_on("vnc_auto_unix_socket"),
-        tls: encrypted.map(|(use_, own, files)| ((*use_).to_owned(), has(use_, own, files))).collect(),
+        tls: encrypted.iter().map(|(use_, own, files)| ((*use_).to_owned(), has(use_, own, files))).collect(),
+        tls_refused,
     });
+}
+
+/// Why QEMU refuses a server's certificates in this folder, now.
+#[cfg(feature = "openstack")]
+fn refuses(tree: &Tree, folder: &str) -> Option<String> {
+    use super::certificates::{Files, refused};
+    let read = |name: &str| match tree.read(&format!("{folder}/{name}"), MOST_BYTES) {
+        Ok(Some(text)) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(None),
+        _ => Err(Some(format!("{name} cannot be read"))),
+    };
+    let files = || Ok([read("ca-cert.pem")?, read("server-cert.pem")?, read("server-key.pem")?]);
+    match files() {
+        Ok([authorities, own, key]) => {
+            refused(Files { authorities: &authorities, own: &own, key: &key }, rustls::pki_types::UnixTime::now())
+        }
+        Err(why) => why,
+    }
+}
+
+/// A pvm without TLS of its own reads no certificates.
+#[cfg(not(feature = "openstack"))]
+fn refuses(_: &Tree, _: &str) -> Option<String> {
+    None
 }
 
 /// `key = value` with quoted text or a number; `#` begins a comment. Lists, which span lines, are left out.
@@ -114,6 +148,9 @@ mod tests {
             put(&format!("etc/own/{name}.pem"), "");
         }
         let set = read_servers();
+        if cfg!(feature = "openstack") {
+            assert_eq!(set.tls_refused["chardev"], "ca-cert.pem has no certificate");
+        }
         let tls: Vec<_> = set.tls.iter().map(|(what, has)| (what.as_str(), *has)).collect();
         assert_eq!((set.vnc_listen.as_str(), &tls[..]), ("0.0.0.0", &[("chardev", true), ("vnc", false)][..]));
         // A folder of its own comes before the one of all.

@@ -115,6 +115,9 @@ pub struct Device {
     pub netdev: Option<String>,
     /// `up`, `down`, … of that interface.
     pub link: Option<String>,
+    /// What the host uses that interface for (`has a route`, `belongs to bond0`); `None` is unknown, empty is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netdev_use: Option<Vec<String>>,
     /// Its MTU in bytes.
     pub mtu: Option<u32>,
     /// Physical network of the matching spec.

@@ -2,6 +2,8 @@
 
 use super::Subject;
 use crate::model::finding::{Finding, Severity};
+use crate::model::pci::PciAddress;
+use crate::model::rebind;
 use crate::model::snapshot::device::DevType;
 use crate::model::snapshot::{Declared, Device, Supported};
 
@@ -48,21 +50,27 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
             let others = if plain.len() > 1 { format!(" and {} more", plain.len() - 1) } else { String::new() };
             let why = reason(first).unwrap_or("no variant driver is bound");
             let text = format!("{}{others} is declared live-migratable, but cannot migrate now: {why}", first.address);
-            let default = match first.candidate_driver.as_deref() {
+            let default = || match first.candidate_driver.as_deref() {
                 Some("vfio_pci" | "vfio-pci") => {
-                    "\"live_migratable\": \"no\": this kernel has no variant driver for it"
+                    "\"live_migratable\": \"no\": this kernel has no variant driver for it".to_owned()
                 }
-                _ => "bind the variant driver before guests start (driverctl set-override ADDRESS DRIVER)",
+                Some(driver) => rebind::bind(first, driver),
+                None => format!("pvm inventory --pf {}, on the host, tells which driver is missing", pf(first)),
             };
             found.push(
                 Finding::new(&RULE, text)
                     .severity(Severity::Warning)
                     .at(span, format!("bound to {}", first.driver.as_deref().unwrap_or("nothing")))
                     .device(&first.address)
-                    .remedy(remedy(subject, first).unwrap_or(default)),
+                    .remedy(remedy(subject, first).map_or_else(default, str::to_owned)),
             );
         }
     }
+}
+
+/// Its PF, or itself.
+fn pf(device: &Device) -> PciAddress {
+    device.parent_addr.unwrap_or(device.address)
 }
 
 /// The first link of the device's chain that does not hold, as the inventory tells it.

@@ -333,6 +333,7 @@ fn alike(one: &Device, other: &Device, asks: &Asks) -> bool {
         vpd: _,
         netdev,
         link,
+        netdev_use,
         mtu,
         physical_network,
         firmware,
@@ -376,6 +377,7 @@ fn alike(one: &Device, other: &Device, asks: &Asks) -> bool {
         && *reset_methods == other.reset_methods
         && netdev.is_some() == other.netdev.is_some()
         && *link == other.link
+        && *netdev_use == other.netdev_use
         && *mtu == other.mtu
         && *physical_network == other.physical_network
         && *firmware == other.firmware

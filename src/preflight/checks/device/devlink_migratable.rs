@@ -1,6 +1,7 @@
 //! devlink lets the VF migrate.
 
 use super::prelude::*;
+use crate::model::rebind;
 
 check! {
     /// devlink says that the VF must not migrate.
@@ -26,7 +27,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         if device.devlink.as_ref().is_some_and(|devlink| devlink.migratable == Some(false)) {
             verdicts.push(
                 Verdict::fail(format!("devlink on {} has migratable off for {}", name(host), device.address))
-                    .remedy("unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again"),
+                    .remedy(commands_on(host, &rebind::make_migratable(device))),
             );
         }
     }

@@ -8,7 +8,7 @@ mod prelude {
     pub(super) use crate::model::snapshot::Device;
     pub(super) use crate::plan::pair::{self, Answer};
     pub(super) use crate::preflight::Verdict;
-    pub(super) use crate::preflight::context::{DevicePair, name, version};
+    pub(super) use crate::preflight::context::{DevicePair, commands_on, name, version};
 }
 
 checks! {

@@ -1,6 +1,7 @@
 //! What the devices themselves answer.
 
 use super::prelude::*;
+use crate::model::rebind;
 use crate::model::snapshot::Supported;
 use crate::plan::codes::PROBED_MIGRATABLE;
 
@@ -46,7 +47,9 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         )
         .facts(&word(s), &word(d))
         .remedy(if refused && pair::is_mlx5(guilty) {
-            "unbind the VF, devlink port function set pci/PF/PORT migratable enable, bind it again".to_owned()
+            let running = guilty.used_by.iter().flatten().find(|user| user.state != "shutoff");
+            let first = running.map_or(String::new(), |user| format!("shut down {} first\n", user.name));
+            commands_on(host, &format!("{first}{}", rebind::make_migratable(guilty)))
         } else if refused {
             format!("pvm explain probed-migratable; driver {}", guilty.driver.as_deref().unwrap_or("none"))
         } else {

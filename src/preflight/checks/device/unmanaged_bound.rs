@@ -1,6 +1,7 @@
 //! An unmanaged device is bound already.
 
 use super::prelude::*;
+use crate::model::rebind;
 
 check! {
     /// An unmanaged device is not bound to a VFIO driver on the destination.
@@ -27,17 +28,17 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
     let verdict = if bound {
         Verdict::pass()
     } else {
-        let driver = target.candidate_driver.as_deref().map_or("DRIVER".into(), quoted);
         Verdict::fail(format!(
             "{} is unmanaged and bound to {}",
             target.address,
             target.driver.as_deref().unwrap_or("no driver")
         ))
-        .remedy(format!(
-            "on {}: driverctl set-override {} {driver}",
-            name(device.instance.destination()),
-            target.address
-        ))
+        .remedy(match (target.driver.as_deref(), target.candidate_driver.as_deref()) {
+            // A VF of a GPU belongs to the vendor's driver, which hands it to VFIO itself.
+            (Some("nvidia"), _) => format!("set a vGPU type for {}, as pvm inventory says there", target.address),
+            (_, Some(driver)) => commands_on(device.instance.destination(), &rebind::bind(target, driver)),
+            (_, None) => format!("modinfo -F alias the driver that {} needs, and bind it", target.address),
+        })
     };
     vec![verdict]
 }

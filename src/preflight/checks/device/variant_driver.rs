@@ -1,6 +1,7 @@
 //! The same VFIO variant driver.
 
 use super::prelude::*;
+use crate::model::rebind::bind;
 use crate::model::vfio_drivers;
 use crate::plan::codes::VARIANT_DRIVER;
 
@@ -45,7 +46,11 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         .remedy(if s == "vfio_pci" {
             rebind(device.pair.source, address)
         } else {
-            format!("on {}: driverctl set-override {target} {s}", name(device.instance.destination()))
+            let host = device.instance.destination();
+            match vfio_drivers::known(&s) {
+                Some(_) => commands_on(host, &bind(device.pair.destination, &s)),
+                None => format!("on {}: {target} needs the driver {s}, as the source has it", name(host)),
+            }
         }),
     ]
 }

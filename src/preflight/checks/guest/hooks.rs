@@ -27,13 +27,13 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
         Some(PathKind::Directory) => true,
         _ => false,
     };
+    let (guest, from) = (quoted(&instance.domain.name), quoted(&instance.source().name));
+    // A snapshot by itself does not have them either: pvm asks for the paths of a guest.
+    let rehearsal = format!("pvm preflight {from} {} --instance {guest} --rehearse", quoted(&host.name));
     let Some(hook) = HOOKS.into_iter().find(|hook| runs(hook)) else {
         let is_known = HOOKS.iter().all(|hook| host.paths.contains_key(*hook));
-        return vec![if is_known { Verdict::pass() } else { missing(host, "paths", "its hooks") }];
+        let unknown = || missing(host, "paths", "its hooks").remedy(rehearsal);
+        return vec![if is_known { Verdict::pass() } else { unknown() }];
     };
-    let (guest, from) = (quoted(&instance.domain.name), quoted(&instance.source().name));
-    vec![
-        Verdict::unknown(format!("{} runs {hook}, which may refuse the guest", name(host)))
-            .remedy(format!("pvm preflight {from} {} --instance {guest} --rehearse", quoted(&host.name))),
-    ]
+    vec![Verdict::unknown(format!("{} runs {hook}, which may refuse the guest", name(host))).remedy(rehearsal)]
 }

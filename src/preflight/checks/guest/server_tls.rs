@@ -10,7 +10,7 @@ check! {
     /// # Meaning
     /// vnc_tls, spice_tls, chardev_tls and nbd_tls in qemu.conf are each host's own, and decide when a guest arrives: a
     /// console, a TCP device or an NBD disk is encrypted there, even if it is not on the source. Without certificates
-    /// QEMU does not start. An NBD server that talks plainly to the source may not talk TLS to the destination. A guest
+    /// QEMU does not start, nor with certificates that have expired, that ca-cert.pem did not sign or whose key is another's. An NBD server that talks plainly to the source may not talk TLS to the destination. A guest
     /// that fixes a TLS port for SPICE needs spice_tls.
     /// # Check by hand
     /// On the destination: grep tls /etc/libvirt/qemu.conf; ls /etc/pki/qemu, or the folder of its *_tls_x509_cert_dir.
@@ -76,6 +76,15 @@ fn run(instance: &Instance<'_>) -> Vec<Verdict> {
                     ))
                     .remedy(certificates(host, option)),
                 ),
+                Some(true) if there.tls_refused.contains_key(*option) => {
+                    let why = &there.tls_refused[*option];
+                    let message =
+                        format!("QEMU of {} encrypts {what}, and refuses its certificates: {why}", name(host));
+                    let verdict = if *own == Own::Unknown { Verdict::unknown(message) } else { Verdict::fail(message) };
+                    let command = "openssl x509 -noout -subject -issuer -dates -in server-cert.pem";
+                    let remedy = format!("on {}, in the folder of {option}'s certificates: {command}", name(host));
+                    Some(verdict.remedy(remedy))
+                }
                 None if *own == Own::Says(true) && *option == "spice" => Some(
                     Verdict::fail(format!("{what} has a TLS port, and spice_tls is off on {}", name(host)))
                         .remedy(format!("spice_tls = 1 in qemu.conf of {}", name(host))),
