@@ -138,10 +138,11 @@ def predicted(folder: str, server: str, domain: str) -> dict:
     return pvm.document(HOST_A, *ask)
 
 
-def seen(domain: str, was: Before) -> Happened:
+def seen(domain: str, was: Before, row: Played) -> Happened:
     """What has become of the guest and of the hosts' devices."""
     facts = observe()
     result = happened(domain, was, facts, {}, set(), False)
+    row.notes += [f"on host-{role}: {of['guests'][domain]['devices']}" for role, of in facts.items() if domain in of["guests"]]
     drivers = {full(address): VARIANT for address in ALL_VFS}
     for role, of in facts.items():
         result.problems += misbound(role, drivers, of["vfs"])
@@ -182,11 +183,12 @@ def play(computes: Computes, row: Played) -> None:
     row.notes += said.stderr.splitlines()[-4:]
     row.expect("pvm said", said.word, scenario.say)
     if said.word in ("refused", "unknown"):
-        row.expect("after pvm left it alone", seen(domain, was).word, "stayed")
+        row.expect("after pvm left it alone", seen(domain, was, row).word, "stayed")
         act(server, **{"os-migrateLive": {"host": "host-b", "block_migration": "auto"}})
     row.nova = novas(server)
     row.expect("Nova said", row.nova, scenario.nova)
-    end = seen(domain, was)
+    end = seen(domain, was, row)
+    row.notes.append(f"predicted devices: {pvm.planned(report, domain)}")
     row.happened = end.word
     row.expect("happened", end.word, scenario.happen)
     row.notes += end.notes

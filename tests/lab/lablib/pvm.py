@@ -186,4 +186,6 @@ def recover(on: Host = HOST_A, *options: str) -> Said:
     """Lets pvm finish or undo what it can without being told more."""
     done = on.ssh("pvm", "recover", "--auto", *options, check=False, timeout=LIMIT)
     word = "recovered" if done.returncode == 0 else f"recover: {EXIT_WORDS.get(done.returncode)}"
-    return Said(word, done.returncode, stderr=done.stderr.decode(errors="replace").strip())
+    # What it says of each row of the table is its result.
+    text = (done.stdout + done.stderr).decode(errors="replace").strip()
+    return Said(word, done.returncode, stderr=text)

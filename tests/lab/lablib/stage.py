@@ -68,7 +68,7 @@ class Stage:
 
     def note(self, text: str) -> None:
         """Keeps what somebody said, for whoever reads the row."""
-        self.notes += text.splitlines()[-3:]
+        self.notes += text.splitlines()[-6:]
 
     def force(self, moves: dict[int, str] | None = None) -> Happened:
         """The migration with nothing but libvirt."""
