@@ -1,50 +1,124 @@
 //! What each guest needs on each host, and whether preflight lets it go there alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::capacity::Need;
+use crate::domain::guest::{self, Guest};
 use crate::model::device_move::DeviceMove;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Domain, Snapshot};
-use crate::plan::{InstancePlan, Known, Planner, Wishes};
+use crate::plan::{Known, Planner, Wishes};
+use crate::preflight::classes::{Asks, Classes};
 use crate::preflight::report::first_reason;
 use crate::preflight::{self, CheckResult, Compatibility, InstanceReport, Question, Report, Row, Terms};
 
 /// One guest and one host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {
-    /// What the guest needs there; `None` when it cannot go, or that is not known.
-    pub need: Option<Need>,
-    /// The one reason why it cannot go.
-    pub reason: Option<Row>,
+    /// What the guest needs there; `None` when it cannot go, or that is not known. Guests that are alike share it.
+    pub need: Option<Rc<Need>>,
+    /// What kind of reason keeps the guest from the host.
+    pub reason: Option<Reason>,
 }
 
-/// Every guest of `guests`, by index in the source's list, on one host.
-pub(crate) fn pairs(source: &Snapshot, destination: &Snapshot, guests: &[usize], terms: &Terms) -> Vec<Pair> {
-    let none = BTreeSet::new();
-    let planner = Planner::new(source, destination, &none);
-    let mut known = Known::default();
-    let mut plan = |guest: &usize| planner.plan(&source.domains[*guest], &Wishes::default(), &mut known);
-    let plans: Vec<InstancePlan<'_>> = guests.iter().map(&mut plan).collect();
-    // What hinders guests with host devices is nothing to the others, so each kind is asked about by itself.
-    let (with, without): (Vec<usize>, Vec<usize>) = (0..guests.len()).partition(|at| !plans[*at].held.is_empty());
-    let reports = [with, without].map(|some| {
-        let domains = some.iter().map(|at| guests[*at]).collect();
-        let question = Question { domains: Some(domains), terms: terms.clone(), ..Question::default() };
-        preflight::run(source, destination, &question)
-    });
-    let of_guest: BTreeMap<(&str, &str), (&Report, &InstanceReport)> = reports
-        .iter()
-        .flat_map(|report| report.instances.iter().map(move |one| ((&*one.name, &*one.uuid), (report, one))))
-        .collect();
-    let pair = |plan: &InstancePlan<'_>| {
-        let (report, instance) = of_guest[&(&*plan.domain.name, &*plan.domain.uuid)];
-        let (reason, _) = verdict(report, Some(instance), terms);
-        let places = planner.places(plan, &mut known);
-        let need = plan.guest.as_ref().and_then(|guest| Need::of(guest, &destination.host, places));
-        Pair { need: need.filter(|_| reason.is_none()), reason }
+impl Pair {
+    /// A guest that cannot go.
+    pub(crate) fn against(row: &Row) -> Self {
+        Self { need: None, reason: Some(Reason::of(row)) }
+    }
+}
+
+/// A reason, as far as it says how near the guest is to leaving: the sentence is made for the plan's guests that stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reason {
+    /// Whether a fact is missing.
+    pub is_unknown: bool,
+    /// Whether the operator is told what would help.
+    pub has_remedy: bool,
+}
+
+impl Reason {
+    fn of(row: &Row) -> Self {
+        Self { is_unknown: row.result == CheckResult::Unknown, has_remedy: row.finding.remedy.is_some() }
+    }
+}
+
+/// Every guest of `guests`, by index in the source's list, on each host.
+pub(crate) fn pairs(source: &Snapshot, hosts: &[Snapshot], guests: &[usize], terms: &Terms) -> Vec<Vec<Pair>> {
+    // The source is the host 0 of the classes.
+    let asked: Vec<Vec<usize>> = std::iter::once(guests.to_vec()).chain(hosts.iter().map(|_| Vec::new())).collect();
+    let open = |at: usize| Some(Cow::Borrowed(at.checked_sub(1).map_or(source, |at| &hosts[at])));
+    let mut asks = Asks::of(source, guests);
+    for host in hosts {
+        asks.join(&Asks::of(host, &[]));
+    }
+    let mut classes = Classes::new(&open, &asked, &asks, terms, reason_of);
+    let read = |guest: &usize| Asking {
+        number: *guest,
+        class: classes.class(0, *guest),
+        alone: classes.exceptions(0, *guest),
+        definition: source.domains[*guest].xml.as_deref().and_then(|xml| guest::read(xml).ok()),
     };
-    plans.iter().map(pair).collect()
+    let guests: Vec<Asking> = guests.iter().map(read).collect();
+    hosts.iter().enumerate().map(|(at, host)| on_host(&mut classes, at + 1, host, &guests)).collect()
+}
+
+/// A guest of the source.
+struct Asking {
+    number: usize,
+    class: Option<usize>,
+    /// The hosts on which it is a case by itself.
+    alone: BTreeSet<usize>,
+    definition: Option<Guest>,
+}
+
+fn on_host(classes: &mut Classes<'_, '_, Option<Reason>>, at: usize, host: &Snapshot, guests: &[Asking]) -> Vec<Pair> {
+    let mut of_class: HashMap<usize, Pair> = HashMap::new();
+    let mut shared: HashSet<Rc<Need>> = HashSet::new();
+    let mut pair = |guest: &Asking, reason: Option<Reason>, places: Vec<Vec<usize>>| {
+        let definition = guest.definition.as_ref().filter(|_| reason.is_none());
+        let need = definition.and_then(|guest| Need::of(guest, &host.host, places)).map(|need| {
+            let known = shared.get(&need).cloned();
+            known.unwrap_or_else(|| {
+                let need = Rc::new(need);
+                shared.insert(Rc::clone(&need));
+                need
+            })
+        });
+        Pair { need, reason }
+    };
+    // Every host is there, so that none is left unasked.
+    let mut on_host = Vec::with_capacity(guests.len());
+    for guest in guests {
+        let class = guest.class.filter(|_| !guest.alone.contains(&at));
+        let found = if let Some(known) = class.and_then(|class| of_class.get(&class)) {
+            known.clone()
+        } else {
+            let judged = match class {
+                Some(class) => classes.of_class(class, at),
+                None => classes.of_pair(0, guest.number, at).map(Rc::new),
+            };
+            let judged = judged.map(|judged| pair(guest, judged.said, classes.places(&judged, at)));
+            judged.unwrap_or(Pair { need: None, reason: None })
+        };
+        if let Some(class) = class {
+            of_class.entry(class).or_insert_with(|| found.clone());
+        }
+        on_host.push(found);
+    }
+    on_host
+}
+
+fn reason_of(report: &Report, instance: &InstanceReport, terms: &Terms) -> Option<Reason> {
+    verdict(report, Some(instance), terms).0.as_ref().map(Reason::of)
+}
+
+/// The reason that keeps a guest from a host.
+pub(crate) fn reason(source: &Snapshot, destination: &Snapshot, guest: usize, terms: &Terms) -> Option<Row> {
+    let (report, instance) = judge(source, destination, guest, None, terms);
+    verdict(&report, instance.as_ref(), terms).0
 }
 
 /// Preflight's answer for one guest, with these devices or with any.
@@ -83,3 +157,7 @@ pub(crate) fn preferred(
     let planner = Planner::new(source, destination, taken);
     planner.plan(domain, &Wishes::default(), &mut Known::default()).map
 }
+
+#[cfg(test)]
+#[path = "needs_tests.rs"]
+mod tests;

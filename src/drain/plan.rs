@@ -1,6 +1,7 @@
 //! The joint plan of a drain.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::assign::{Assignment, Problem, assign};
 use super::capacity::{Need, Supply};
@@ -16,7 +17,7 @@ use crate::model::pci::PciAddress;
 use crate::model::size::bytes;
 use crate::model::snapshot::Snapshot;
 use crate::plan::pair;
-use crate::preflight::{CheckResult, Terms};
+use crate::preflight::{CheckResult, Row, Terms};
 
 /// The source among the hosts of the timetable.
 const SOURCE: usize = usize::MAX;
@@ -59,13 +60,13 @@ pub(crate) fn again(
             continue;
         };
         let name = &hosts[host].host.name;
-        match &field.pairs[host][at] {
-            Pair { reason: Some(row), .. } => differs(format!("{name}: {}: {}", row.finding.code, row.finding.message)),
-            Pair { need: None, .. } => differs("how much memory it has is not known".to_owned()),
-            Pair { need: Some(need), .. } if !rooms[host].push(at, need) => {
+        match (field.reason(host, at), &field.pairs[host][at].need) {
+            (Some(row), _) => differs(format!("{name}: {}: {}", row.finding.code, row.finding.message)),
+            (None, None) => differs("how much memory it has is not known".to_owned()),
+            (None, Some(need)) if !rooms[host].push(at, need) => {
                 differs(format!("{name} has no room for it beside the others"));
             }
-            Pair { .. } => {}
+            (None, Some(_)) => {}
         }
         let twice = planned.map.iter().find(|moved| !given.insert((host, moved.destination)));
         if let Some(twice) = twice {
@@ -108,18 +109,24 @@ impl<'a> Field<'a> {
                 None => free.push(*guest),
             }
         }
-        let pairs = |host| {
-            let mut pairs = needs::pairs(source, host, &free, terms);
-            for (guest, pair) in free.iter().zip(&mut pairs).filter(|(_, pair)| pair.reason.is_none()) {
+        let mut pairs = needs::pairs(source, hosts, &free, terms);
+        for (host, pairs) in hosts.iter().zip(&mut pairs) {
+            for (guest, pair) in free.iter().zip(pairs).filter(|(_, pair)| pair.reason.is_none()) {
                 if let Some(row) = policies::apart(&source.domains[*guest], host, terms) {
-                    *pair = Pair { need: None, reason: Some(row) };
+                    *pair = Pair::against(&row);
                 }
             }
-            pairs
-        };
-        let (pairs, supplies) =
-            (hosts.iter().map(pairs).collect(), hosts.iter().map(|host| Supply::of(&host.host)).collect());
+        }
+        let supplies = hosts.iter().map(|host| Supply::of(&host.host)).collect();
         Self { source, hosts, terms, guests: free, kept, pairs, supplies }
+    }
+
+    /// The reason that keeps a guest from a host.
+    fn reason(&self, host: usize, guest: usize) -> Option<Row> {
+        self.pairs[host][guest].reason?;
+        let (destination, guest) = (&self.hosts[host], self.guests[guest]);
+        needs::reason(self.source, destination, guest, self.terms)
+            .or_else(|| policies::apart(&self.source.domains[guest], destination, self.terms))
     }
 
     /// The plan in which each guest goes to this host, with the devices that `maps` tells for those of one host.
@@ -130,7 +137,7 @@ impl<'a> Field<'a> {
         is_proved: bool,
         limits: Limits,
     ) -> Drain {
-        let Self { source, hosts, terms, guests, kept, pairs, supplies } = self;
+        let Self { source, hosts, terms, guests, kept, .. } = self;
         let mut moves = Vec::new();
         let mut table = Vec::new();
         for (at, host) in hosts.iter().enumerate() {
@@ -158,9 +165,8 @@ impl<'a> Field<'a> {
             (leaving.start, leaving.seconds) = (seconds(times.start), seconds(times.end - times.start));
         }
         moves.sort_by(|a, b| a.start.total_cmp(&b.start).then_with(|| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid))));
-        let on = |guest: usize| -> Vec<&Pair> { pairs.iter().map(|host| &host[guest]).collect() };
         let staying = (0..guests.len()).filter(|guest| to[*guest].is_none());
-        let staying = staying.filter_map(|guest| stay(source, hosts, guests[guest], &on(guest), supplies));
+        let staying = staying.filter_map(|guest| self.stay(guest));
         let mut stays: Vec<Stay> = kept.iter().cloned().chain(staying).collect();
         stays.sort_by(|a, b| (&a.guest, &a.uuid).cmp(&(&b.guest, &b.uuid)));
         let destination = |(at, host): (usize, &Snapshot)| Destination {
@@ -180,33 +186,99 @@ impl<'a> Field<'a> {
             source: terms.link().words,
         }
     }
+
+    /// Why a guest stays, and the one change that would let it go.
+    fn stay(&self, guest: usize) -> Option<Stay> {
+        let Self { hosts, supplies, .. } = self;
+        let domain = &self.source.domains[self.guests[guest]];
+        let pairs = || self.pairs.iter().map(|host| &host[guest]).enumerate();
+        let stay = |host: usize, is_unknown: bool, why: String| Stay {
+            guest: domain.name.clone(),
+            uuid: domain.uuid.clone(),
+            is_unknown,
+            nearest: hosts[host].host.name.clone(),
+            why,
+            code: None,
+            remedy: None,
+        };
+        // The nearest host would take it alone, the next one may, and the last has too little for it.
+        let fits = |(host, need): (usize, &Need)| match (
+            Room::takes(&supplies[host], need),
+            supplies[host].is_known_for(need),
+        ) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => 2,
+        };
+        let can = pairs().filter_map(|(host, pair)| Some((host, pair.need.as_deref()?)));
+        if let Some((host, need)) = can.min_by_key(|pair| fits(*pair)) {
+            let devices = match need.devices.len() {
+                0 => String::new(),
+                1 => " and 1 device".to_owned(),
+                many => format!(" and {many} devices"),
+            };
+            let needs = format!("it needs {}{devices}", bytes(need.bytes()));
+            return Some(match fits((host, need)) {
+                0 => Stay {
+                    remedy: Some("add a destination (--to)".to_owned()),
+                    ..stay(host, false, format!("the other guests take what the destinations have; {needs}"))
+                },
+                1 => stay(host, true, format!("how much memory is free is not known; {needs}")),
+                _ => stay(host, false, format!("too little is free; {needs}")),
+            });
+        }
+        // A fact that is missing is nearer than a failed check, one with a remedy nearer than one without.
+        let weight = |(host, pair): &(usize, &Pair)| match &pair.reason {
+            None => (0, true, *host),
+            Some(reason) => (1 + usize::from(!reason.is_unknown), !reason.has_remedy, *host),
+        };
+        // There is no plan without a destination.
+        let (host, _) = pairs().min_by_key(weight)?;
+        Some(match self.reason(host, guest) {
+            Some(row) => Stay {
+                code: Some(row.finding.code.to_string()),
+                remedy: row.finding.remedy,
+                ..stay(host, row.result == CheckResult::Unknown, row.finding.message)
+            },
+            None => stay(host, true, "how much memory the guest has is not known".to_owned()),
+        })
+    }
 }
 
 fn assignment(pairs: &[Vec<Pair>], supplies: &[Supply], guests: usize) -> Assignment {
     let needs: Vec<Vec<Option<&Need>>> =
-        pairs.iter().map(|host| host.iter().map(|pair| pair.need.as_ref()).collect()).collect();
+        pairs.iter().map(|host| host.iter().map(|pair| pair.need.as_deref()).collect()).collect();
     let need = |host: usize, guest: usize| needs[host][guest];
-    let mut classes: BTreeMap<Vec<Option<&Need>>, usize> = BTreeMap::new();
-    let class = |guest| {
+    // Guests that need the same of a host share the value.
+    let mut classes: HashMap<Vec<Option<*const Need>>, usize> = HashMap::new();
+    let class = |guest: usize| {
         let next = classes.len();
-        *classes.entry((0..pairs.len()).map(|host| need(host, guest)).collect()).or_insert(next)
+        let needs = pairs.iter().map(|host| host[guest].need.as_ref().map(Rc::as_ptr)).collect();
+        *classes.entry(needs).or_insert(next)
     };
     // Only devices are counted over all hosts: where memory may lie differs from host to host.
     let count = |guest| {
         let fewest = (0..pairs.len()).filter_map(|host| need(host, guest)).map(|need| need.devices.len()).min();
         vec![u64::try_from(fewest.unwrap_or(0)).unwrap_or(u64::MAX)]
     };
-    let devices: BTreeSet<(usize, usize)> = (0..pairs.len())
-        .flat_map(|host| (0..guests).filter_map(move |guest| Some((host, need(host, guest)?))))
-        .flat_map(|(host, need)| need.devices.iter().flatten().map(move |device| (host, *device)))
-        .collect();
+    let devices: usize = pairs.iter().map(|host| wanted(host)).sum();
     assign(Problem {
         rooms: supplies.iter().map(Room::new).collect(),
         needs: &needs,
         class: (0..guests).map(class).collect(),
         takes: (0..guests).map(count).collect(),
-        supply: vec![u64::try_from(devices.len()).unwrap_or(u64::MAX)],
+        supply: vec![u64::try_from(devices).unwrap_or(u64::MAX)],
     })
+}
+
+/// How many devices of a host some guest may get.
+fn wanted(host: &[Pair]) -> usize {
+    let mut seen: HashSet<*const Need> = HashSet::new();
+    let mut devices: HashSet<usize> = HashSet::new();
+    for need in host.iter().filter_map(|pair| pair.need.as_ref()).filter(|need| seen.insert(Rc::as_ptr(need))) {
+        devices.extend(need.devices.iter().flatten());
+    }
+    devices.len()
 }
 
 /// The devices of the guests that go to one host: each gets what preflight would give it while the others still find theirs.
@@ -293,59 +365,6 @@ fn timed(source: &Snapshot, host: &Snapshot, at: usize, guest: usize, map: &[Dev
         }
     }
     Move { alone_ms: terms.link().milliseconds(bytes), slots }
-}
-
-/// Why a guest stays, and the one change that would let it go. `pairs` is the guest on each host.
-fn stay(source: &Snapshot, hosts: &[Snapshot], guest: usize, pairs: &[&Pair], supplies: &[Supply]) -> Option<Stay> {
-    let domain = &source.domains[guest];
-    let stay = |host: usize, is_unknown: bool, why: String| Stay {
-        guest: domain.name.clone(),
-        uuid: domain.uuid.clone(),
-        is_unknown,
-        nearest: hosts[host].host.name.clone(),
-        why,
-        code: None,
-        remedy: None,
-    };
-    // The nearest host would take it alone, the next one may, and the last has too little for it.
-    let fits =
-        |(host, need): (usize, &Need)| match (Room::takes(&supplies[host], need), supplies[host].is_known_for(need)) {
-            (true, _) => 0,
-            (false, false) => 1,
-            (false, true) => 2,
-        };
-    let can = pairs.iter().enumerate().filter_map(|(host, pair)| Some((host, pair.need.as_ref()?)));
-    if let Some((host, need)) = can.min_by_key(|pair| fits(*pair)) {
-        let devices = match need.devices.len() {
-            0 => String::new(),
-            1 => " and 1 device".to_owned(),
-            many => format!(" and {many} devices"),
-        };
-        let needs = format!("it needs {}{devices}", bytes(need.bytes()));
-        return Some(match fits((host, need)) {
-            0 => Stay {
-                remedy: Some("add a destination (--to)".to_owned()),
-                ..stay(host, false, format!("the other guests take what the destinations have; {needs}"))
-            },
-            1 => stay(host, true, format!("how much memory is free is not known; {needs}")),
-            _ => stay(host, false, format!("too little is free; {needs}")),
-        });
-    }
-    // A fact that is missing is nearer than a failed check, one with a remedy nearer than one without.
-    let weight = |(host, pair): &(usize, &&Pair)| match &pair.reason {
-        None => (0, true, *host),
-        Some(row) => (1 + usize::from(row.result != CheckResult::Unknown), row.finding.remedy.is_none(), *host),
-    };
-    // There is no plan without a destination.
-    let (host, pair) = pairs.iter().enumerate().min_by_key(weight)?;
-    Some(match &pair.reason {
-        Some(row) => Stay {
-            code: Some(row.finding.code.to_string()),
-            remedy: row.finding.remedy.clone(),
-            ..stay(host, row.result == CheckResult::Unknown, row.finding.message.clone())
-        },
-        None => stay(host, true, "how much memory the guest has is not known".to_owned()),
-    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "tenths of a second")]

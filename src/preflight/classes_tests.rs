@@ -10,19 +10,19 @@ use crate::preflight::{CheckResult, Compatibility};
 #[allow(dead_code, reason = "the generator serves benchmarks too")]
 mod fleet;
 
-use fleet::{Dice, Fleet};
+pub(crate) use fleet::{Dice, Fleet};
 
 type Found = (Said, bool, Option<String>, Vec<(String, CheckResult, bool)>);
 
 /// All that anybody takes from an answer, in one value.
-fn found(report: &Report, instance: &InstanceReport) -> Found {
+fn found(report: &Report, instance: &InstanceReport, terms: &Terms) -> Found {
     let estimate =
         instance.estimate.as_ref().map(|estimate| format!("{:?} {:?}", estimate.bytes, estimate.downtime_ms));
     // What weighs nothing may differ: the clock, NUMA nodes, Nova's own choice.
     let counts =
         instance.checks.iter().chain(&report.checks).filter(|row| row.compatibility() != Compatibility::Compatible);
     let rows = counts.map(|row| (row.finding.code.to_string(), row.result, row.finding.remedy.is_some())).collect();
-    (said(report, instance), instance.map.is_empty(), estimate, rows)
+    (said(report, instance, terms), instance.map.is_empty(), estimate, rows)
 }
 
 /// Facts that life has and the fixture does not, each with some values.
@@ -191,7 +191,7 @@ fn put(document: &mut Value, path: &str, value: Value) {
 }
 
 /// Changes something of one host; what it was, for messages. Nothing where the document is no snapshot afterwards.
-fn mutate(dice: &mut Dice, host: &mut Snapshot) -> Option<String> {
+pub(crate) fn mutate(dice: &mut Dice, host: &mut Snapshot) -> Option<String> {
     let mut document = serde_json::to_value(&*host).unwrap();
     let what = match dice.below(4) {
         0 => {
@@ -266,10 +266,7 @@ fn compare(hosts: &[Snapshot], what: &str) -> (usize, usize) {
                 };
                 let name = &source.domains[guest].name;
                 assert_eq!(judged.said, wanted, "{name} of {from} on {to} after {what}");
-                let mut own = classes.places(&judged, to);
-                for place in &mut own {
-                    place.sort_unstable();
-                }
+                let own = classes.places(&judged, to);
                 let places: Vec<Vec<usize>> = places
                     .into_iter()
                     .map(|place| place.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
@@ -288,7 +285,7 @@ fn compare(hosts: &[Snapshot], what: &str) -> (usize, usize) {
     (pairs, classes.known.len())
 }
 
-fn small(seed: u64) -> Vec<Snapshot> {
+pub(crate) fn small(seed: u64) -> Vec<Snapshot> {
     (0..3)
         .map(|number| Fleet { seed, vfs: 5, guests: 4 }.host(number * (1 + usize::try_from(seed % 2).unwrap())))
         .collect()

@@ -235,13 +235,13 @@ pub(crate) fn asked(host: &Snapshot, names: &[String]) -> Vec<usize> {
 }
 
 /// The verdict, and the check of the first reason.
-pub(crate) fn said(report: &Report, instance: &InstanceReport) -> Said {
+pub(crate) fn said(report: &Report, instance: &InstanceReport, _: &Terms) -> Said {
     let reason = first_reason(instance.checks.iter().chain(&report.checks), instance.verdict);
     Said { verdict: instance.verdict, code: reason.map(|row| row.finding.code.to_string()) }
 }
 
 /// The sentence of the first reason.
-fn why(report: &Report, instance: &InstanceReport) -> Option<String> {
+fn why(report: &Report, instance: &InstanceReport, _: &Terms) -> Option<String> {
     let reason = first_reason(instance.checks.iter().chain(&report.checks), instance.verdict);
     reason.map(|row| row.finding.message.clone())
 }

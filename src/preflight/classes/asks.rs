@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::domain::guest::{self, Guest};
+use crate::domain::guest::{self, Disk, Guest};
 use crate::model::snapshot::{Domain, HostdevKind, Snapshot};
 
 /// What the guests of a question name, all together.
@@ -24,6 +24,8 @@ pub(crate) struct Asks {
     pub macs: BTreeSet<String>,
     /// Guests of which each asks for memory in another way.
     pub shapes: Vec<Guest>,
+    /// Disks that are on the guest's own host, by path.
+    pub disks: HashSet<String>,
     /// Paths and volumes of which some host was asked what is there, and paths at which something is mounted.
     pub paths: HashSet<String>,
 }
@@ -55,6 +57,7 @@ impl Asks {
         for nic in &guest.interfaces {
             self.interfaces.extend([&nic.source, &nic.tap, &nic.unmanaged_tap].into_iter().flatten().cloned());
         }
+        self.disks.extend(disks(guest).cloned());
         // libvirt programs the MAC of an interface from the definition.
         let plain = domain.hostdevs.iter().filter(|held| held.kind == HostdevKind::Hostdev);
         let devices = plain.filter_map(|held| host.device(held.source?));
@@ -77,7 +80,7 @@ impl Asks {
 
     /// Adds what other guests ask for, and what other hosts know.
     pub(crate) fn join(&mut self, other: &Self) {
-        let Self { devices, ports, graphics, consoles, addresses, interfaces, macs, shapes, paths } = other;
+        let Self { devices, ports, graphics, consoles, addresses, interfaces, macs, shapes, disks, paths } = other;
         self.devices = self.devices.max(*devices);
         self.consoles = self.consoles.max(*consoles);
         self.ports.extend(ports);
@@ -87,6 +90,7 @@ impl Asks {
         {
             all.extend(more.iter().cloned());
         }
+        self.disks.extend(disks.iter().cloned());
         self.paths.extend(paths.iter().cloned());
         for shape in shapes {
             self.add_shape(shape.clone());
@@ -102,4 +106,10 @@ impl Asks {
             self.paths.insert(path.clone());
         }
     }
+}
+
+/// The paths of the disks that a guest has on its host, which another one may have as well.
+pub(super) fn disks(guest: &Guest) -> impl Iterator<Item = &String> {
+    let local = |disk: &&Disk| matches!(disk.kind.as_str(), "file" | "block");
+    guest.disks.iter().filter(local).filter_map(|disk| disk.source.as_ref())
 }

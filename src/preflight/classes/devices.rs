@@ -24,12 +24,9 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Every device for which one of these stands, ascending.
-    #[cfg(test)]
-    pub(super) fn all(&self, shown: &[usize]) -> Vec<usize> {
-        let mut all: Vec<usize> = self.groups(shown.iter()).into_iter().flatten().copied().collect();
-        all.sort_unstable();
-        all
+    /// Every device for which one of these stands.
+    pub(super) fn all(&self, shown: &[usize]) -> impl Iterator<Item = usize> {
+        self.groups(shown.iter()).into_iter().flatten().copied()
     }
 
     /// For how many devices these stand.

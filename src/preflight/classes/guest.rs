@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::asks::Asks;
 use super::devices::stranger;
-use crate::domain::guest::{self, Disk};
-use crate::domain::owners::Owner;
-use crate::domain::read;
+use crate::domain::guest::Guest;
+use crate::domain::{XmlError, read};
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::{Device, Domain, Hostdev, HostdevKind, Snapshot};
 use crate::plan::pair;
@@ -17,18 +16,18 @@ use crate::preflight::terms::Terms;
 
 /// What is equal for guests that get the same answers. Everything is kept of the guest and of its devices that is not named in
 /// this file, and of its host by `source_key`.
-pub(super) fn key(host: &Snapshot, domain: &Domain, asks: &Asks, terms: &Terms) -> String {
-    let read = domain.xml.as_deref().and_then(|xml| guest::read(xml).ok());
-    let listens = read.iter().flat_map(|guest| {
+pub(super) fn key(host: &Snapshot, domain: &Domain, read: Option<&Guest>, asks: &Asks, terms: &Terms) -> String {
+    let listens = read.into_iter().flat_map(|guest| {
         let graphics = guest.graphics.iter().flat_map(|graphics| &graphics.addresses);
         graphics.chain(guest.endpoints.iter().filter_map(|endpoint| endpoint.host.as_ref()))
     });
     // The operator's policies are for guests by their names; the guest's own stand among what others keep of it.
-    let rule = read.as_ref().map(|guest| {
+    let rule = read.map(|guest| {
         let most = terms.policies.max_pause(terms.max_pause, domain, &guest.policy);
         format!("{most:?} {:?} {:?}", guest.policy, guest.bad_policy)
     });
-    let owner = domain.xml.as_deref().filter(|_| domain.owner.is_none()).and_then(Owner::of_definition);
+    let described = domain.xml.as_deref().map(read::read);
+    let owner = described.iter().flatten().find_map(|found| found.owner).filter(|_| domain.owner.is_none());
     // Whether it is the source's own is all that an address says of the source.
     let is_own: Vec<(bool, bool)> = listens.map(|address| is_of(host, address)).collect();
     let held: Vec<_> = domain.hostdevs.iter().map(|held| held_by(host, held, asks)).collect();
@@ -37,17 +36,10 @@ pub(super) fn key(host: &Snapshot, domain: &Domain, asks: &Asks, terms: &Terms) 
         [&domain.xml, &domain.inactive_xml].map(|xml| xml.as_deref().map(|xml| outline(xml, domain, asks)));
     format!(
         "{text} {now:?} {next:?} {rule:?} {is_own:?} {:?} {:?} {:?}",
-        owner.map(|owner| owner.word),
-        definition(domain),
+        owner,
+        described.map(|found| definition(domain, found)),
         pending(domain)
     )
-}
-
-/// The paths of the disks that a guest has on its host, which another one may have as well.
-pub(super) fn disks(domain: &Domain) -> Vec<String> {
-    let read = domain.xml.as_deref().and_then(|xml| guest::read(xml).ok());
-    let local = |disk: &Disk| matches!(disk.kind.as_str(), "file" | "block");
-    read.into_iter().flat_map(|guest| guest.disks).filter(local).filter_map(|disk| disk.source).collect()
 }
 
 #[derive(Serialize)]
@@ -190,9 +182,8 @@ fn file<'p>(path: &'p str, domain: &Domain, asks: &Asks) -> String {
 }
 
 /// Whether the definition can be read, and has the devices that the snapshot says; else why not.
-fn definition(domain: &Domain) -> Option<Result<bool, String>> {
-    let read = read::read(domain.xml.as_deref()?);
-    Some(read.map(|read| sources(&read.hostdevs).eq(sources(&domain.hostdevs))).map_err(|error| error.to_string()))
+fn definition(domain: &Domain, read: Result<read::Described, XmlError>) -> Result<bool, String> {
+    read.map(|read| sources(&read.hostdevs).eq(sources(&domain.hostdevs))).map_err(|error| error.to_string())
 }
 
 /// Where the devices of the next boot are among those of now, as far as they have addresses.

@@ -25,11 +25,12 @@ use spread::spread;
 use super::report::{InstanceReport, Report};
 use super::run::{self, Question};
 use super::terms::Terms;
-use crate::model::snapshot::Snapshot;
+use crate::domain::guest::Guest;
+use crate::model::snapshot::{Domain, Snapshot};
 use crate::plan::{Known, Planner, Wishes};
 
 /// What preflight says of one guest on one host, summed up by who asks.
-pub(crate) type Summary<T> = fn(&Report, &InstanceReport) -> T;
+pub(crate) type Summary<T> = fn(&Report, &InstanceReport, &Terms) -> T;
 
 /// Opens the snapshot of a host by number: a fleet has more of them than are held at once. `None` for one that could not be asked.
 pub(crate) type Open<'o> = dyn Fn(usize) -> Option<Cow<'o, Snapshot>> + Sync + 'o;
@@ -89,12 +90,24 @@ impl<'a, 'o, T> Classes<'a, 'o, T> {
     ) -> Self {
         let look = |at: usize| {
             let real = open(at)?;
-            let key = |guest: &usize| guest::key(&real, &real.domains[*guest], asks, terms);
+            let asked: HashMap<usize, Option<Guest>> =
+                guests[at].iter().map(|guest| (*guest, read(&real.domains[*guest]))).collect();
+            let key = |guest: &usize| {
+                guest::key(&real, &real.domains[*guest], asked[guest].as_ref(), asks, terms)
+            };
+            // Those that only are there are read where one that is asked about has a disk that they may have, too.
+            let disks = |(number, domain): (usize, &Domain)| -> Vec<String> {
+                match asked.get(&number) {
+                    Some(guest) => guest.iter().flat_map(asks::disks).cloned().collect(),
+                    None if asks.disks.is_empty() => Vec::new(),
+                    None => read(domain).iter().flat_map(asks::disks).cloned().collect(),
+                }
+            };
             Some(Look {
                 destination: host::destination(&real, asks),
                 source: if guests[at].is_empty() { Vec::new() } else { host::source_key(&real, asks) },
                 guests: guests[at].iter().map(key).collect(),
-                disks: real.domains.iter().map(guest::disks).collect(),
+                disks: real.domains.iter().enumerate().map(disks).collect(),
                 real,
             })
         };
@@ -189,15 +202,15 @@ impl<'a, 'o, T> Classes<'a, 'o, T> {
         self.namesakes.names.get(&host)?.1.get(guest).map(|(name, _)| name)
     }
 
-    /// For each of the guest's devices the host's devices that may take its place, by index.
-    #[cfg(test)]
-    fn places(&self, judged: &Judged<T>, to: usize) -> Vec<Vec<usize>> {
-        let shown = match (&judged.places, &self.there[to]) {
-            (Places::Own(places), _) => return places.clone(),
-            (Places::Shown(_), None) => return Vec::new(),
-            (Places::Shown(places), Some((_, shown))) => places.iter().map(|place| shown.all(place)),
-        };
-        shown.collect()
+    /// For each of the guest's devices the host's devices that may take its place, by index, ascending.
+    pub(crate) fn places(&self, judged: &Judged<T>, to: usize) -> Vec<Vec<usize>> {
+        match (&judged.places, &self.there[to]) {
+            (Places::Own(places), _) => places.iter().map(|place| ascending(place.iter().copied())).collect(),
+            (Places::Shown(_), None) => Vec::new(),
+            (Places::Shown(places), Some((_, shown))) => {
+                places.iter().map(|place| ascending(shown.all(place))).collect()
+            }
+        }
     }
 
     /// How many devices of the host may take the place of one of the guest's; `None` for a guest without devices.
@@ -209,6 +222,10 @@ impl<'a, 'o, T> Classes<'a, 'o, T> {
             (Places::Shown(_), None) => None,
         }
     }
+}
+
+fn read(domain: &Domain) -> Option<Guest> {
+    domain.xml.as_deref().and_then(|xml| crate::domain::guest::read(xml).ok())
 }
 
 /// Preflight's answer for one guest of `source`, and the places for its devices.
@@ -227,7 +244,11 @@ pub(crate) fn judge<T>(
     let plan = planner.plan(&source.domains[guest], &Wishes::default(), &mut known);
     let places = planner.places(&plan, &mut known);
     // One guest was asked about.
-    (sum_up(&report, &report.instances[0]), places)
+    (sum_up(&report, &report.instances[0], terms), places)
+}
+
+fn ascending(devices: impl Iterator<Item = usize>) -> Vec<usize> {
+    devices.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A name and a UUID, of a host or of a guest.
@@ -282,4 +303,4 @@ fn words((name, uuid): &Name) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 #[path = "../classes_tests.rs"]
-mod tests;
+pub(crate) mod tests;
