@@ -108,7 +108,12 @@ impl Printer {
         if self.hold(true, text) {
             return Ok(());
         }
-        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
+        let mut out = io::stdout().lock();
+        // Without colours nothing has to be dropped; the search for them costs more than a long table otherwise does.
+        if !text.contains('\u{1b}') {
+            return written(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        }
+        let mut out = anstream::AutoStream::new(out, self.color);
         written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 

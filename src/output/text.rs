@@ -10,7 +10,8 @@ use super::width::line_width;
 /// `text` with every control character and every character that reorders or hides text written as an escape, so that a
 /// domain name or a VPD string cannot drive the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_dangerous) {
+    // Nearly all names are plain ASCII, and a history has many.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.chars().any(is_dangerous) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
