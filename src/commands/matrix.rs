@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::drain::cordon;
 use super::hosts::{Hosts, Named};
+use super::learned::learned;
 use super::{Context, OrStop as _, Stop, ask};
 use crate::cli::preflight::Preflight;
 use crate::facts::{self, HostRef};
@@ -64,7 +65,7 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
         };
         held[at].as_ref().map(Cow::Borrowed).or_else(again).filter(|snapshot| seen.is_of(snapshot))
     };
-    let terms = Terms { policies: hosts.options.settings.policies(), ..Terms::default() };
+    let terms = Terms { policies: hosts.options.settings.policies(), pauses: learned(), ..Terms::default() };
     let matrix = matrix::matrix(&seen, &open, &terms);
     if matrix.rows.is_empty() && !args.instance.is_empty() {
         return Err(Stop::unknown(format!("no host has a domain {}", args.instance.join(", "))));

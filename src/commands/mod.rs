@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod hosts;
 pub(crate) mod inventory;
+pub(crate) mod learned;
 pub(crate) mod matrix;
 mod metrics;
 pub(crate) mod migrate;

@@ -1,10 +1,12 @@
 //! `pvm preflight`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::drain::cordon;
 use super::hosts::{Hosts, is_same};
+use super::learned::learned;
 use super::migrate::parameters;
 use super::way::peer_to_peer;
 use super::{Context, OrStop as _, Stop, ask, storage};
@@ -15,6 +17,7 @@ use crate::journal::Drains;
 use crate::migration::way::PeerToPeer;
 use crate::model::causes::sentence;
 use crate::model::outcome::Outcome;
+use crate::model::pauses::Pauses;
 use crate::model::snapshot::{Domain, Snapshot};
 use crate::nova::scheduler::Request;
 use crate::output::preflight as output;
@@ -79,6 +82,7 @@ struct Pairs<'a> {
     max_pause: Option<Duration>,
     stored: Option<Vec<Request>>,
     drains: Option<Drains>,
+    pauses: Arc<Pauses>,
 }
 
 impl<'a> Pairs<'a> {
@@ -97,8 +101,8 @@ impl<'a> Pairs<'a> {
         facts::remote::paths::add(&mut source, from, &hosts.options, &guests);
         let max_pause = parameters::max_pause(args.max_pause, &hosts.options.settings.defaults)?;
         let stored = args.pci_requests.as_deref().map(super::hosts::pci_requests).transpose()?;
-        let drains = cordon::drains(context);
-        Ok(Self { context, args, hosts, from, source, domains, guests, max_pause, stored, drains })
+        let (drains, pauses) = (cordon::drains(context), learned());
+        Ok(Self { context, args, hosts, from, source, domains, guests, max_pause, stored, drains, pauses })
     }
 
     /// The verdict on one destination, and what is known of the way there where it could not be asked for.
@@ -115,7 +119,7 @@ impl<'a> Pairs<'a> {
         }
         let is_asked = destination.host.reach.as_ref().is_some_and(|reach| reach.libvirt.is_some());
         let way = if is_asked { None } else { known_way(context, args, [from, to]) };
-        let policies = hosts.options.settings.policies();
+        let (policies, pauses) = (hosts.options.settings.policies(), Arc::clone(&self.pauses));
         let question = Question {
             domains: self.domains.clone(),
             wishes: Wishes {
@@ -124,7 +128,7 @@ impl<'a> Pairs<'a> {
                 stored: self.stored.as_deref(),
                 map: None,
             },
-            terms: Terms { copies, max_pause: self.max_pause, policies, ..Terms::default() },
+            terms: Terms { copies, max_pause: self.max_pause, policies, pauses, ..Terms::default() },
             all: args.all || context.printer.verbose > 0,
             ..Question::default()
         };

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::model::device_move::DeviceMove;
 use crate::model::outcome::Outcome;
+use crate::model::pauses::Pause;
 use crate::model::pci::PciAddress;
 use crate::preflight::Row;
 
@@ -74,6 +75,8 @@ pub struct Leaving {
     pub seconds: f64,
     /// Downtime for the state of its devices; `None` (`null`) when that is not known.
     pub downtime_ms: Option<u64>,
+    /// Between which times the pause lies by what earlier migrations took; `None` (`null`) where too few are on record.
+    pub pause: Option<Pause>,
     /// The policies that were kept to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Kept>,

@@ -325,11 +325,13 @@ fn leaving(source: &Snapshot, host: &Snapshot, guest: usize, map: Option<Vec<Dev
     let (reason, mut unknown) = needs::verdict(&report, instance.as_ref(), terms);
     // Never expected: the plan was made by the same rules. Should it be, the plan says so and does not end well.
     unknown.extend(reason);
+    let estimate = instance.and_then(|instance| instance.estimate);
     Leaving {
         guest: domain.name.clone(),
         uuid: domain.uuid.clone(),
         destination: host.host.name.clone(),
-        downtime_ms: instance.and_then(|instance| instance.estimate?.downtime_ms),
+        downtime_ms: estimate.as_ref().and_then(|estimate| estimate.downtime_ms),
+        pause: estimate.and_then(|estimate| estimate.pause),
         map,
         start: 0.0,
         seconds: 0.0,

@@ -15,7 +15,7 @@ use crate::model::regular::read_regular_text;
 use crate::model::time::Timestamp;
 
 /// The first words of the file, with the version of its format.
-const HEAD: &str = "pvm closed migrations 1";
+const HEAD: &str = "pvm closed migrations 2";
 
 /// More than a million lines.
 const MOST_BYTES: u64 = 512 << 20;
@@ -69,6 +69,14 @@ pub(crate) struct Known<'a> {
     pub source: &'a str,
     /// The name of the host it was to go to.
     pub destination: &'a str,
+    /// The UUIDs of both hosts.
+    pub hosts: [Option<&'a str>; 2],
+    /// What its pause is compared with.
+    pub kind: Option<&'a str>,
+}
+
+fn some(word: &str) -> Option<&str> {
+    Some(word).filter(|word| !word.is_empty())
 }
 
 impl<'a> Known<'a> {
@@ -85,11 +93,14 @@ impl<'a> Known<'a> {
             guest: &state.plan.instance.name,
             source: state.plan.source_name(),
             destination: &state.plan.destination.name,
+            hosts: [&state.plan.source, &state.plan.destination].map(|host| host.uuid.as_deref()),
+            kind: state.plan.kind.as_deref().filter(|_| !state.plan.paused && !state.plan.rehearsal),
         })
     }
 
     fn line(&self, id: &str) -> Option<String> {
-        let names = [self.uuid, self.guest, self.source, self.destination];
+        let [from, to, kind] = [self.hosts[0], self.hosts[1], self.kind].map(Option::unwrap_or_default);
+        let names = [self.uuid, self.guest, self.source, self.destination, from, to, kind];
         if names.iter().any(|name| name.chars().any(char::is_control)) {
             return None;
         }
@@ -115,6 +126,8 @@ impl<'a> Known<'a> {
             guest: next()?,
             source: next()?,
             destination: next()?,
+            hosts: [some(next()?), some(next()?)],
+            kind: some(next()?),
         };
         next().is_none().then_some(known)
     }

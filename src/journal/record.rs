@@ -215,6 +215,10 @@ pub struct Plan {
     pub migrate_uri: Option<String>,
     /// The device map.
     pub map: Vec<DeviceMove>,
+    /// What the guest has in common with others whose pauses are compared with its own: see `model::pauses`. Journals of pvm 0.1
+    /// have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Ports, in the order in which they are unplugged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,

@@ -14,6 +14,7 @@ pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod paste;
 pub(crate) mod pattern;
+pub(crate) mod pauses;
 pub(crate) mod pci;
 pub(crate) mod policy;
 pub(crate) mod rebind;

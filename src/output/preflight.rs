@@ -216,8 +216,11 @@ fn guest(text: &mut String, instance: &InstanceReport, brief: bool, open: Option
 
 /// What is expected of a migration. A downtime that nobody can tell is never a number.
 fn expected(estimate: &Estimate) -> String {
-    let Estimate { source, error, .. } = estimate;
+    let Estimate { source, error, pause, .. } = estimate;
     let time = if estimate.seconds < 1.0 { "under 1 s".to_owned() } else { format!("{:.0} s", estimate.seconds) };
+    if let Some(pause) = pause {
+        return format!("Estimate: {time} ({source}; {error}), downtime: {}", pause.words());
+    }
     if let Some(ms) = estimate.downtime_ms {
         return format!("Estimate: {time}, downtime {ms} ms ({source}; {error})");
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::terms::DowntimeLimit;
 use super::verdict::{Compatibility, Row};
 use crate::model::device_move::DeviceMove;
+use crate::model::pauses::Pause;
 use crate::model::snapshot::Unknown;
 use crate::plan::{NovaAnswer, Unmet};
 
@@ -97,6 +98,9 @@ pub struct Estimate {
     /// For the state that moves while the guest is paused; `None` (`null`) when a device does not report its size.
     #[serde(default)]
     pub downtime_ms: Option<u64>,
+    /// Between which times the pause lies by what earlier migrations took; `None` (`null`) where too few are on record.
+    #[serde(default)]
+    pub pause: Option<Pause>,
     /// What it rests on.
     pub source: String,
     /// How far off it may be, as a factor either way.

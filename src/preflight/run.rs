@@ -163,7 +163,8 @@ fn instance_report(
         checks: rows,
         nova: plan.nova.clone(),
         unmet: plan.unmet.clone(),
-        estimate: estimate::estimate(guest, plan, &question.terms).filter(|_| !plan.held.is_empty()),
+        estimate: estimate::estimate(guest, plan, hosts, &question.terms)
+            .filter(|estimate| !plan.held.is_empty() || estimate.pause.is_some()),
         downtime_limit: question.terms.downtime_limit(
             instance.moves_state(),
             estimate::device_state(plan),

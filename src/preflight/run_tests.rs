@@ -1,6 +1,11 @@
 //! Snapshots that nobody honest would make end in findings.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
+use crate::model::pauses::{self, Pause, Pauses, Way};
+use crate::preflight::terms::Terms;
 use crate::preflight::verdict::CheckResult;
 
 fn pair() -> (Snapshot, Snapshot) {
@@ -93,4 +98,32 @@ fn a_downtime_that_nobody_can_tell_is_null_and_never_a_number() {
     assert!(estimate(None).is_null());
     assert_eq!(estimate(Some(1 << 30)), 2 * 858 + 1);
     assert_eq!(estimate(Some(0)), 0);
+}
+
+#[test]
+fn what_earlier_migrations_took_counts_more_than_what_devices_report() {
+    let (mut source, destination) = pair();
+    let way = Way::between(source.host.uuid.as_deref(), destination.host.uuid.as_deref());
+    let held = source.domains[0].hostdevs.iter().filter_map(|held| source.device(held.source?));
+    let kind = pauses::kind(held, false);
+    let mut known = Pauses::default();
+    (400..419).for_each(|ms| known.add(&kind, way.clone(), ms));
+    let ask = |source: &Snapshot, most: u64, tls: bool, known: &Pauses| {
+        let max_pause = Some(Duration::from_millis(most));
+        let terms = Terms { max_pause, tls, pauses: Arc::new(known.clone()), ..Terms::default() };
+        run(source, &destination, &Question { terms, ..Question::default() })
+    };
+    let pause = |report: &Report| report.instances[0].estimate.as_ref().and_then(|estimate| estimate.pause);
+    let report = ask(&source, 417, false, &known);
+    assert!(has(&report, "max-pause", CheckResult::Error));
+    let expected = Pause { from_ms: 400, to_ms: 418, migrations: 19, same_hosts: true };
+    assert_eq!(pause(&report), Some(expected));
+    assert!(!has(&ask(&source, 418, false, &known), "max-pause", CheckResult::Error));
+    // Where nothing is on record of such guests, devices say it, or nobody.
+    let other = ask(&source, 417, true, &known);
+    assert_eq!((pause(&other), has(&other, "max-pause", CheckResult::Error)), (None, false));
+    source.devices.iter_mut().for_each(|device| device.migration.state_size = None);
+    assert!(has(&ask(&source, 417, true, &known), "max-pause", CheckResult::Unknown));
+    let told = ask(&source, 418, false, &known);
+    assert!(pause(&told).is_some() && !has(&told, "max-pause", CheckResult::Unknown));
 }

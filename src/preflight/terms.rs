@@ -1,11 +1,13 @@
 //! What the operator asks of the migration itself, as far as checks depend on it, and the limit of the pause that follows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::finding::Rule;
+use crate::model::pauses::Pauses;
 use crate::model::policy::Policies;
 use crate::model::size::bytes;
 use crate::model::snapshot::storage::Image;
@@ -56,6 +58,8 @@ pub struct Terms {
     pub max_pause: Option<Duration>,
     /// The operator's policies for guests.
     pub policies: Policies,
+    /// How long guests were paused.
+    pub pauses: Arc<Pauses>,
     /// Checks that may fail or be unknown, by code; `all`: whatever is unknown.
     pub allow: Vec<String>,
     /// Limit of the bandwidth in MiB per second.

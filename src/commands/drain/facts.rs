@@ -7,6 +7,7 @@ use crate::cli::drain::Drain as Args;
 use crate::cli::migrate::Migrate;
 use crate::commands::ask;
 use crate::commands::hosts::{Hosts, is_another, is_same};
+use crate::commands::learned::learned;
 use crate::commands::migrate::{judge, parameters};
 use crate::commands::{Context, Stop};
 use crate::drain::saved::{Choices, Saved};
@@ -161,7 +162,7 @@ impl Asked {
     fn terms(&self, hosts: &Hosts, wanted: &Wanted) -> Terms {
         let policies = Policies { together: wanted.together.clone(), ..hosts.options.settings.policies() };
         let terms = parameters::terms(&wanted.choices.options, wanted.downtime, policies);
-        Terms { allow: wanted.choices.allow.clone(), owned: self.owned, ..terms }
+        Terms { allow: wanted.choices.allow.clone(), owned: self.owned, pauses: learned(), ..terms }
     }
 }
 

@@ -11,6 +11,7 @@ use super::wanted::Wanted;
 use crate::commands::Stop;
 use crate::commands::drain::cordon;
 use crate::commands::hosts::Hosts;
+use crate::commands::learned::learned;
 use crate::domain::XmlError;
 use crate::domain::element::{element, rewrite_element};
 use crate::domain::guest;
@@ -18,6 +19,7 @@ use crate::journal::{self, Drains};
 use crate::libvirt::{DomainInfo, State};
 use crate::model::device_move::Action;
 use crate::model::options::Options;
+use crate::model::pauses;
 use crate::model::pci::PciAddress;
 use crate::model::policy::{By, Policies, Ruled};
 use crate::model::snapshot::Domain;
@@ -89,6 +91,7 @@ fn judge(facts: &Facts, wanted: &Wanted, downtime: Downtime, policies: Policies)
         no_detach: wanted.no_detach,
         bypass_owner: wanted.bypass_owner,
         copies: facts.copies.clone(),
+        pauses: learned(),
         ..parameters::terms(&wanted.options, downtime, policies)
     };
     let (domains, wishes, excluded) = (Some(vec![facts.guest]), wanted.wishes(), facts.excluded.clone());
@@ -170,6 +173,7 @@ fn migration(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<journal
         destination_uri: destination.hypervisor.uri().to_owned(),
         migrate_uri: destination.host.migrate_uri().map(str::to_owned),
         map: plan.map.clone(),
+        kind: Some(kind(facts, plan)),
         ports: ports(facts, plan)?,
         undefine_source: *persistent,
         persist_destination: *persistent,
@@ -180,6 +184,12 @@ fn migration(sides: &Sides, facts: &Facts, plan: &Plan) -> Result<Option<journal
         parameters: plan.parameters.clone(),
         nova: None,
     }))
+}
+
+/// What its pause is compared with.
+fn kind(facts: &Facts, plan: &Plan) -> String {
+    let moved = plan.map.iter().filter(|moved| moved.moves_state());
+    pauses::kind(moved.filter_map(|moved| facts.source.device(moved.source)), plan.parameters.tls)
 }
 
 /// What is needed to unplug the ports and to plug them in again, on either host.

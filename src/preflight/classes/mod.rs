@@ -162,7 +162,13 @@ impl<'a, 'o, T> Classes<'a, 'o, T> {
 
     /// The hosts on which this guest is a case by itself.
     pub(crate) fn exceptions(&self, host: usize, guest: usize) -> BTreeSet<usize> {
-        self.namesakes.of(host, guest)
+        let source = self.namesakes.uuid(host);
+        let known = source.map(|uuid| self.terms.pauses.known_from(uuid)).unwrap_or_default();
+        let known = known.into_iter().filter_map(|uuid| self.namesakes.hosts.get(uuid)).flatten();
+        // How long a pause will be may be known of the way between two hosts.
+        let mut all = self.namesakes.of(host, guest);
+        all.extend(known.copied().filter(|at| *at != host));
+        all
     }
 
     /// The answer for guests of a class on a host; `None` for one that could not be asked.
@@ -279,6 +285,10 @@ impl Namesakes {
             self.guests.entry(word).or_default().push(at);
         }
         self.names.insert(at, (own, guests));
+    }
+
+    fn uuid(&self, host: usize) -> Option<&str> {
+        self.names.get(&host).map(|((_, uuid), _)| &**uuid)
     }
 
     /// The other hosts that share a name or UUID with this one, or have a guest that does with this guest, or has a disk of it.
