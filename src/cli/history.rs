@@ -7,13 +7,13 @@ use clap::Args;
 use super::verify::Since;
 use crate::model::time::duration;
 
-/// List the migrations that this machine's pvm has made, newest first.
+/// List the migrations and drains that this machine's pvm has made, newest first.
 ///
 /// Each line has what the migration came to and the guest's downtime as libvirt reported it. One migration, by its ID, is shown
-/// with all figures of its receipt.
+/// with all figures of its receipt, one drain with what became of each guest.
 #[derive(Debug, Args)]
 pub(crate) struct History {
-    /// A migration; or a guest, by name or UUID: only its migrations
+    /// A migration or drain; or a guest or drained host, by name or UUID: only its migrations or drains
     #[arg(value_name = "ID|INSTANCE")]
     pub of: Option<String>,
     /// Only those that began after this moment, like 2026-11-23T06:24:00Z, or at most so long ago, like 7d

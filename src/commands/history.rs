@@ -1,5 +1,7 @@
 //! `pvm history`.
 
+mod drains;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -11,14 +13,14 @@ use crate::cli::history::History;
 use crate::cli::verify::Since;
 use crate::facts::Settings;
 use crate::journal::index::{self, Known};
-use crate::journal::{Came, Host, Instance, JournalError, Listed, State, Store, now, state_directory};
+use crate::journal::{Came, Drains, Host, Instance, JournalError, Listed, State, Store, now, state_directory};
 use crate::migration::event::Conclusion;
 use crate::model::causes::sentence;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::snapshot::Unknown;
 use crate::model::time::Timestamp;
-use crate::output::history::{Line, table, time};
+use crate::output::history::{self as output, Line, table, time};
 use crate::output::text::printable;
 
 /// `pvm.history/1`.
@@ -26,6 +28,7 @@ use crate::output::text::printable;
 struct Document {
     schema: &'static str,
     migrations: Vec<Past>,
+    drains: Vec<drains::Past>,
     /// Journals that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown: Vec<Unknown>,
@@ -120,7 +123,8 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
     if context.global.root != std::path::Path::new("/") {
         return Err(Stop::usage("history is of this machine's migrations: it does not go with --root"));
     }
-    let store = Store::at(state_directory().or_stop(Outcome::Unknown)?);
+    let directory = state_directory().or_stop(Outcome::Unknown)?;
+    let store = Store::at(&directory);
     if let Some(age) = args.prune {
         return prune(context, &store, ago(age));
     }
@@ -131,6 +135,11 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
     let index = index::read(&store).or_stop(Outcome::Unknown)?;
     let wanted = Filter { of: args.of.as_deref(), is_id: args.of.as_ref().is_some_and(|of| store.knows(of)), since };
     let is_table = context.global.output == Format::Table && !wanted.is_id;
+    let mut without = Vec::new();
+    let drained = drains::wanted(&Drains::at(&directory), wanted.of, since).unwrap_or_else(|error| {
+        without.push(Unknown::new("drains", sentence(&error)));
+        Vec::new()
+    });
     let (mut lines, mut migrations, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for past in index.newest_first() {
         match past.known {
@@ -158,9 +167,14 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
         }
     }
     complain(context, &unknown);
-    let is_empty = lines.is_empty() && migrations.is_empty();
+    for Unknown { why, .. } in &without {
+        context.printer.complain(&format!("pvm: {}", printable(why)));
+    }
+    unknown.append(&mut without);
+    let is_empty = lines.is_empty() && migrations.is_empty() && drained.is_empty();
     if let (Some(of), true, None) = (&args.of, is_empty && !wanted.is_id, args.since) {
-        let message = format!("no migration has the id '{of}', and none is of a guest of that name or UUID");
+        let message =
+            format!("no migration or drain has the id '{of}', and none is of a guest or host of that name or UUID");
         return Err(Stop::unknown(message));
     }
     let is_known = unknown.is_empty();
@@ -168,11 +182,17 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
         (Format::Table, [only]) => context.printer.result(&details(only)),
         (Format::Table, _) => {
             if is_empty {
-                context.printer.note("No migrations.");
+                context.printer.note("No migrations, no drains.");
             }
-            context.printer.result(&table(&lines))
+            let drains = output::drains(&drained.iter().map(drains::Past::line).collect::<Vec<_>>());
+            let gap = if lines.is_empty() || drains.is_empty() { "" } else { "\n" };
+            let details = match drained.as_slice() {
+                [only] if args.of.is_some() => only.details(),
+                _ => String::new(),
+            };
+            context.printer.result(&[&table(&lines), gap, &drains, &details].concat())
         }
-        _ => context.printer.document(&Document { schema: "pvm.history/1", migrations, unknown }),
+        _ => context.printer.document(&Document { schema: "pvm.history/1", migrations, drains: drained, unknown }),
     };
     printed.or_stop(Outcome::Unknown)?;
     Ok(if is_known { Outcome::Fine } else { Outcome::Unknown })

@@ -54,6 +54,9 @@ pub(crate) struct DrainRecord {
     pub touched: Timestamp,
     /// Whether nothing is left to be resumed.
     pub is_over: bool,
+    /// When that came to be; records of an earlier pvm have none.
+    #[serde(default)]
+    pub ended: Option<Timestamp>,
     /// Whether no guest may go to the host.
     pub is_cordoned: bool,
     /// Nova's compute service on the host, where Nova was asked and has one.
@@ -145,6 +148,7 @@ impl DrainRecord {
             begun,
             touched,
             is_over,
+            ended: None,
             is_cordoned,
             service: None,
             guests,

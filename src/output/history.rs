@@ -21,6 +21,22 @@ pub(crate) fn table(lines: &[Line<'_>]) -> String {
     if lines.is_empty() { String::new() } else { table::table(&COLUMNS, lines, width()) }
 }
 
+/// What a line says of a drain, column by column.
+pub(crate) type DrainLine<'a> = [Cow<'a, str>; 5];
+
+const DRAIN_COLUMNS: [Column; 5] = [
+    Column::left("DRAIN"),
+    Column::left("HOST"),
+    Column::right("MOVED"),
+    Column::right("STAYED"),
+    Column::left("TOOK"),
+];
+
+/// The table of these drains; empty when there are none.
+pub(crate) fn drains(lines: &[DrainLine<'_>]) -> String {
+    if lines.is_empty() { String::new() } else { table::table(&DRAIN_COLUMNS, lines, width()) }
+}
+
 /// A time in milliseconds or seconds.
 pub(crate) fn time(ms: u64) -> String {
     if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }

@@ -51,7 +51,7 @@ fn four(state: &Path) {
 fn every_migration_has_a_line_the_newest_first() {
     let dir = tempfile::tempdir().unwrap();
     let (code, list, said) = pvm(dir.path(), &[]);
-    assert_eq!((code, list.as_str(), said.as_str()), (0, "", "No migrations.\n"));
+    assert_eq!((code, list.as_str(), said.as_str()), (0, "", "No migrations, no drains.\n"));
     four(dir.path());
     let (code, list, _) = pvm(dir.path(), &[]);
     assert_eq!(code, 0);
@@ -71,7 +71,7 @@ fn every_migration_has_a_line_the_newest_first() {
         assert!(one.contains(part), "{part}: {one}");
     }
     let (code, _, said) = pvm(dir.path(), &["nobody"]);
-    assert!(code == 3 && said.contains("no migration has the id 'nobody'"), "{said}");
+    assert!(code == 3 && said.contains("no migration or drain has the id 'nobody'"), "{said}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_damaged_journal_is_named_and_never_removed() {
     assert_eq!((code, list.lines().count()), (3, 5), "{list}");
     assert!(said.contains("pvm: migration 20260105-000000-eeeeee: the journal is damaged"), "{said}");
     let (code, _, said) = pvm(dir.path(), &["20260105-000000-eeeeee"]);
-    assert!(code == 3 && !said.contains("no migration has the id"), "{said}");
+    assert!(code == 3 && !said.contains("has the id"), "{said}");
     assert_eq!(pvm(dir.path(), &["20260101-000000-aaaaaa"]).0, 0);
     let cut = dir.path().join("closed/20260106-000000-ffffff.ndjson");
     fs::write(&cut, "").unwrap();

@@ -60,7 +60,7 @@ impl Going<'_> {
         for line in resume::differences(&record, &now) {
             self.context.printer.note(&printable(&line));
         }
-        let record = DrainRecord { guests: resume::merged(&record, &now), is_over: false, ..record };
+        let record = DrainRecord { guests: resume::merged(&record, &now), is_over: false, ended: None, ..record };
         self.carry_out(&wanted, record, plan, asked)
     }
 

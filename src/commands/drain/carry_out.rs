@@ -90,6 +90,7 @@ impl Going<'_> {
         execution.stops.ended(outcome);
         let is_settled = |guest: &DrainGuest| matches!(guest.fate, Fate::Left | Fate::Gone | Fate::Stays { .. });
         record.is_over = record.guests.iter().all(is_settled) && !is_interrupted;
+        record.ended = record.is_over.then(journal::now);
         if let Err(error) = drains.write(&mut record) {
             context.printer.complain(&format!("pvm: {}", printable(&sentence(&error))));
         }
