@@ -146,11 +146,13 @@ pub fn command() -> clap::Command {
 
 /// The formats that a subcommand has.
 pub(crate) fn formats(command: &str) -> &'static [Format] {
-    use Format::{Compact, Github, Json, Ndjson, Prometheus, Sarif, Table, Yaml};
+    use Format::{Compact, Github, Html, Json, Ndjson, Prometheus, Sarif, Table, Yaml};
     match command {
         "check-config" => &[Table, Json, Yaml, Sarif, Github],
         "inventory" => &[Table, Json, Yaml, Ndjson, Compact, Prometheus],
-        "migrate" | "drain" => &[Table, Json, Yaml, Ndjson],
+        "migrate" => &[Table, Json, Yaml, Ndjson],
+        "drain" => &[Table, Json, Yaml, Ndjson, Html],
+        "preflight" => &[Table, Json, Yaml, Html],
         "explain" => &[Table],
         _ => &[Table, Json, Yaml],
     }

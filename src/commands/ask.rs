@@ -8,6 +8,7 @@ use crate::facts::remote::way::{self, Between};
 use crate::facts::{self, HostRef};
 use crate::libvirt;
 use crate::model::snapshot::{Domain, Snapshot};
+use crate::output::text::printable;
 
 /// Asks the destination what it has of all that these guests need.
 pub(super) fn about(destination: &mut Snapshot, host: &HostRef, hosts: &Hosts, context: &Context, guests: &[Domain]) {
@@ -19,6 +20,27 @@ pub(super) fn about(destination: &mut Snapshot, host: &HostRef, hosts: &Hosts, c
     match libvirt::open(&uri) {
         Ok(daemon) => facts::questions::ask(destination, daemon.as_ref(), guests),
         Err(error) => destination.host.unconnected = Some(error.to_string()),
+    }
+}
+
+/// Says how old the facts are that were saved, each host with the time at which they were read.
+pub(super) fn tell_age<'h>(context: &Context, hosts: impl IntoIterator<Item = (&'h HostRef, &'h str)>) {
+    let saved = hosts.into_iter().filter(|(host, _)| host.is_saved());
+    let mut saved: Vec<(&str, String)> = saved.map(|(host, at)| (at, host.label())).collect();
+    saved.sort();
+    let unknown = saved.iter().filter(|(at, _)| at.is_empty()).count();
+    let mut parts = Vec::new();
+    if let Some((at, host)) = saved.get(unknown) {
+        parts.push(match saved.len() - unknown {
+            1 => format!("those of {host} are of {at}"),
+            many => format!("the oldest of {many}, of {host}, are of {at}"),
+        });
+    }
+    if unknown > 0 {
+        parts.push(format!("of {unknown} nobody knows when they were read, of {} for one", saved[0].1));
+    }
+    if !parts.is_empty() {
+        context.printer.note(&printable(&format!("Facts from files: {}", parts.join("; "))));
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
         return Err(Stop::unknown(format!("no host has a domain {}", args.instance.join(", "))));
     }
     output::print(&context.printer, &matrix).or_stop(Outcome::Unknown)?;
+    let taken = seen.iter().map(|(_, seen)| seen.as_ref().map(|seen| &*seen.taken_at).ok());
+    ask::tell_age(context, asked.iter().zip(taken).filter_map(|(host, taken)| Some((host, taken?))));
     // The worst that a guest has as its best.
     let best = matrix.rows.iter().map(|row| row.answers.first().map_or(Compatibility::Unknown, |best| best.verdict));
     let unlisted = matrix.hosts.iter().any(|host| host.unlisted.is_some()).then_some(Compatibility::Unknown);

@@ -16,6 +16,7 @@ use crate::facts::{self, HostRef};
 use crate::journal::Drains;
 use crate::migration::way::PeerToPeer;
 use crate::model::causes::sentence;
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::pauses::Pauses;
 use crate::model::snapshot::{Domain, Snapshot};
@@ -26,6 +27,9 @@ use crate::preflight::{self, Question, Report, Terms};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> {
+    if context.global.output == Format::Html && !args.matrix {
+        return Err(Stop::usage("-o html goes with --matrix only"));
+    }
     if args.rehearse {
         return super::migrate::rehearse(context, args);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::remote::packed::Packing;
-use super::settings::{HostSettings, Settings};
+use super::settings::{Facts, HostSettings, Settings};
 
 /// Schemes that open a connection and run nothing the operator did not name: `ext` would run a command.
 const SCHEMES: [&str; 8] =
@@ -81,6 +81,17 @@ pub enum HostRefError {
 }
 
 impl HostRef {
+    /// Whether its facts are of a document that was saved at some time before.
+    pub(crate) fn is_saved(&self) -> bool {
+        match self {
+            Self::Snapshot(_) => true,
+            Self::Configured { settings, .. } => {
+                matches!(&settings.facts, Some(Facts::Word(word)) if word != "ssh" && word != "libvirt")
+            }
+            Self::Local | Self::Name(_) | Self::Uri(_) => false,
+        }
+    }
+
     /// What `text` stands for.
     pub fn parse(text: &str, settings: &Settings) -> Result<Self, HostRefError> {
         if text.starts_with('-') {

@@ -15,6 +15,8 @@ pub(crate) enum Format {
     Ndjson,
     /// Devices that are alike share one description; read wherever a snapshot is
     Compact,
+    /// One page without script, to be mailed or printed
+    Html,
     /// Metrics as a Prometheus text file
     Prometheus,
     /// SARIF 2.1.0, for code scanning
@@ -32,6 +34,7 @@ impl Format {
             Self::Yaml => "yaml",
             Self::Ndjson => "ndjson",
             Self::Compact => "compact",
+            Self::Html => "html",
             Self::Prometheus => "prometheus",
             Self::Sarif => "sarif",
             Self::Github => "github",

@@ -1,8 +1,10 @@
 //! The matrix for people: who can go nowhere first, then guests by hosts, then what the marks of its cells stand for.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::html::{Cell, Mark, Page};
 use super::text::{folded, printable};
 use super::width::width;
 use super::{Printer, StdoutError};
@@ -16,17 +18,25 @@ const NAME: usize = 20;
 /// Guests and hosts that the summary names; the document has all.
 const NAMED: usize = 5;
 
+/// Hosts of which a page tells when their facts were read.
+const LISTED: usize = 200;
+
 /// Prints the matrix.
 pub(crate) fn print(printer: &Printer, matrix: &Matrix) -> Result<(), StdoutError> {
     match printer.format {
         Format::Table => printer.result(&render(matrix, width())),
+        Format::Html => printer.result(&page(matrix)),
         _ => printer.document(matrix),
     }
 }
 
 fn render(matrix: &Matrix, width: usize) -> String {
     let mut text = String::new();
-    summary(&mut text, matrix);
+    let (line, points) = summary(matrix);
+    let _ = writeln!(text, "{}", folded("", &line, "  "));
+    for point in points {
+        let _ = writeln!(text, "{}", folded("  ", &point, "      "));
+    }
     let marks = Marks::of(matrix);
     if !matrix.rows.is_empty() {
         table(&mut text, matrix, &marks, width);
@@ -35,12 +45,59 @@ fn render(matrix: &Matrix, width: usize) -> String {
     text
 }
 
+/// The same as a page of HTML.
+fn page(matrix: &Matrix) -> String {
+    let (line, points) = summary(matrix);
+    let mut page = Page::new("Which guests can go where");
+    page.paragraph(&line);
+    page.list("In the way", points);
+    let marks = Marks::of(matrix);
+    let columns = columns(matrix, &marks);
+    let hosts: Vec<String> = columns.iter().map(|column| named(&column.hosts)).collect();
+    let heads: Vec<&str> = std::iter::once("Guest").chain(hosts.iter().map(String::as_str)).collect();
+    let row = |(at, row): (usize, &MatrixRow)| {
+        let name = guests(row);
+        let cells = columns.iter().map(|column| (Cow::Borrowed(&*column.cells[at]), mark(&column.cells[at])));
+        std::iter::once((name.into(), Mark::Plain)).chain(cells).collect()
+    };
+    let rows: Vec<Vec<Cell<'_>>> = matrix.rows.iter().enumerate().map(row).collect();
+    page.heading("Guests and hosts");
+    page.table(&heads, &rows);
+    page.list("What the marks say", marks.meanings().map(|(mark, meaning)| format!("{mark}: {meaning}")));
+    page.heading("Hosts");
+    page.table(&["Host", "Guests", "Facts of"], &matrix.hosts.iter().take(LISTED).map(fact).collect::<Vec<_>>());
+    let more = matrix.hosts.len().saturating_sub(LISTED);
+    if more > 0 {
+        page.paragraph(&format!("and {more} more: -o json has all"));
+    }
+    page.finish()
+}
+
+/// When the facts of a host were read, and how many guests are asked about.
+fn fact(host: &Column) -> Vec<Cell<'_>> {
+    let guests = host.guests.map_or("not known".into(), |count| count.to_string().into());
+    let taken: Cow<'_, str> = if host.taken_at.is_empty() { "not known".into() } else { (&*host.taken_at).into() };
+    vec![((&*host.host).into(), Mark::Plain), (guests, Mark::Plain), (taken, Mark::Plain)]
+}
+
+/// What the colour of a cell says, by its text.
+fn mark(cell: &str) -> Mark {
+    match cell.split(' ').next() {
+        Some("ok") => Mark::Good,
+        Some("no") => Mark::Bad,
+        Some("?" | "unreachable") => Mark::Open,
+        _ => Mark::Plain,
+    }
+}
+
 /// How the guests of a row fare: whether one host takes them, or may.
 fn best(row: &MatrixRow) -> Option<Compatibility> {
     row.answers.first().map(|answer| answer.verdict)
 }
 
-fn summary(text: &mut String, matrix: &Matrix) {
+/// How many guests can leave their host, and what stands in the way of the others.
+fn summary(matrix: &Matrix) -> (String, Vec<String>) {
+    let mut points = Vec::new();
     let count = |is: &dyn Fn(Option<Compatibility>) -> bool| -> usize {
         matrix.rows.iter().filter(|row| is(best(row))).map(|row| row.guests.len()).sum()
     };
@@ -59,42 +116,39 @@ fn summary(text: &mut String, matrix: &Matrix) {
     if all > can + unknown {
         let _ = write!(line, ", {} can go nowhere", all - can - unknown);
     }
-    let _ = writeln!(text, "{}", folded("", &line, "  "));
     for row in matrix.rows.iter().filter(|row| best(row).is_none_or(|best| best >= Compatibility::Unknown)) {
         let word = match best(row) {
             Some(Compatibility::Unknown) => "not known",
             _ => "nowhere",
         };
         let why = row.answers.first().map_or("there is no other host that could be asked".to_owned(), reason);
-        let _ = writeln!(text, "{}", folded("  ", &format!("{word}: {}: {why}", guests(row)), "      "));
+        points.push(format!("{word}: {}: {why}", guests(row)));
     }
     let taking: BTreeSet<&str> = matrix.rows.iter().flat_map(open_to).collect();
     let is_idle = |host: &&Column| host.unreachable.is_none() && !taking.contains(&*host.host);
     let none: Vec<&str> = matrix.hosts.iter().filter(is_idle).map(|host| &*host.host).collect();
     if !none.is_empty() && all > 0 {
-        let _ = writeln!(text, "{}", folded("  ", &format!("takes no guest: {}", named(&none)), "      "));
+        points.push(format!("takes no guest: {}", named(&none)));
     }
     for host in &matrix.hosts {
         if let Some(why) = &host.unreachable {
-            let line = format!("unreachable: {}: {}", printable(&host.host), printable(why));
-            let _ = writeln!(text, "{}", folded("  ", &line, "      "));
+            points.push(format!("unreachable: {}: {}", printable(&host.host), printable(why)));
         }
     }
     for host in &matrix.hosts {
         if let Some(why) = &host.unlisted {
-            let line = format!("not known: the guests of {}: {}", printable(&host.host), printable(why));
-            let _ = writeln!(text, "{}", folded("  ", &line, "      "));
+            points.push(format!("not known: the guests of {}: {}", printable(&host.host), printable(why)));
         }
     }
     let others: usize = matrix.hosts.iter().map(|host| host.others).sum();
     if others > 0 {
-        let _ = writeln!(text, "  {} without host devices not looked at: --instance NAME", counted(others, "guest"));
+        points.push(format!("{} without host devices not looked at: --instance NAME", counted(others, "guest")));
     }
     for short in &matrix.short {
         let (kind, host) = (printable(&short.kind), printable(&short.host));
-        let line = format!("short: {kind}: the guests of {host} hold {}, {} free elsewhere", short.held, short.free);
-        let _ = writeln!(text, "{}", folded("  ", &line, "      "));
+        points.push(format!("short: {kind}: the guests of {host} hold {}, {} free elsewhere", short.held, short.free));
     }
+    (line, points)
 }
 
 /// The hosts that take the guests of a row.
@@ -175,14 +229,19 @@ impl<'a> Marks<'a> {
 
     fn legend(&self, text: &mut String) {
         text.push('\n');
-        let _ =
-            writeln!(text, "{}", folded("ok N  ", "can go there; N of the host's free VFs would do for it", "      "));
-        for (code, answer) in self.list.iter().filter(|(_, answer)| answer.verdict >= Compatibility::Unknown) {
-            let why = answer.why.as_deref().unwrap_or_default();
-            let letter = self.letter(code);
-            let _ =
-                writeln!(text, "{}", folded(&format!("{letter:<6}"), &format!("{code}: {}", printable(why)), "      "));
+        for (mark, meaning) in self.meanings() {
+            let _ = writeln!(text, "{}", folded(&format!("{mark:<6}"), &meaning, "      "));
         }
+    }
+
+    /// What the marks of cells stand for.
+    fn meanings(&self) -> impl Iterator<Item = (String, String)> {
+        let ok = ("ok N".to_owned(), "can go there; N of the host's free VFs would do for it".to_owned());
+        let against = self.list.iter().filter(|(_, answer)| answer.verdict >= Compatibility::Unknown);
+        let meaning = |(code, answer): &(&str, &Answer)| {
+            (self.letter(code), format!("{code}: {}", printable(answer.why.as_deref().unwrap_or_default())))
+        };
+        std::iter::once(ok).chain(against.map(meaning))
     }
 }
 
@@ -216,13 +275,14 @@ fn table(text: &mut String, matrix: &Matrix, marks: &Marks<'_>, width: usize) {
 }
 
 /// Hosts with the same cells.
-struct Beside {
+struct Beside<'a> {
+    hosts: Vec<&'a str>,
     name: String,
     width: usize,
     cells: Vec<String>,
 }
 
-fn columns(matrix: &Matrix, marks: &Marks<'_>) -> Vec<Beside> {
+fn columns<'a>(matrix: &'a Matrix, marks: &Marks<'_>) -> Vec<Beside<'a>> {
     let place: BTreeMap<&str, usize> = matrix.hosts.iter().enumerate().map(|(at, host)| (&*host.host, at)).collect();
     let mut cells = vec![vec![String::new(); matrix.rows.len()]; matrix.hosts.len()];
     for (at, row) in matrix.rows.iter().enumerate() {
@@ -240,7 +300,7 @@ fn columns(matrix: &Matrix, marks: &Marks<'_>) -> Vec<Beside> {
             }
         }
     }
-    let mut alike: Vec<(Vec<&Column>, Vec<String>)> = Vec::new();
+    let mut alike: Vec<(Vec<&'a Column>, Vec<String>)> = Vec::new();
     for (host, cells) in matrix.hosts.iter().zip(cells) {
         let cells = if host.unreachable.is_some() { vec!["unreachable".to_owned(); cells.len()] } else { cells };
         match alike.iter_mut().find(|(_, known)| *known == cells) {
@@ -248,10 +308,11 @@ fn columns(matrix: &Matrix, marks: &Marks<'_>) -> Vec<Beside> {
             None => alike.push((vec![host], cells)),
         }
     }
-    let beside = |(hosts, cells): (Vec<&Column>, Vec<String>)| {
+    let beside = |(hosts, cells): (Vec<&'a Column>, Vec<String>)| {
         let name = cut(&hosts[0].host, hosts.len());
         let widths = cells.iter().map(|cell| cell.chars().count()).chain([name.chars().count()]);
-        Beside { width: widths.max().unwrap_or(0), name, cells }
+        let width = widths.max().unwrap_or(0);
+        Beside { hosts: hosts.iter().map(|host| &*host.host).collect(), width, name, cells }
     };
     alike.into_iter().map(beside).collect()
 }

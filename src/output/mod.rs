@@ -8,6 +8,7 @@ pub(crate) mod drain;
 pub(crate) mod events;
 pub(crate) mod findings;
 pub(crate) mod history;
+mod html;
 pub(crate) mod inventory;
 pub(crate) mod log;
 pub(crate) mod matrix;

@@ -133,7 +133,8 @@ pub struct Seen {
     pub name: String,
     /// Its UUID.
     pub uuid: Option<String>,
-    taken_at: String,
+    /// When its facts were read.
+    pub taken_at: String,
     domains: usize,
     /// The guests that the question is about, by index.
     guests: Vec<usize>,

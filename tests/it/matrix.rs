@@ -162,3 +162,33 @@ fn hosts_of_one_name_are_columns_of_their_own() {
     let text = String::from_utf8(pvm(place.path(), "preflight --matrix fleet/").stdout).unwrap();
     assert!(text.contains("fleet/b.json") && text.contains("fleet/c.json"), "{text}");
 }
+
+#[test]
+fn the_page_has_every_guest_and_nothing_that_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let mut hostile = host("cmp-a", Some("db-3"));
+    hostile["domains"][0]["name"] = json!("db<b>1");
+    lay_out(place.path(), &[hostile, host("cmp-b", None), host("cmp-c", Some("web-2"))]);
+    std::fs::write(place.path().join("fleet/cmp-d.json"), "{}").unwrap();
+    let page = |line: &str| {
+        let output = pvm(place.path(), line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let drain = "drain fleet/cmp-a.json --to fleet/cmp-b.json,fleet/cmp-d.json --dry-run -o html";
+    for (line, named) in [("preflight --matrix ./fleet -o html", "web-2"), (drain, "0000:")] {
+        let (text, said) = page(line);
+        for part in ["<!DOCTYPE html>", "db&lt;b&gt;1", "cmp-b", "cmp-d", "</html>", named] {
+            assert!(text.contains(part), "{line}: {part}: {text}");
+        }
+        assert!(text.len() < 100_000 && !text.contains("<b>") && !text.contains("<script"), "{text}");
+        assert!(said.contains("Facts from files: the oldest of "), "{said}");
+    }
+    for (line, why) in [("preflight", "--matrix only"), ("drain", "--dry-run")] {
+        let to = if line == "drain" { "--to " } else { "" };
+        let refused = pvm(place.path(), &format!("{line} fleet/cmp-a.json {to}fleet/cmp-b.json -o html"));
+        assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(2), &b""[..]));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(why), "{refused:?}");
+    }
+}

@@ -183,6 +183,7 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
     facts::remote::paths::add(&mut source, &refs[0], &hosts.options, &guests);
     let (mut destinations, mut words, mut unreachable) = (Vec::<Snapshot>::new(), Vec::new(), Vec::new());
     let mut cordoned = Vec::new();
+    let mut taken = vec![(&refs[0], source.taken_at.clone())];
     for (Member { host, is_one_of_several }, snapshot) in to.iter().zip(snapshots) {
         match snapshot {
             Ok(mut snapshot) => {
@@ -200,6 +201,7 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
                 ask::about(&mut snapshot, host, hosts, context, &guests);
                 ask::the_way(context, hosts, (&refs[0], &source), host, &mut snapshot);
                 words.push(word(host));
+                taken.push((host, snapshot.taken_at.clone()));
                 destinations.push(snapshot);
             }
             Err(error) => unreachable.push(Unreachable { host: host.label(), why: sentence(&error) }),
@@ -219,6 +221,7 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
         let why: Vec<String> = unreachable.iter().map(|host| format!("{}: {}", host.host, host.why)).collect();
         return Err(Stop::unknown(format!("no destination could be asked: {}", why.join("; "))));
     }
+    ask::tell_age(context, taken.iter().map(|(host, at)| (*host, &**at)));
     let owned = super::service::owned(hosts)?;
     Ok(Asked { source, chosen, destinations, words, unreachable, owned })
 }

@@ -20,6 +20,7 @@ use crate::cli::drain::Drain as Args;
 use crate::drain::Drain;
 use crate::drain::saved::Saved;
 use crate::journal::{self, Drains};
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::output::drain as output;
 use carry_out::Going;
@@ -30,6 +31,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Outcome, Stop> {
     let is_dry = args.dry_run || args.save_plan.is_some();
     if context.global.root != Path::new("/") && !is_dry {
         return Err(Stop::usage("drain moves guests of real hosts: without --dry-run it does not go with --root"));
+    }
+    if context.global.output == Format::Html && !is_dry {
+        return Err(Stop::usage("-o html is of the plan: it goes with --dry-run or --save-plan only"));
     }
     let hosts = Hosts::new(context)?;
     let saved = args.plan.as_deref().map(saved::read).transpose()?;

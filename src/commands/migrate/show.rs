@@ -34,7 +34,7 @@ pub(super) fn result(context: &Context, events: Events, migration: &journal::Pla
     let printed = match context.global.output {
         // The last event said it.
         Format::Ndjson => shown,
-        Format::Json | Format::Yaml | Format::Compact | Format::Prometheus | Format::Sarif | Format::Github => {
+        Format::Json | Format::Yaml | Format::Compact | Format::Html | Format::Prometheus | Format::Sarif | Format::Github => {
             context.printer.document(&Document {
                 schema: "pvm.migrate/1",
                 id: &migration.id,
