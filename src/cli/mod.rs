@@ -15,6 +15,7 @@ pub(crate) mod recover;
 pub(crate) mod storage;
 pub(crate) mod verify;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -144,6 +145,22 @@ pub fn command() -> clap::Command {
     })
 }
 
+/// The format that was asked for, when the command line as a whole cannot be read.
+pub(crate) fn asked_format(args: &[OsString]) -> Format {
+    let words: Vec<&str> =
+        args.iter().map(|arg| arg.to_str().unwrap_or_default()).take_while(|arg| *arg != "--").collect();
+    let asked = words.iter().enumerate().find_map(|(at, word)| match *word {
+        "-o" | "--output" => words.get(at + 1).copied(),
+        word => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")),
+    });
+    let offered = words
+        .iter()
+        .find(|word| Cli::command().find_subcommand(word).is_some())
+        .map_or(formats(""), |word| formats(word));
+    let format = asked.and_then(|name| Format::from_str(name, true).ok()).filter(|format| offered.contains(format));
+    format.unwrap_or(Format::Table)
+}
+
 /// The formats that a subcommand has.
 pub(crate) fn formats(command: &str) -> &'static [Format] {
     use Format::{Compact, Github, Html, Json, Ndjson, Prometheus, Sarif, Table, Yaml};
@@ -153,7 +170,6 @@ pub(crate) fn formats(command: &str) -> &'static [Format] {
         "migrate" => &[Table, Json, Yaml, Ndjson],
         "drain" => &[Table, Json, Yaml, Ndjson, Html],
         "preflight" => &[Table, Json, Yaml, Html],
-        "explain" => &[Table],
         _ => &[Table, Json, Yaml],
     }
 }

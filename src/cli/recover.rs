@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 /// does what is safe; where somebody has to decide, it changes nothing and prints the choices. It can be repeated at any time.
 #[derive(Debug, Args)]
 pub(crate) struct Recover {
-    /// The migration; without it, list the unfinished ones
-    #[arg(value_name = "ID")]
+    /// The migration, or its guest's name or UUID; without it, list the unfinished ones
+    #[arg(value_name = "ID|INSTANCE")]
     pub id: Option<String>,
     /// Resolve every unfinished migration, but do only what is safe unattended
     #[arg(long, conflicts_with_all = ["id", "keep", "destroy_guest", "abort", "source_is_dead", "destination_is_dead"])]

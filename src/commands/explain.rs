@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::{Context, OrStop as _, Stop, migrate};
 use crate::cli::explain::Explain;
-use crate::model::finding::Rule;
+use crate::model::finding::{Rule, Severity};
+use crate::model::format::Format;
 use crate::model::near_miss::near_miss;
 use crate::model::outcome::Outcome;
 use crate::output::text::folded;
@@ -43,28 +46,63 @@ fn with_word<'a>(word: &str, rules: &[&'a Rule]) -> Vec<&'a Rule> {
     named.into_iter().chain(in_page).collect()
 }
 
+/// A code as it was copied from elsewhere: `unknown[hooks]` of a report, or in capitals.
+fn code_of(word: &str) -> String {
+    let inner = word.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or(word, |(code, _)| code);
+    inner.trim().to_lowercase()
+}
+
+/// `pvm.explain/1`.
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: &'static str,
+    rules: Vec<Page>,
+}
+
+/// The page of a rule.
+#[derive(Debug, Serialize)]
+struct Page {
+    code: &'static str,
+    severity: Severity,
+    summary: String,
+    /// The text below the summary, as Markdown.
+    page: String,
+}
+
+impl Page {
+    fn of(rule: &Rule) -> Self {
+        let page = rule.page().collect::<Vec<_>>().join("\n");
+        Self { code: rule.code, severity: rule.severity, summary: rule.summary(), page }
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Explain) -> Result<Outcome, Stop> {
     let rules = rules();
+    let word = args.code.as_deref().map(code_of);
+    let named = word.as_ref().and_then(|word| rules.iter().copied().find(|rule| rule.code == *word));
+    let listed = match (&word, named) {
+        (_, Some(rule)) => vec![rule],
+        (Some(word), None) => with_word(word, &rules),
+        (None, None) => rules.clone(),
+    };
+    if let Some(word) = word.filter(|_| listed.is_empty()) {
+        let message = format!("no finding has the code '{word}', and no page has that word");
+        return Err(Stop::unknown(message).remedy(hint(&word, &rules)));
+    }
+    if context.printer.format != Format::Table {
+        let rules = listed.into_iter().map(Page::of).collect();
+        context.printer.document(&Document { schema: "pvm.explain/1", rules }).or_stop(Outcome::Unknown)?;
+        return Ok(Outcome::Fine);
+    }
     let mut text = String::new();
-    let listed = match &args.code {
-        Some(code) => match rules.iter().find(|rule| rule.code == code) {
-            Some(rule) => {
-                let _ = writeln!(text, "{}: {}\n\n{}", rule.code, rule.severity, folded("", &rule.summary(), ""));
-                page(rule, &mut text);
-                Vec::new()
-            }
-            None => match with_word(code, &rules) {
-                none if none.is_empty() => {
-                    return Err(Stop::unknown(format!(
-                        "no finding has the code '{code}', and no page has that word; {}",
-                        hint(code, &rules)
-                    )));
-                }
-                found => found,
-            },
-        },
-        None => rules,
+    let listed = match named {
+        Some(rule) => {
+            let _ = writeln!(text, "{}: {}\n\n{}", rule.code, rule.severity, folded("", &rule.summary(), ""));
+            page(rule, &mut text);
+            Vec::new()
+        }
+        None => listed,
     };
     for rule in listed {
         let _ = writeln!(text, "{}", folded(&format!("{:<30} ", rule.code), &rule.summary(), &" ".repeat(31)));

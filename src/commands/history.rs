@@ -179,7 +179,7 @@ pub(crate) fn run(context: &Context, args: &History) -> Result<Outcome, Stop> {
     }
     let is_known = unknown.is_empty();
     let printed = match (context.global.output, migrations.as_slice()) {
-        (Format::Table, [only]) => context.printer.result(&details(only)),
+        (Format::Table, [only]) => context.printer.lines(&details(only)),
         (Format::Table, _) => {
             if is_empty {
                 context.printer.note("No migrations, no drains.");

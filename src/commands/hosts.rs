@@ -55,6 +55,11 @@ impl Hosts {
         HostRef::parse(text, &self.options.settings).map_err(|e| Stop::refused(e.to_string()))
     }
 
+    /// What to call a host. Of another root this machine's name says nothing.
+    pub(crate) fn name(&self, host: &HostRef) -> String {
+        if *host == HostRef::Local && self.options.root != Path::new("/") { "local".to_owned() } else { host.label() }
+    }
+
     /// Reads arguments each of which may stand for several hosts. A host that several of them stand for is there once.
     pub(crate) fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t String>) -> Result<Vec<Member>, Stop> {
         let (mut all, mut seen) = (Vec::new(), BTreeSet::new());

@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> 
     if args.probe == Probing::Active
         && let Some(host) = asked.iter().find(|host| matches!(host, HostRef::Snapshot(_)))
     {
-        let text = format!("--probe active opens devices, and {} is a saved host", host.label());
+        let text = format!("--probe active opens devices, and {} is a saved host", hosts.name(host));
         return Err(Stop::usage(text));
     }
     if let Some(directory) = &args.into {
@@ -52,6 +52,7 @@ pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> 
     let access = if args.placement { cloud::find(&hosts)? } else { None };
     let session = access.map(cloud::open).transpose()?;
     let show = Show {
+        hosts: &hosts,
         args,
         session,
         view: View { all: args.all, pf: args.pf, wide: args.wide, width: crate::output::width() },
@@ -63,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> 
         if let Some(pf) = args.pf
             && snapshot.device(pf).is_none()
         {
-            return Err(Stop::unknown(format!("{} has no device {pf}", only.label())));
+            return Err(Stop::unknown(format!("{} has no device {pf}", hosts.name(only))));
         }
         print_one(context, &snapshot, held.as_deref(), &show, None).or_stop(Outcome::Unknown)?;
         let outcome = outcome(std::iter::once(&snapshot), args.strict);
@@ -136,6 +137,7 @@ fn known(session: &Session, name: &str, all: BTreeSet<String>) -> Result<BTreeMa
 /// How to show tables.
 #[derive(Debug)]
 struct Show<'a> {
+    hosts: &'a Hosts,
     args: &'a Inventory,
     /// The cloud whose Placement is looked at.
     session: Option<Session>,
@@ -218,7 +220,7 @@ fn print_all(
             .zip(answers)
             .map(|(host, answer)| match answer {
                 Ok(snapshot) => Answer::Snapshot(snapshot),
-                Err(error) => Answer::Error { name: host.label(), error: sentence(error) },
+                Err(error) => Answer::Error { name: show.hosts.name(host), error: sentence(error) },
             })
             .collect();
         return context.printer.document(&Inventories { schema: "pvm.inventories/1", hosts });
@@ -226,8 +228,8 @@ fn print_all(
     for ((host, answer), held) in asked.iter().zip(answers).zip(held) {
         match answer {
             Ok(snapshot) => {
-                context.printer.result(&format!("{}\n", table::heading(&host.label())))?;
-                print_one(context, snapshot, held.as_deref(), show, Some(&host.label()))?;
+                context.printer.result(&format!("{}\n", table::heading(&show.hosts.name(host))))?;
+                print_one(context, snapshot, held.as_deref(), show, Some(&show.hosts.name(host)))?;
                 context.printer.result("\n")?;
             }
             Err(error) => context.printer.complain(&table::heading(&sentence(error))),

@@ -24,8 +24,9 @@ pub(crate) fn run(context: &Context, args: &Preflight) -> Result<Outcome, Stop> 
     // Files are read again when they are needed: a large fleet is not held in memory.
     let are_files = asked.iter().all(|host| matches!(host, HostRef::Snapshot(_)));
     let list: Vec<(&HostRef, Option<&dyn Hypervisor>)> = asked.iter().map(|host| (host, None)).collect();
-    let answers = facts::gather_each(&list, &hosts.options, |_, answer| {
-        let snapshot = answer.map_err(|error| sentence(&error))?;
+    let answers = facts::gather_each(&list, &hosts.options, |host, answer| {
+        let mut snapshot = answer.map_err(|error| sentence(&error))?;
+        host.call(&mut snapshot);
         let seen = Seen::of(&snapshot, &args.instance);
         Ok((seen, Some(snapshot).filter(|_| !are_files)))
     });

@@ -15,6 +15,7 @@ pub(crate) mod learned;
 pub(crate) mod matrix;
 mod metrics;
 pub(crate) mod migrate;
+mod past;
 pub(crate) mod paths;
 pub(crate) mod preflight;
 pub(crate) mod reach;
@@ -33,9 +34,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{self, Cli, Command, Global, names};
 use crate::facts::reference::check_uri;
-use crate::model::format::Format;
+use crate::model::format::{Color, Format};
 use crate::model::outcome::Outcome;
-use crate::output::text::printable;
+use crate::output::stopped::Stopped;
 use crate::output::{self, Printer};
 use stop::OrStop;
 pub(crate) use stop::Stop;
@@ -68,7 +69,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
     }
     let (args, renamed) = names::today(args);
     let mut definition = cli::command();
-    let parsed = definition.try_get_matches_from_mut(args).and_then(|matches| {
+    let parsed = definition.try_get_matches_from_mut(&args).and_then(|matches| {
         let name = matches.subcommand_name().unwrap_or_default().to_owned();
         Ok((name, Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?))
     });
@@ -84,7 +85,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
                 e.remove(ContextKind::SuggestedArg);
             }
             let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return match e.print() {
+            let printed = if asked { output::closed::stdout().and_then(|()| e.print()) } else { e.print() };
+            return match printed {
                 Err(error) if asked && error.kind() != io::ErrorKind::BrokenPipe => {
                     // Nothing is left to say where stderr cannot be written, either.
                     let _ = writeln!(io::stderr(), "pvm: cannot write to stdout: {error}");
@@ -95,6 +97,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
                     if asked {
                         Outcome::Fine
                     } else {
+                        let text = e.to_string();
+                        let message = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+                        let format = cli::asked_format(&args);
+                        let stopped = Stopped::new(Outcome::Usage, message, None, &[]);
+                        // It was said on stderr.
+                        let _ = stopped.print(&Printer::new(format, Color::Never, 0, false));
                         Outcome::Usage
                     }
                 }
@@ -115,11 +123,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Outcome {
     match ended {
         Ok(outcome) => outcome,
         Err(stop) => {
-            let mut sentence = stop.sentence();
-            if may_change(&cli.command) && stop.changed_nothing() {
-                sentence += "; nothing was changed";
-            }
-            printer.complain(&format!("pvm: {}", printable(&sentence)));
+            stop.tell(&printer, may_change(&cli.command));
             stop.outcome
         }
     }

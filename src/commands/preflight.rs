@@ -97,6 +97,7 @@ impl<'a> Pairs<'a> {
         from: &'a HostRef,
         mut source: Snapshot,
     ) -> Result<Self, Stop> {
+        from.call(&mut source);
         let domains = named(&source, &args.instance)?;
         if !args.copy_storage.is_empty() && domains.as_ref().is_some_and(|domains| domains.len() > 1) {
             return Err(Stop::usage("--copy-storage is for one guest"));
@@ -112,6 +113,7 @@ impl<'a> Pairs<'a> {
     /// The verdict on one destination, and what is known of the way there where it could not be asked for.
     fn judge(&self, to: &HostRef, mut destination: Snapshot) -> Result<(Report, Option<String>), Stop> {
         let Self { context, args, hosts, from, ref source, .. } = *self;
+        to.call(&mut destination);
         let copies = match self.domains.as_deref() {
             Some([one]) => storage::ask([from, to], &hosts.options, &source.domains[*one], &args.copy_storage)?,
             Some(_) | None => BTreeMap::new(),
@@ -122,7 +124,7 @@ impl<'a> Pairs<'a> {
             ask::the_way(context, hosts, (from, source), to, &mut destination);
         }
         let is_asked = destination.host.reach.as_ref().is_some_and(|reach| reach.libvirt.is_some());
-        let way = if is_asked { None } else { known_way(context, args, [from, to]) };
+        let way = if is_asked { None } else { known_way(context, [from, to]) };
         let (policies, pauses) = (hosts.options.settings.policies(), Arc::clone(&self.pauses));
         let question = Question {
             domains: self.domains.clone(),
@@ -141,19 +143,20 @@ impl<'a> Pairs<'a> {
 }
 
 /// What is known of the way between two hosts that run. Snapshots have none.
-fn known_way(context: &Context, args: &Preflight, hosts: [&HostRef; 2]) -> Option<String> {
+fn known_way(context: &Context, hosts: [&HostRef; 2]) -> Option<String> {
     let local = context.local_uri().ok()?;
     hosts[0].libvirt_uri(&local)?;
     let (uri, to) = (hosts[1].libvirt_uri(&local)?, &hosts[1].label());
-    if args.source != "local" && uri.contains(":///") {
+    let (is_local, from) = (hosts[0] == &HostRef::Local, hosts[0].label());
+    if !is_local && uri.contains(":///") {
         // migrate has the source's daemon reach this machine by its name.
         return None;
     }
-    let known = peer_to_peer(&args.source, to, &uri);
+    let known = peer_to_peer(is_local, &from, to, &uri);
     if known == PeerToPeer::Unknown && context.printer.verbose == 0 {
         return None;
     }
-    Some(format!("{} -> {to}: {}", args.source, known.words(&args.source, &uri)))
+    Some(format!("{from} -> {to}: {}", known.words(&from, &uri)))
 }
 
 /// The guests that were named, by index; none when none was.

@@ -100,7 +100,7 @@ pub(crate) fn run(context: &Context, args: &Recover) -> Result<Outcome, Stop> {
     };
     let mut unknown = Vec::new();
     let (entries, outcome) = match &args.id {
-        Some(id) => one(context, &store, &directory, id, orders)?,
+        Some(word) => one(context, &store, &directory, &id_of(&store, word)?, orders)?,
         None if args.auto => all::run(context, &store, &directory, orders)?,
         None => {
             let (entries, why) = list(context, &store, &directory)?;
@@ -154,7 +154,7 @@ fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result
     for journal in store.list().or_stop(Outcome::Unknown)?.iter().filter(|journal| !journal.is_closed()) {
         let entry = entry(journal, directory);
         if context.printer.format == Format::Table {
-            context.printer.result(&line(&entry)).or_stop(Outcome::Unknown)?;
+            context.printer.lines(&line(&entry)).or_stop(Outcome::Unknown)?;
         }
         entries.push(entry);
     }
@@ -162,7 +162,7 @@ fn list(context: &Context, store: &Store, directory: &std::path::Path) -> Result
         Ok(found) => {
             for marked in found {
                 if context.printer.format == Format::Table {
-                    context.printer.result(&marked.line()).or_stop(Outcome::Unknown)?;
+                    context.printer.lines(&marked.line()).or_stop(Outcome::Unknown)?;
                 }
                 entries.push(marked.entry());
             }
@@ -220,6 +220,27 @@ fn line(entry: &Entry) -> String {
     format!("{}\n", printable(&text))
 }
 
+/// The migration that is meant by an id or by a guest's name or UUID. A guest without an unfinished one is left for the locks
+/// that guests carry.
+fn id_of(store: &Store, word: &str) -> Result<String, Stop> {
+    if store.knows(word) {
+        return Ok(word.to_owned());
+    }
+    let listed = store.list().or_stop(Outcome::Unknown)?;
+    let is_of = |state: State| {
+        let guest = state.plan.instance;
+        guest.name == word || guest.uuid.eq_ignore_ascii_case(word)
+    };
+    let open = listed.iter().filter(|journal| !journal.is_closed() && journal.state().is_some_and(is_of));
+    let ids: Vec<&str> = open.map(|journal| journal.id.as_str()).collect();
+    match ids[..] {
+        [] => Ok(word.to_owned()),
+        [id] => Ok(id.to_owned()),
+        _ => Err(Stop::refused(format!("{word} has several unfinished migrations"))
+            .remedy(format!("name one: {}", ids.join(", ")))),
+    }
+}
+
 /// Finishes or undoes one migration, as far as the orders allow.
 pub(super) fn one(
     context: &Context,
@@ -231,10 +252,11 @@ pub(super) fn one(
     let parsed = match store.read(id) {
         Err(absent @ JournalError::NoSuchMigration { .. }) => {
             // Its guest may be here and tell where the journal is.
-            return match marks::show(context, store, id) {
-                Ok(Some(shown)) => Ok(shown),
-                Ok(None) | Err(_) => Err(absent).or_stop(Outcome::Unknown),
-            };
+            if let Ok(Some(shown)) = marks::show(context, store, id) {
+                return Ok(shown);
+            }
+            let message = format!("{}, and no unfinished one is of a guest of that name", sentence(&absent));
+            return Err(Stop::unknown(message).remedy("pvm history lists the finished ones"));
         }
         other => other.or_stop(Outcome::Unknown)?,
     };
@@ -259,9 +281,7 @@ pub(super) fn one(
     // Read again: only now nobody else writes.
     let (mut journal, parsed) = store.open(id).or_stop(Outcome::Unknown)?;
     if parsed.torn {
-        context
-            .printer
-            .note("  row 0a: the last line of the journal is torn and was dropped: its effect had not begun.");
+        context.printer.note("  the last line of the journal is torn and was dropped: its effect had not begun.");
     }
     let state = State::of(&parsed.records).ok_or_else(|| Stop::unknown(format!("{id}: nothing had begun")))?;
     let (ending, state) = recover(context, &mut journal, state, orders)?;
@@ -315,6 +335,9 @@ fn recover(context: &Context, journal: &mut Journal, state: State, orders: Order
         _ => finish(&mut ground, orders, None),
     };
     let state = ground.state;
+    if context.printer.verbose > 0 {
+        world.say(&format!("  row {} of the decision table", ending.row));
+    }
     let sentence = printable(&ending.receipt.summary).into_owned();
     if ending.outcome == Outcome::Fine || ending.closed {
         world.say(&format!("{}: {sentence}.", journal.id()));
@@ -397,7 +420,7 @@ impl World for RealWorld<'_> {
     fn say(&mut self, line: &str) {
         let line = printable(line);
         // A result that cannot be printed is said on stderr; it stops no recovery.
-        if self.context.printer.format != Format::Table || self.context.printer.result(&format!("{line}\n")).is_err() {
+        if self.context.printer.format != Format::Table || self.context.printer.lines(&format!("{line}\n")).is_err() {
             self.context.printer.note(&line);
         }
     }

@@ -6,6 +6,10 @@ use std::fmt;
 use crate::facts::{ErrorKind, HostError};
 use crate::model::causes;
 use crate::model::outcome::Outcome;
+use crate::output::Printer;
+use crate::output::stopped::Stopped;
+use crate::output::text::printable;
+use crate::preflight::Row;
 
 /// Why a command ends before its end, and with which outcome. There is no conversion from errors that do not know whether
 /// something had been changed: see `OrStop`.
@@ -16,6 +20,8 @@ pub(crate) struct Stop {
     /// One sentence with the object's name.
     message: String,
     cause: Option<Cause>,
+    remedy: Option<String>,
+    checks: Vec<Row>,
 }
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -23,7 +29,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 impl Stop {
     /// Ends the run with this outcome and sentence.
     pub(crate) fn new(outcome: Outcome, message: impl Into<String>) -> Self {
-        Self { outcome, message: message.into(), cause: None }
+        Self { outcome, message: message.into(), cause: None, remedy: None, checks: Vec::new() }
     }
 
     /// Ends the run as wrong usage.
@@ -47,14 +53,42 @@ impl Stop {
         Self { cause: Some(cause.into()), ..self }
     }
 
+    /// The same stop with what helps.
+    #[must_use]
+    pub(crate) fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// The same stop with the checks that stand against the run.
+    #[must_use]
+    pub(crate) fn by(self, checks: Vec<Row>) -> Self {
+        Self { checks, ..self }
+    }
+
+    /// Prints why the run ended: the words on stderr, and for a machine its document on stdout.
+    pub(crate) fn tell(&self, printer: &Printer, may_change: bool) {
+        let message = causes::sentence(self);
+        let unchanged = if may_change && self.changed_nothing() { "; nothing was changed" } else { "" };
+        let remedy = self.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        printer.complain(&format!("pvm: {}", printable(&format!("{message}{unchanged}{remedy}"))));
+        let stopped = Stopped::new(self.outcome, &message, self.remedy.as_deref(), &self.checks);
+        if let Err(error) = stopped.print(printer) {
+            printer.complain(&format!("pvm: {}", causes::sentence(&error)));
+        }
+    }
+
     /// Whether nothing was changed, by the meaning of the outcome.
     pub(crate) fn changed_nothing(&self) -> bool {
         matches!(self.outcome, Outcome::Findings | Outcome::Usage | Outcome::Unknown)
     }
 
-    /// The whole sentence: the message and its causes.
+    /// The whole sentence: the message and its causes, and what helps.
     pub(crate) fn sentence(&self) -> String {
-        causes::sentence(self)
+        let message = causes::sentence(self);
+        match &self.remedy {
+            Some(remedy) => format!("{message}; {remedy}"),
+            None => message,
+        }
     }
 }
 
@@ -108,10 +142,10 @@ mod tests {
     fn a_stop_tells_its_causes_and_keeps_its_outcome() {
         let full = std::io::Error::from_raw_os_error(28);
         let stop = Stop::unknown("cannot write the plan").because(full);
-        assert_eq!(stop.sentence(), "cannot write the plan: No space left on device (os error 28)");
+        assert_eq!(stop.sentence(), "cannot write the plan: No space left on device");
         let wrapped: Result<(), _> = Err(stop).or_stop(Outcome::Undecided);
         let wrapped = wrapped.unwrap_err();
         assert_eq!(wrapped.outcome, Outcome::Undecided);
-        assert_eq!(wrapped.sentence(), "cannot write the plan: No space left on device (os error 28)");
+        assert_eq!(wrapped.sentence(), "cannot write the plan: No space left on device");
     }
 }

@@ -8,11 +8,10 @@ use super::{Context, OrStop as _, Stop};
 use crate::cli::verify::{Since, Verify};
 use crate::domain::owners::Owner;
 use crate::domain::read;
-use crate::facts::HostRef;
 use crate::facts::remote::evidence;
 use crate::journal::{Lock, State, Store, Subject, index, now, state_directory};
 use crate::libvirt::{self, DomainXml, Hypervisor};
-use crate::migration::lookup::{self, LookupError};
+use crate::migration::lookup;
 use crate::migration::nova::behind;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
@@ -57,10 +56,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
     };
     let label = host.label();
     let hypervisor = libvirt::open(&uri).map_err(|e| Stop::unknown(format!("cannot reach {label}")).because(e))?;
-    let guest = lookup::find(hypervisor.as_ref(), &label, &args.instance).map_err(|e| match e {
-        LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
-        LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
-    })?;
+    let guest = lookup::find(hypervisor.as_ref(), &label, &args.instance).map_err(|e| super::past::not_found(&e))?;
     if !guest.state.is_active() {
         return Err(Stop::refused(format!("{} does not run on {label}: it is {}", guest.name, guest.state)));
     }
@@ -110,7 +106,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
         for line in nova.iter().flat_map(Nova::lines) {
             text = format!("{text}  {}\n", printable(&line));
         }
-        context.printer.result(&text).or_stop(Outcome::Unknown)?;
+        context.printer.lines(&text).or_stop(Outcome::Unknown)?;
     } else {
         context
             .printer
@@ -118,7 +114,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Result<Outcome, Stop> {
                 schema: "pvm.verify/1",
                 instance: &guest.name,
                 uuid: &guest.uuid,
-                host: if host == HostRef::Local { "local" } else { &label },
+                host: &label,
                 since,
                 devices: devices.iter().map(|device| device.address).collect(),
                 vfio_bytes,

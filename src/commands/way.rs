@@ -6,12 +6,13 @@ use crate::migration::way::{self, PeerToPeer};
 /// Migrations that tell of the way: the last ones count.
 const MOST_EARLIER: usize = 64;
 
-/// What is known of peer to peer from `source` to `destination`, which pvm reaches under `uri`, both by the operator's words;
+/// What is known of peer to peer from `source` to `destination`, which pvm reaches under `uri`, both by the names pvm has for them, and the source may be this
+/// machine;
 /// from the journals of this machine, as far as they can be read.
-pub(crate) fn peer_to_peer(source: &str, destination: &str, uri: &str) -> PeerToPeer {
+pub(crate) fn peer_to_peer(is_local: bool, source: &str, destination: &str, uri: &str) -> PeerToPeer {
     let mut earlier = last().unwrap_or_default();
     earlier.reverse();
-    way::peer_to_peer(source == "local", source, destination, uri, &earlier)
+    way::peer_to_peer(is_local, source, destination, uri, &earlier)
 }
 
 /// The last migrations, the newest first.

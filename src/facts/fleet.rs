@@ -56,10 +56,13 @@ pub(crate) fn members(text: &str, settings: &Settings) -> Result<Vec<Member>, Fl
 
 /// The directory that `text` names, if it is the path of one.
 fn directory(text: &str, settings: &Settings) -> Option<PathBuf> {
-    match HostRef::parse(text, settings) {
-        Ok(HostRef::Snapshot(path)) if path.is_dir() => Some(path),
+    let path = match HostRef::parse(text, settings) {
+        Ok(HostRef::Snapshot(path)) => Some(path),
+        // Without a slash it is one where no host of pvm.yaml has the name.
+        Ok(HostRef::Name(name)) => Some(PathBuf::from(name)),
         _ => None,
-    }
+    };
+    path.filter(|path| path.is_dir())
 }
 
 /// The snapshots in a directory by name; a file that begins with a dot is none, and nothing in a directory below it is.

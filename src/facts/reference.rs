@@ -1,9 +1,11 @@
-//! `HOST` on the command line: what a name stands for. Pure.
+//! `HOST` on the command line: what a name stands for.
 
 use std::path::{Path, PathBuf};
 
 use super::remote::packed::Packing;
 use super::settings::{Facts, HostSettings, Settings};
+use crate::journal::machine;
+use crate::model::snapshot::Snapshot;
 
 /// Schemes that open a connection and run nothing the operator did not name: `ext` would run a command.
 const SCHEMES: [&str; 8] =
@@ -116,6 +118,9 @@ impl HostRef {
         if text.contains('/') || is_snapshot_name(Path::new(text)) {
             return Ok(Self::Snapshot(PathBuf::from(text)));
         }
+        if is_own(text, &machine()) {
+            return Ok(Self::Local);
+        }
         if !is_host_name(text) {
             return Err(HostRefError::NotAName(text.to_owned()));
         }
@@ -152,10 +157,17 @@ impl HostRef {
         (by_ssh && !authority.is_empty() && !authority.contains([':', '['])).then_some(authority)
     }
 
-    /// What to call it.
+    /// Gives a snapshot the name that the operator has for its host; what has no such name keeps its own.
+    pub(crate) fn call(&self, snapshot: &mut Snapshot) {
+        if let Self::Configured { name, .. } | Self::Name(name) = self {
+            snapshot.host.name.clone_from(name);
+        }
+    }
+
+    /// What to call it: the name of pvm.yaml, else the operator's word, and this machine by its host name.
     pub fn label(&self) -> String {
         match self {
-            Self::Local => "local".to_owned(),
+            Self::Local => machine(),
             Self::Snapshot(path) => path.display().to_string(),
             Self::Uri(name) | Self::Configured { name, .. } | Self::Name(name) => name.clone(),
         }
@@ -166,6 +178,12 @@ impl HostRef {
 pub(super) fn is_snapshot_name(path: &Path) -> bool {
     let (_, inner) = Packing::of(path);
     inner.extension().is_some_and(|extension| extension == "json" || extension == "yaml")
+}
+
+/// Whether a word is the host name of this machine, with or without its domain.
+fn is_own(word: &str, machine: &str) -> bool {
+    word.eq_ignore_ascii_case(machine)
+        || machine.split_once('.').is_some_and(|(short, _)| word.eq_ignore_ascii_case(short))
 }
 
 fn is_host_name(text: &str) -> bool {
@@ -265,6 +283,9 @@ mod tests {
     #[test]
     fn names_stand_for_what_they_look_like() {
         assert_eq!(parse("local").unwrap(), HostRef::Local);
+        assert_eq!(parse(&machine()).unwrap(), HostRef::Local, "its own name");
+        assert!(is_own("cmp-a1", "cmp-a1.example.org") && is_own("CMP-A1", "cmp-a1"));
+        assert!(!is_own("cmp-a1.example.org", "cmp-a1") && !is_own("cmp", "cmp-a1"));
         assert_eq!(parse("./a").unwrap(), HostRef::Snapshot("./a".into()));
         for file in ["a.json", "a.yaml", "a.json.gz", "a.yaml.zst"] {
             assert_eq!(parse(file).unwrap(), HostRef::Snapshot(file.into()));

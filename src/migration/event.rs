@@ -148,6 +148,9 @@ pub(crate) enum What {
     Stopping {
         /// Why.
         why: String,
+        /// Whether a signal asked: then another one is a second wish.
+        #[serde(skip)]
+        by_signal: bool,
     },
     /// Something worth saying that changes nothing.
     Note {
@@ -163,21 +166,16 @@ pub(crate) enum What {
     Result(Box<Conclusion>),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 /// The answer to a wish to stop after switch-over.
 pub(crate) const TOO_LATE: &str = "too late to stop: the guest is being switched over, which goes on";
 
 /// How far the data is, as libvirt counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(into = "Known")]
 pub(crate) struct Progress {
     /// Since the job began.
     pub elapsed_ms: u64,
     /// How long libvirt has not said any numbers, while it does not.
-    #[serde(skip_serializing_if = "is_zero")]
     pub silent_ms: u64,
     /// Memory of the guest in bytes; 0 while it is not known.
     pub memory_total: u64,
@@ -198,6 +196,50 @@ pub(crate) struct Progress {
     pub rate: u64,
     /// Pass over the memory, from 1.
     pub iteration: u64,
+}
+
+/// The numbers that are known, as machines read them: an unknown one is absent, since 0 would be a statement.
+#[derive(Debug, Serialize)]
+struct Known {
+    elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_processed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_remaining: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_processed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_remaining: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iteration: Option<u64>,
+}
+
+impl From<Progress> for Known {
+    fn from(progress: Progress) -> Self {
+        let counted = |number: u64| Some(number).filter(|number| *number > 0);
+        let memory = |number: u64| Some(number).filter(|_| progress.memory_total > 0);
+        let disks = |number: u64| Some(number).filter(|_| progress.disk_processed + progress.disk_remaining > 0);
+        Self {
+            elapsed_ms: progress.elapsed_ms,
+            silent_ms: counted(progress.silent_ms),
+            memory_total: counted(progress.memory_total),
+            memory_processed: memory(progress.memory_processed),
+            memory_remaining: memory(progress.memory_remaining),
+            device_bytes: counted(progress.device_bytes),
+            disk_processed: disks(progress.disk_processed),
+            disk_remaining: disks(progress.disk_remaining),
+            rate: counted(progress.rate),
+            iteration: counted(progress.iteration),
+        }
+    }
 }
 
 /// The end of a migration: its receipt, with the verdict on the devices' state in one word.

@@ -311,7 +311,7 @@ pub(crate) const TABLE: &[Row] = &[
         action: Action::Finish,
         exit: Exit::FineUnlessMissing,
         auto: true,
-        words: "The guest has moved. Its devices are proved, its ports plugged in, and what is left over removed.",
+        words: "The guest has moved. Its device state is verified, its ports are plugged in, and what is left over is removed.",
         ..BASE
     },
     Row {
@@ -369,7 +369,7 @@ pub(crate) const TABLE: &[Row] = &[
         action: Action::Undo,
         exit: Exit::UndoneUnlessLost,
         auto: true,
-        words: "The migration failed and the guest runs on the source. Its devices are proved, its ports plugged in again.",
+        words: "The migration failed and the guest runs on the source. Its devices are checked, its ports plugged in again.",
         ..BASE
     },
     Row {
@@ -451,7 +451,7 @@ pub(crate) const TABLE: &[Row] = &[
         destination: &[PausedMigration, Incoming],
         job: &[Job::None],
         choices: &[(Keep::Dst, Action::ResumeDestination)],
-        words: "Only the destination has the guest, and it has not been started there. --keep dst starts it once its state is proved to be complete.",
+        words: "Only the destination has the guest, and it has not been started there. --keep dst starts it once its state is verified to be complete.",
         ..BASE
     },
     Row {

@@ -1,4 +1,4 @@
-//! What recovery says: the situation, the row, and what follows. Pure.
+//! What recovery says: the situation, what it means, and what follows. Pure.
 
 use super::action::Action;
 use super::answer::{Answer, Seen};
@@ -8,7 +8,7 @@ use crate::model::paste::quoted;
 use crate::model::pci::PciAddress;
 use crate::proof::Verdict;
 
-/// The situation and the row, in lines.
+/// The situation and what it means, in lines.
 pub(crate) fn explain(
     journal: &State,
     source: &Seen,
@@ -34,7 +34,7 @@ pub(crate) fn explain(
         format!("  job on {}: {}", plan.source.name, situation.job.words()),
     ];
     lines.extend(journal.verdict.iter().map(|verdict| format!("  device state: {verdict}")));
-    lines.push(format!("  row {}: {}", decision.row.number, decision.row.words));
+    lines.push(format!("  {}", decision.row.words));
     lines
 }
 
@@ -92,7 +92,7 @@ pub(crate) const fn intent(action: Action) -> &'static str {
         Action::Follow => "Its end is waited for, unless pvm runs unattended.",
         Action::WaitForSwitchover => "Waiting for switchover to end.",
         Action::EndCancelled => "The cancelled migration is brought to its end.",
-        Action::Finish => "The devices are proved.",
+        Action::Finish => "Verifying the device state.",
         Action::DestroySourceAndFinish => "The source's copy is destroyed.",
         Action::ResumeSource => "The source's copy is resumed.",
         Action::DestroyIncoming => "If it is still there after 60 seconds, the destination's copy is destroyed.",
@@ -106,8 +106,8 @@ pub(crate) const fn intent(action: Action) -> &'static str {
         Action::CloseStartedAnew => "The record is closed; the guest is left as it is.",
         Action::DestroyDestinationAndKeepSource => "The destination's copy is destroyed, the source's kept.",
         Action::GiveUp => "The source's copy is destroyed: the guest then runs nowhere.",
-        Action::RecordProof => "The devices on the destination are proved; nothing is changed.",
-        Action::ResumeDestination => "The destination's copy is resumed if its state is proved.",
+        Action::RecordProof => "The device state is verified on the destination; nothing is changed.",
+        Action::ResumeDestination => "The destination's copy is resumed if its state is verified.",
         Action::AttachInDefinition => "The ports are put into the definition on the destination.",
         Action::Close => "The record is closed.",
         Action::ShowXml => "What the journal knows:",

@@ -36,7 +36,10 @@ impl Outcome {
             Outcome::Unknown,
             "Could not find out (unreadable, unreachable, no libvirt; a verdict unknown). Nothing was changed.",
         ),
-        (Outcome::Undone, "The migration failed, all was undone: guest and devices are proved on the source."),
+        (
+            Outcome::Undone,
+            "The migration failed, all was undone: the guest runs on the source, and its devices were checked.",
+        ),
         (
             Outcome::Incomplete,
             "The guest's place is known, but something is missing or lost (device state, a port): the message says what.",
@@ -44,6 +47,20 @@ impl Outcome {
         (Outcome::Undecided, "Where the guest runs is unknown, or a decision is needed: see pvm recover."),
         (Outcome::Interrupted, "Interrupted before switch-over, all undone."),
     ];
+
+    /// Its meaning in one word, for machines.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Findings => "refused",
+            Self::Usage => "usage",
+            Self::Unknown => "unknown",
+            Self::Undone => "undone",
+            Self::Incomplete => "incomplete",
+            Self::Undecided => "undecided",
+            Self::Interrupted => "interrupted",
+        }
+    }
 
     /// The process's exit code.
     pub const fn code(self) -> u8 {

@@ -33,6 +33,22 @@ pub(crate) fn github(findings: &[Finding]) -> String {
     text
 }
 
+/// The workflow command of a run that ended before it had findings.
+pub(crate) fn github_stopped(message: &str) -> String {
+    format!("::error title=pvm::{}\n", data(message))
+}
+
+/// A run of SARIF that ended before it had results.
+pub(crate) fn sarif_stopped(message: &str, exit_code: u8) -> Value {
+    let mut document = sarif(&[], &[]);
+    document["runs"][0]["invocations"] = json!([{
+        "executionSuccessful": false,
+        "exitCode": exit_code,
+        "toolExecutionNotifications": [{"level": "error", "message": {"text": message}}],
+    }]);
+    document
+}
+
 /// What is wrong, and what to do.
 fn sentence(finding: &Finding) -> String {
     match &finding.remedy {

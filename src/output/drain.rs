@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::html::{Cell, Mark, Page};
 use super::preflight::Unreachable;
+use super::progress::Told;
 use super::table::{Column, table};
 use super::text::{folded, printable};
 use super::width::width;
@@ -69,6 +70,19 @@ pub(crate) struct Came {
     pub summary: String,
 }
 
+/// What became of something, as an event.
+#[derive(Debug, Serialize)]
+struct Named<'a, T> {
+    event: &'static str,
+    #[serde(flatten)]
+    what: &'a T,
+}
+
+/// Prints what became of one guest as an event.
+pub(crate) fn moved(printer: &Printer, came: &Came) -> Result<(), StdoutError> {
+    printer.document(&Told::new(Named { event: "moved", what: came }))
+}
+
 /// Shows the plan that is going to be carried out.
 pub(crate) fn announce(printer: &Printer, plan: &Drain, unreachable: &[Unreachable], now: Timestamp) {
     printer.note(render(plan, unreachable, Some(now)).trim_end());
@@ -83,10 +97,7 @@ pub(crate) fn result(
 ) -> Result<(), StdoutError> {
     match printer.format {
         Format::Table => printer.result(&format!("{}\n", folded("", &format!("{}.", result.summary), "  "))),
-        Format::Ndjson => {
-            let line = serde_json::to_string(result).unwrap_or_default();
-            printer.result(&format!("{line}\n"))
-        }
+        Format::Ndjson => printer.document(&Told::new(Named { event: "drained", what: result })),
         _ => printer.document(&Document { plan, unreachable, result: Some(result) }),
     }
 }
@@ -106,14 +117,15 @@ fn headline(plan: &Drain, now: Option<Timestamp>) -> String {
     let all = plan.moves.len() + plan.stays.len();
     #[expect(clippy::cast_possible_truncation, reason = "an hour for people")]
     let hour = |now: Timestamp| format!(", at {} when begun now", now.plus((plan.seconds * 1000.0) as i64).hour(now));
-    let after = format!("{}{}", lasting(plan.seconds), now.map(hour).unwrap_or_default());
+    let about = if plan.seconds < 0.5 { "in under 1s".to_owned() } else { format!("in about {}", time(plan.seconds)) };
+    let after = format!("{about}{}", now.map(hour).unwrap_or_default());
     match (plan.stays.len(), plan.moves.len()) {
         (0, 0) => format!("{host} has no running guest to move"),
-        (0, _) => format!("{host} can be emptied of {} in about {after}", guests(all)),
+        (0, _) => format!("{host} can be emptied of {} {after}", guests(all)),
         (1, 0) => format!("{host} cannot be emptied: its guest cannot leave"),
         (_, 0) => format!("{host} cannot be emptied: none of {} can leave", guests(all)),
         (stay, leave) => {
-            format!("{host} cannot be emptied: {leave} of {} can leave, in about {after}; staying: {stay}", guests(all))
+            format!("{host} cannot be emptied: {leave} of {} can leave, {after}; staying: {stay}", guests(all))
         }
     }
 }
@@ -137,7 +149,10 @@ fn page(plan: &Drain, unreachable: &[Unreachable]) -> String {
         page.paragraph(&rests(plan));
     }
     let policies = plan.moves.iter().flat_map(|leaving| {
-        leaving.policies.iter().map(|kept| format!("{}: {}: {}, by {}", leaving.guest, kept.policy, kept.value, kept.by))
+        leaving
+            .policies
+            .iter()
+            .map(|kept| format!("{}: {}: {}, by {}", leaving.guest, kept.policy, kept.value, kept.by))
     });
     page.list("Policies that are kept to", policies);
     page.list(NOT_KNOWN, not_known(&plan.moves));
@@ -201,7 +216,8 @@ fn render(plan: &Drain, unreachable: &[Unreachable], now: Option<Timestamp>) -> 
         }
         let unknown = not_known(&plan.moves);
         if !unknown.is_empty() {
-            let _ = writeln!(text, "\n{NOT_KNOWN}:");
+            let head = format!("{NOT_KNOWN}: --yes covers it, --dry-run ends with 3:");
+            let _ = writeln!(text, "\n{}", folded("", &head, ""));
         }
         for line in unknown {
             let _ = writeln!(text, "{}", folded("  ", &line, "      "));

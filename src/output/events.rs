@@ -52,7 +52,7 @@ impl Queue {
         let what = if switched {
             What::Note { message: TOO_LATE.into() }
         } else {
-            What::Stopping { why: Stopped::Operator.why().into() }
+            What::Stopping { why: Stopped::Operator.why().into(), by_signal: true }
         };
         self.push(Event { time, id: id.to_owned(), phase, what });
         !switched
@@ -180,7 +180,7 @@ mod tests {
         events.send(event(What::Switched));
         assert!(!wish());
         events.finish().unwrap();
-        let stopping = What::Stopping { why: "interrupted".into() };
+        let stopping = What::Stopping { why: "interrupted".into(), by_signal: true };
         let late = What::Note { message: TOO_LATE.into() };
         assert_eq!(read.into_iter().collect::<Vec<_>>(), [stopping, What::Switched, late]);
     }

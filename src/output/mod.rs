@@ -2,6 +2,7 @@
 
 pub(crate) mod check_config;
 pub(crate) mod ci;
+pub(crate) mod closed;
 pub(crate) mod device_map;
 pub(crate) mod diff;
 pub(crate) mod drain;
@@ -16,16 +17,19 @@ pub(crate) mod moves;
 pub(crate) mod preflight;
 pub(crate) mod progress;
 pub(crate) mod prometheus;
+pub(crate) mod stopped;
 pub(crate) mod table;
 pub(crate) mod text;
 mod width;
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::ColorChoice;
 use serde::Serialize;
 
+use crate::model::causes;
 use crate::model::format::{Color, Format};
 pub(crate) use width::width;
 
@@ -44,6 +48,8 @@ pub(crate) struct Printer {
     color: ColorChoice,
     /// What is held back, while it is.
     held: Option<Held>,
+    /// Whether anything was printed as a result, by this printer or a copy of it.
+    has_printed: Arc<AtomicBool>,
 }
 
 /// Writes JSON on without the characters that drive a terminal. The serializer writes whole characters.
@@ -76,13 +82,18 @@ impl Printer {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { format, verbose, quiet, color, held: None }
+        Self { format, verbose, quiet, color, held: None, has_printed: Arc::default() }
     }
 
     /// A printer that holds back what it is given, until [`release`](Self::release): several at once do not mix their lines.
     #[must_use]
     pub(crate) fn holding(&self) -> Self {
         Self { held: Some(Held::default()), ..self.clone() }
+    }
+
+    /// Whether anything was printed as a result.
+    pub(crate) fn has_printed(&self) -> bool {
+        self.has_printed.load(Ordering::Relaxed)
     }
 
     /// Prints what was held back up to now.
@@ -109,6 +120,8 @@ impl Printer {
         if self.hold(true, text) {
             return Ok(());
         }
+        self.has_printed.store(true, Ordering::Relaxed);
+        written(closed::stdout())?;
         let mut out = io::stdout().lock();
         // Without colours nothing has to be dropped; the search for them costs more than a long table otherwise does.
         if !text.contains('\u{1b}') {
@@ -127,6 +140,8 @@ impl Printer {
                 return self.result(&text);
             }
         }
+        self.has_printed.store(true, Ordering::Relaxed);
+        closed::stdout()?;
         // Written as it is made: a snapshot of some thousand VFs has many megabytes, and no colours to drop.
         let mut out = io::BufWriter::with_capacity(DOCUMENT, io::stdout().lock());
         let document = match self.format {
@@ -144,11 +159,28 @@ impl Printer {
         }
     }
 
-    /// Prints a line on stderr, even with `-q`.
+    /// Prints sentences as the result, a line each, folded where a terminal shows them.
+    pub(crate) fn lines(&self, text: &str) -> Result<(), StdoutError> {
+        match width::of_terminal(&io::stdout()) {
+            Some(width) if self.held.is_none() => self.result(&text::fitted(text, width)),
+            _ => self.result(text),
+        }
+    }
+
+    /// Prints a line on stderr, even with `-q`; folded where a terminal shows it.
     pub(crate) fn complain(&self, text: &str) {
         if self.hold(false, text) {
             return;
         }
+        let text = causes::plain(text);
+        match width::of_terminal(&io::stderr()) {
+            Some(width) => self.verbatim(&text::fitted(&text, width)),
+            None => self.verbatim(&text),
+        }
+    }
+
+    /// Prints lines on stderr as they are: a patch, or a page that was made for the width.
+    pub(crate) fn verbatim(&self, text: &str) {
         let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nothing is left to say where stderr itself cannot be written.
         let _ = writeln!(err, "{text}");

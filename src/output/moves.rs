@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::Printer;
-use super::progress::{LINE_EVERY_MS, is_dumb, line, show_bar, style};
+use super::progress::{LINE_EVERY_MS, Told, is_dumb, line, show_bar, style};
 use super::text::printable;
 use crate::migration::event::{Event, What};
 use crate::model::format::Format;
@@ -127,8 +127,7 @@ impl Moves {
             Shown::Nothing => {}
             Shown::Json => {
                 // Events are plain data; a reader that cannot be written to stops no move.
-                let text = serde_json::to_string(&Line { guest, event }).unwrap_or_default();
-                let _ = self.printer.result(&format!("{text}\n"));
+                let _ = self.printer.document(&Told::new(Line { guest, event }));
             }
             Shown::Bars { all, total, of } => {
                 let mut of = lock(of);

@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
-use super::text::printable;
+use super::text::{fitted, printable};
+use super::width;
 use super::{Printer, StdoutError};
 use crate::migration::event::{Event, Phase, Progress, What};
 use crate::model::format::Format;
@@ -59,10 +61,7 @@ impl Reporter {
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Json => {
-                // An event is plain data: it serialises.
-                if let Ok(line) = serde_json::to_string(event) {
-                    return self.printer.result(&format!("{line}\n"));
-                }
+                return self.printer.document(&Told::new(event));
             }
             Shown::Bar(bar) => show_bar(bar, event, ""),
             Shown::Lines { last } => {
@@ -87,6 +86,21 @@ impl Reporter {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// `pvm.event/1`: a line of a stream of events.
+#[derive(Debug, Serialize)]
+pub(super) struct Told<T> {
+    schema: &'static str,
+    #[serde(flatten)]
+    what: T,
+}
+
+impl<T> Told<T> {
+    /// This, as a line of the stream.
+    pub(super) fn new(what: T) -> Self {
+        Self { schema: "pvm.event/1", what }
     }
 }
 
@@ -123,7 +137,8 @@ pub(super) fn show_bar(bar: &ProgressBar, event: &Event, head: &str) {
                 if matches!(event.what, What::Begun) {
                     bar.set_message(text);
                 } else {
-                    bar.println(if about.is_empty() { text } else { format!("{about}: {text}") });
+                    let text = if about.is_empty() { text } else { format!("{about}: {text}") };
+                    bar.println(width::of_terminal(&io::stderr()).map_or(text.clone(), |width| fitted(&text, width)));
                 }
             }
         }
@@ -150,10 +165,19 @@ pub(super) fn line(event: &Event) -> Option<String> {
         }
         What::Progress(_) => "waiting for the daemon".into(),
         What::Switched => "switchover: guest paused on the source".into(),
-        What::Stopping { why } if event.phase == Phase::Perform => {
-            format!("{why}: aborting the migration, then undoing")
+        What::Stopping { why, by_signal } => {
+            let what = if event.phase == Phase::Perform {
+                "aborting the migration, then undoing"
+            } else {
+                "stopping before libvirt migrates, then undoing"
+            };
+            let again = if *by_signal {
+                format!("; again: leave, and pvm recover {} finishes it", event.id)
+            } else {
+                String::new()
+            };
+            format!("{why}: {what}{again}")
         }
-        What::Stopping { why } => format!("{why}: stopping before libvirt migrates, then undoing"),
         What::Note { message } => message.clone(),
         What::Undoing { step } => format!("undoing: {step}"),
         What::Result(_) => return None,
@@ -215,6 +239,19 @@ mod tests {
         assert_eq!(bytes(100 << 20), "100 MiB");
         assert_eq!(bytes(5 << 40), "5.0 TiB");
         assert_eq!(bytes(u64::MAX), "15 EiB");
+    }
+
+    #[test]
+    fn an_abort_says_what_a_second_signal_does() {
+        let stopping = |by_signal| Event {
+            time: Timestamp(0),
+            id: "m-1".into(),
+            phase: Phase::Perform,
+            what: What::Stopping { why: "interrupted".into(), by_signal },
+        };
+        let words = "interrupted: aborting the migration, then undoing; again: leave, and pvm recover m-1 finishes it";
+        assert_eq!(line(&stopping(true)).as_deref(), Some(words));
+        assert!(!line(&stopping(false)).unwrap().contains("again"));
     }
 
     #[test]

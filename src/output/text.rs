@@ -58,6 +58,27 @@ pub(crate) fn folded(start: &str, text: &str, indent: &str) -> String {
     textwrap::fill(text, options)
 }
 
+/// Lines of text in so many columns: each that is longer goes on below, indented. What stands four blanks in is to be pasted and
+/// stays whole.
+pub(crate) fn fitted(text: &str, columns: usize) -> String {
+    let fit = |line: &str| {
+        if textwrap::core::display_width(line) <= columns || line.starts_with("    ") {
+            return line.to_owned();
+        }
+        let words = line.trim_start_matches(' ');
+        let start = &line[..line.len() - words.len()];
+        let indent = format!("{start}  ");
+        let options = Options::new(columns)
+            .initial_indent(start)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        textwrap::fill(words, options)
+    };
+    text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
+}
+
 /// Whether a character drives a terminal, or reorders or hides text.
 pub(crate) fn is_dangerous(c: char) -> bool {
     c.is_control()
@@ -79,6 +100,17 @@ mod tests {
         assert_eq!(lines.len(), 3, "{lines:#?}");
         assert_eq!(textwrap::core::display_width(lines[0]), 78);
         assert!(lines[1].starts_with("    word") && lines[2] == "    ".to_owned() + &"x".repeat(90));
+    }
+
+    #[test]
+    fn what_a_terminal_shows_fits_it_and_what_is_pasted_stays_whole() {
+        let pasted = format!("    virsh -c qemu:///system {}", "x ".repeat(50));
+        let text = format!("pvm: {}\n  {}\n{pasted}\n", "word ".repeat(20).trim_end(), "part ".repeat(20).trim_end());
+        let fitted = fitted(&text, 60);
+        let lines: Vec<&str> = fitted.split('\n').collect();
+        assert!(lines[1].starts_with("  word") && lines[2].starts_with("  part") && lines[3].starts_with("    part"));
+        assert!(lines.contains(&pasted.as_str()) && fitted.ends_with('\n'), "{fitted}");
+        assert!(lines.iter().filter(|line| **line != pasted).all(|line| line.len() <= 60), "{fitted}");
     }
 
     #[test]

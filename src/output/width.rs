@@ -1,6 +1,7 @@
 //! How wide output is: one rule for tables and one for text.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::LazyLock;
 
 /// Columns where no terminal says otherwise, and of a line of text at most: a longer one is hard to read.
@@ -16,6 +17,15 @@ pub(crate) fn width() -> usize {
         _ => USUAL,
     });
     *WIDTH
+}
+
+/// Columns of a line of text at most where it goes to a terminal. A file or another program gets whole lines.
+pub(super) fn of_terminal(to: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    if !to.is_terminal() {
+        return None;
+    }
+    let columns = rustix::termios::tcgetwinsize(to).map_or(0, |size| usize::from(size.ws_col));
+    Some(if columns == 0 { USUAL } else { columns.clamp(LEAST, USUAL) })
 }
 
 /// Columns of a line of text at most.

@@ -163,7 +163,7 @@ impl Terms {
             return None;
         }
         let limit = |ms, why| Some(DowntimeLimit { ms, why });
-        let default = format!("{DEFAULT_DOWNTIME_MS} ms (QEMU default, unless it was changed)");
+        let default = default_downtime();
         if !devices {
             return limit(None, format!("{default}: no device moves with its state"));
         }
@@ -182,6 +182,11 @@ impl Terms {
         let chosen = twice.min(LONGEST_DOWNTIME_MS);
         limit(Some(chosen), format!("twice the {needed} ms that {state} of {kind} need at {words}"))
     }
+}
+
+/// QEMU's own limit, which stays where no other is set.
+pub(crate) fn default_downtime() -> String {
+    format!("{DEFAULT_DOWNTIME_MS} ms (QEMU default, unless it was changed)")
 }
 
 #[cfg(test)]

@@ -114,6 +114,25 @@ fn a_full_disk_under_stdout_is_named_and_ends_with_3() {
     }
 }
 
+/// Rust's runtime opens /dev/null in place of a closed stdout: what is printed there would be lost without a word.
+#[test]
+fn a_closed_stdout_is_told_and_ends_with_3() {
+    let place = tempfile::tempdir().unwrap();
+    for args in
+        ["explain hooks", "explain", "--version", "--help", "inventory fixtures/pair/src.json -o json", "history"]
+    {
+        let mut shell = program::shell(place.path(), "exec \"$@\" >&-");
+        shell.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+        let output = shell.arg(PVM).args(args.split(' ')).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{args}: {stderr}");
+        assert!(stderr.contains("pvm: cannot write to stdout: it is closed"), "{args}: {stderr}");
+    }
+    // /dev/null is a place to write to.
+    let mut shell = program::shell(place.path(), "exec \"$@\" >/dev/null");
+    assert_eq!(shell.arg(PVM).arg("explain").output().unwrap().status.code(), Some(0));
+}
+
 #[test]
 fn a_reader_that_has_gone_away_is_no_error() {
     let dir = tempfile::tempdir().unwrap();

@@ -61,11 +61,16 @@ const BETWEEN_HOSTS: [&str; 2] = ["pvm.evidence/1", "pvm.storage/1"];
 /// Fails where what pvm printed is a document, but not the one that it says it is.
 #[track_caller]
 pub fn check(printed: &str) {
-    if printed.starts_with('{')
-        && let Ok(document) = serde_json::from_str::<Value>(printed)
-        && let Some(schema) = document.get("schema")
-        && !BETWEEN_HOSTS.iter().any(|other| schema == other)
-    {
-        fits(&document);
+    if !printed.starts_with('{') {
+        return;
+    }
+    let documents = match serde_json::from_str::<Value>(printed) {
+        Ok(document) => vec![document],
+        Err(_) => printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+    };
+    for document in documents {
+        if document.get("schema").is_some_and(|schema| !BETWEEN_HOSTS.iter().any(|other| schema == other)) {
+            fits(&document);
+        }
     }
 }

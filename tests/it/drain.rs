@@ -197,7 +197,7 @@ fn the_host_itself_is_none_of_its_destinations_under_any_name() {
     std::fs::write(&settings, "hosts: {one: {facts: src.json}, two: {facts: b.json}}\n").unwrap();
     let (_, plan) = drain(place.path(), "--config pvm.yaml drain src.json --dry-run");
     let names = plan["destinations"].as_array().unwrap().iter().map(|host| host["host"].clone());
-    assert_eq!(names.collect::<Vec<_>>(), [json!("b")], "{plan}");
+    assert_eq!(names.collect::<Vec<_>>(), [json!("two")], "{plan}");
     std::fs::write(&settings, "hosts: {one: {facts: src.json}}\n").unwrap();
     let args = "--config pvm.yaml drain src.json --dry-run";
     let output = program::pvm(place.path()).args(args.split(' ')).output().unwrap();

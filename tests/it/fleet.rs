@@ -68,7 +68,8 @@ fn a_directory_and_a_group_stand_for_their_hosts() {
     assert_eq!(names("preflight fleet/a.json fleet/ -o json", "destinations", "/destination"), ["b", "c"]);
     assert_eq!(names("drain fleet/a.json --to fleet/ --dry-run -o json", "destinations", "/host"), ["b", "c"]);
     let one = document(&pvm(place.path(), "--config pvm.yaml preflight one rack -o json"));
-    assert_eq!((&one["source"], &one["destination"]), (&json!(own), &json!("b")));
+    assert_eq!((&one["source"], &one["destination"]), (&json!("one"), &json!("two")), "the names of pvm.yaml");
+    assert_eq!(names("preflight fleet/a.json fleet -o json", "destinations", "/destination"), ["b", "c"], "no slash");
 }
 
 #[test]

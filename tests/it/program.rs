@@ -22,6 +22,15 @@ pub fn pvm(place: &Path) -> Command {
     command
 }
 
+/// A shell that runs this script with the arguments that follow, where the descriptors of pvm are not those of a pipe; with the
+/// same state as [`pvm`].
+pub fn shell(place: &Path, script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).current_dir(place).env("STATE_DIRECTORY", place.join("state"));
+    command.env_remove("XDG_STATE_HOME").env_remove("LIBVIRT_DEFAULT_URI");
+    command
+}
+
 /// Writes a program for a test. Another process does the writing: a file that this one has open for it may be inherited by
 /// a child of another thread for a moment, and then it cannot be executed (`Text file busy`).
 #[track_caller]

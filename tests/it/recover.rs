@@ -77,10 +77,43 @@ fn a_migration_that_touched_nothing_is_closed_though_no_host_answers() {
     migration(dir.path(), "a-1").append(&Entry::Recheck).unwrap();
     let (code, text, notes) = pvm(dir.path(), &["recover", "a-1"]);
     assert_eq!(code, 0, "{text}{notes}");
-    assert!(text.contains("row 3: Nothing had been touched.") && text.contains("cmp-b: does not answer"), "{text}");
+    assert!(
+        text.contains("Nothing had been touched.") && !text.contains("row ") && text.contains("cmp-b: does not answer"),
+        "{text}"
+    );
     assert_eq!(pvm(dir.path(), &["recover"]).1, "");
     let (code, text, _) = pvm(dir.path(), &["recover", "a-1"]);
-    assert!(code == 0 && text.contains("row 1:"), "{text}");
+    assert!(code == 0 && text.contains("The migration is over."), "{text}");
+}
+
+#[test]
+fn a_guest_names_its_unfinished_migration() {
+    let dir = tempfile::tempdir().unwrap();
+    migration(dir.path(), "b-2").append(&Entry::Done { receipt: Receipt::default() }).unwrap();
+    for id in ["a-1", "c-3"] {
+        migration(dir.path(), id).append(&Entry::Recheck).unwrap();
+    }
+    let (code, _, said) = pvm(dir.path(), &["recover", "web\u{1b}1"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("has several unfinished migrations") && said.contains("name one: a-1, c-3"), "{said}");
+    assert!(pvm(dir.path(), &["recover", "UUID-OF-a-1"]).1.contains("Nothing had been touched."));
+    let (code, text, said) = pvm(dir.path(), &["recover", "web\u{1b}1"]);
+    assert!(code == 0 && text.contains("c-3: "), "the only one that is left: {text}{said}");
+}
+
+/// Who looks for a guest where it was is told where pvm has moved it.
+#[cfg(feature = "libvirt")]
+#[test]
+fn a_guest_that_has_moved_away_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let look = || pvm(dir.path(), &["verify", "web\u{1b}1", "--host", "test:///default"]).2;
+    assert!(!look().contains("moved"), "{}", look());
+    let mut journal = migration(dir.path(), "a-1");
+    let receipt = Receipt { runs_on: Some("cmp-b".into()), ..Receipt::default() };
+    journal.append(&Entry::Done { receipt }).unwrap();
+    assert!(look().contains("it moved to cmp-b at ") && look().contains("by migration a-1"), "{}", look());
+    migration(dir.path(), "b-2").append(&Entry::Recheck).unwrap();
+    assert!(look().contains("its migration b-2 to cmp-b is not finished: pvm recover b-2"), "{}", look());
 }
 
 #[test]
@@ -92,7 +125,7 @@ fn one_that_was_under_way_stays_open_while_no_host_answers() {
     for args in [&["recover", "a-1"][..], &["recover", "a-1", "--keep", "src"], &["recover", "--auto"]] {
         let (code, text, notes) = pvm(dir.path(), args);
         assert_eq!(code, 3, "{text}{notes}");
-        assert!(text.contains("row 2: Neither host answers."), "{text}");
+        assert!(text.contains("Neither host answers."), "{text}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -120,7 +153,7 @@ fn wrong_usage_and_unknown_names_have_their_exit_codes() {
     let cases: [(&[&str], i32, &str); 11] = [
         (&["recover", "none-such"], 3, "no migration has the id 'none-such'"),
         (&["recover", "../etc"], 3, "no migration has the id '../etc'"),
-        (&["recover", "--keep", "src"], 2, "<ID>"),
+        (&["recover", "--keep", "src"], 2, "<ID|INSTANCE>"),
         (&["recover", "--auto", "--keep", "src"], 2, "cannot be used with"),
         (&["recover", "a-1", "--keep", "both"], 2, "invalid value 'both'"),
         (&["recover", "a-1", "--keep", "src", "--destroy-guest"], 2, "cannot be used with"),

@@ -40,6 +40,11 @@ fn what_is_printed_is_what_the_schemas_say() {
         "recover -c qemu+tcp://127.0.0.1:1/system",
         "history",
         "history --prune 90d",
+        "explain hooks",
+        "explain unknown[HOOKS]",
+        "explain nosuchword",
+        "verify nosuch",
+        "check-config --host nosuch.json nova.conf",
     ] {
         let form: &[&str] = if line.contains(" -o ") { &["-q"] } else { &["-o", "json", "-q"] };
         let output = program::pvm(place.path()).args(line.split(' ')).args(form).output().unwrap();
@@ -50,8 +55,52 @@ fn what_is_printed_is_what_the_schemas_say() {
         fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let mut unseen: Vec<&str> = unseen.iter().map(String::as_str).filter(|name| !seen.contains(*name)).collect();
     unseen.sort_unstable();
-    // A live migration is needed for two of them: all that the tests with two hosts print is looked at there.
-    assert_eq!(unseen, ["pvm.migrate.1.json", "pvm.verify.1.json"]);
+    // A live migration is needed for these: all that the tests with two hosts print is looked at there.
+    assert_eq!(unseen, ["pvm.event.1.json", "pvm.migrate.1.json", "pvm.uncordon.1.json", "pvm.verify.1.json"]);
+}
+
+/// Whoever asks with a machine's format gets one document, whatever stands against the command.
+#[test]
+fn a_command_that_ends_early_prints_one_document() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("nova.conf"), "[pci]\n").unwrap();
+    for (line, code) in [
+        ("drain nosuch.json --to other.json --dry-run", 3),
+        ("drain nosuch --uncordon", 3),
+        ("drain nosuch --resume", 3),
+        ("drain a --root /tmp", 2),
+        ("verify nosuch -c test:///default", 3),
+        ("migrate nosuch b.json --from a.json --dry-run", 3),
+        ("recover 20260101-000000-aaaaaa", 3),
+        ("recover --root /tmp", 2),
+        ("history nosuch", 3),
+        ("explain nosuchword", 3),
+        ("check-config nosuch.conf", 3),
+        ("check-config --allow nosuch nova.conf", 2),
+        ("inventory --probe everything", 2),
+        ("preflight", 2),
+        ("nosuch", 2),
+    ] {
+        for form in ["json", "yaml"] {
+            let output = program::pvm(place.path()).args(line.split(' ')).args(["-o", form]).output().unwrap();
+            let document: Value = serde_yaml::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{line}: {e}"));
+            assert_eq!(fits(&document), "pvm.error.1.json", "{line}");
+            assert_eq!(
+                (output.status.code(), &document["exit_code"]),
+                (Some(code), &json!(code)),
+                "{line}: {document}"
+            );
+            assert!(!output.stderr.is_empty(), "{line}: the words are on stderr");
+        }
+        let table = program::pvm(place.path()).args(line.split(' ')).output().unwrap();
+        assert!(table.stdout.is_empty(), "{line}");
+    }
+    let place = place.path();
+    let stopped = |form| program::pvm(place).args(["check-config", "nosuch.conf", "-o", form]).output().unwrap().stdout;
+    let github = String::from_utf8(stopped("github")).unwrap();
+    assert!(github.starts_with("::error title=pvm::") && github.lines().count() == 1, "{github}");
+    let sarif: Value = serde_json::from_slice(&stopped("sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
 }
 
 /// The part of SARIF 2.1.0 that pvm prints, with what the standard asks of it.

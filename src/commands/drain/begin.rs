@@ -25,12 +25,9 @@ impl Going<'_> {
         let before = self.drains.cordon(host.uuid.as_deref().unwrap_or_default()).or_stop(Outcome::Unknown)?;
         if let Some(before) = before.filter(|record| !record.is_over) {
             let word = quoted(&before.host.name);
-            let message = format!(
-                "the drain of {} of {} is not finished: pvm drain {word} --resume, or --uncordon to give it up",
-                printable(&before.host.name),
-                before.begun
-            );
-            return Err(Stop::refused(message));
+            let message = format!("the drain of {} of {} is not finished", printable(&before.host.name), before.begun);
+            let remedy = format!("pvm drain {word} --resume, or pvm drain {word} --uncordon to give it up");
+            return Err(Stop::refused(message).remedy(remedy));
         }
         let text = serde_json::to_string(&plan).or_stop(Outcome::Unknown)?;
         let digest = self.saved.map_or_else(|| journal::checksum(text.as_bytes()), |saved| saved.digest.clone());
@@ -44,13 +41,11 @@ impl Going<'_> {
 
     /// Goes on with a drain that stopped, by fresh facts.
     pub(super) fn resume(&self, wanted: Wanted) -> Result<Outcome, Stop> {
-        let name = wanted.choices.host.clone();
-        let (record, _lock) = self.begun(&name)?;
+        let (record, _lock) = self.begun(&wanted.choices.host)?;
         if record.is_over {
             let word = quoted(&record.host.name);
-            let message =
-                format!("the drain of {name} of {} is over; to begin another: pvm drain {word}", record.begun);
-            return Err(Stop::unknown(message));
+            let message = format!("the drain of {} of {} is over", printable(&record.host.name), record.begun);
+            return Err(Stop::unknown(message).remedy(format!("to begin another: pvm drain {word}")));
         }
         resume::settle(self.context, self.directory, self.drains, &record)?;
         let wanted = wanted.again(&record);
@@ -73,7 +68,8 @@ impl Going<'_> {
     /// The drain of this host that was begun before, which nobody else goes on with meanwhile.
     fn begun(&self, name: &str) -> Result<(DrainRecord, Lock), Stop> {
         // Like every other object that was named and does not exist.
-        let unknown = || Stop::unknown(format!("no drain of {name} was begun on this machine"));
+        let label = self.hosts.parse(name)?.label();
+        let unknown = || Stop::unknown(format!("no drain of {label} was begun on this machine"));
         let find = || cordon::named(self.hosts, self.drains, name)?.ok_or_else(unknown);
         let lock = self.lock(&find()?.host)?;
         // It may have ended while it was found.
@@ -101,7 +97,7 @@ fn source(hosts: &Hosts, wanted: &Wanted, asked: &Asked) -> Result<journal::Host
             wanted.choices.host
         ))
     })?;
-    Ok(journal::Host { name: wanted.choices.host.clone(), uri, uuid: Some(uuid) })
+    Ok(journal::Host { name: host.label(), uri, uuid: Some(uuid) })
 }
 
 /// The guests of a plan, for the record.

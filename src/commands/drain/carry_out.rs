@@ -15,6 +15,7 @@ use crate::drain::Drain;
 use crate::drain::saved::Saved;
 use crate::journal::{self, DrainGuest, DrainRecord, Drains, Fate};
 use crate::model::causes::sentence;
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::output::drain as output;
 use crate::output::moves::{Expected, Moves};
@@ -49,6 +50,9 @@ impl Going<'_> {
         if plan.moves.is_empty() && !plan.stays.is_empty() {
             // Nothing can be done, and a host that keeps its guests is not cordoned for that.
             let outcome = plan.outcome();
+            if context.printer.format != Format::Table {
+                output::print(&context.printer, &plan, &asked.unreachable).or_stop(outcome)?;
+            }
             return Err(Stop::new(outcome, format!("{} cannot be emptied: no guest can leave", plan.host)));
         }
         let service = service::Disabling::of(context, hosts, &asked.source, &mut record)?;

@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::service;
 use crate::commands::hosts::Hosts;
 use crate::commands::{Context, OrStop as _, Stop};
 use crate::journal::{self, DrainRecord, Drains};
 use crate::libvirt;
 use crate::model::causes;
+use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
 use crate::model::snapshot::host::Cordon;
 use crate::model::snapshot::{Host, Unknown};
 use crate::output::text::printable;
+use crate::output::{Printer, StdoutError};
 
 /// Takes down in a host's facts that it is drained, or was, or that this is not known.
 pub(in crate::commands) fn note(drains: Option<&Drains>, host: &mut Host) {
@@ -62,6 +66,21 @@ pub(super) fn named(hosts: &Hosts, drains: &Drains, word: &str) -> Result<Option
     uuid.map_or(Ok(None), |uuid| drains.cordon(&uuid).or_stop(Outcome::Unknown))
 }
 
+/// `pvm.uncordon/1`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    host: &'a journal::Host,
+    exit_code: u8,
+}
+
+fn tell(printer: &Printer, host: &journal::Host, outcome: Outcome) -> Result<(), StdoutError> {
+    if printer.format == Format::Table {
+        return printer.result(&format!("{} takes guests again.\n", printable(&host.name)));
+    }
+    printer.document(&Document { schema: "pvm.uncordon/1", host, exit_code: outcome.code() })
+}
+
 /// Lets guests go to the host again.
 pub(super) fn end(context: &Context, drains: &Drains, record: DrainRecord) -> Result<Outcome, Stop> {
     let uuid = record.host.uuid.clone().unwrap_or_default();
@@ -80,8 +99,7 @@ pub(super) fn end(context: &Context, drains: &Drains, record: DrainRecord) -> Re
         failure = Outcome::Incomplete;
         all.extend(drains.cordon(&uuid).or_stop(failure)?);
         if all.is_empty() {
-            let host = printable(&record.host.name).into_owned();
-            context.printer.result(&format!("{host} takes guests again.\n")).or_stop(failure)?;
+            tell(&context.printer, &record.host, outcome).or_stop(failure)?;
         }
     }
     Ok(outcome)

@@ -17,7 +17,7 @@ use crate::migration::forward::Note;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
 use crate::output::Printer;
-use crate::output::drain::Came;
+use crate::output::drain::{self as output, Came};
 use crate::output::moves::Moves;
 use crate::output::text::printable;
 
@@ -230,11 +230,10 @@ impl Execution<'_> {
         match printer.format {
             Format::Table if came.exit_code == 0 => {
                 // The outcome is fixed, whatever becomes of the printing.
-                let _ = printer.result(&format!("{summary}.\n"));
+                let _ = printer.lines(&format!("{summary}.\n"));
             }
             Format::Ndjson => {
-                let line = serde_json::to_string(came).unwrap_or_default();
-                let _ = printer.result(&format!("{line}\n"));
+                let _ = output::moved(printer, came);
             }
             _ if came.exit_code == 0 => {}
             _ => printer.complain(&format!("pvm: {summary}")),

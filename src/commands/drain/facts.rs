@@ -178,6 +178,7 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
     let mut snapshots = facts::gather_all(&refs, &hosts.options).into_iter();
     let Some(source) = snapshots.next() else { return Err(Stop::usage("no host to be emptied")) };
     let mut source = source?;
+    refs[0].call(&mut source);
     let chosen = chosen(&source, wanted)?;
     let guests: Vec<Domain> = chosen.iter().map(|at| source.domains[*at].clone()).collect();
     facts::remote::paths::add(&mut source, &refs[0], &hosts.options, &guests);
@@ -198,9 +199,10 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
                     cordoned.push(cordon::sentence(&host.label(), drain));
                     continue;
                 }
+                host.call(&mut snapshot);
                 ask::about(&mut snapshot, host, hosts, context, &guests);
                 ask::the_way(context, hosts, (&refs[0], &source), host, &mut snapshot);
-                words.push(word(host));
+                words.push(host.label());
                 taken.push((host, snapshot.taken_at.clone()));
                 destinations.push(snapshot);
             }
@@ -255,15 +257,6 @@ fn destinations(hosts: &Hosts, wanted: &Wanted) -> Result<Vec<Member>, Stop> {
     let to: Vec<Member> = to.into_iter().filter(|member| member.host.label() != source).collect();
     let only_itself = "the only destination is the source: name others with --to";
     if to.is_empty() { Err(Stop::usage(if names_any { only_itself } else { NO_DESTINATION })) } else { Ok(to) }
-}
-
-/// The word that names a host again.
-fn word(host: &HostRef) -> String {
-    match host {
-        HostRef::Local => "local".to_owned(),
-        HostRef::Snapshot(path) => path.display().to_string(),
-        HostRef::Name(name) | HostRef::Configured { name, .. } | HostRef::Uri(name) => name.clone(),
-    }
 }
 
 /// The guests that are to leave, by index: those that run, as far as the operator wants.

@@ -74,7 +74,7 @@ fn show(
     let plan = planned(hosts, &asked, wanted, saved)?;
     output::print(&context.printer, &plan, &asked.unreachable).or_stop(Outcome::Unknown)?;
     if let Some(path) = &args.save_plan {
-        saved::save(context, path, &plan, wanted, &asked)?;
+        saved::save(context, path, &plan, wanted, &asked, facts::are_live(hosts, wanted).is_ok())?;
     }
     Ok(plan.outcome())
 }

@@ -22,7 +22,14 @@ pub(super) fn read(path: &Path) -> Result<Saved, Stop> {
 }
 
 /// Writes the plan, private and at once, and says how it is carried out.
-pub(super) fn save(context: &Context, path: &Path, plan: &Drain, wanted: &Wanted, asked: &Asked) -> Result<(), Stop> {
+pub(super) fn save(
+    context: &Context,
+    path: &Path,
+    plan: &Drain,
+    wanted: &Wanted,
+    asked: &Asked,
+    is_live: bool,
+) -> Result<(), Stop> {
     if plan.moves.is_empty() {
         return Err(Stop::refused("no guest can leave: there is no plan to save"));
     }
@@ -31,6 +38,11 @@ pub(super) fn save(context: &Context, path: &Path, plan: &Drain, wanted: &Wanted
     put(path, format!("{document:#}\n").as_bytes())
         .map_err(|e| Stop::unknown(format!("cannot write {}: {e}", path.display())))?;
     let file = path.display().to_string();
-    context.printer.note(&format!("Nothing was changed. To do it: pvm drain --plan {}", quoted(&file)));
+    let file = quoted(&file);
+    context.printer.note(&if is_live {
+        format!("Nothing was changed. To do it: pvm drain --plan {file}")
+    } else {
+        format!("Nothing was changed. The plan is of snapshots, so it can only be looked at: pvm drain --plan {file} --dry-run")
+    });
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::commands::migrate::signals::{complain_in_time, leaving_an_abort};
+use crate::commands::migrate::signals::{leave_in_time, leaving_an_abort};
 use crate::migration::event::{Event, What};
 use crate::migration::forward::Note;
 use crate::model::outcome::Outcome;
@@ -57,7 +57,7 @@ impl Stops {
                     Heard::Nothing => {}
                     Heard::Say(words) => moves.note(&words),
                     Heard::Leave(words) => {
-                        complain_in_time(&printer, words);
+                        leave_in_time(&printer, words);
                         std::process::exit(Outcome::Undecided.code().into());
                     }
                     Heard::Ended(outcome) => std::process::exit(outcome.code().into()),

@@ -45,7 +45,8 @@ fn peer_to_peer(planned: &Planned) -> Option<String> {
         return None; // it was tried
     }
     let to = &migration.destination;
-    Some(way::peer_to_peer(&migration.source.name, &to.name, &to.uri).words(&migration.source_label, &to.uri))
+    let is_local = migration.source.uri.contains(":///");
+    Some(way::peer_to_peer(is_local, &migration.source.name, &to.name, &to.uri).words(&migration.source_label, &to.uri))
 }
 
 /// Prints on stderr what Nova is going to be told.
@@ -74,9 +75,10 @@ fn printable_lines(text: &str) -> String {
 /// Prints on stderr what is going to be done.
 pub(super) fn announce(context: &Context, args: &Migrate, planned: &Planned) {
     if args.diff
+        && !context.printer.quiet
         && let Some(after) = planned.plan.as_ref().and_then(|plan| plan.destination_xml.as_ref())
     {
-        context.printer.note(diff(planned.facts.xml(), after).trim_end());
+        context.printer.verbatim(diff(planned.facts.xml(), after).trim_end());
     }
     let Some(migration) = &planned.migration else { return };
     // Without --yes the confirmation is still to come.

@@ -121,7 +121,10 @@ pub(super) fn gather(hosts: &Hosts, sides: &Sides, wanted: &Wanted) -> Result<Fa
 
 fn snapshot(host: &HostRef, live: Option<&Side>, options: &GatherOptions) -> Result<Snapshot, Stop> {
     match (facts::gather_over(host, live.map(|side| side.hypervisor.as_ref()), options), live) {
-        (Ok(snapshot), _) => Ok(snapshot),
+        (Ok(mut snapshot), _) => {
+            host.call(&mut snapshot);
+            Ok(snapshot)
+        }
         (Err(error), Some(live)) if error.kind() == ErrorKind::Unknown => Ok(by_libvirt(live, &error)),
         (Err(error), _) => Err(Stop::from(error)),
     }

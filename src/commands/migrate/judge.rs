@@ -55,7 +55,7 @@ pub(super) fn judge<'a>(
     by_nova: bool,
 ) -> Result<&'a journal::Plan, Stop> {
     let rows = planned.report.checks.iter().chain(&planned.instance().checks);
-    let mut stops = None;
+    let (mut stops, mut against) = (None, Vec::new());
     for row in rows.filter(|row| !(by_nova && NOT_NOVAS.contains(&&*row.finding.code))) {
         let weight = match weigh(row, args) {
             Weight::Stops(Outcome::Unknown) if by_nova && CHECKED_BY_NOVA.contains(&&*row.finding.code) => {
@@ -67,6 +67,7 @@ pub(super) fn judge<'a>(
             Weight::Stops(outcome) => {
                 // A failed check comes before one that could not be made.
                 stops = if stops == Some(Outcome::Findings) { stops } else { Some(outcome) };
+                against.push(row.clone());
                 context.printer.complain(&sentence(row));
                 if row.result == CheckResult::Error && names(args, row) {
                     context
@@ -86,7 +87,8 @@ pub(super) fn judge<'a>(
     }
     if let Some(outcome) = stops {
         let why = if outcome == Outcome::Unknown { "what is unknown above" } else { "the findings above" };
-        return Err(Stop::new(outcome, format!("{} was not migrated because of {why}", planned.facts.domain().name)));
+        let message = format!("{} was not migrated because of {why}", planned.facts.domain().name);
+        return Err(Stop::new(outcome, message).by(against));
     }
     let Some(migration) = &planned.migration else {
         return Err(Stop::refused(format!("{} has no device map", planned.facts.domain().name)));

@@ -151,13 +151,18 @@ fn dry_run(
     if let Some(path) = &args.save_plan {
         let name = &planned.facts.domain().name;
         let unplanned = || Stop::refused(format!("{name} has no device map: there is no plan to save"));
-        saved::save(context, path, planned.plan.as_ref().ok_or_else(unplanned)?)?;
+        let is_live = matches!(sides, Sides::Live { .. });
+        saved::save(context, path, planned.plan.as_ref().ok_or_else(unplanned)?, is_live)?;
     }
     Ok(outcome)
 }
 
 /// Whether the operator confirms; without a terminal nobody can.
 pub(in crate::commands) fn confirmed(context: &Context) -> Result<bool, Stop> {
+    if context.printer.quiet {
+        return Err(Stop::usage("confirmation required, but -q hides what is to be confirmed")
+            .remedy("use --yes, or leave -q out"));
+    }
     if !io::stdin().is_terminal() {
         return Err(Stop::usage("confirmation required, but stdin is not a terminal; use --yes"));
     }

@@ -13,6 +13,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::time::duration;
 use crate::plan::document::Plan;
 use crate::preflight::context::version;
+use crate::preflight::terms::default_downtime;
 use crate::preflight::{Downtime, Terms};
 
 /// Least versions for the bandwidth at switchover: libvirt's parameter, and the QEMU behind it.
@@ -149,7 +150,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
         (Some(ms), Some(why)) => Some(format!("Max downtime: {ms} ms, {why}{raised}.")),
         (Some(ms), None) => Some(format!("Max downtime: {ms} ms{raised}.")),
         (None, Some(why)) => Some(format!("Max downtime: {why}{raised}.")),
-        (None, None) => options.raise_downtime.then(|| format!("Max downtime: the hypervisor's limit{raised}.")),
+        (None, None) => options.raise_downtime.then(|| format!("Max downtime: {}{raised}.", default_downtime())),
     };
     let others = [
         options.max_pause.map(|time| {

@@ -19,12 +19,17 @@ pub(super) fn read(path: &Path) -> Result<Plan, Stop> {
 }
 
 /// Writes the plan, private and at once, and says how it is executed.
-pub(super) fn save(context: &Context, path: &Path, plan: &Plan) -> Result<(), Stop> {
+pub(super) fn save(context: &Context, path: &Path, plan: &Plan, is_live: bool) -> Result<(), Stop> {
     let mut text =
         serde_json::to_string_pretty(plan).map_err(|e| Stop::unknown(format!("cannot write the plan: {e}")))?;
     text.push('\n');
     put(path, text.as_bytes()).map_err(|e| Stop::unknown(format!("cannot write {}: {e}", path.display())))?;
     let file = path.display().to_string();
-    context.printer.note(&format!("Nothing was changed. To do it: pvm migrate --plan {}", quoted(&file)));
+    let file = quoted(&file);
+    context.printer.note(&if is_live {
+        format!("Nothing was changed. To do it: pvm migrate --plan {file}")
+    } else {
+        format!("Nothing was changed. The plan is of a snapshot, so it can only be looked at: pvm migrate --plan {file} --dry-run")
+    });
     Ok(())
 }

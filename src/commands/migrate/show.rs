@@ -34,18 +34,22 @@ pub(super) fn result(context: &Context, events: Events, migration: &journal::Pla
     let printed = match context.global.output {
         // The last event said it.
         Format::Ndjson => shown,
-        Format::Json | Format::Yaml | Format::Compact | Format::Html | Format::Prometheus | Format::Sarif | Format::Github => {
-            context.printer.document(&Document {
-                schema: "pvm.migrate/1",
-                id: &migration.id,
-                instance: &migration.instance,
-                source: &migration.source,
-                destination: &migration.destination,
-                conclusion: Conclusion::of(receipt.clone()),
-            })
-        }
+        Format::Json
+        | Format::Yaml
+        | Format::Compact
+        | Format::Html
+        | Format::Prometheus
+        | Format::Sarif
+        | Format::Github => context.printer.document(&Document {
+            schema: "pvm.migrate/1",
+            id: &migration.id,
+            instance: &migration.instance,
+            source: &migration.source,
+            destination: &migration.destination,
+            conclusion: Conclusion::of(receipt.clone()),
+        }),
         Format::Table if receipt.exit_code == 0 => {
-            context.printer.result(&format!("{}.\n", printable(&receipt.summary)))
+            context.printer.lines(&format!("{}.\n", printable(&receipt.summary)))
         }
         Format::Table => {
             context.printer.complain(&format!("pvm: {}", printable(&receipt.summary)));

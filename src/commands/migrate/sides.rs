@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::wanted::Wanted;
 use crate::commands::cloud;
 use crate::commands::hosts::Hosts;
-use crate::commands::{OrStop as _, Stop};
+use crate::commands::{OrStop as _, Stop, past};
 use crate::domain;
 use crate::facts::HostRef;
 use crate::facts::reference::check_uri;
@@ -36,7 +36,8 @@ pub(super) struct Side {
 impl Side {
     /// For the journal.
     pub(super) fn as_host(&self) -> journal::Host {
-        journal::Host { name: self.word.clone(), uri: self.hypervisor.uri().to_owned(), uuid: Some(self.uuid.clone()) }
+        let name = if self.host == HostRef::Local { &self.name } else { &self.word };
+        journal::Host { name: name.clone(), uri: self.hypervisor.uri().to_owned(), uuid: Some(self.uuid.clone()) }
     }
 }
 
@@ -100,7 +101,7 @@ pub(super) fn open(hosts: &Hosts, wanted: &Wanted) -> Result<Sides, Stop> {
         || connect(hosts, to, &wanted.destination)?.identified(),
         || {
             let source = connect(hosts, from, &wanted.from)?;
-            let name = source.name()?;
+            let name = source.host.label();
             let (source, guest) = both(|| source.clone().identified(), || source.find(hosts, &name, &wanted.instance));
             Ok::<_, Stop>((source?, guest))
         },
@@ -202,16 +203,9 @@ fn connect(hosts: &Hosts, host: HostRef, word: &str) -> Result<Reached, Stop> {
 }
 
 impl Reached {
-    fn name(&self) -> Result<String, Stop> {
-        match self.host {
-            HostRef::Local => self.hypervisor.hostname().or_stop(Outcome::Unknown),
-            _ => Ok(self.host.label()),
-        }
-    }
-
     /// The host's UUID tells it under every name.
     fn identified(self) -> Result<Side, Stop> {
-        let (name, uuid) = (self.name()?, self.hypervisor.host_uuid().or_stop(Outcome::Unknown)?);
+        let (name, uuid) = (self.host.label(), self.hypervisor.host_uuid().or_stop(Outcome::Unknown)?);
         Ok(Side { host: self.host, word: self.word, name, uuid, hypervisor: self.hypervisor })
     }
 
@@ -225,10 +219,7 @@ impl Reached {
             },
             found => found,
         };
-        let guest = guest.map_err(|e| match e {
-            LookupError::Ambiguous { .. } => Stop::refused(e.to_string()),
-            LookupError::Absent { .. } | LookupError::Hypervisor(_) => Stop::unknown(e.to_string()),
-        })?;
+        let guest = guest.map_err(|e| past::not_found(&e))?;
         match guest.state {
             State::Running(_) | State::Paused(PauseReason::User) => Ok(guest),
             state => Err(Stop::refused(format!("{} on {name} is {state}: only a running guest migrates", guest.name))),

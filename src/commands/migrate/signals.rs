@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::commands::Stop;
 use crate::migration::forward::Note;
 use crate::model::outcome::Outcome;
 use crate::output::Printer;
@@ -61,7 +62,7 @@ impl Signals {
                     Heard::NothingRuns => drop(signal_hook::low_level::emulate_default_handler(signal)),
                     Heard::Passed => {}
                     Heard::Leave(words) => {
-                        complain_in_time(&printer, words);
+                        leave_in_time(&printer, words);
                         // This is what a second signal asks for.
                         std::process::exit(Outcome::Undecided.code().into());
                     }
@@ -80,7 +81,7 @@ impl Signals {
             "libvirt continues the migration in the background"
         };
         let recover = format!("pvm recover {id}");
-        let leaving = format!("pvm: detached: {rest}; to follow or abort it: {recover}");
+        let leaving = format!("detached: {rest}; to follow or abort it: {recover}");
         *self.lock() = Some(Attempt { sender, answer, asked: false, leaving, recover, ended: None });
     }
 
@@ -132,14 +133,14 @@ impl Signals {
 
 /// What is said when pvm leaves after an abort was announced, which libvirt may or may not have heard.
 pub(in crate::commands) fn leaving_an_abort(recover: &str) -> String {
-    format!("pvm: detached while aborting; whether the abort took effect: {recover}")
+    format!("detached while aborting; whether the abort took effect: {recover}")
 }
 
-/// Says it on stderr, and waits for that no longer than a terminal that is read needs.
-pub(in crate::commands) fn complain_in_time(printer: &Printer, words: String) {
+/// Says on stderr why pvm leaves, and to a machine on stdout, and waits for that no longer than a terminal that is read needs.
+pub(in crate::commands) fn leave_in_time(printer: &Printer, words: String) {
     let (printer, (done, said)) = (printer.clone(), mpsc::channel());
     std::thread::spawn(move || {
-        printer.complain(&words);
+        Stop::new(Outcome::Undecided, words).tell(&printer, false);
         // Where nobody waits any more, pvm is about to end.
         let _ = done.send(());
     });
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!(signals.heard(SIGINT), Heard::Passed);
         assert!(!signals.may_try_again(), "what was asked for is not forgotten");
         let Heard::Leave(words) = signals.heard(SIGTERM) else { panic!("the second one leaves") };
-        assert_eq!(words, "pvm: detached while aborting; whether the abort took effect: pvm recover m-2");
+        assert_eq!(words, "detached while aborting; whether the abort took effect: pvm recover m-2");
         assert_eq!((first.try_iter().count(), second.try_iter().count()), (0, 1));
         let (to_third, third) = mpsc::channel();
         signals.begin("m-3", false, to_third, Box::new(|| false));

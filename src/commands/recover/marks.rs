@@ -41,7 +41,11 @@ pub(super) fn without_journal(context: &Context, store: &Store) -> Result<Vec<Ma
 /// Shows the migration with this id by its mark. `None`: no guest of this host carries it.
 pub(super) fn show(context: &Context, store: &Store, id: &str) -> Result<Option<(Vec<Entry>, Outcome)>, Stop> {
     let found = without_journal(context, store).map_err(Stop::unknown)?;
-    let Some(marked) = found.into_iter().find(|marked| marked.mark.id == id) else { return Ok(None) };
+    let Some(marked) =
+        found.into_iter().find(|marked| marked.mark.id == id || marked.guest.name == id || marked.guest.uuid == id)
+    else {
+        return Ok(None);
+    };
     context.printer.note(marked.details().trim_end());
     context
         .printer

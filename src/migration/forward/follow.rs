@@ -234,7 +234,7 @@ impl<'o, 'f, 'a> Follow<'o, 'f, 'a> {
         } else if self.forward.stop(by) {
             // The operator was answered when the signal came.
             if by == Stopped::Timeout {
-                self.forward.ground.tell(What::Stopping { why: by.why().into() });
+                self.forward.ground.tell(What::Stopping { why: by.why().into(), by_signal: false });
             }
             self.ask_to_abort(false);
         }

@@ -114,7 +114,7 @@ impl<'f, 'a> Follow<'f, 'a> {
             && !self.has_switched()
         {
             self.seen.stopped = Some(Stopped::Timeout);
-            self.ground.tell(What::Stopping { why: Stopped::Timeout.why().to_owned() });
+            self.ground.tell(What::Stopping { why: Stopped::Timeout.why().to_owned(), by_signal: false });
         }
     }
 

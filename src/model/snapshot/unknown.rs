@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::causes::plain;
+
 /// A fact that could not be read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unknown {
@@ -14,6 +16,6 @@ pub struct Unknown {
 impl Unknown {
     /// An entry for `fact`.
     pub fn new(fact: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { fact: fact.into(), why: why.into() }
+        Self { fact: fact.into(), why: plain(&why.into()).into_owned() }
     }
 }

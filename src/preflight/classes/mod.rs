@@ -92,9 +92,7 @@ impl<'a, 'o, T> Classes<'a, 'o, T> {
             let real = open(at)?;
             let asked: HashMap<usize, Option<Guest>> =
                 guests[at].iter().map(|guest| (*guest, read(&real.domains[*guest]))).collect();
-            let key = |guest: &usize| {
-                guest::key(&real, &real.domains[*guest], asked[guest].as_ref(), asks, terms)
-            };
+            let key = |guest: &usize| guest::key(&real, &real.domains[*guest], asked[guest].as_ref(), asks, terms);
             // Those that only are there are read where one that is asked about has a disk that they may have, too.
             let disks = |(number, domain): (usize, &Domain)| -> Vec<String> {
                 match asked.get(&number) {

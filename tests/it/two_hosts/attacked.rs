@@ -71,7 +71,7 @@ fn another_host_under_the_name_of_the_destination_closes_no_split() {
     assert!(!all.contains("all is undone"), "{said:#?}");
 
     fs::write(&names, right).unwrap();
-    let said = hosts.run("a", &["recover", "--auto"]).ends(6);
+    let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(6);
     assert!(said.stdout.contains("row 15"), "{said:#?}");
     wait_for(&hosts, "a", "paused (user)");
     hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
@@ -120,7 +120,7 @@ fn a_copy_that_autostart_makes_is_suspended_and_can_be_decided_upon() {
     wait_for(&hosts, "a", "running (booted)");
     wait_for(&hosts, "b", "running (migrated)");
 
-    let said = hosts.run("a", &["recover", "--auto"]).ends(6);
+    let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(6);
     assert!(said.stdout.contains("row 15"), "{said:#?}");
     wait_for(&hosts, "a", "paused (user)");
     wait_for(&hosts, "b", "running (migrated)");
@@ -155,7 +155,7 @@ fn a_guest_does_not_start_with_the_source_while_it_migrates() {
     hosts.command("start", &["a"]);
     assert_eq!(hosts.virsh("a", &["list", "--name"]).trim(), "");
     let said = hosts.run("a", &["recover", &id]).ends(5);
-    assert!(said.stdout.contains("demo did not move and is switched off on local") && starts("a"), "{said:#?}");
+    assert!(said.stdout.contains("demo did not move and is switched off on host-a") && starts("a"), "{said:#?}");
     hosts.virsh("a", &["start", "demo"]);
 }
 

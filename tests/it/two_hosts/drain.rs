@@ -74,14 +74,14 @@ fn a_host_is_emptied_and_takes_no_guests_until_it_may() {
     assert_eq!(hosts.journals("a").len(), 3, "each move has its own journal");
 
     let back = ["migrate", "one", "local", "--from", "qemu+tcp://host-b/system", "--yes", "--direct"];
-    hosts.run("a", &back).ends(1).complains("[cordoned]").complains("pvm drain local --uncordon");
+    hosts.run("a", &back).ends(1).complains("[cordoned]").complains("pvm drain host-a --uncordon");
     let there = hosts.run("a", &["preflight", "qemu+tcp://host-b/system", "local", "--instance", "one"]).ends(1);
-    assert!(there.stdout.contains("cordoned: ") && there.stdout.contains("pvm drain local --uncordon"), "{there:#?}");
-    hosts.run("a", &["drain", "local", "--resume"]).ends(3).complains("is over; to begin another: pvm drain local");
+    assert!(there.stdout.contains("cordoned: ") && there.stdout.contains("pvm drain host-a --uncordon"), "{there:#?}");
+    hosts.run("a", &["drain", "local", "--resume"]).ends(3).complains("is over; to begin another: pvm drain host-a");
     let said = hosts.run("a", &["drain", "qemu+tcp://host-a/system", "--uncordon"]).ends(0);
-    assert_eq!(said.stdout, "local takes guests again.\n", "by another name of the same host");
+    assert_eq!(said.stdout, "host-a takes guests again.\n", "by another name of the same host");
     for word in ["--uncordon", "--resume"] {
-        hosts.run("a", &["drain", "local", word]).ends(3).complains("no drain of local was begun");
+        hosts.run("a", &["drain", "local", word]).ends(3).complains("no drain of host-a was begun");
     }
     hosts.run("a", &back).ends(0);
 }

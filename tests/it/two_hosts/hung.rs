@@ -48,7 +48,7 @@ fn one_that_hangs_in_a_migration_holds_up_neither_recovery_nor_other_guests() {
     hosts.command("signal", &["a", "demo", "STOP"]);
 
     let said = ends_in_time(&hosts, &["recover", "--auto"]);
-    assert!(said.stdout.contains("other from local to host-b"), "{said:#?}");
+    assert!(said.stdout.contains("other from host-a to host-b"), "{said:#?}");
     let all = format!("{}{}", said.stdout, said.stderr);
     assert!(all.contains("its QEMU does not answer"), "{said:#?}");
     let (open, closed): (Vec<_>, Vec<_>) =
@@ -78,7 +78,7 @@ fn a_host_on_which_only_a_qemu_hangs_is_not_dead() {
     hosts.command("signal", &["a", "demo", "STOP"]);
     let said = ends_in_time(&hosts, &["recover", &id, "--source-is-dead"]);
     let all = format!("{}{}", said.stdout, said.stderr);
-    assert!(all.contains("local is not dead: its libvirt daemon answers") && said.code == Some(3), "{said:#?}");
+    assert!(all.contains("host-a is not dead: its libvirt daemon answers") && said.code == Some(3), "{said:#?}");
     assert_eq!(records(), before, "it was believed: {said:#?}");
     hosts.command("signal", &["a", "demo", "CONT"]);
 }

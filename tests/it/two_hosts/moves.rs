@@ -56,7 +56,7 @@ fn a_name_that_turns_text_round_is_shown_as_what_it_is() {
     let said = hosts.run("a", &["migrate", "demo", host, "--yes"]).ends(0);
     assert_eq!(said.stdout, format!("demo runs on {shown}.\n"));
     assert!(!said.stderr.contains(host), "{said:#?}");
-    said.complains(&format!("Migrating demo: host-a.test -> {shown}"));
+    said.complains(&format!("Migrating demo: host-a -> {shown}"));
     hosts.life("b", "demo", Some(&before));
 }
 
@@ -96,8 +96,8 @@ fn what_cannot_be_done_is_refused_in_one_sentence_and_changes_nothing() {
     let cases: [(&[&str], i32, &str); 9] = [
         (&["demo", "local", "--yes"], 1, "are the same host, or two hosts with the same UUID"),
         (&["demo", "qemu+tcp://host-a/system", "--yes"], 1, "are the same host, or two hosts with the same UUID"),
-        (&["off", "host-b", "--yes"], 1, "off on host-a.test is shutoff: only a running guest migrates"),
-        (&["nothing", "host-b", "--yes"], 3, "host-a.test has no guest \"nothing\""),
+        (&["off", "host-b", "--yes"], 1, "off on host-a is shutoff: only a running guest migrates"),
+        (&["nothing", "host-b", "--yes"], 3, "host-a has no guest \"nothing\""),
         (&["demo", "qemu+tcp://host-b:1/system", "--yes"], 3, "Connection refused"),
         (&["demo", "qemu+tcp://nowhere.test/system", "--yes"], 3, "cannot connect to qemu+tcp://nowhere.test/system"),
         (&["demo", "host-b"], 2, "confirmation required, but stdin is not a terminal; use --yes"),
@@ -121,7 +121,7 @@ fn a_migration_that_fails_leaves_the_guest_where_it_was() {
     // The destination lacks the guest's kernel: QEMU does not start there.
     fs::remove_file(hosts.path("host-b/var/lib/libvirt/images/guest.elf")).unwrap();
     let said = hosts.run("a", &["migrate", "demo", "host-b", "--yes"]).ends(4);
-    assert!(said.stderr.contains("demo stays on host-a.test, all was undone"), "{said:#?}");
+    assert!(said.stderr.contains("demo stays on host-a, all was undone"), "{said:#?}");
     hosts.life("a", "demo", Some(&before));
     assert_eq!(hosts.virsh("b", &["list", "--all", "--name"]).trim(), "");
     assert!(hosts.journals("a")[0].1.lines().last().unwrap().contains("\"record\":\"undone\""));

@@ -142,7 +142,7 @@ fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
     let mut running = Running::start(&hosts, "host-b", &["--copy-storage", "vda", "--bandwidth", "1MiB"]).until(copies);
     running.signal(Signal::INT);
     let said = running.ended();
-    said_so(&said, 130, Some("host-a.test"));
+    said_so(&said, 130, Some("host-a"));
     let last = said.events().pop().unwrap();
     let left = "whatever was copied of disk vda is still on host-b: /var/lib/libvirt/images/disk.raw";
     assert!(last["summary"].as_str().unwrap().contains(left), "{last}");
@@ -160,7 +160,7 @@ fn a_disk_is_copied_only_when_it_is_named_and_only_onto_another_empty_image() {
     }
 
     empty_image(&on_b, LENGTH as u64);
-    hosts.run("a", &copy).ends(0).complains("host-a.test keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
+    hosts.run("a", &copy).ends(0).complains("host-a keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
     hosts.life("b", "demo", Some(&between));
     assert!(fs::read(&on_b).unwrap() == content, "the copy differs");
 }
@@ -177,7 +177,7 @@ fn a_disk_is_copied_too_where_pvm_holds_both_connections() {
     let mut running = Running::start(&hosts, "host-b", &slow).until(copies);
     running.signal(Signal::INT);
     let said = running.ended();
-    said_so(&said, 130, Some("host-a.test"));
+    said_so(&said, 130, Some("host-a"));
     let left = "whatever was copied of disk vda is still on host-b: /var/lib/libvirt/images/disk.raw";
     assert!(said.events().pop().unwrap()["summary"].as_str().unwrap().contains(left), "{said:#?}");
     let between = hosts.life("a", "demo", Some(&before));
@@ -192,7 +192,7 @@ fn a_disk_is_copied_too_where_pvm_holds_both_connections() {
     let between = hosts.life("a", "demo", Some(&between));
 
     empty_image(&on_b, LENGTH as u64);
-    hosts.run("a", &copy).ends(0).complains("host-a.test keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
+    hosts.run("a", &copy).ends(0).complains("host-a keeps what was disk vda: /var/lib/libvirt/images/disk.raw");
     hosts.life("b", "demo", Some(&between));
     assert!(fs::read(&on_b).unwrap() == content, "the copy differs");
     assert_eq!(hosts.virsh("a", &["list", "--all", "--name"]).trim(), "", "a second copy");

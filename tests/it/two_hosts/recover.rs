@@ -125,7 +125,7 @@ fn a_split_is_seen_suspended_and_decided_for_the_destination() {
 
     // Unattended the source's copy is stopped, since both would write to one disk; the rest is left for the operator.
     for _ in 0..2 {
-        let said = hosts.run("a", &["recover", "--auto"]).ends(6);
+        let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(6);
         assert!(said.stdout.contains("row 15"), "{said:#?}");
         assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (user)");
         assert_eq!(hosts.virsh("b", &["domstate", "demo"]).trim(), "running");
@@ -171,7 +171,7 @@ fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
     wait_for(&hosts, "b", "running (migrated)");
     assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (migrating)");
 
-    let said = hosts.run("a", &["recover", "--auto"]).ends(0);
+    let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(0);
     assert!(said.stdout.contains("row 10") && said.stdout.contains(&id), "{said:#?}");
     let row = Row::of("source's libvirtd killed while it waits for a silent destination", "switch-over");
     hosts.survived(row.recovered(said.code), "b", &before);
@@ -208,7 +208,7 @@ fn while_the_destination_is_silent_nothing_is_changed() {
     assert_eq!(killed.status.signal(), Some(9));
     let id = last_journal(&hosts, "a").unwrap().0;
     hosts.command("stop", &["b"]);
-    let said = hosts.run("a", &["recover", &id]).ends(3);
+    let said = hosts.run("a", &["recover", "-v", &id]).ends(3);
     assert!(said.stdout.contains("row 17"), "{said:#?}");
     // A second migration of the guest does not begin while this one is open.
     hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes"]).ends(3);
@@ -269,7 +269,7 @@ fn a_torn_line_is_dropped_and_a_damaged_or_newer_journal_is_only_shown() {
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
     fs::write(&file, format!("{whole_text}{{\"v\":1,\"seq\":6")).unwrap();
-    let said = hosts.run("a", &["recover", &id]).ends(4).complains("row 0a");
+    let said = hosts.run("a", &["recover", "-v", &id]).ends(4).complains("torn and was dropped");
     assert!(said.stdout.contains("row 14"), "{said:#?}");
     let row = Row::of("pvm killed, journal damaged, then its last line torn", "perform");
     hosts.survived(row.recovered(said.code), "a", &before);
@@ -292,7 +292,7 @@ fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
     let said = hosts.run("a", &["evidence", "demo", "--since", since]).ends(0);
     assert!(said.stdout.contains("initiating migration"), "{said:#?}");
     let verified = hosts.run("b", &["verify", "demo", "--since", since]).ends(0);
-    assert_eq!(verified.stdout, "demo on local: no device moved with its state\n");
+    assert_eq!(verified.stdout, "demo on host-a: no device moved with its state\n");
     hosts.run("b", &["verify", "nothing", "--since", since]).ends(3).complains("has no guest");
     hosts.run("b", &["verify", "demo", "--since", "yesterday"]).ends(2);
     let document = hosts.run("b", &["verify", "demo", "--since", "10m", "-o", "json"]).ends(0).stdout;
@@ -309,7 +309,7 @@ fn a_direct_migration_whose_pvm_dies_before_switch_over_ends_on_the_source() {
     Running::start(&hosts, "host-b", &["--direct", "--bandwidth", "1MiB"]).flows().kill();
     let (id, last) = last_journal(&hosts, "a").unwrap();
     assert_eq!(last, "perform-intent");
-    let said = hosts.run("a", &["recover", &id]).ends(4);
+    let said = hosts.run("a", &["recover", "-v", &id]).ends(4);
     assert!(said.stdout.contains("row 14"), "{said:#?}");
     hosts.survived(Row::of("pvm killed, --direct", "perform").recovered(said.code), "a", &before);
 }
@@ -328,12 +328,12 @@ fn a_direct_migration_whose_pvm_dies_between_perform_and_confirm_is_decided_by_w
     send(destination, Signal::CONT);
     // The last call of that pvm waits in its socket: the destination starts the guest, or destroys it because its client is
     // gone. What it will do is not pvm's to say; what follows is.
-    let mut said = hosts.run("a", &["recover", &id]);
+    let mut said = hosts.run("a", &["recover", "-v", &id]);
     let on = if hosts.virsh("b", &["list", "--name"]).trim() == "demo" { "b" } else { "a" };
     if on == "a" && said.code == Some(6) {
         // A daemon that is busy destroys it as it would on demand, which is no proof that it never ran: somebody decides.
         assert!(said.stdout.contains("row 12"), "{said:#?}");
-        said = hosts.run("a", &["recover", &id, "--keep", "src"]);
+        said = hosts.run("a", &["recover", "-v", &id, "--keep", "src"]);
     } else {
         let row = if on == "b" { "row 10" } else { "row 11" };
         assert!(said.stdout.contains(row), "{said:#?}");

@@ -76,7 +76,7 @@ fn what_the_destination_refuses_is_found_out_before_the_guest_is_paused() {
         let said: Said = hosts.run("a", &REHEARSE).ends(1);
         let told = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            told.contains("rehearsal: demo stays on host-a.test, all was undone: ") && told.contains(words),
+            told.contains("rehearsal: demo stays on host-a, all was undone: ") && told.contains(words),
             "{said:#?}"
         );
         hosts.left_nothing(&before);

@@ -97,7 +97,9 @@ fn nvme(disk: &Disk) -> Verdict {
 /// What is wrong with where an image is; nothing when both hosts see the same one.
 fn storage(instance: &Instance<'_>, disk: &Disk, kind: &str, path: &str, written: bool) -> Option<Verdict> {
     let (source, destination) = (instance.source(), instance.destination());
-    let copies = format!("pvm migrate --copy-storage {} copies it", quoted(&disk.target));
+    let words = [&instance.domain.name, &destination.name, &source.name, &disk.target];
+    let [guest, to, from, target] = words.map(|word| quoted(word));
+    let copies = format!("pvm migrate {guest} {to} --from {from} --copy-storage {target} copies it");
     let label =
         if written { format!("disk {}", disk.target) } else { format!("the backing chain of disk {}", disk.target) };
     let kind_there = destination.paths.get(path).copied();
