@@ -15,7 +15,7 @@ use crate::model::causes::sentence;
 use crate::model::finding::Severity;
 use crate::model::format::Format;
 use crate::model::outcome::Outcome;
-use crate::model::snapshot::{HeldProvider, Snapshot};
+use crate::model::snapshot::Snapshot;
 use crate::nova::placement_audit::{self, Consumer};
 use crate::openstack::{ApiError, Compute, Placement, Session, Stage};
 use crate::output::inventory::{self as table, View};
@@ -60,27 +60,27 @@ pub(crate) fn run(context: &Context, args: &Inventory) -> Result<Outcome, Stop> 
     };
     if let [only] = asked.as_slice() {
         let mut snapshot = facts::gather(only, &hosts.options)?;
-        let held = show.session.as_ref().map(|session| audited(session, &mut snapshot)).transpose()?;
+        if let Some(session) = &show.session {
+            audited(session, &mut snapshot)?;
+        }
         if let Some(pf) = args.pf
             && snapshot.device(pf).is_none()
         {
             return Err(Stop::unknown(format!("{} has no device {pf}", hosts.name(only))));
         }
-        print_one(context, &snapshot, held.as_deref(), &show, None).or_stop(Outcome::Unknown)?;
+        print_one(context, &snapshot, &show, None).or_stop(Outcome::Unknown)?;
         let outcome = outcome(std::iter::once(&snapshot), args.strict);
         // The process ends here: taking apart some thousand devices first would only cost time.
         std::mem::forget(snapshot);
         return Ok(outcome);
     }
     let mut answers = facts::gather_all(&asked, &hosts.options);
-    let mut held = Vec::new();
-    for answer in &mut answers {
-        held.push(match (&show.session, answer) {
-            (Some(session), Ok(snapshot)) => Some(audited(session, snapshot)?),
-            _ => None,
-        });
+    for snapshot in answers.iter_mut().flatten() {
+        if let Some(session) = &show.session {
+            audited(session, snapshot)?;
+        }
     }
-    print_all(context, &asked, &answers, &held, &show).or_stop(Outcome::Unknown)?;
+    print_all(context, &asked, &answers, &show).or_stop(Outcome::Unknown)?;
     let failed: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     if let [first, ..] = failed.as_slice() {
         context.printer.complain(&format!("pvm: no inventory of {} of {} hosts", failed.len(), answers.len()));
@@ -99,15 +99,16 @@ fn outcome<'a>(snapshots: impl Iterator<Item = &'a Snapshot>, strict: bool) -> O
     }
 }
 
-/// What Placement holds of a host; what is wrong with it goes into the host's findings.
-fn audited(session: &Session, snapshot: &mut Snapshot) -> Result<Vec<HeldProvider>, Stop> {
+/// Asks what Placement holds of a host; what is wrong with it goes into the host's findings.
+fn audited(session: &Session, snapshot: &mut Snapshot) -> Result<(), Stop> {
     let name = snapshot.host.migration.hostname.as_ref().unwrap_or(&snapshot.host.name).clone();
     let held = Placement::new(session).of_host(&name).map_err(|error| cloud::stop(&error))?;
     let known =
         known(session, &name, placement_audit::strangers(snapshot, &held)).map_err(|error| cloud::stop(&error))?;
     let found = placement_audit::audit(snapshot, &name, &held, &known);
     snapshot.findings.extend(found);
-    Ok(held)
+    snapshot.placement_held = Some(held);
+    Ok(())
 }
 
 /// Whom Nova knows these consumers as. Its hosts are asked for first: who may see them sees every server too.
@@ -147,18 +148,12 @@ struct Show<'a> {
 }
 
 /// `host`: its name, where it is one of several.
-fn print_one(
-    context: &Context,
-    snapshot: &Snapshot,
-    held: Option<&[HeldProvider]>,
-    show: &Show<'_>,
-    host: Option<&str>,
-) -> Result<(), StdoutError> {
+fn print_one(context: &Context, snapshot: &Snapshot, show: &Show<'_>, host: Option<&str>) -> Result<(), StdoutError> {
     match context.printer.format {
         Format::Table => {
             let text = if show.args.map {
                 device_map::render(snapshot, show.args.pf, show.view.width)
-            } else if let Some(held) = held {
+            } else if let Some(held) = &snapshot.placement_held {
                 table::placement_held(snapshot, held, show.view.width)
             } else if show.args.placement {
                 table::placement(snapshot, show.view.width)
@@ -195,7 +190,6 @@ fn print_all(
     context: &Context,
     asked: &[HostRef],
     answers: &[Result<Snapshot, HostError>],
-    held: &[Option<Vec<HeldProvider>>],
     show: &Show<'_>,
 ) -> Result<(), StdoutError> {
     if context.printer.format == Format::Prometheus {
@@ -225,11 +219,11 @@ fn print_all(
             .collect();
         return context.printer.document(&Inventories { schema: "pvm.inventories/1", hosts });
     }
-    for ((host, answer), held) in asked.iter().zip(answers).zip(held) {
+    for (host, answer) in asked.iter().zip(answers) {
         match answer {
             Ok(snapshot) => {
                 context.printer.result(&format!("{}\n", table::heading(&show.hosts.name(host))))?;
-                print_one(context, snapshot, held.as_deref(), show, Some(&show.hosts.name(host)))?;
+                print_one(context, snapshot, show, Some(&show.hosts.name(host)))?;
                 context.printer.result("\n")?;
             }
             Err(error) => context.printer.complain(&table::heading(&sentence(error))),

@@ -62,8 +62,9 @@ pub struct Provider {
 }
 
 /// What Placement holds of one resource provider.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct HeldProvider {
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeldProvider {
     /// Name of the resource provider.
     pub provider: String,
     /// Its UUID.
@@ -104,6 +105,9 @@ pub struct Snapshot {
     pub domains: Vec<Domain>,
     /// Placement as Nova would report it.
     pub placement: Vec<Provider>,
+    /// What Placement holds of the host, its own provider first; none where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement_held: Option<Vec<HeldProvider>>,
     /// What pvm found wrong.
     pub findings: Vec<Finding>,
     /// Facts that could not be read.
@@ -132,6 +136,7 @@ impl Snapshot {
             devices: Vec::new(),
             domains: self.domains.clone(),
             placement: self.placement.clone(),
+            placement_held: self.placement_held.clone(),
             findings: self.findings.clone(),
             unknown: self.unknown.clone(),
         }

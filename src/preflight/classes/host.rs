@@ -114,8 +114,9 @@ pub(super) fn frame(real: &Snapshot, asks: &Asks) -> Snapshot {
         config,
         devices: _,
         domains: _,
-        // What pvm said of the host by itself, and what Placement would be told, is nothing to a guest.
+        // What pvm said of the host by itself, and what Placement would be told or holds, is nothing to a guest.
         placement: _,
+        placement_held: _,
         findings: _,
         unknown,
     } = real;
