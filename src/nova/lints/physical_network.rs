@@ -5,12 +5,13 @@ use crate::model::finding::Finding;
 use crate::model::snapshot::Declared;
 
 lint! {
-    /// live_migratable is set on devices of a physical_network, for which Nova ignores it.
+    /// live_migratable is set on devices of a physical_network, for whose ports Nova ignores it.
     ///
     /// # Meaning
     /// Devices with physical_network are given to Neutron ports, and Nova always detaches such ports before a live
     /// migration and attaches others afterwards, whatever live_migratable says. The guest sees its interface go and
-    /// come back. pvm migrate moves such a port with its state if the specs of both hosts say yes.
+    /// come back. pvm migrate moves such a port with its state if the specs of both hosts say yes. What a flavor's alias
+    /// asks for may be one of these devices as well: that one Nova migrates with its state (seen with Nova 34).
     /// # Check by hand
     /// openstack port show PORT -c binding_vnic_type
     /// # Fix
@@ -25,7 +26,7 @@ fn run(subject: &Subject<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         found.push(
-            Finding::new(&RULE, "Nova ignores live_migratable for devices with physical_network")
+            Finding::new(&RULE, "Nova ignores live_migratable for ports on devices with physical_network")
                 .at(tag.key.span.to(tag.value.span), "ignored: the port is detached and attached again")
                 .note("its ports lose their traffic during a live migration; pvm migrate moves them with their state")
                 .remedy("keep it for pvm migrate, or remove live_migratable"),
