@@ -225,6 +225,9 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
     }
     ask::tell_age(context, taken.iter().map(|(host, at)| (*host, &**at)));
     let owned = super::service::owned(hosts)?;
+    if owned == Owned::ByNova && guests.iter().any(|guest| guest.owner.as_deref() == Some("nova")) {
+        super::service::note(hosts, &mut destinations)?;
+    }
     Ok(Asked { source, chosen, destinations, words, unreachable, owned })
 }
 

@@ -6,7 +6,7 @@ use crate::commands::{Context, OrStop as _, Stop};
 use crate::journal::{ComputeService, DrainRecord, Drains};
 use crate::model::outcome::Outcome;
 use crate::model::paste::quoted;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Snapshot, host};
 use crate::openstack::{Compute, Session};
 use crate::output::text::printable;
 use crate::preflight::Owned;
@@ -14,6 +14,27 @@ use crate::preflight::Owned;
 /// What becomes of guests that somebody else owns: Nova moves its own where the operator described a cloud.
 pub(super) fn owned(hosts: &Hosts) -> Result<Owned, Stop> {
     Ok(if cloud::find(hosts)?.is_some() { Owned::ByNova } else { Owned::Stay })
+}
+
+/// Takes down in each destination's facts whether Nova would put servers there.
+pub(super) fn note(hosts: &Hosts, destinations: &mut [Snapshot]) -> Result<(), Stop> {
+    let Some(access) = cloud::find(hosts)? else { return Ok(()) };
+    let session = cloud::open(access)?;
+    let all = Compute::new(&session).hypervisors().map_err(|error| cloud::stop(&error))?;
+    for one in destinations {
+        let found = of_hypervisor(&all, hostname(one));
+        one.host.compute_service = Some(found.map_or_else(Default::default, |found| host::ComputeService {
+            host: Some(found.service.host.clone()),
+            is_up: found.state == "up",
+            disabled: (found.status != "enabled").then(|| found.service.disabled_reason.clone().unwrap_or_default()),
+        }));
+    }
+    Ok(())
+}
+
+/// The name that libvirt has for a host, by which Nova knows it too.
+fn hostname(of: &Snapshot) -> &str {
+    of.host.migration.hostname.as_deref().unwrap_or(&of.host.name)
 }
 
 /// A service that is to be disabled, as the record says.
@@ -49,8 +70,7 @@ impl Disabling {
             }
             Err(stop) => return Err(stop),
         };
-        let name = host.host.migration.hostname.as_deref().unwrap_or(&host.host.name);
-        let Some(found) = of_hypervisor(&all, name) else { return Ok(None) };
+        let Some(found) = of_hypervisor(&all, hostname(host)) else { return Ok(None) };
         let (cloud, id) = (session.access().cloud.clone(), found.service.id.clone());
         // An earlier pvm of this drain may have disabled it.
         let before = record.service.take().and_then(|service| service.reason);

@@ -37,6 +37,9 @@ pub struct Host {
     /// Why it takes no guests: a drain of it that was begun by the machine that asks, and was not taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cordon: Option<Cordon>,
+    /// Nova's compute service on it, where Nova was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compute_service: Option<ComputeService>,
     /// libvirt URI the facts came by.
     pub uri: Option<String>,
     /// IOMMU.
@@ -163,6 +166,18 @@ pub struct Cordon {
     pub since: String,
     /// The host, as the operator named it.
     pub host: String,
+}
+
+/// Nova's compute service on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ComputeService {
+    /// The name by which Nova knows the host; none where Nova has no such host.
+    pub host: Option<String>,
+    /// Whether Nova hears of it.
+    pub is_up: bool,
+    /// Why Nova's scheduler does not use it; empty where nobody said why.
+    pub disabled: Option<String>,
 }
 
 /// IOMMU facts.

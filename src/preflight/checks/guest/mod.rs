@@ -17,6 +17,7 @@ checks! {
     definition_read,
     guest_running,
     guest_already_there,
+    compute_service,
     guest_defined_there,
     qemu_blocked,
     guest_snapshots,
