@@ -148,7 +148,7 @@ fn ask_nova(session: &Session, uuid: &str, host: &dyn Hypervisor) -> Result<Nova
     let known = hypervisors.iter().find(|one| one.hypervisor_hostname == name);
     let service = known.map_or(name.as_str(), |one| &one.service.host);
     let (wrong, unknown) = behind(nova, uuid, service).map_err(|error| cloud::stop(&error))?;
-    Ok(Nova { wrong, unknown: unknown.into_iter().map(|why| Unknown::new("placement", why)).collect() })
+    Ok(Nova { wrong, unknown: unknown.into_iter().map(|why| Unknown::new("left over", why)).collect() })
 }
 
 /// When Nova's last migration of the guest began, which may have gone by another machine's pvm or none.

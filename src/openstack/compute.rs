@@ -119,7 +119,7 @@ pub(crate) struct Running {
 /// Nova's API over a session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compute<'s> {
-    session: &'s Session,
+    pub(super) session: &'s Session,
     /// Whether a question that nobody answers is the caller's to ask again.
     once: bool,
 }
@@ -162,6 +162,15 @@ impl<'s> Compute<'s> {
     /// Every compute host.
     pub(crate) fn hypervisors(&self) -> Result<Vec<Hypervisor>, ApiError> {
         self.list("cannot list the compute hosts", "/os-hypervisors/detail", "hypervisors")
+    }
+
+    /// Whether Nova hears of the compute service with this name; none when there is no such service.
+    pub(crate) fn is_up(self, host: &str) -> Result<Option<bool>, ApiError> {
+        let doing = format!("cannot read the compute service of {host}");
+        let path = format!("/os-services?binary=nova-compute&host={}", query(host));
+        let body = self.get(&doing, &path)?;
+        let state = body.pointer("/services/0/state").and_then(Value::as_str);
+        Ok(state.map(|state| state == "up"))
     }
 
     /// The newest record of a migration of this server.

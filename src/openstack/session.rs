@@ -75,10 +75,20 @@ impl Session {
 
     /// Asks Placement, as `get` asks Nova.
     pub(super) fn get_placement(&self, doing: &str, path: &str) -> Result<Value, ApiError> {
-        let endpoint = self.token().endpoint(&self.access, "placement");
+        self.get_of("Placement", "placement", doing, path)
+    }
+
+    /// Asks Neutron, as `get` asks Nova.
+    pub(super) fn get_network(&self, doing: &str, path: &str) -> Result<Value, ApiError> {
+        self.get_of("Neutron", "network", doing, path)
+    }
+
+    /// Asks another service by its kind in the catalogue.
+    fn get_of(&self, service: &str, kind: &str, doing: &str, path: &str) -> Result<Value, ApiError> {
+        let endpoint = self.token().endpoint(&self.access, kind);
         let url = endpoint.map_err(|why| ApiError::new(doing, Cause::Unsuitable, why))? + path;
         let answer = asked_again(&self.requests, || self.with_token(doing, "GET", &url, None, false))?;
-        if answer.is_success() { Ok(answer.body) } else { Err(refused(doing, "Placement", &answer)) }
+        if answer.is_success() { Ok(answer.body) } else { Err(refused(doing, service, &answer)) }
     }
 
     fn token(&self) -> Token {
@@ -132,7 +142,7 @@ impl Session {
         body: Option<&Value>,
         counted: bool,
     ) -> Result<Response, ApiError> {
-        // Each service takes its own; Placement's is the first with trees of providers (2018).
+        // Each service takes its own; Placement's is the first with trees of providers (2018), and Neutron has none.
         let version = if url.starts_with(&self.compute) {
             format!("compute {}", self.version)
         } else {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::access::Access;
 use super::error::Cause;
 use super::fields::Fields;
+use super::network::LeftBinding;
 use super::stand::{Answer, Asked, Stand, usual};
 use super::{Compute, Session};
 
@@ -103,6 +104,19 @@ fn nova_words_and_causes_are_kept() {
     assert!(error.cause == Cause::Conflict && error.to_string().contains("it is busy"), "{error}");
     assert_eq!(nova.migrate("s", "b").unwrap_err().cause, Cause::Forbidden);
     assert!(nova.abort("s", 1).unwrap_err().may_have_acted());
+}
+
+#[test]
+fn bindings_that_are_not_in_use_are_told_apart() {
+    let (stand, session) = session(|count, _| match count {
+        1 => ok(json!({"ports": [{"id": "p-1"}, {"id": "p-2"}]})),
+        2 => ok(json!({"bindings": [{"host": "a", "status": "ACTIVE"}, {"host": "b", "status": "INACTIVE"}]})),
+        _ => (404, Vec::new(), json!({"NeutronError": {"message": "no such thing"}})),
+    });
+    let left = Compute::new(&session).inactive_bindings("s").unwrap();
+    assert_eq!(left, [LeftBinding { port: "p-1".into(), host: "b".into() }]);
+    let asked = stand.asked();
+    assert_eq!(asked[asked.len() - 3].path, "/v2.0/ports?device_id=s&fields=id");
 }
 
 #[test]

@@ -84,8 +84,8 @@ impl Stand {
 pub(crate) fn usual(asked: &Asked, url: &str) -> Option<Answer> {
     match asked.path.as_str() {
         "/v3/auth/tokens" => {
-            let endpoints = json!([{"interface": "public", "region": "R", "url": format!("{url}/v2.1")}]);
-            let body = json!({"token": {"catalog": [{"type": "compute", "endpoints": endpoints}]}});
+            let of = |kind: &str, path: &str| json!({"type": kind, "endpoints": [{"interface": "public", "region": "R", "url": format!("{url}{path}")}]});
+            let body = json!({"token": {"catalog": [of("compute", "/v2.1"), of("network", "")]}});
             Some((201, vec![("X-Subject-Token", "token-1".to_owned())], body))
         }
         "/v2.1/" => Some((200, Vec::new(), json!({"version": {"min_version": "2.1", "version": "2.104"}}))),

@@ -340,6 +340,33 @@ def in_error_and_found_by_verify(server):
     act(server, os_resetState={"state": "active"})
 
 
+def database(name, statement):
+    """What no API can be made to do."""
+    socket_of = f"--socket={Path(HOSTS).parent}/mysql.sock"
+    subprocess.run(["mariadb", "--no-defaults", socket_of, name, "-e", statement], check=True, capture_output=True)
+
+
+@scenario
+def a_binding_left_in_neutron_is_found(server):
+    """As a migration leaves it that failed while Neutron was gone."""
+    neutron = seed.SERVICES["neutron"][1] + "/v2.0"
+    net = seed.post(f"{neutron}/networks", {"network": {"name": "n"}})["network"]["id"]
+    port = {"network_id": net, "device_id": server, "device_owner": "compute:nova"}
+    port = seed.post(f"{neutron}/ports", {"port": port})["port"]["id"]
+    values = f"'{port}', 'host-b', 'hw_veb', 'direct', '', '', 'INACTIVE'"
+    columns = "port_id, host, vif_type, vnic_type, profile, vif_details, status"
+    try:
+        Run("a", "verify", server, "--since", "1h").end(0)
+        database("neutron", f"insert into ml2_port_bindings ({columns}) values ({values})")
+        run = Run("a", "verify", server, "--since", "1h")
+        run.end(5)
+        words = run.text().replace("\n  ", " ")
+        check(f"inactive binding of port {port} to host-b" in words and f"bindings --port {port}" in words, words)
+    finally:
+        seed.session.delete(f"{neutron}/ports/{port}")
+        seed.session.delete(f"{neutron}/networks/{net}")
+
+
 @scenario
 def api_gone_for_a_while(server):
     pids = Path(HOSTS).parent / "run"
@@ -355,18 +382,29 @@ def api_gone_for_a_while(server):
     return "asked again" if "asked again" in run.text() else "not noticed"
 
 
-def crashed(name, *within):
-    """Kills a service of Nova with all its processes, and starts it again after five seconds."""
+def killed_service(name):
+    """Kills a service of Nova with all its processes; gives its command."""
     run = Path(HOSTS).parent / "run" / f"{name}.pid"
     pid = int(run.read_text())
     title = Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ").strip()
     # A service with workers writes its command into a title of its own.
     command = (re.search(r"\[(.*)\]", title) or re.match(r"(.*)", title))[1].split()
     os.killpg(os.getpgid(pid), signal.SIGKILL)
-    time.sleep(5)
+    return command
+
+
+def started_service(name, command):
+    run = Path(HOSTS).parent / "run" / f"{name}.pid"
     with open(Path(HOSTS).parent / "log" / name, "ab") as log:
-        again = subprocess.Popen([*within, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        again = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     run.write_text(f"{again.pid}\n")
+
+
+def crashed(name, *within):
+    """Kills a service of Nova, and starts it again after five seconds."""
+    command = killed_service(name)
+    time.sleep(5)
+    started_service(name, [*within, *command])
 
 
 @scenario
@@ -382,9 +420,37 @@ def conductor_killed(server):
 def compute_of_the_destination_killed(server):
     on("a", "virsh", "migrate-setspeed", server, "1")
     run = migrate(server, "a").says(": running", 120)
-    crashed("nova-compute-b", TWO_HOSTS, "exec", HOSTS, "b", "env", "HOME=/root")
+    crashed("nova-compute-b", *on_host("b"))
     run.end(0)
     settled(server, "b")
+
+
+def on_host(host):
+    return [TWO_HOSTS, "exec", HOSTS, host, "env", "HOME=/root"]
+
+
+@scenario
+def compute_of_the_source_killed(server):
+    """Nova goes on with nothing, and does not say so; the server is one that nobody needs afterwards."""
+    other = boot("second", "host-a")
+    on("a", "virsh", "migrate-setspeed", other, "1")
+    run = migrate(other, "a").says(": running", 120)
+    command = killed_service("nova-compute-a")
+    began = time.time()
+    try:
+        code = run.end(5, 6)
+        check("compute service on host-a" in run.text() and "is down" in run.text(), run.text())
+        place = where(other)
+        check(len(place) == 1 and f"host-{place[0]}" in run.text(), f"it runs on {place}: {run.text()}")
+        return f"exit {code} after {run.ended - began:.0f} s, on host-{place[0]}"
+    finally:
+        started_service("nova-compute-a", [*on_host("a"), *command])
+        seed.wait_computes(2)
+        seed.session.delete(f"{NOVA}/servers/{other}")
+        wait(lambda: not get("/servers?name=second")["servers"], 60)
+        for host in "ab":
+            on(host, "virsh", "destroy", other)
+            on(host, "virsh", "undefine", other)
 
 
 @scenario
@@ -496,6 +562,25 @@ def a_drain_whose_reason_somebody_replaced(server):
 
 
 @scenario
+def a_drain_to_a_host_whose_service_is_down(server):
+    """Known while it is planned: nothing is begun."""
+    for fields, back, words in (
+        ({"forced_down": True}, {"forced_down": False}, "compute service on host-b is down"),
+        ({"status": "disabled", "disabled_reason": "new fans"}, {"status": "enabled"}, "on host-b is disabled (new fans)"),
+    ):
+        service("host-b", **fields)
+        try:
+            for more in ([], ["--dry-run"]):
+                run = Run("a", *DRAIN[:-1], *(more or ["--yes"]))
+                run.end(1)
+                check(words in run.text().replace("\n", " "), run.text())
+            check(compute("host-a") == ("enabled", None), compute("host-a"))
+        finally:
+            service("host-b", **back)
+    settled(server, "a")
+
+
+@scenario
 def a_drain_without_a_cloud(server):
     bare = {key: None for key in OPENRC}
     run = Run("a", *DRAIN, env=bare)
@@ -581,6 +666,11 @@ def placement_is_audited(server):
     try:
         found = Run("a", "inventory", "--placement", "--strict")
         found.end(1)
+        asked = Run("a", "inventory", "--placement", "-o", "json")
+        asked.end(0)
+        document = json.loads(asked.text()[asked.text().index("{") : asked.text().rindex("}") + 1])
+        there = {one["uuid"]: one for one in document["placement_held"]}
+        check(there[root["uuid"]]["allocations"][nobody] == {"MEMORY_MB": 16} and child["uuid"] in there, there)
         for words in (f"16 MEMORY_MB set aside for {nobody}", f"allocation delete {nobody}", child["name"], "report_in_placement is off"):
             check(words in found.text().replace("\n", " "), f"{words}: {found.text()}")
     finally:

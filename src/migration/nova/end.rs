@@ -42,7 +42,10 @@ pub(super) fn end(
     let unrecorded =
         asked.then(|| record_what_was_seen(ground, followed, failed.as_ref(), place.as_ref().ok().copied()));
     let unrecorded = unrecorded.and_then(Result::err).map(|error| sentence(&error));
-    let server = if asked { idle_server(ground, nova) } else { nova.server(&ground.uuid()).map_err(|e| e.to_string()) };
+    // Nobody will make it idle where the source's service is down.
+    let may_go_on = asked && followed.given_up.is_none();
+    let server =
+        if may_go_on { idle_server(ground, nova) } else { nova.server(&ground.uuid()).map_err(|e| e.to_string()) };
     let place_now = place.as_ref().ok().copied();
     let verdict = match place_now {
         Some(Side::Source) => ground.state.source_verdict.clone(),
@@ -58,8 +61,9 @@ pub(super) fn end(
         failed: failed.as_ref().map_or(Outcome::Undone, |failed| failed.outcome),
         hosts: [&managed.source, &managed.destination],
     });
-    if let Some(held) = held_by_placement(ground, nova, followed) {
-        judged.wrong.push(held);
+    let held = held_elsewhere(ground, nova, followed);
+    if !held.is_empty() {
+        judged.wrong.extend(held);
         if judged.outcome != Outcome::Undecided {
             judged.outcome = Outcome::Incomplete;
         }
@@ -114,14 +118,16 @@ fn receipt(
     }
 }
 
-/// What Placement still holds for the migration, once that is over.
-fn held_by_placement(ground: &mut Ground<'_>, nova: Compute<'_>, followed: &Followed) -> Option<String> {
-    let record = followed.record.as_ref().filter(|record| record.stage() != Stage::UnderWay)?;
-    left::of_placement(nova, record).unwrap_or_else(|error| {
-        // Who may move servers need not be let in there.
+/// What Placement and Neutron still hold for the migration, once that is over.
+fn held_elsewhere(ground: &mut Ground<'_>, nova: Compute<'_>, followed: &Followed) -> Vec<String> {
+    let over = followed.record.as_ref().filter(|record| record.stage() != Stage::UnderWay);
+    let Some(record) = over else { return Vec::new() };
+    let (held, bound) = left::of_services(nova, &ground.uuid(), record);
+    // Who may move servers need not be let in there.
+    for error in [held.as_ref().err(), bound.as_ref().err()].into_iter().flatten() {
         ground.note(&error.to_string());
-        None
-    })
+    }
+    held.into_iter().flatten().chain(bound.into_iter().flatten()).collect()
 }
 
 fn close(ground: &mut Ground<'_>, place: Option<Side>, is_over: bool, outcome: Outcome, receipt: Receipt) -> Ending {

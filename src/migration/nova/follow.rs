@@ -17,8 +17,12 @@ const POLL: Duration = Duration::from_millis(250);
 const ASK: Duration = Duration::from_secs(1);
 /// A request whose answer was lost has a record within this time, or was not taken.
 const UNANSWERED_MS: i64 = 60_000;
+/// After so long without a change something may be wrong.
+const STILL: Duration = Duration::from_secs(5);
 /// So long Nova may go on with a guest that runs on the destination already, or stay silent.
 const AFTER_ARRIVAL: Duration = Duration::from_secs(120);
+/// How often Nova is asked whether the source's compute service is up, while libvirt has no job.
+const ASK_SERVICE: Duration = Duration::from_secs(10);
 /// So long Nova's record may stand still while no job of libvirt runs: a large image may be on its way.
 const STANDSTILL: Duration = Duration::from_secs(15 * 60);
 
@@ -54,6 +58,8 @@ pub(super) struct Follow<'f, 'a> {
     told: (bool, bool),
     /// Whether Nova has taken the wish to abort.
     aborting: bool,
+    /// When Nova was asked for the source's compute service last, and whether it is down: then nobody goes on with the migration.
+    service: (Option<Instant>, bool),
     /// Whether the record was what Nova was asked for last: another question is never asked twice in a row.
     has_read: bool,
 }
@@ -74,6 +80,7 @@ impl<'f, 'a> Follow<'f, 'a> {
             arrived: None,
             told: (false, false),
             aborting: false,
+            service: (None, false),
             has_read: false,
         }
     }
@@ -167,6 +174,12 @@ impl<'f, 'a> Follow<'f, 'a> {
         if has_read && self.must_abort() {
             return self.abort(&uuid);
         }
+        if has_read && !self.job && self.is_still() && self.service.0.is_none_or(|at| at.elapsed() >= ASK_SERVICE) {
+            self.service.0 = Some(moment());
+            let up = self.nova.is_up(&self.managed.source);
+            self.service.1 = matches!(up, Ok(Some(false)));
+            return up.is_ok();
+        }
         if has_read && is_running && !self.job {
             if let Ok(Some(running)) = self.nova.running(&uuid) {
                 let progress = Progress {
@@ -243,6 +256,11 @@ impl<'f, 'a> Follow<'f, 'a> {
         true
     }
 
+    /// Whether nothing of it has changed for a while.
+    fn is_still(&self) -> bool {
+        self.moved.elapsed() >= STILL
+    }
+
     /// Whether there is nothing left to follow.
     fn is_over(&mut self, answered: bool) -> bool {
         let record = self.seen.record.as_ref();
@@ -253,7 +271,7 @@ impl<'f, 'a> Follow<'f, 'a> {
             self.seen.given_up = Some("Nova has no record of it".to_owned());
             return true;
         }
-        if self.job || self.moved.elapsed() < Duration::from_secs(5) {
+        if self.job || !self.is_still() {
             self.arrived = None;
             return false;
         }
@@ -264,7 +282,11 @@ impl<'f, 'a> Follow<'f, 'a> {
             self.arrived = None;
         }
         let status = record.map_or("no", |record| record.status.as_str());
-        if (there || !answered) && arrived.elapsed() > AFTER_ARRIVAL {
+        if self.service.1 {
+            let source = &self.managed.source;
+            let why = format!("Nova's compute service on {source}, which makes it, is down, and libvirt has no job");
+            self.seen.given_up = Some(why);
+        } else if (there || !answered) && arrived.elapsed() > AFTER_ARRIVAL {
             let why = if answered { format!("still says {status}") } else { "cannot be read".to_owned() };
             self.seen.given_up = Some(format!("Nova's record of it {why}, and libvirt has no job any more"));
         } else if self.moved.elapsed() > STANDSTILL {

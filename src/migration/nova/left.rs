@@ -1,7 +1,8 @@
 //! What Nova leaves wrong after a migration, each in words that follow "but", with the command that sets it right.
 
+use crate::model::both::both;
 use crate::model::paste::quoted;
-use crate::openstack::{ApiError, Compute, Migration, Server, Stage};
+use crate::openstack::{ApiError, Compute, LeftBinding, Migration, Server, Stage};
 
 /// What Nova has wrong of a server whose guest runs on this host, which both hypervisors say. Each in words that follow "but",
 /// with the command that sets it right.
@@ -22,7 +23,7 @@ pub(super) fn of_server(server: &Server, host: &str) -> Vec<String> {
     wrong
 }
 
-/// What Nova and Placement have wrong of this server, whose guest runs on the host with this compute service; and what of it
+/// What Nova, Placement and Neutron have wrong of this server, whose guest runs on the host with this compute service; and what of it
 /// could not be asked.
 pub(crate) fn behind(nova: Compute<'_>, uuid: &str, host: &str) -> Result<(Vec<String>, Option<String>), ApiError> {
     let Some(server) = nova.server(uuid)? else {
@@ -37,16 +38,39 @@ pub(crate) fn behind(nova: Compute<'_>, uuid: &str, host: &str) -> Result<(Vec<S
             Ok((wrong, None))
         }
         Stage::Completed | Stage::Failed => {
-            let held = of_placement(nova, &last);
-            let unknown = held.as_ref().err().map(ToString::to_string);
-            wrong.extend(held.unwrap_or_default());
-            Ok((wrong, unknown))
+            let (held, bound) = of_services(nova, uuid, &last);
+            let unknown: Vec<String> =
+                [held.as_ref().err(), bound.as_ref().err()].into_iter().flatten().map(ToString::to_string).collect();
+            wrong.extend(held.into_iter().flatten().chain(bound.into_iter().flatten()));
+            Ok((wrong, (!unknown.is_empty()).then(|| unknown.join("; "))))
         }
     }
 }
 
+/// What Placement and Neutron still hold for a migration of this server that is over.
+pub(super) fn of_services(
+    nova: Compute<'_>,
+    uuid: &str,
+    migration: &Migration,
+) -> (Result<Option<String>, ApiError>, Result<Vec<String>, ApiError>) {
+    both(|| of_placement(nova, migration), || of_neutron(nova, uuid))
+}
+
+/// Bindings of ports to a host where the server is not: they are in the way of its next migration.
+fn of_neutron(nova: Compute<'_>, uuid: &str) -> Result<Vec<String>, ApiError> {
+    let text = |left: LeftBinding| {
+        let port = quoted(&left.port);
+        format!(
+            "Neutron still has an inactive binding of port {} to {}; to remove it, on Neutron's controller: \
+             neutron-remove-duplicated-port-bindings --port {port}",
+            left.port, left.host
+        )
+    };
+    Ok(nova.inactive_bindings(uuid)?.into_iter().map(text).collect())
+}
+
 /// What Placement still holds for a migration that is over.
-pub(super) fn of_placement(nova: Compute<'_>, migration: &Migration) -> Result<Option<String>, ApiError> {
+fn of_placement(nova: Compute<'_>, migration: &Migration) -> Result<Option<String>, ApiError> {
     let text = || {
         format!(
             "Placement still has resources set aside for migration {}, which is over; to give them back: \
