@@ -73,6 +73,21 @@ fn a_host_is_emptied_and_takes_no_guests_until_it_may() {
     assert_eq!(are_whole(&hosts, &lives), ["one", "three", "two"]);
     assert_eq!(hosts.journals("a").len(), 3, "each move has its own journal");
 
+    let past: Value = serde_json::from_str(&hosts.run("a", &["history", "-o", "json"]).ends(0).stdout).unwrap();
+    let drains: Vec<[&Value; 3]> = past["drains"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|drain| ["moved", "stayed", "is_over"].map(|key| &drain[key]))
+        .collect();
+    assert_eq!(serde_json::json!(drains), serde_json::json!([[2, 0, true], [1, 0, true]]), "the newest first");
+    assert!(past["drains"][0]["ended"].as_str() > past["drains"][0]["begun"].as_str(), "{past}");
+    let table = hosts.run("a", &["history", "local"]).ends(0);
+    assert!(table.stdout.contains("2 of 2"), "{table:#?}");
+    let id = past["drains"][0]["id"].as_str().unwrap();
+    let one = hosts.run("a", &["history", id]).ends(0);
+    assert!(one.stdout.contains("  one: moved to host-b\n") && !one.stdout.contains("two"), "{one:#?}");
+
     let back = ["migrate", "one", "local", "--from", "qemu+tcp://host-b/system", "--yes", "--direct"];
     hosts.run("a", &back).ends(1).complains("[cordoned]").complains("pvm drain host-a --uncordon");
     let there = hosts.run("a", &["preflight", "qemu+tcp://host-b/system", "local", "--instance", "one"]).ends(1);
