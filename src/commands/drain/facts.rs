@@ -225,7 +225,10 @@ pub(super) fn ask(context: &Context, hosts: &Hosts, wanted: &Wanted, drains: Opt
     }
     ask::tell_age(context, taken.iter().map(|(host, at)| (*host, &**at)));
     let owned = super::service::owned(hosts)?;
-    if owned == Owned::ByNova && guests.iter().any(|guest| guest.owner.as_deref() == Some("nova")) {
+    // Files are planned with offline.
+    let are_live = !refs.iter().any(|host| matches!(host, HostRef::Snapshot(_)));
+    let has_servers = guests.iter().any(|guest| guest.owner.as_deref() == Some("nova"));
+    if owned == Owned::ByNova && has_servers && are_live {
         super::service::note(hosts, &mut destinations)?;
     }
     Ok(Asked { source, chosen, destinations, words, unreachable, owned })
