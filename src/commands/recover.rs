@@ -335,9 +335,6 @@ fn recover(context: &Context, journal: &mut Journal, state: State, orders: Order
         _ => finish(&mut ground, orders, None),
     };
     let state = ground.state;
-    if context.printer.verbose > 0 {
-        world.say(&format!("  row {} of the decision table", ending.row));
-    }
     let sentence = printable(&ending.receipt.summary).into_owned();
     if ending.outcome == Outcome::Fine || ending.closed {
         world.say(&format!("{}: {sentence}.", journal.id()));

@@ -83,6 +83,7 @@ impl Finish<'_, '_> {
             self.take_word_of_death(&source, &destination)?;
             let (situation, decision) = self.decide(&source, &destination);
             *row = decision.row.number;
+            log::info!("row {row} of the decision table");
             let narrates = self.attempt.is_none() || !decision.action.is_usual();
             // The same row again is news only if it comes with another situation.
             if narrates && said != Some((decision.row.number, situation)) {

@@ -72,7 +72,7 @@ fn another_host_under_the_name_of_the_destination_closes_no_split() {
 
     fs::write(&names, right).unwrap();
     let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(6);
-    assert!(said.stdout.contains("row 15"), "{said:#?}");
+    assert!(said.stderr.contains("row 15 "), "{said:#?}");
     wait_for(&hosts, "a", "paused (user)");
     hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
     hosts.whole("b", &before);
@@ -121,7 +121,7 @@ fn a_copy_that_autostart_makes_is_suspended_and_can_be_decided_upon() {
     wait_for(&hosts, "b", "running (migrated)");
 
     let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(6);
-    assert!(said.stdout.contains("row 15"), "{said:#?}");
+    assert!(said.stderr.contains("row 15 "), "{said:#?}");
     wait_for(&hosts, "a", "paused (user)");
     wait_for(&hosts, "b", "running (migrated)");
     hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);

@@ -264,7 +264,7 @@ fn an_abort_that_meets_the_switch_over_does_not_leave_the_guest_waiting_for_ever
         let (before, running) = aborted_in_the_moment(&hosts, hold);
         running.kill();
         let recovered = hosts.run("a", &["recover", "-v", "--auto"]).ends(0);
-        assert!(!always || recovered.stdout.contains("row 8a"), "{recovered:#?}");
+        assert!(!always || recovered.stderr.contains("row 8a "), "{recovered:#?}");
         let moved = !always && hosts.virsh("b", &["list", "--name"]).trim() == "demo";
         let on = if moved { "b" } else { "a" };
         hosts.survived(Row::of(format!("{fault}, pvm killed"), "switch-over").recovered(recovered.code), on, &before);
@@ -349,7 +349,7 @@ fn a_disk_that_is_full_in_the_middle_of_a_run() {
     assert!(said.stderr.contains("No space left on device"), "{said:#?}");
     on_a("rm /var/lib/pvm/filling");
     let recovered = hosts.run("a", &["recover", "-v", "--auto"]).ends(0);
-    assert!(recovered.stdout.contains("row 3"), "{recovered:#?}");
+    assert!(recovered.stderr.contains("row 3 "), "{recovered:#?}");
     let row = Row::of("disk full for the journal", "recheck").exit(said.code).recovered(recovered.code);
     let life = hosts.survived(row, "a", &life);
 
@@ -393,7 +393,7 @@ fn a_destination_daemon_that_dies_at_switch_over() {
             let id = waiting(&hosts);
             let mut again = hosts.run("a", &["recover", "-v", &id]);
             if again.code == Some(6) {
-                assert!(there && here && again.stdout.contains("row 15"), "{again:#?}");
+                assert!(there && here && again.stderr.contains("row 15 "), "{again:#?}");
                 assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (user)");
                 again = hosts.run("a", &["recover", &id, "--keep", "dst"]).ends(0);
                 on = "b";

@@ -126,7 +126,7 @@ fn a_split_is_seen_suspended_and_decided_for_the_destination() {
     // Unattended the source's copy is stopped, since both would write to one disk; the rest is left for the operator.
     for _ in 0..2 {
         let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(6);
-        assert!(said.stdout.contains("row 15"), "{said:#?}");
+        assert!(said.stderr.contains("row 15 "), "{said:#?}");
         assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (user)");
         assert_eq!(hosts.virsh("b", &["domstate", "demo"]).trim(), "running");
     }
@@ -172,7 +172,7 @@ fn a_source_left_paused_for_ever_is_destroyed_once_the_destination_runs() {
     assert_eq!(hosts.virsh("a", &["domstate", "demo", "--reason"]).trim(), "paused (migrating)");
 
     let said = hosts.run("a", &["recover", "-v", "--auto"]).ends(0);
-    assert!(said.stdout.contains("row 10") && said.stdout.contains(&id), "{said:#?}");
+    assert!(said.stderr.contains("row 10 ") && said.stdout.contains(&id), "{said:#?}");
     let row = Row::of("source's libvirtd killed while it waits for a silent destination", "switch-over");
     hosts.survived(row.recovered(said.code), "b", &before);
 }
@@ -209,7 +209,7 @@ fn while_the_destination_is_silent_nothing_is_changed() {
     let id = last_journal(&hosts, "a").unwrap().0;
     hosts.command("stop", &["b"]);
     let said = hosts.run("a", &["recover", "-v", &id]).ends(3);
-    assert!(said.stdout.contains("row 17"), "{said:#?}");
+    assert!(said.stderr.contains("row 17 "), "{said:#?}");
     // A second migration of the guest does not begin while this one is open.
     hosts.run("a", &["migrate", "demo", "qemu+tcp://host-b/system", "--yes"]).ends(3);
     hosts.command("start", &["b"]);
@@ -270,7 +270,7 @@ fn a_torn_line_is_dropped_and_a_damaged_or_newer_journal_is_only_shown() {
     }
     fs::write(&file, format!("{whole_text}{{\"v\":1,\"seq\":6")).unwrap();
     let said = hosts.run("a", &["recover", "-v", &id]).ends(4).complains("torn and was dropped");
-    assert!(said.stdout.contains("row 14"), "{said:#?}");
+    assert!(said.stderr.contains("row 14 "), "{said:#?}");
     let row = Row::of("pvm killed, journal damaged, then its last line torn", "perform");
     hosts.survived(row.recovered(said.code), "a", &before);
 }
@@ -310,7 +310,7 @@ fn a_direct_migration_whose_pvm_dies_before_switch_over_ends_on_the_source() {
     let (id, last) = last_journal(&hosts, "a").unwrap();
     assert_eq!(last, "perform-intent");
     let said = hosts.run("a", &["recover", "-v", &id]).ends(4);
-    assert!(said.stdout.contains("row 14"), "{said:#?}");
+    assert!(said.stderr.contains("row 14 "), "{said:#?}");
     hosts.survived(Row::of("pvm killed, --direct", "perform").recovered(said.code), "a", &before);
 }
 
@@ -332,11 +332,11 @@ fn a_direct_migration_whose_pvm_dies_between_perform_and_confirm_is_decided_by_w
     let on = if hosts.virsh("b", &["list", "--name"]).trim() == "demo" { "b" } else { "a" };
     if on == "a" && said.code == Some(6) {
         // A daemon that is busy destroys it as it would on demand, which is no proof that it never ran: somebody decides.
-        assert!(said.stdout.contains("row 12"), "{said:#?}");
+        assert!(said.stderr.contains("row 12 "), "{said:#?}");
         said = hosts.run("a", &["recover", "-v", &id, "--keep", "src"]);
     } else {
-        let row = if on == "b" { "row 10" } else { "row 11" };
-        assert!(said.stdout.contains(row), "{said:#?}");
+        let row = if on == "b" { "row 10 " } else { "row 11 " };
+        assert!(said.stderr.contains(row), "{said:#?}");
     }
     assert_eq!(said.code, Some(if on == "b" { 0 } else { 4 }), "{said:#?}");
     let fault = Row::of("pvm killed between Perform and Confirm, --direct", "switch-over");
