@@ -159,12 +159,12 @@ fn dry_run(
 
 /// Whether the operator confirms; without a terminal nobody can.
 pub(in crate::commands) fn confirmed(context: &Context) -> Result<bool, Stop> {
+    if !io::stdin().is_terminal() {
+        return Err(Stop::usage("confirmation required, but stdin is not a terminal; use --yes"));
+    }
     if context.printer.quiet {
         return Err(Stop::usage("confirmation required, but -q hides what is to be confirmed")
             .remedy("use --yes, or leave -q out"));
-    }
-    if !io::stdin().is_terminal() {
-        return Err(Stop::usage("confirmation required, but stdin is not a terminal; use --yes"));
     }
     context.printer.ask("Go on? [y/N] ");
     let mut answer = String::new();

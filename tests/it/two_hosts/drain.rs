@@ -92,7 +92,7 @@ fn a_host_is_emptied_and_takes_no_guests_until_it_may() {
     hosts.run("a", &back).ends(1).complains("[cordoned]").complains("pvm drain host-a --uncordon");
     let there = hosts.run("a", &["preflight", "qemu+tcp://host-b/system", "local", "--instance", "one"]).ends(1);
     assert!(there.stdout.contains("cordoned: ") && there.stdout.contains("pvm drain host-a --uncordon"), "{there:#?}");
-    hosts.run("a", &["drain", "local", "--resume"]).ends(3).complains("is over; to begin another: pvm drain host-a");
+    hosts.run("a", &["drain", "local", "--resume"]).ends(3).complains("to begin another: pvm drain host-a");
     let said = hosts.run("a", &["drain", "qemu+tcp://host-a/system", "--uncordon"]).ends(0);
     assert_eq!(said.stdout, "host-a takes guests again.\n", "by another name of the same host");
     for word in ["--uncordon", "--resume"] {
