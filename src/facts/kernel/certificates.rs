@@ -73,6 +73,7 @@ fn words(error: &Error) -> Option<&'static str> {
         Error::CertNotValidYet { .. } => Some("is not valid yet"),
         Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => Some("is not signed by ca-cert.pem"),
         Error::CaUsedAsEndEntity => Some("is an authority's"),
+        Error::BadDer | Error::TrailingData(_) => Some("cannot be read"),
         _ => None,
     }
 }
@@ -94,6 +95,7 @@ mod tests {
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_824_000)); // 2026-11-28
         let (ca, good, key) = (pem!("ca-cert"), pem!("good-cert"), pem!("good-key"));
         let two = [pem!("other-cert"), ca].concat();
+        let damaged = b"-----BEGIN CERTIFICATE-----\nMIIBszCCAWWg\n-----END CERTIFICATE-----\n".as_slice();
         for (authorities, own, key, why) in [
             (ca, good, key, None),
             (two.as_slice(), good, key, None),
@@ -107,6 +109,8 @@ mod tests {
             (b"".as_slice(), good, key, Some("ca-cert.pem has no certificate")),
             (ca, b"x".as_slice(), key, Some("server-cert.pem has no certificate")),
             (ca, &good[..300], key, Some("a certificate cannot be read")),
+            (ca, damaged, key, Some("server-cert.pem cannot be read")),
+            (damaged, good, key, Some("ca-cert.pem cannot be read")),
             (ca, good, pem!("other-key"), Some("server-key.pem is not the key of server-cert.pem")),
         ] {
             assert_eq!(refused(Files { authorities, own, key }, now).as_deref(), why);
