@@ -295,7 +295,7 @@ fn what_each_host_wrote_about_a_guest_is_read_where_it_is() {
     let said = hosts.run("a", &["evidence", "demo", "--since", since]).ends(0);
     assert!(said.stdout.contains("initiating migration"), "{said:#?}");
     let verified = hosts.run("b", &["verify", "demo", "--since", since]).ends(0);
-    assert_eq!(verified.stdout, "demo on host-a: no device moved with its state\n");
+    assert_eq!(verified.stdout, "demo on host-b: no device moved with its state\n");
     hosts.run("b", &["verify", "nothing", "--since", since]).ends(3).complains("has no guest");
     hosts.run("b", &["verify", "demo", "--since", "yesterday"]).ends(2);
     let document = hosts.run("b", &["verify", "demo", "--since", "10m", "-o", "json"]).ends(0).stdout;
