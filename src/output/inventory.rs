@@ -1,16 +1,16 @@
-//! The tables of `pvm inventory`: devices grouped by their PF, readable without colour.
+//! The tables of `pvm inventory`: devices grouped by their PF, readable without colour, 80 columns wide.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use super::table::{Column, table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
+
 use super::text::printable;
 use crate::model::finding::Finding;
 use crate::model::pci::PciAddress;
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::device::{DevType, Device, Sriov, Supported};
-use crate::model::snapshot::{HeldProvider, Provider, Snapshot, Via};
+use crate::model::snapshot::{HeldProvider, Snapshot, Via};
 
 /// Past this, VFs of one PF that say the same share a row.
 const ROWS_PER_PF: usize = 16;
@@ -82,54 +82,62 @@ pub(crate) fn render(snapshot: &Snapshot, view: View) -> String {
                 writeln!(text, "No SR-IOV device and no device that a device_spec matches (--all shows every device).");
         }
     } else {
-        text += &if view.wide { wide(&shown) } else { grouped(&shown, view) };
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        if view.wide {
+            wide(&mut table, &shown);
+        } else {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(u16::try_from(view.width).unwrap_or(80));
+            table.set_header(["DEVICE", "IDS", "DRIVER", "TAGGED", "PROBED", "NODE", "IN USE BY"]);
+            for group in groups(&shown) {
+                add_group(&mut table, &group, view.pf.is_some());
+            }
+            // An address that is broken in two is none; the others may take a second line where it gets narrow.
+            for column in table.column_iter_mut().take(2) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        print(&mut table, &mut text);
     }
     let _ = writeln!(text, "\n{}", summary(snapshot));
     text
 }
 
-fn grouped(shown: &[&Device], view: View) -> String {
-    const COLUMNS: [Column; 7] = [
-        Column::left("DEVICE"),
-        Column::left("IDS"),
-        Column::left("DRIVER"),
-        Column::left("TAGGED"),
-        Column::left("PROBED"),
-        Column::left("NODE"),
-        Column::left("IN USE BY"),
-    ];
-    let mut rows = Vec::new();
-    for group in groups(shown) {
-        add_group(&mut rows, &group, view.pf.is_some());
+fn print(table: &mut Table, text: &mut String) {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
     }
-    table(&COLUMNS, &rows, view.width)
+    for line in table.lines() {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
 }
 
-/// Every device with all that decides about its migration, however wide.
-fn wide(shown: &[&Device]) -> String {
-    const COLUMNS: [Column; 16] = [
-        Column::left("DEVICE"),
-        Column::left("IDS"),
-        Column::left("TYPE"),
-        Column::left("VF"),
-        Column::left("DRIVER"),
-        Column::left("OVERRIDE"),
-        Column::left("CANDIDATE"),
-        Column::left("VFIO"),
-        Column::left("GROUP"),
-        Column::left("NODE"),
-        Column::left("MSI-X"),
-        Column::left("TAGGED"),
-        Column::left("PROBED"),
-        Column::left("FLAGS"),
-        Column::left("STATE"),
-        Column::left("IN USE BY"),
-    ];
-    let word = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
+/// Every device with all that decides about its migration.
+fn wide(table: &mut Table, shown: &[&Device]) {
+    table.set_header([
+        "DEVICE",
+        "IDS",
+        "TYPE",
+        "VF",
+        "DRIVER",
+        "OVERRIDE",
+        "CANDIDATE",
+        "VFIO",
+        "GROUP",
+        "NODE",
+        "MSI-X",
+        "TAGGED",
+        "PROBED",
+        "FLAGS",
+        "STATE",
+        "IN USE BY",
+    ]);
+    let word = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), |t| printable(t).into_owned());
     let number = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
-    let row = |device: &&Device| {
+    for device in shown {
         let [address, ids, driver, declared, migrates, node, used_by] = cells(device);
-        [
+        table.add_row(Row::from(vec![
             address,
             ids,
             device.dev_type.as_str().to_owned(),
@@ -143,25 +151,20 @@ fn wide(shown: &[&Device]) -> String {
             number(device.msix.as_ref().map(|m| u32::from(m.vectors))),
             declared,
             migrates,
-            device.migration.flags.as_ref().map_or_else(|| "-".to_owned(), |flags| flags.join(",")),
+            device.migration.flags.as_ref().map_or_else(|| "-".to_owned(), |f| printable(&f.join(",")).into_owned()),
             word(&device.migration.state),
             used_by,
-        ]
-        .map(Cow::Owned)
-    };
-    table(&COLUMNS, &shown.iter().map(row).collect::<Vec<_>>(), usize::MAX)
+        ]));
+    }
 }
 
 /// What Nova would report to Placement, beside what Placement holds.
 pub(crate) fn placement_held(snapshot: &Snapshot, held: &[HeldProvider], width: usize) -> String {
     let mut text = placement_none(snapshot).unwrap_or_default();
-    let columns = [
-        Column::left("PROVIDER"),
-        Column::left("RESOURCE CLASS"),
-        Column::left("NOVA"),
-        Column::left("PLACEMENT"),
-        Column::left("SET ASIDE"),
-    ];
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(80));
+    table.set_header(["PROVIDER", "RESOURCE CLASS", "NOVA", "PLACEMENT", "SET ASIDE"]);
     let mut rows: Vec<(&str, &str)> = Vec::new();
     rows.extend(held.iter().flat_map(|one| one.totals.keys().map(|class| (&*one.provider, &**class))));
     for one in &snapshot.placement {
@@ -169,20 +172,19 @@ pub(crate) fn placement_held(snapshot: &Snapshot, held: &[HeldProvider], width: 
         rows.extend(Some(row).filter(|row| !rows.contains(row)));
     }
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    let line = |(provider, class): (&str, &str)| {
+    for (provider, class) in rows {
         let demanded = snapshot.placement.iter().find(|one| one.provider == provider && one.resource_class == class);
         let there = held.iter().find(|one| one.provider == provider);
         let aside = |one: &HeldProvider| one.allocations.values().filter_map(|of| of.get(class)).sum();
-        [
-            provider.to_owned(),
-            class.to_owned(),
+        table.add_row([
+            printable(provider).into_owned(),
+            printable(class).into_owned(),
             number(demanded.map(|one| u64::from(one.total))),
             number(there.and_then(|one| one.totals.get(class)).copied()),
             number(there.map(aside)),
-        ]
-        .map(Cow::Owned)
-    };
-    text += &table(&columns, &rows.into_iter().map(line).collect::<Vec<_>>(), width);
+        ]);
+    }
+    print(&mut table, &mut text);
     text
 }
 
@@ -201,13 +203,21 @@ pub(crate) fn placement(snapshot: &Snapshot, width: usize) -> String {
     if let Some(none) = placement_none(snapshot) {
         return none;
     }
-    let columns =
-        [Column::left("PROVIDER"), Column::left("RESOURCE CLASS"), Column::left("TOTAL"), Column::left("TRAITS")];
-    let row = |provider: &Provider| {
-        let (name, class) = (provider.provider.clone(), provider.resource_class.clone());
-        [name, class, provider.total.to_string(), provider.traits.join(" ")].map(Cow::Owned)
-    };
-    table(&columns, &snapshot.placement.iter().map(row).collect::<Vec<_>>(), width)
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(80));
+    table.set_header(["PROVIDER", "RESOURCE CLASS", "TOTAL", "TRAITS"]);
+    for provider in &snapshot.placement {
+        table.add_row([
+            printable(&provider.provider).into_owned(),
+            printable(&provider.resource_class).into_owned(),
+            provider.total.to_string(),
+            printable(&provider.traits.join(" ")).into_owned(),
+        ]);
+    }
+    let mut text = String::new();
+    print(&mut table, &mut text);
+    text
 }
 
 fn shown(snapshot: &Snapshot, view: View) -> Vec<&Device> {
@@ -225,9 +235,6 @@ fn shown(snapshot: &Snapshot, view: View) -> Vec<&Device> {
     };
     snapshot.devices.iter().filter(wanted).collect()
 }
-
-/// A row of the table of devices.
-type Line = [Cow<'static, str>; 7];
 
 /// A PF with its VFs, or a device alone.
 struct Group<'a> {
@@ -249,7 +256,7 @@ fn groups<'a>(shown: &[&'a Device]) -> Vec<Group<'a>> {
     by_head.into_values().collect()
 }
 
-fn add_group(rows: &mut Vec<Line>, group: &Group<'_>, every_row: bool) {
+fn add_group(table: &mut Table, group: &Group<'_>, every_row: bool) {
     if let Some(head) = group.head {
         let mut row = cells(head);
         if let Some(sriov) = &head.sriov {
@@ -258,14 +265,14 @@ fn add_group(rows: &mut Vec<Line>, group: &Group<'_>, every_row: bool) {
                 Sriov { num, total, .. } => format!("{num} of {total} VFs"),
             };
         }
-        rows.push(row.map(Cow::Owned));
+        table.add_row(Row::from(row));
     }
     let indent = if group.head.is_some() { "  " } else { "" };
     if every_row || group.vfs.len() <= ROWS_PER_PF {
         for vf in &group.vfs {
             let mut row = cells(vf);
             row[0].insert_str(0, indent);
-            rows.push(row.map(Cow::Owned));
+            table.add_row(Row::from(row));
         }
         return;
     }
@@ -274,13 +281,14 @@ fn add_group(rows: &mut Vec<Line>, group: &Group<'_>, every_row: bool) {
         let [_, rest @ ..] = cells(vf);
         alike.entry(rest).or_default().push(vf);
     }
-    let mut alike: Vec<_> = alike.into_iter().collect();
-    alike.sort_by_key(|(_, vfs)| vfs.first().map(|vf| vf.address));
-    for ([ids, driver, declared, migrates, node, used_by], vfs) in alike {
+    let mut rows: Vec<_> = alike.into_iter().collect();
+    rows.sort_by_key(|(_, vfs)| vfs.first().map(|vf| vf.address));
+    for (rest, vfs) in rows {
         let first = vfs.first().map(|vf| vf.address.to_string()).unwrap_or_default();
         let name = if vfs.len() == 1 { first } else { format!("{first} +{}", vfs.len() - 1) };
-        let row = [format!("{indent}{name}"), ids, driver, declared, migrates, node, used_by];
-        rows.push(row.map(Cow::Owned));
+        let mut row = vec![format!("{indent}{name}")];
+        row.extend(rest);
+        table.add_row(Row::from(row));
     }
 }
 
@@ -297,7 +305,7 @@ fn cells(device: &Device) -> [String; 7] {
     [
         device.address.to_string(),
         ids,
-        device.driver.as_deref().unwrap_or("-").to_owned(),
+        device.driver.as_deref().map_or_else(|| "-".to_owned(), |d| printable(d).into_owned()),
         declared.to_owned(),
         migrates(device),
         device.numa_node.map_or_else(|| "-".to_owned(), |n| n.to_string()),
@@ -313,8 +321,8 @@ fn migrates(device: &Device) -> String {
         None => "probed",
     };
     match device.migration.supported {
-        Some(Supported::Yes) => format!("yes ({how})"),
-        Some(Supported::No) => format!("no ({how})"),
+        Some(Supported::Yes) => format!("yes ({})", printable(how)),
+        Some(Supported::No) => format!("no ({})", printable(how)),
         None if device.why_unknown("migration.supported").is_some() => "unknown".to_owned(),
         // Nobody asks a device that is neither a VF nor given to VFIO.
         None => "-".to_owned(),
@@ -326,7 +334,7 @@ fn used_by(device: &Device) -> String {
         None => "?".to_owned(),
         Some(domains) if domains.is_empty() => "free".to_owned(),
         Some(domains) => {
-            let names: Vec<_> = domains.iter().map(|domain| &*domain.name).collect();
+            let names: Vec<_> = domains.iter().map(|d| printable(&d.name).into_owned()).collect();
             names.join(", ")
         }
     }

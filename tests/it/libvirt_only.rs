@@ -97,7 +97,7 @@ fn the_table_says_what_is_missing_and_how_to_get_it() {
     let output = pvm(place.path(), &["--config", "pvm.yaml", "inventory", "far", "--all"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("0000:01:10.0  8086:10ca") && text.contains("l2"), "{text}");
+    assert!(text.contains("0000:01:10.0 8086:10ca") && text.contains("l2"), "{text}");
     assert!(
         text.contains("These facts come from libvirt alone") && text.contains("Install pvm on that host"),
         "{text}"
