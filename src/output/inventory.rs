@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
+use textwrap::core::display_width;
 
 use super::text::printable;
 use crate::model::finding::Finding;
@@ -108,8 +109,30 @@ fn print(table: &mut Table, text: &mut String) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
+    if matches!(table.content_arrangement(), ContentArrangement::Dynamic) {
+        keep_words(table);
+    }
     for line in table.lines() {
         let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// Makes every column as wide as its longest word at least: an address or a name that is broken in two is none, and a terminal
+/// that is narrower than that breaks lines, not words.
+fn keep_words(table: &mut Table) {
+    let mut longest = vec![0; table.column_count()];
+    for row in table.header().into_iter().chain(table.row_iter()) {
+        for (longest, cell) in longest.iter_mut().zip(row.cell_iter()) {
+            let word = cell.content();
+            *longest = word.split_whitespace().map(display_width).max().unwrap_or(0).max(*longest);
+        }
+    }
+    for (column, longest) in table.column_iter_mut().zip(longest) {
+        // With the blank behind it.
+        let width = Width::Fixed(u16::try_from(longest + 1).unwrap_or(u16::MAX));
+        if column.constraint().is_none() {
+            column.set_constraint(ColumnConstraint::LowerBoundary(width));
+        }
     }
 }
 
@@ -379,4 +402,21 @@ fn summary(snapshot: &Snapshot) -> String {
         let _ = write!(text, "\n{address} not probed: {}.", printable(why));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_breaks_no_word() {
+        let snapshot: Snapshot = serde_json::from_str(include_str!("../../tests/fixtures/pair/src.json")).unwrap();
+        let of = |width| render(&snapshot, View { all: false, pf: None, wide: false, width });
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+        let (narrow, wide) = (of(60), of(200));
+        assert!(narrow.lines().count() > wide.lines().count(), "{narrow}");
+        assert_eq!(words(&narrow), words(&wide), "{narrow}");
+    }
 }
