@@ -73,6 +73,8 @@ impl Past {
 /// The drains of a host, or the one of this id, or all, that began since then; the newest first.
 pub(super) fn wanted(drains: &Drains, of: Option<&str>, since: Option<Timestamp>) -> Result<Vec<Past>, JournalError> {
     let is_of = |record: &DrainRecord| match of {
+        // This machine, whatever it was called.
+        Some("local") if record.host.uri.contains(":///") => true,
         Some(of) => record.id == of || record.host.name == of || record.host.uuid.as_deref() == Some(of),
         None => true,
     };
