@@ -81,6 +81,9 @@ pub(crate) fn run(context: &Context, args: &CheckConfig) -> Result<Outcome, Stop
     let paths = if args.paths.is_empty() { &context.global.nova_config } else { &args.paths };
     let inputs = nova_files::read(&context.global.root, paths).or_stop(Outcome::Unknown)?;
     if inputs.is_empty() {
+        if let Some(named) = paths.first() {
+            return Err(Stop::unknown(format!("{} has no *.conf", named.display())));
+        }
         let places = nova_files::places();
         return Err(Stop::unknown(format!("no nova.conf was found in {places}; name one: pvm check-config PATH")));
     }

@@ -11,6 +11,8 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
+use crate::model::regular::read_regular_text;
+
 /// Old copies of one file that are kept.
 const MOST_BACKUPS: usize = 100;
 
@@ -71,6 +73,17 @@ pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.as_file().sync_all()?;
     new.persist(&path)?;
     Ok(())
+}
+
+/// Whether there is a file of that name which holds something else than a document of this schema: nobody means to lose it.
+pub(crate) fn holds_other(path: &Path, schema: &str) -> bool {
+    const MOST_BYTES: u64 = 256 << 20;
+    if !path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0) {
+        return false;
+    }
+    let text = read_regular_text(path, MOST_BYTES).unwrap_or_default();
+    let document = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+    document.get("schema").and_then(serde_json::Value::as_str) != Some(schema)
 }
 
 /// A new file beside the one it will replace. It is private until it has its owner, for it may hold passwords.

@@ -45,7 +45,7 @@ impl Outcome {
             "The guest's place is known, but something is missing or lost (device state, a port): the message says what.",
         ),
         (Outcome::Undecided, "Where the guest runs is unknown, or a decision is needed: see pvm recover."),
-        (Outcome::Interrupted, "Interrupted before switch-over, all undone."),
+        (Outcome::Interrupted, "Interrupted before switchover, all undone."),
     ];
 
     /// Its meaning in one word, for machines.

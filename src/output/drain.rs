@@ -121,6 +121,9 @@ fn headline(plan: &Drain, now: Option<Timestamp>) -> String {
     let after = format!("{about}{}", now.map(hour).unwrap_or_default());
     match (plan.stays.len(), plan.moves.len()) {
         (0, 0) => format!("{host} has no running guest to move"),
+        (stay, _) if stay > 0 && plan.stays.iter().all(|stay| stay.is_unknown) => {
+            format!("Whether {host} can be emptied is not known: {stay} of {} may have to stay", guests(all))
+        }
         (0, _) => format!("{host} can be emptied of {} {after}", guests(all)),
         (1, 0) => format!("{host} cannot be emptied: its guest cannot leave"),
         (_, 0) => format!("{host} cannot be emptied: none of {} can leave", guests(all)),

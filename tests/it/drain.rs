@@ -135,6 +135,35 @@ fn a_guest_that_a_management_system_owns_stays_unless_nova_moves_it() {
     }
 }
 
+/// What a drain of `src.json` prints with `--dry-run`, and how it ends.
+fn page(place: &Path) -> (Option<i32>, String) {
+    let output = program::pvm(place).args(["drain", "src.json", "--to", "b.json", "--dry-run"]).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_guest_whose_state_is_not_known_may_run() {
+    let place = tempfile::tempdir().unwrap();
+    let mut source = source();
+    source["domains"].as_array_mut().unwrap().iter_mut().for_each(|guest| guest["state"] = json!(""));
+    lay_out(place.path(), &[("src.json", source), ("b.json", destination("b", "b", 8))]);
+    let (code, text) = page(place.path());
+    assert!(code == Some(3) && text.contains("guest-running"), "{text}");
+}
+
+#[test]
+fn who_may_have_to_stay_makes_it_unknown_whether_the_host_can_be_emptied() {
+    let place = tempfile::tempdir().unwrap();
+    let mut there = destination("b", "b", 8);
+    for device in there["devices"].as_array_mut().unwrap() {
+        device["migration"]["supported"] = Value::Null;
+    }
+    lay_out(place.path(), &[("src.json", source()), ("b.json", there)]);
+    let (code, text) = page(place.path());
+    assert!(text.starts_with("Whether cmp-a1 can be emptied is not known: 2 of 2 guests may have to stay"), "{text}");
+    assert_eq!(code, Some(3), "{text}");
+}
+
 #[test]
 fn a_destination_is_not_given_away_twice() {
     let place = tempfile::tempdir().unwrap();

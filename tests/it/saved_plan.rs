@@ -213,6 +213,25 @@ fn walk(document: &Value, at: &Value, path: &str, changed: &mut Vec<(String, Val
 }
 
 #[test]
+fn what_is_no_plan_is_not_replaced_by_one() {
+    let dir = hosts(|_| {});
+    save(dir.path());
+    // An older plan, and a file that was made for it.
+    save(dir.path());
+    fs::write(dir.path().join("plan.json"), "").unwrap();
+    save(dir.path());
+    for command in [
+        &["migrate", "db-1", "./dst.json", "--from", "./src.json", "--save-plan", "src.json"][..],
+        &["drain", "./src.json", "--to", "./dst.json", "--save-plan", "src.json"],
+        &["drain", "./src.json", "--to", "./dst.json", "--save-plan", "plan.json"],
+    ] {
+        let (code, text) = pvm(dir.path(), command);
+        assert!(code == 1 && text.contains("is there and is no saved plan: it is not replaced"), "{code} {text}");
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("src.json")).unwrap(), PAIR[0]);
+}
+
+#[test]
 fn a_plan_with_any_one_change_and_a_fitting_digest_is_refused_or_says_what_it_will_do() {
     let dir = hosts(|_| {});
     let arguments = ["migrate", "db-1", "./dst.json", "--from", "./src.json", "--save-plan", "plan.json"];

@@ -275,9 +275,11 @@ fn chosen(source: &Snapshot, wanted: &Wanted) -> Result<Vec<usize>, Stop> {
         found.filter(|found| found.is_ok() || !wanted.is_again).collect()
     };
     let (only, except) = (named(&wanted.choices.only)?, named(&wanted.choices.except)?);
+    // One whose state nobody knows may run.
+    let may_run = |domain: &Domain| domain.is_active() || domain.state.is_empty();
     let is_wanted = |at: &usize| {
         if wanted.choices.only.is_empty() {
-            source.domains[*at].is_active() && !except.contains(at)
+            may_run(&source.domains[*at]) && !except.contains(at)
         } else {
             only.contains(at)
         }

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::facts::{Asked, Wanted};
 use crate::commands::{Context, Stop};
 use crate::drain::Drain;
+use crate::drain::document::SCHEMA;
 use crate::drain::saved::{Saved, seal};
-use crate::facts::replace::put;
+use crate::facts::replace::{holds_other, put};
 use crate::journal;
 use crate::model::paste::quoted;
 use crate::model::regular::read_regular_text;
@@ -35,6 +36,9 @@ pub(super) fn save(
     }
     let now = journal::now().to_string();
     let document = seal(plan, &wanted.choices, &asked.source, &asked.destinations, &now);
+    if holds_other(path, SCHEMA) {
+        return Err(Stop::refused(format!("{} is there and is no saved plan: it is not replaced", path.display())));
+    }
     put(path, format!("{document:#}\n").as_bytes())
         .map_err(|e| Stop::unknown(format!("cannot write {}: {e}", path.display())))?;
     let file = path.display().to_string();

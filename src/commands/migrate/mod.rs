@@ -168,6 +168,9 @@ pub(in crate::commands) fn confirmed(context: &Context) -> Result<bool, Stop> {
     }
     context.printer.ask("Go on? [y/N] ");
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).or_stop(Outcome::Unknown)?;
+    if io::stdin().lock().read_line(&mut answer).or_stop(Outcome::Unknown)? == 0 {
+        // Nobody ended the line of the question.
+        context.printer.ask("\n");
+    }
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))
 }

@@ -62,6 +62,11 @@ pub(super) fn make(
     if let Some(saved) = &wanted.saved {
         unchanged::facts_hold(saved, wanted, &facts)?;
     }
+    let guest = facts.domain();
+    let is_held = |port: &&PciAddress| guest.hostdevs.iter().any(|held| held.source == Some(**port));
+    if let Some(port) = wanted.ports.iter().find(|port| !is_held(port)) {
+        return Err(Stop::unknown(format!("--replug: {} has no host device {port}", guest.name)));
+    }
     let policies = hosts.options.settings.policies();
     let (options, downtime, limited_by) = ruled(&facts, wanted, &policies);
     let report = judge(&facts, wanted, downtime, policies);

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::commands::{Context, Stop};
-use crate::facts::replace::put;
+use crate::facts::replace::{holds_other, put};
 use crate::model::paste::quoted;
 use crate::model::regular::read_regular_text;
-use crate::plan::document::Plan;
+use crate::plan::document::{Plan, SCHEMA};
 
 /// No plan is longer: a guest's XML twice, and its devices.
 const MOST_BYTES: u64 = 16 << 20;
@@ -23,6 +23,9 @@ pub(super) fn save(context: &Context, path: &Path, plan: &Plan, is_live: bool) -
     let mut text =
         serde_json::to_string_pretty(plan).map_err(|e| Stop::unknown(format!("cannot write the plan: {e}")))?;
     text.push('\n');
+    if holds_other(path, SCHEMA) {
+        return Err(Stop::refused(format!("{} is there and is no saved plan: it is not replaced", path.display())));
+    }
     put(path, text.as_bytes()).map_err(|e| Stop::unknown(format!("cannot write {}: {e}", path.display())))?;
     let file = path.display().to_string();
     let file = quoted(&file);

@@ -5,7 +5,7 @@ use crate::plan::Role;
 use crate::plan::instance::MOST_HOSTDEVS;
 
 check! {
-    /// The destination has no place forevery device of the guest.
+    /// The destination has no place for every device of the guest.
     ///
     /// # Meaning
     /// pvm looks for a device of the destination for each host device of the guest, for all of them together, so that a
