@@ -10,6 +10,7 @@ use super::facts::{Asked, Wanted};
 use super::stops::Stops;
 use super::{last_look, service};
 use crate::commands::hosts::Hosts;
+use crate::commands::migrate::signals::while_asked;
 use crate::commands::{Context, OrStop as _, Stop, migrate};
 use crate::drain::Drain;
 use crate::drain::saved::Saved;
@@ -56,7 +57,8 @@ impl Going<'_> {
             return Err(Stop::new(outcome, format!("{} cannot be emptied: no guest can leave", plan.host)));
         }
         let service = service::Disabling::of(context, hosts, &asked.source, &mut record)?;
-        if !self.yes && !migrate::confirmed(context)? {
+        let confirmed = || migrate::confirmed(context);
+        if !self.yes && !while_asked(&context.printer, confirmed).or_stop(Outcome::Unknown)?? {
             return Err(Stop::refused("not confirmed"));
         }
         drains.begin(&mut record).or_stop(Outcome::Unknown)?;

@@ -57,7 +57,7 @@ impl Stops {
                     Heard::Nothing => {}
                     Heard::Say(words) => moves.note(&words),
                     Heard::Leave(words) => {
-                        leave_in_time(&printer, words);
+                        leave_in_time(&printer, Outcome::Undecided, words);
                         std::process::exit(Outcome::Undecided.code().into());
                     }
                     Heard::Ended(outcome) => std::process::exit(outcome.code().into()),

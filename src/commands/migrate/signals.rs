@@ -1,6 +1,6 @@
 //! What signals do to a migration, and between two attempts at it.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,11 +58,10 @@ impl Signals {
         std::thread::spawn(move || {
             for signal in coming.forever() {
                 match hearing.heard(signal) {
-                    // Signals that end a process are known to it: it does not come back from here.
-                    Heard::NothingRuns => drop(signal_hook::low_level::emulate_default_handler(signal)),
+                    Heard::NothingRuns => interrupted(&printer, signal),
                     Heard::Passed => {}
                     Heard::Leave(words) => {
-                        leave_in_time(&printer, words);
+                        leave_in_time(&printer, Outcome::Undecided, words);
                         // This is what a second signal asks for.
                         std::process::exit(Outcome::Undecided.code().into());
                     }
@@ -137,14 +136,35 @@ pub(in crate::commands) fn leaving_an_abort(recover: &str) -> String {
 }
 
 /// Says on stderr why pvm leaves, and to a machine on stdout, and waits for that no longer than a terminal that is read needs.
-pub(in crate::commands) fn leave_in_time(printer: &Printer, words: String) {
+pub(in crate::commands) fn leave_in_time(printer: &Printer, outcome: Outcome, words: String) {
     let (printer, (done, said)) = (printer.clone(), mpsc::channel());
     std::thread::spawn(move || {
-        Stop::new(Outcome::Undecided, words).tell(&printer, false);
+        Stop::new(outcome, words).tell(&printer, false);
         // Where nobody waits any more, pvm is about to end.
         let _ = done.send(());
     });
     let _ = said.recv_timeout(Duration::from_secs(1));
+}
+
+/// Ends pvm by a signal that came while nothing was changed, with a last word.
+fn interrupted(printer: &Printer, signal: i32) {
+    if io::stderr().is_terminal() {
+        // The cursor may stand after a question.
+        printer.ask("\n");
+    }
+    leave_in_time(printer, Outcome::Interrupted, "interrupted; nothing was changed".to_owned());
+    // Signals that end a process are known to it: it does not come back from here.
+    drop(signal_hook::low_level::emulate_default_handler(signal));
+}
+
+/// Has a signal end pvm with a last word while the operator is asked.
+pub(in crate::commands) fn while_asked<T>(printer: &Printer, ask: impl FnOnce() -> T) -> io::Result<T> {
+    let mut coming = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let (handle, printer) = (coming.handle(), printer.clone());
+    std::thread::spawn(move || coming.forever().for_each(|signal| interrupted(&printer, signal)));
+    let answer = ask();
+    handle.close();
+    Ok(answer)
 }
 
 #[cfg(test)]
