@@ -42,7 +42,11 @@ def cmd_run(player: Player, args: argparse.Namespace, keep: Keep) -> int:
     """Plays whole seeds; every disagreement is then shown as its smallest case."""
     for seed in seeds(args.seed):
         for index in range(args.cases):
-            keep.row(player.play(player.case(seed, index)))
+            row = player.settled(seed, index)
+            if first := row.get("first"):
+                said = [code for code in first["full"]["codes"] if code[1] != "info"]
+                print(f"{row['case']}: {first['verdict']} the first time: {said}, then {first['truth']}", flush=True)
+            keep.row(row)
     return concluded(player, args, keep)
 
 

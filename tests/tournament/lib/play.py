@@ -71,6 +71,13 @@ class Player:
                 leave_cgroups(case)
         return row | {"seconds": round(time.monotonic() - began, 1)}
 
+    def settled(self, seed: int, index: int) -> dict:
+        """One case, judged. A disagreement counts when it comes twice: once may be a busy machine's, and is told."""
+        first = self.play(self.case(seed, index))
+        if first["verdict"] not in DISAGREE:
+            return first
+        return self.play(self.case(seed, index)) | {"first": first}
+
     def reduced(self, row: dict) -> dict:
         """The disagreement with one mutation alone, where one alone still disagrees."""
         seed, index = map(int, row["case"].split("/"))
