@@ -310,7 +310,7 @@ impl Bounded {
         let silent = locked(&STUCK).iter().flatten().filter(|stuck| is_silent(*stuck)).count();
         if silent >= MOST_SILENT {
             return Err(HypervisorError {
-                message: format!("its QEMU was not asked: {silent} others of this host do not answer"),
+                message: format!("its QEMU was not asked: libvirt there waits for {silent} answers of others"),
                 ..self.silent(about, None, Failure::QemuSilent)
             });
         }

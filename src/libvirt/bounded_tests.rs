@@ -254,7 +254,7 @@ fn where_many_qemus_are_silent_no_other_is_asked_and_workers_stay_free() {
     }
     let error = hypervisor.job("another").unwrap_err();
     assert_eq!(error.failure, Failure::QemuSilent);
-    assert_eq!(error.message, "its QEMU was not asked: 12 others of this host do not answer");
+    assert_eq!(error.message, "its QEMU was not asked: libvirt there waits for 12 answers of others");
     assert_eq!(daemon.0.0.lock().unwrap().asked, 12);
     // What changes a guest is always tried.
     assert!(hypervisor.suspend("another").is_ok());
