@@ -9,17 +9,15 @@ use super::vfio_drivers;
 /// Giving a PF back to its own driver, from what is bound now and the guests that use its VFs. Where several drivers serve its kind,
 /// the kernel chooses.
 pub(crate) fn bind_pf(pf: &Device, vfs: &[&Device], drivers: &[&str]) -> String {
-    if let Some(kept) = kept(pf) {
-        return kept;
+    let mut taken = vec![pf];
+    // Its VFs vanish with its driver.
+    taken.extend(pf.driver.iter().flat_map(|_| vfs));
+    if let Some(instead) = kept(pf).or_else(|| in_use(&taken)) {
+        return instead;
     }
     let at = pf.address;
     let mut text = String::new();
     if let Some(bound) = &pf.driver {
-        for (users, of) in [(users(&[pf]), "the PF"), (users(vfs), "a VF of it")] {
-            if !users.is_empty() {
-                let _ = writeln!(text, "stop {} first: it uses {of}", users.join(", "));
-            }
-        }
         let _ = writeln!(
             text,
             "# all VFs of {at} vanish when {bound} lets it go, and have to be created again: no guest may use one"
@@ -66,8 +64,8 @@ pub(crate) fn function(device: &Device) -> Option<bool> {
 
 /// mlx5 reads the function's attribute once, when it is bound: it is set while the VF has no driver.
 pub(crate) fn make_migratable(device: &Device) -> String {
-    if let Some(kept) = kept(device) {
-        return kept;
+    if let Some(instead) = kept(device).or_else(|| in_use(&[device])) {
+        return instead;
     }
     let mut text = String::new();
     if device.driver.is_some() {
@@ -89,13 +87,10 @@ pub(crate) fn make_migratable(device: &Device) -> String {
 /// Binding by `driver_override` and `drivers_probe`: variant drivers bind in no other way.
 pub(crate) fn bind(device: &Device, module: &str) -> String {
     let at = device.address;
-    if let Some(kept) = kept(device) {
-        return kept;
+    if let Some(instead) = kept(device).or_else(|| in_use(&[device])) {
+        return instead;
     }
     let mut text = String::new();
-    if let Some(holders) = device.open_by.as_ref().filter(|holders| !holders.is_empty()) {
-        let _ = writeln!(text, "stop {} first: it has the device open", holders.join(", "));
-    }
     let _ = write!(
         text,
         "modprobe {}\necho {} > /sys/bus/pci/devices/{at}/driver_override\n",
@@ -112,8 +107,8 @@ pub(crate) fn bind(device: &Device, module: &str) -> String {
 /// Giving a function to the driver that the kernel has for its ids.
 pub(crate) fn give_back(device: &Device) -> String {
     let at = device.address;
-    if let Some(kept) = kept(device) {
-        return kept;
+    if let Some(instead) = kept(device).or_else(|| in_use(&[device])) {
+        return instead;
     }
     let mut text = String::new();
     if device.driver_override.is_some() {
@@ -178,6 +173,16 @@ fn kept(device: &Device) -> Option<String> {
     Some(format!(
         "{} must stay with the host: {why}; write its device_spec so that it matches others only",
         device.address
+    ))
+}
+
+/// What comes before any command where functions are in use: no list of commands holds a step that a shell would pass over.
+pub(crate) fn in_use(devices: &[&Device]) -> Option<String> {
+    let users = users(devices);
+    let what = devices.first().filter(|_| !users.is_empty())?.address;
+    Some(format!(
+        "stop {} first: no driver may be changed under what is in use; then ask again about {what}",
+        users.join(", ")
     ))
 }
 
@@ -254,8 +259,10 @@ mod tests {
         let vfs = [("db", "running"), ("old", "shutoff")]
             .map(|(name, state)| Device { used_by: user(name, state), ..Device::default() });
         let text = bind_pf(&pf, &vfs.iter().collect::<Vec<_>>(), &["4xxx"]);
-        assert!(text.starts_with("stop own first: it uses the PF\nstop db first: it uses a VF of it\n#"), "{text}");
+        assert!(text.starts_with("stop db, own first: ") && !text.contains("echo"), "{text}");
         let open = Device { open_by: Some(vec!["dpdk (7)".to_owned()]), ..device("vfio-pci", "0b4000") };
-        assert!(bind(&open, "qat_vfio_pci").starts_with("stop dpdk (7) first"));
+        for text in all(&open) {
+            assert!(text.starts_with("stop dpdk (7) first: ") && !text.contains("echo"), "{text}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::chain;
 use super::drivers;
 use crate::model::finding::{Finding, rules};
 use crate::model::functions;
-use crate::model::rebind::{bind, bind_pf, function, give_back, make_migratable, needed, unbind};
+use crate::model::rebind::{bind, bind_pf, function, give_back, in_use, make_migratable, needed, unbind};
 use crate::model::snapshot::Declared;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot::device::{DevType, Device, Supported};
@@ -189,11 +189,6 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
     let known = device.vendor_id.zip(device.product_id).and_then(|(v, d)| drivers::for_ids(v.0, d.0));
     let pf = device.parent_addr.and_then(|pf| snapshot.device(pf));
     let mut text = String::new();
-    let running: Vec<&str> =
-        device.used_by.iter().flatten().filter(|user| user.state != "shutoff").map(|user| user.name.as_str()).collect();
-    if !running.is_empty() && link != "module" {
-        let _ = writeln!(text, "shut down {} first: the driver cannot be changed under it", running.join(", "));
-    }
     match link {
         "module" => match known {
             Some(known) => {
@@ -211,6 +206,9 @@ fn remedy(snapshot: &Snapshot, device: &Device, link: &str) -> String {
         }
         "driver" if device.driver.as_deref() == Some(chain::VGPU) => {
             let at = device.address;
+            if let Some(first) = in_use(&[device]) {
+                return first;
+            }
             let _ = write!(
                 text,
                 "cat /sys/bus/pci/devices/{at}/nvidia/creatable_vgpu_types\n\

@@ -47,9 +47,7 @@ fn run(device: &DevicePair<'_>) -> Vec<Verdict> {
         )
         .facts(&word(s), &word(d))
         .remedy(if refused && pair::is_mlx5(guilty) {
-            let running = guilty.used_by.iter().flatten().find(|user| user.state != "shutoff");
-            let first = running.map_or(String::new(), |user| format!("shut down {} first\n", user.name));
-            commands_on(host, &format!("{first}{}", rebind::make_migratable(guilty)))
+            commands_on(host, &rebind::make_migratable(guilty))
         } else if refused {
             format!("pvm explain probed-migratable; driver {}", guilty.driver.as_deref().unwrap_or("none"))
         } else {
